@@ -1,0 +1,31 @@
+//! The seams of the local AWS: what a service of the stand-in is, and what services may ask of each other.
+//!
+//! One gateway listens on one port. It finds the service and the operation of a request, decodes the request by
+//! the published model of that service into plain JSON (the model's own member names, lists as arrays, timestamps
+//! as epoch seconds), refuses what the model refuses, applies planned faults, calls [`Service::call`], checks the
+//! answer against the model and encodes it again. A service therefore holds behaviour and nothing of any wire.
+//!
+//! Services know each other only through the small traits below, so that one can be added or broken on purpose
+//! without touching the rest.
+
+mod call;
+mod clock;
+mod events;
+mod hosts;
+mod seams;
+
+pub use call::{ApiError, Call, Caller, Reply};
+pub use clock::Clock;
+pub use events::{Event, EventBus};
+pub use hosts::Hosts;
+pub use axum::http;
+pub use bytes::Bytes;
+pub use seams::{AllowAll, Authorize, Deliver, RawAnswer, RawService, ReadSecret, Service};
+
+/// The account that every ARN of the stand-in names.
+pub const ACCOUNT: &str = "111122223333";
+/// The Region that every ARN of the stand-in names.
+pub const REGION: &str = "eu-west-1";
+
+/// A future that a trait object can return.
+pub type BoxFuture<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;
