@@ -1,0 +1,1 @@
+//! How each type of PostgreSQL travels through DMS. (table in the making)

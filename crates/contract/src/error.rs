@@ -1,0 +1,84 @@
+//! The words that Step Functions sees as `errorType`: a closed list, because Retry and Catch match on the string.
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! error_codes {
+    ($($(#[$doc:meta])* $name:ident,)+) => {
+        /// Why a step failed. The variant's name is the word on the wire.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        pub enum ErrorCode { $($(#[$doc])* $name,)+ }
+
+        impl ErrorCode {
+            /// Every word, in the order of the list.
+            pub const ALL: &[ErrorCode] = &[$(ErrorCode::$name,)+];
+
+            /// The word as Retry and Catch spell it.
+            pub fn word(self) -> &'static str {
+                match self { $(ErrorCode::$name => stringify!($name),)+ }
+            }
+        }
+    };
+}
+
+error_codes! {
+    /// The input of the run or of a step does not parse or contradicts itself; the message names the field.
+    BadInput,
+    /// AWS refuses for want of a permission; the message names the action.
+    AccessDenied,
+    /// AWS asks for patience beyond the SDK's own retries. Retried by the machine.
+    Throttled,
+    /// An AWS service did not answer or failed by itself. Retried by the machine.
+    ServiceUnavailable,
+    /// A resource is in a state that forbids the call for the moment. Retried by the machine.
+    ResourceBusy,
+    /// A database does not answer. Retried by the machine.
+    DatabaseUnreachable,
+    /// A database refuses the login or a statement for want of a right.
+    DatabaseDenied,
+    /// A statement failed for another reason; the message has the server's words.
+    StatementFailed,
+    /// A secret cannot be read, or lacks `username` or `password`.
+    SecretUnusable,
+    /// Preflight found blockers; nothing was touched.
+    PreflightBlocked,
+    /// An instance, snapshot or group has gone into a state that no waiting mends.
+    InstanceFailed,
+    /// The engine refused or rolled back the upgrade of the copy; the message has events and log.
+    UpgradeRefused,
+    /// DMS cannot reach a database; the message has DMS's words.
+    ConnectionTestFailed,
+    /// The replication task failed for good; the message has DMS's words.
+    ReplicationFailed,
+    /// Tables are in error and could not be mended; the message names them.
+    TablesInError,
+    /// Somebody changed the schema of the source, or truncated or rewrote a table, under the run.
+    SourceChanged,
+    /// Source and target hold different rows.
+    CopyDiffers,
+    /// A guardrail of the cutover did not hold in time.
+    CutoverNotSafe,
+    /// The fence could not be proven.
+    FenceFailed,
+    /// The target did not catch up with the fenced source, or a change was not applied.
+    DrainFailed,
+    /// The deadline of the cutover has passed.
+    DeadlinePassed,
+    /// The way back was claimed first: the target must not open any more.
+    AlreadyBack,
+    /// The target cannot be asked whether it is open, and it may be: a person decides.
+    UnfenceUnsafe,
+    /// The opened target is not reached through the record.
+    NotConfirmed,
+    /// A wait took longer than its bound.
+    TookTooLong,
+    /// The record is not what the run saved or expects.
+    RecordChanged,
+    /// A defect of pgleap.
+    Bug,
+}
+
+impl std::fmt::Display for ErrorCode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.word())
+    }
+}

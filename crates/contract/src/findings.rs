@@ -1,0 +1,105 @@
+//! What preflight finds.
+
+use serde::{Deserialize, Serialize};
+
+/// A blocker stops the run before anything is touched; a warning is something the operator should know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Severity {
+    /// Stops the run.
+    Blocker,
+    /// Does not.
+    Warning,
+}
+
+/// One finding of one check.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Finding {
+    /// The check's id, e.g. `table-without-key`; its anchor in the runbook.
+    pub check: String,
+    /// Blocker or warning.
+    pub severity: Severity,
+    /// What was found, naming the object.
+    pub found: String,
+    /// What the operator can do about it.
+    pub remedy: String,
+}
+
+impl Finding {
+    /// A finding that stops the run.
+    pub fn blocker(check: &str, found: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { check: check.to_owned(), severity: Severity::Blocker, found: found.into(), remedy: remedy.into() }
+    }
+
+    /// A finding that does not.
+    pub fn warning(check: &str, found: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { check: check.to_owned(), severity: Severity::Warning, found: found.into(), remedy: remedy.into() }
+    }
+}
+
+/// All findings of a preflight step, bounded for the state: counts are exact, the list may be cut.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Findings {
+    /// Number of blockers found.
+    pub blockers: usize,
+    /// Number of warnings found.
+    pub warnings: usize,
+    /// Blockers first; at most [`Findings::LISTED`].
+    pub list: Vec<Finding>,
+    /// The same as one text, for the Cause of a failed execution and for notifications.
+    pub text: String,
+}
+
+impl Findings {
+    /// How many findings travel; the rest are in the step's log.
+    pub const LISTED: usize = 60;
+    /// Longest text of one finding in bytes.
+    const LONGEST: usize = 600;
+
+    /// Count all, keep the first, blockers first.
+    pub fn collect(mut all: Vec<Finding>) -> Self {
+        all.sort_by_key(|finding| finding.severity == Severity::Warning);
+        let blockers = all.iter().filter(|finding| finding.severity == Severity::Blocker).count();
+        let warnings = all.len() - blockers;
+        all.truncate(Self::LISTED);
+        for finding in &mut all {
+            shorten(&mut finding.found, Self::LONGEST);
+            shorten(&mut finding.remedy, Self::LONGEST);
+        }
+        let text = all
+            .iter()
+            .filter(|finding| finding.severity == Severity::Blocker)
+            .map(|finding| format!("[{}] {} ({})", finding.check, finding.found, finding.remedy))
+            .collect::<Vec<_>>()
+            .join("\n");
+        Self { blockers, warnings, list: all, text }
+    }
+}
+
+fn shorten(text: &mut String, longest: usize) {
+    if text.len() > longest {
+        let end = text.floor_char_boundary(longest);
+        text.truncate(end);
+        text.push('…');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blockers_come_first_and_counts_are_exact_when_the_list_is_cut() {
+        let mut all: Vec<_> = (0..100).map(|n| Finding::warning("w", format!("{n}"), "")).collect();
+        all.push(Finding::blocker("b", "x".repeat(5_000), "fix"));
+
+        let findings = Findings::collect(all);
+
+        assert_eq!((findings.blockers, findings.warnings, findings.list.len()), (1, 100, Findings::LISTED));
+        assert_eq!(findings.list[0].check, "b");
+        assert!(findings.list[0].found.len() < 700);
+        assert!(findings.text.starts_with("[b] xxx"));
+    }
+}

@@ -1,0 +1,19 @@
+//! The contract between the state machine and the steps: every input, output and error word. No I/O.
+//!
+//! Unknown fields are refused everywhere. That is safe because an execution calls published function versions, so a
+//! run ends on the code that it began with. What travels is small: ids, counts, verdicts; of a secret only its name,
+//! of a schema never its DDL, and no list without a bound (Step Functions carries 256 KiB at most).
+
+mod error;
+mod findings;
+mod names;
+mod request;
+mod run;
+pub mod data_types;
+pub mod steps;
+
+pub use error::ErrorCode;
+pub use findings::{Finding, Findings, Severity};
+pub use names::Names;
+pub use request::{Choices, KeylessTables, Limits, Mode, Record, Replication, RunRequest, Source, Target};
+pub use run::{Cutover, Outcome, Run, RunId, RunIdError, Server};

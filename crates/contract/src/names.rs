@@ -1,0 +1,115 @@
+//! Every name that a run creates, derived from its id: the key that lets a second run of a step find what the first made.
+
+use crate::RunId;
+
+/// Names of one run.
+#[derive(Debug, Clone, Copy)]
+pub struct Names<'a>(&'a RunId);
+
+impl RunId {
+    /// The names derived from this id.
+    pub fn names(&self) -> Names<'_> {
+        Names(self)
+    }
+}
+
+impl Names<'_> {
+    /// Tag key on everything that a run creates; the value is the run's id.
+    pub const TAG: &'static str = "pgleap:run";
+    /// Schema on both sides for what a run must remember.
+    pub const SCHEMA: &'static str = "pgleap";
+    /// Schema on the target in which DMS keeps its control tables.
+    pub const CONTROL_SCHEMA: &'static str = "pgleap_dms";
+    /// Table in [`Self::SCHEMA`] that DMS carries; its rows mark positions.
+    pub const MARKER_TABLE: &'static str = "marker";
+
+    fn resource(&self, what: &str) -> String {
+        format!("pgleap-{}-{what}", self.0)
+    }
+
+    /// Prefix of every AWS resource name.
+    pub fn prefix(&self) -> String {
+        format!("pgleap-{}-", self.0)
+    }
+
+    /// The run's copy of the source's parameter group. Kept at the end: detaching it would cost a reboot.
+    pub fn source_parameter_group(&self) -> String {
+        self.resource("source")
+    }
+
+    /// Parameter group of the restored copy in the source's family: starts no scheduler, no subscription worker.
+    pub fn quiet_parameter_group(&self) -> String {
+        self.resource("quiet")
+    }
+
+    /// Parameter group of the target in a family on the way to, or of, the wanted version.
+    /// Kept at the end for the last family: the target lives with it.
+    pub fn target_parameter_group(&self, family: &str) -> String {
+        self.resource(&format!("target-{}", family.replace(['.', '_'], "-")))
+    }
+
+    /// Snapshot of the source.
+    pub fn snapshot(&self) -> String {
+        self.resource("snapshot")
+    }
+
+    /// DMS replication instance.
+    pub fn replication_instance(&self) -> String {
+        self.resource("replication")
+    }
+
+    /// DMS subnet group.
+    pub fn replication_subnet_group(&self) -> String {
+        self.resource("subnets")
+    }
+
+    /// DMS endpoint of the source.
+    pub fn source_endpoint(&self) -> String {
+        self.resource("source")
+    }
+
+    /// DMS endpoint of the target.
+    pub fn target_endpoint(&self) -> String {
+        self.resource("target")
+    }
+
+    /// DMS replication task.
+    pub fn task(&self) -> String {
+        self.resource("task")
+    }
+
+    /// The dead-man schedule.
+    pub fn deadline_schedule(&self) -> String {
+        self.resource("deadline")
+    }
+
+    /// The login that works for the run on both sides; owns nothing but the run's own schema.
+    pub fn work_login(&self) -> String {
+        format!("pgleap_{}_work", self.0.as_str().replace('-', "_"))
+    }
+
+    /// The login that DMS uses on both sides.
+    pub fn dms_login(&self) -> String {
+        format!("pgleap_{}_dms", self.0.as_str().replace('-', "_"))
+    }
+
+    /// Secret of the working login: `username`, `password`.
+    pub fn work_secret(&self) -> String {
+        format!("pgleap/{}/work", self.0)
+    }
+
+    /// Secret that DMS reads for the source: `username`, `password`, `host`, `port`.
+    pub fn dms_source_secret(&self) -> String {
+        format!("pgleap/{}/dms-source", self.0)
+    }
+
+    /// Secret that DMS reads for the target: `username`, `password`, `host`, `port`.
+    pub fn dms_target_secret(&self) -> String {
+        format!("pgleap/{}/dms-target", self.0)
+    }
+
+    /// `application_name` of the run's sessions, with the object that a long statement works on.
+    pub fn application(&self, about: &str) -> String {
+        format!("pgleap/{}/{about}", self.0)
+    }
+}

@@ -1,0 +1,142 @@
+//! What an operator sends to the state machine: the input of an execution.
+
+use serde::{Deserialize, Serialize};
+
+/// Input of an execution. Everything but the first four fields has a default.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RunRequest {
+    /// The database that is left.
+    pub source: Source,
+    /// The database that is reached.
+    pub target: Target,
+    /// The record that clients follow.
+    pub record: Record,
+    /// Name of the run; the execution's name if it is absent and fits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_id: Option<String>,
+    /// Upgrade, or only look.
+    #[serde(default)]
+    pub mode: Mode,
+    /// How DMS is set up.
+    #[serde(default)]
+    pub replication: Replication,
+    /// What the operator accepts.
+    #[serde(default)]
+    pub choices: Choices,
+    /// Bounds.
+    #[serde(default)]
+    pub limits: Limits,
+}
+
+/// `upgrade` does it, `plan` ends after preflight with the findings.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Mode {
+    /// The whole run.
+    #[default]
+    Upgrade,
+    /// Preflight only.
+    Plan,
+}
+
+/// The database that is left.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Source {
+    /// RDS instance identifier.
+    pub instance: String,
+    /// Database in it; the instance's own `DBName` if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database: Option<String>,
+    /// ARN of the secret with `username` and `password` of the database's owner.
+    pub login_secret: String,
+}
+
+/// The database that is reached.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Target {
+    /// Wanted version: a major (`18`: its newest reachable minor) or an exact one (`18.4`).
+    pub version: String,
+    /// RDS instance identifier of the target; `<source>-v<major>` if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance: Option<String>,
+}
+
+/// The Route 53 record that clients follow.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Record {
+    /// Id of the hosted zone, without `/hostedzone/`.
+    pub zone_id: String,
+    /// Full name, e.g. `orders-db.example.internal`.
+    pub name: String,
+    /// TTL in seconds while the cutover happens.
+    #[serde(default = "Record::default_cutover_ttl")]
+    pub cutover_ttl_seconds: u32,
+}
+
+impl Record {
+    fn default_cutover_ttl() -> u32 {
+        1
+    }
+}
+
+/// How DMS is set up.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Replication {
+    /// DMS class, e.g. `dms.r6i.large`; by the size of the database if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance_class: Option<String>,
+}
+
+/// What to do about tables without a key: DMS drops their updates and deletes unless the whole row is logged.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeylessTables {
+    /// A blocker.
+    #[default]
+    Refuse,
+    /// `REPLICA IDENTITY FULL` for the time of the run, put back at the end.
+    ReplicaIdentityFull,
+}
+
+/// What the operator accepts.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Choices {
+    /// Tables without a key.
+    #[serde(default)]
+    pub keyless_tables: KeylessTables,
+    /// Databases that go live as they were at the snapshot.
+    #[serde(default)]
+    pub as_of_snapshot_databases: Vec<String>,
+    /// Schemas that go live as they were at the snapshot.
+    #[serde(default)]
+    pub as_of_snapshot_schemas: Vec<String>,
+    /// The rehearsal's hook: OPEN waits a moment for an observer that holds an advisory lock on the target.
+    #[serde(default)]
+    pub await_observer: bool,
+}
+
+/// Bounds of the run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Limits {
+    /// From the first REVOKE to OPEN, in seconds; then everything goes back.
+    pub cutover_seconds: u32,
+    /// Largest replication lag at which the fence may begin, in seconds.
+    pub max_lag_seconds: u32,
+    /// Oldest transaction on the source at which the fence may begin, in seconds.
+    pub max_transaction_seconds: u32,
+    /// Time that comparing rows may take, in seconds.
+    pub verify_seconds: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { cutover_seconds: 60, max_lag_seconds: 5, max_transaction_seconds: 15, verify_seconds: 3_600 }
+    }
+}

@@ -1,0 +1,121 @@
+//! The run as every step sees it, and the few things that steps hand to each other.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Choices, Limits, Mode, Record, Replication, Source, Target};
+
+/// Name of a run: short, because names derived from it must fit AWS's and PostgreSQL's limits.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct RunId(String);
+
+/// Why a text is no run id.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("run id {0:?}: want a letter, then up to 19 of a-z, 0-9 and single hyphens, none at the end")]
+pub struct RunIdError(String);
+
+impl RunId {
+    /// Longest id in bytes: `pgleap_<id>_work` must fit a role name and `pgleap-<id>-..` a DMS identifier.
+    pub const LONGEST: usize = 20;
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for RunId {
+    type Error = RunIdError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let starts_well = text.starts_with(|c: char| c.is_ascii_lowercase());
+        let characters = text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+        let hyphens = !text.contains("--") && !text.ends_with('-');
+        if starts_well && characters && hyphens && text.len() <= Self::LONGEST { Ok(Self(text)) } else { Err(RunIdError(text)) }
+    }
+}
+
+impl From<RunId> for String {
+    fn from(id: RunId) -> Self {
+        id.0
+    }
+}
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The run: what the operator asked for, with every default filled in. Made once by `start-run`, never changed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Run {
+    /// Name of the run; every created name derives from it.
+    pub id: RunId,
+    /// The execution that carries the run.
+    pub execution_arn: String,
+    /// Upgrade, or only look.
+    pub mode: Mode,
+    /// The database that is left.
+    pub source: Source,
+    /// The database that is reached.
+    pub target: Target,
+    /// The record that clients follow.
+    pub record: Record,
+    /// How DMS is set up.
+    pub replication: Replication,
+    /// What the operator accepts.
+    pub choices: Choices,
+    /// Bounds.
+    pub limits: Limits,
+}
+
+/// Where a PostgreSQL server listens, and the database in it that is upgraded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Server {
+    /// Host name of the instance's endpoint; its certificate is verified by this name.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// Database name.
+    pub database: String,
+}
+
+/// The cutover under way: its deadline travels to every step between fence and open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Cutover {
+    /// Milliseconds since the epoch after which nothing may open and everything goes back.
+    pub deadline_epoch_ms: i64,
+}
+
+/// Which of the two sides won the run's one row: the answer of open and of unfence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Outcome {
+    /// The target is open to applications: only forward.
+    Open,
+    /// The source serves; the target never opens.
+    Back,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_id_fits_every_name_made_from_it() {
+        let cases = [
+            ("orders-18", true), ("a", true), ("a2345678901234567890", true),
+            ("", false), ("9a", false), ("A", false), ("a--b", false), ("a-", false), ("a_b", false),
+            ("a23456789012345678901", false),
+        ];
+        for (text, good) in cases {
+            assert_eq!(RunId::try_from(text.to_owned()).is_ok(), good, "{text:?}");
+        }
+    }
+}

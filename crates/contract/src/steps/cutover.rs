@@ -1,0 +1,159 @@
+//! `lower-ttl`, `guard-cutover`, `arm-deadline`, `fence-source`, `swap-record`, `drain-source`, `complete-target`,
+//! `open-target`, `confirm-cutover`, `unfence-source`, `restore-record`, `find-servers`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Cutover, Outcome, Run, Server};
+
+/// Output of `lower-ttl`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LowerTtlOutput {
+    /// The lower TTL is in sync on all name servers.
+    pub done: bool,
+    /// What the next look hopes to see.
+    pub waiting_for: String,
+    /// The TTL before, in seconds: this long old answers may live on.
+    pub old_ttl_seconds: u32,
+}
+
+/// Output of `guard-cutover`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct GuardCutoverOutput {
+    /// Every guardrail holds now.
+    pub done: bool,
+    /// The guardrails that do not, and what is seen.
+    pub waiting_for: String,
+    /// From commit on the source to apply on the target, measured by a marker row, in milliseconds.
+    pub lag_milliseconds: u64,
+}
+
+/// Output of `arm-deadline`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ArmDeadlineOutput {
+    /// The deadline that the schedule enforces.
+    pub cutover: Cutover,
+}
+
+/// Input of the steps between fence and open that talk to both sides.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct UnderFence {
+    /// The run.
+    pub run: Run,
+    /// The source's server.
+    pub source: Server,
+    /// The target's server.
+    pub target: Server,
+    /// The deadline.
+    pub cutover: Cutover,
+}
+
+/// Output of `fence-source`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FenceSourceOutput {
+    /// WAL position after which nobody but the run has written, e.g. `4AF/B00000D0`.
+    pub fence_lsn: String,
+    /// Sessions that were ended.
+    pub sessions_ended: u64,
+    /// From the first REVOKE to the proof, in milliseconds.
+    pub milliseconds: u64,
+}
+
+/// Input of `swap-record`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SwapRecordInput {
+    /// The run.
+    pub run: Run,
+    /// The source's server, which the record must name now.
+    pub source: Server,
+    /// The target's server, which the record shall name.
+    pub target: Server,
+}
+
+/// Output of `swap-record` and `restore-record`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RecordOutput {
+    /// Submitted, or already as wanted.
+    pub done: bool,
+    /// In sync on all name servers.
+    pub in_sync: bool,
+}
+
+/// Output of `drain-source`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DrainSourceOutput {
+    /// From the marker's commit on the source to its sight on the target, in milliseconds.
+    pub milliseconds: u64,
+}
+
+/// Output of `complete-target`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CompleteTargetOutput {
+    /// Sequences moved.
+    pub sequences: u64,
+    /// Constraints, triggers and columns put back.
+    pub objects: u64,
+    /// In milliseconds.
+    pub milliseconds: u64,
+}
+
+/// Output of `open-target` and `unfence-source`: who holds the run's one row.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct OutcomeOutput {
+    /// `open`: only forward. `back`: the source serves.
+    pub outcome: Outcome,
+}
+
+/// Input of `confirm-cutover`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ConfirmCutoverInput {
+    /// The run.
+    pub run: Run,
+    /// The target's server.
+    pub target: Server,
+}
+
+/// Output of `find-servers`: what `recover` must know and may find half made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FindServersOutput {
+    /// The source's server.
+    pub source: Server,
+    /// The target's server, if the run's target exists and has an endpoint.
+    pub target: Option<Server>,
+}
+
+/// Input of `unfence-source`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct UnfenceSourceInput {
+    /// The run.
+    pub run: Run,
+    /// The source's server.
+    pub source: Server,
+    /// The target's server; absent or null if there is none: then there is nothing that could be open.
+    #[serde(default)]
+    pub target: Option<Server>,
+}
+
+/// Input of `restore-record`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RestoreRecordInput {
+    /// The run.
+    pub run: Run,
+    /// The source's server.
+    pub source: Server,
+    /// `back`: value and TTL as before; `open`: only the TTL.
+    pub outcome: Outcome,
+}

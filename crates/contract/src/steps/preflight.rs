@@ -1,0 +1,85 @@
+//! `start-run`, `check-instance`, `check-database`: nothing is changed.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{Findings, Run, Server};
+
+/// Input of `start-run`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct StartRunInput {
+    /// ARN of the execution that carries the run (not of the one that goes back for it).
+    pub execution_arn: String,
+    /// The execution's input; absent where only the ARN is known: then Step Functions is asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<Value>,
+}
+
+/// Output of `start-run`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct StartRunOutput {
+    /// The run, every default filled in.
+    pub run: Run,
+}
+
+/// Output of `check-instance`: findings about AWS resources, and what later steps need to know of them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CheckInstanceOutput {
+    /// What was found.
+    pub findings: Findings,
+    /// The source's server; absent if the instance does not exist or has no endpoint (then there is a blocker).
+    pub source: Option<Server>,
+    /// The way that was found; absent if there is none (then there is a blocker).
+    pub way: Option<UpgradeWay>,
+}
+
+/// How the source's version reaches the wanted one, and with which DMS.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct UpgradeWay {
+    /// Version of the source, e.g. `13.23`.
+    pub from: String,
+    /// Versions to upgrade the copy to, in order; the last is the wanted one.
+    pub hops: Vec<UpgradeHop>,
+    /// DMS engine version to pin.
+    pub dms_engine_version: String,
+    /// Subnets of the replication instance: those of the source's subnet group.
+    pub subnet_ids: Vec<String>,
+    /// Security groups of the replication instance: those of the source.
+    pub security_group_ids: Vec<String>,
+}
+
+/// One upgrade of the copy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct UpgradeHop {
+    /// Version to upgrade to.
+    pub version: String,
+    /// Parameter group family of that version, as the API names it.
+    pub family: String,
+}
+
+/// Output of `check-database`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CheckDatabaseOutput {
+    /// What was found.
+    pub findings: Findings,
+    /// How large the copy will be.
+    pub size: DatabaseSize,
+}
+
+/// Size of what is copied.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DatabaseSize {
+    /// Tables that are carried.
+    pub tables: u64,
+    /// Bytes of the database, indexes included.
+    pub bytes: u64,
+    /// Sequences.
+    pub sequences: u64,
+}

@@ -1,0 +1,120 @@
+//! `create-replication`, `copy-data`, `resume-replication`, `verify-copy`, `remove-replication`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Run, Server};
+
+use super::{DatabaseSize, UpgradeWay};
+
+/// Output of `prepare-target`: what only the database knows and the replication task needs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PrepareTargetOutput {
+    /// The target is ready for DMS.
+    pub done: bool,
+    /// What the next look hopes to see.
+    pub waiting_for: String,
+    /// What DMS is told to leave out or in; set when done.
+    pub selection: Selection,
+}
+
+/// What the task's table mapping is made of. Bounded by [`Selection::LONGEST`] entries a list.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Selection {
+    /// Schemas to carry, one selection rule each.
+    pub schemas: Vec<String>,
+    /// Tables of these schemas to leave out: partitioned parents, unlogged and foreign tables.
+    pub excluded_tables: Vec<TableName>,
+    /// Generated columns to remove.
+    pub removed_columns: Vec<ColumnName>,
+    /// The DMS login may set `session_replication_role`.
+    pub replica_role: bool,
+}
+
+impl Selection {
+    /// Longest list that travels; a larger one is a blocker in preflight.
+    pub const LONGEST: usize = 500;
+}
+
+/// A table by schema and name, unquoted.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TableName {
+    /// Schema, unquoted.
+    pub schema: String,
+    /// Table, unquoted.
+    pub table: String,
+}
+
+/// A column by schema, table and name, unquoted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ColumnName {
+    /// Schema, unquoted.
+    pub schema: String,
+    /// Table, unquoted.
+    pub table: String,
+    /// Column, unquoted.
+    pub column: String,
+}
+
+/// Input of `create-replication`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CreateReplicationInput {
+    /// The run.
+    pub run: Run,
+    /// The source's server.
+    pub source: Server,
+    /// The target's server.
+    pub target: Server,
+    /// The way that preflight found: engine version and network.
+    pub way: UpgradeWay,
+    /// Size of what is copied.
+    pub size: DatabaseSize,
+    /// What DMS is told to carry.
+    pub selection: Selection,
+}
+
+/// Output of `copy-data`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CopyDataOutput {
+    /// The task stopped after its cached changes, no table is in error.
+    pub done: bool,
+    /// What the next look hopes to see.
+    pub waiting_for: String,
+    /// How far the load is.
+    pub progress: CopyProgress,
+}
+
+/// Progress of the full load, from the task's own statistics.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CopyProgress {
+    /// Percent, as DMS estimates it.
+    pub percent: i32,
+    /// Tables loaded.
+    pub tables_loaded: i32,
+    /// Tables in load.
+    pub tables_loading: i32,
+    /// Tables still to load.
+    pub tables_queued: i32,
+    /// Tables in error.
+    pub tables_errored: i32,
+}
+
+/// Output of `verify-copy`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct VerifyCopyOutput {
+    /// Every table was compared, or stood in the way of its budget.
+    pub done: bool,
+    /// What the next look hopes to see.
+    pub waiting_for: String,
+    /// Tables whose rows and checksums were found equal.
+    pub tables_equal: u64,
+    /// Tables that never stood still, or were too large for the budget.
+    pub tables_skipped: u64,
+}

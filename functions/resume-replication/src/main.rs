@@ -1,0 +1,2 @@
+//! Composition only: the step is in `lib.rs`.
+fn main() {}
