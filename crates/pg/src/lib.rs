@@ -1,1 +1,17 @@
-//! (in the making)
+//! PostgreSQL for the steps: names resolved afresh, TLS verified by name, logins that never print, SQL put together
+//! safely. Knows nothing of AWS.
+
+mod connect;
+mod error;
+mod login;
+mod lsn;
+mod quote;
+mod resolve;
+mod tls;
+
+pub use connect::{Session, connect};
+pub use error::{PgError, PgErrorKind};
+pub use login::Login;
+pub use lsn::{Lsn, LsnError};
+pub use quote::{ident, literal, qualified};
+pub use resolve::{ResolveError, resolve};

@@ -1,1 +1,18 @@
-//! (in the making)
+//! What every step is made with: one way to be called, one way to fail, one way to log, one place where errors of AWS
+//! are sorted. A step's `main.rs` is one line, its `lib.rs` the decisions.
+
+pub mod aws;
+mod context;
+mod error;
+mod serve;
+
+pub use context::Ctx;
+pub use error::{StepError, StepResult};
+pub use serve::serve;
+
+/// What steps use all the time.
+pub mod prelude {
+    pub use crate::aws::{AwsError, Class, Doing};
+    pub use crate::{Ctx, StepError, StepResult};
+    pub use pgleap_contract::{ErrorCode, Names, Run, Server};
+}

@@ -1,0 +1,172 @@
+//! Errors of AWS, sorted by what a step can do about them. Steps match classes, never an SDK's enums and, but for
+//! the few answers that AWS tells apart by text alone, never text.
+
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use aws_smithy_runtime_api::client::result::SdkError;
+
+/// What a step can do about an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// Too many calls; the SDK has already tried again.
+    Throttled,
+    /// The thing does not exist.
+    NotFound,
+    /// The thing exists already.
+    AlreadyThere,
+    /// The thing's state forbids it for the moment.
+    WrongState,
+    /// A permission is missing.
+    Denied,
+    /// No answer, or a failure on AWS's side.
+    Unavailable,
+    /// AWS refuses the combination of parameters: the text says why.
+    Refused,
+    /// Anything else: a defect of ours.
+    Bug,
+}
+
+/// An error of an AWS call.
+#[derive(Debug, thiserror::Error)]
+#[error("{doing}: {message} ({code})")]
+pub struct AwsError {
+    /// What was attempted: verb and object.
+    pub doing: String,
+    /// What to do about it.
+    pub class: Class,
+    /// Code on the wire, or the kind of transport failure.
+    pub code: String,
+    /// AWS's words.
+    pub message: String,
+}
+
+impl AwsError {
+    /// Whether it is of this class.
+    pub fn is(&self, class: Class) -> bool {
+        self.class == class
+    }
+}
+
+/// Says what was attempted and sorts the error.
+pub trait Doing<T> {
+    /// Name the attempt: verb and object.
+    fn doing(self, doing: impl Into<String>) -> Result<T, AwsError>;
+}
+
+impl<T, E, R> Doing<T> for Result<T, SdkError<E, R>>
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+    R: std::fmt::Debug,
+{
+    fn doing(self, doing: impl Into<String>) -> Result<T, AwsError> {
+        self.map_err(|error| sort(doing.into(), &error))
+    }
+}
+
+/// `None` where AWS says that the thing does not exist.
+pub trait Optional<T> {
+    /// Turn "not found" into `None`.
+    fn optional(self) -> Result<Option<T>, AwsError>;
+}
+
+impl<T> Optional<T> for Result<T, AwsError> {
+    fn optional(self) -> Result<Option<T>, AwsError> {
+        match self {
+            Ok(found) => Ok(Some(found)),
+            Err(error) if error.is(Class::NotFound) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn sort<E, R>(doing: String, error: &SdkError<E, R>) -> AwsError
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+    R: std::fmt::Debug,
+{
+    match error.as_service_error() {
+        Some(service) => {
+            let code = service.code().unwrap_or("Unknown").to_owned();
+            let message = service.message().unwrap_or("no message").to_owned();
+            AwsError { doing, class: class_of(&code), code, message }
+        }
+        None => AwsError { doing, class: Class::Unavailable, code: transport(error).to_owned(), message: chain(error) },
+    }
+}
+
+fn transport<E, R>(error: &SdkError<E, R>) -> &'static str {
+    match error {
+        SdkError::ConstructionFailure(_) => "request not built",
+        SdkError::TimeoutError(_) => "time-out",
+        SdkError::DispatchFailure(_) => "no connection",
+        _ => "answer not understood",
+    }
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
+}
+
+/// The one table of codes. RDS drops `Fault` from most codes on the wire, DMS keeps it, Scheduler says `Exception`.
+fn class_of(code: &str) -> Class {
+    let name = code.trim_end_matches("Exception").trim_end_matches("Fault");
+    match name {
+        "Throttling" | "Throttled" | "RequestLimitExceeded" | "TooManyRequests" | "PriorRequestNotComplete"
+        | "RequestThrottled" | "SlowDown" => Class::Throttled,
+        "AccessDenied" | "UnauthorizedOperation" | "NotAuthorized" | "UnrecognizedClient" | "ExpiredToken"
+        | "InvalidClientTokenId" | "SignatureDoesNotMatch" => Class::Denied,
+        "InternalFailure" | "InternalServer" | "InternalService" | "InternalServiceError" | "ServiceUnavailable" => {
+            Class::Unavailable
+        }
+        "InvalidParameterCombination" | "InvalidParameterValue" | "InvalidParameter" | "InvalidRequest" | "Validation"
+        | "InvalidChangeBatch" | "InvalidInput" => Class::Refused,
+        "ExecutionDoesNotExist" | "ResourceNotFound" | "NoSuchHostedZone" | "NoSuchChange" => Class::NotFound,
+        "Conflict" | "ResourceExists" | "ResourceAlreadyExists" => Class::AlreadyThere,
+        _ if name.ends_with("NotFound") => Class::NotFound,
+        _ if name.ends_with("AlreadyExists") => Class::AlreadyThere,
+        _ if (name.starts_with("Invalid") && name.ends_with("State")) || name.ends_with("NotReady") => Class::WrongState,
+        _ => Class::Bug,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_sort_into_classes() {
+        let cases = [
+            ("Throttling", Class::Throttled),
+            ("ThrottlingException", Class::Throttled),
+            ("PriorRequestNotComplete", Class::Throttled),
+            ("DBInstanceNotFound", Class::NotFound),
+            ("DBInstanceNotFoundFault", Class::NotFound),
+            ("ResourceNotFoundFault", Class::NotFound),
+            ("ResourceNotFoundException", Class::NotFound),
+            ("DBSnapshotAlreadyExists", Class::AlreadyThere),
+            ("ResourceAlreadyExistsFault", Class::AlreadyThere),
+            ("ResourceExistsException", Class::AlreadyThere),
+            ("ConflictException", Class::AlreadyThere),
+            ("InvalidDBInstanceState", Class::WrongState),
+            ("InvalidResourceStateFault", Class::WrongState),
+            ("InvalidDBParameterGroupState", Class::WrongState),
+            ("AccessDenied", Class::Denied),
+            ("AccessDeniedFault", Class::Denied),
+            ("AccessDeniedException", Class::Denied),
+            ("InternalFailure", Class::Unavailable),
+            ("InvalidParameterCombination", Class::Refused),
+            ("InvalidParameterCombinationException", Class::Refused),
+            ("ValidationException", Class::Refused),
+            ("KMSKeyNotAccessibleFault", Class::Bug),
+        ];
+        for (code, class) in cases {
+            assert_eq!(class_of(code), class, "{code}");
+        }
+    }
+}

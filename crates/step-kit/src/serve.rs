@@ -1,0 +1,116 @@
+//! One way to be called. Everything below `serve` is not generic, so that the runtime is compiled once, here, and not
+//! once per function.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+
+use lambda_runtime::{LambdaEvent, service_fn};
+use pgleap_contract::ErrorCode;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tracing::Instrument;
+
+use crate::{Ctx, StepError, StepResult};
+
+type Handler = Rc<dyn Fn(Rc<Ctx>, Value) -> Pin<Box<dyn Future<Output = StepResult<Value>>>>>;
+
+/// Serve a step until Lambda ends the process: parse the input (a misfit is `BadInput` and names the field), run,
+/// log the outcome once, answer.
+///
+/// ```no_run
+/// # async fn run(ctx: &pgleap_step_kit::Ctx, input: serde_json::Value) -> pgleap_step_kit::StepResult<serde_json::Value> { Ok(input) }
+/// pgleap_step_kit::serve("fence-source", run);
+/// ```
+pub fn serve<I, O, F>(step: &'static str, run: F) -> Result<(), lambda_runtime::Error>
+where
+    I: DeserializeOwned + 'static,
+    O: Serialize,
+    F: AsyncFn(&Ctx, I) -> StepResult<O> + 'static,
+{
+    let run = Rc::new(run);
+    let handler: Handler = Rc::new(move |ctx, payload| {
+        let run = Rc::clone(&run);
+        Box::pin(async move {
+            let input = parse(step, payload)?;
+            let output = run(&ctx, input).await?;
+            serde_json::to_value(output).map_err(|error| StepError::bug(format!("answer of {step}: {error}")))
+        })
+    });
+    serve_erased(step, handler)
+}
+
+fn parse<I: DeserializeOwned>(step: &str, payload: Value) -> StepResult<I> {
+    serde_json::from_value(payload)
+        .map_err(|error| StepError::new(ErrorCode::BadInput, format!("input of {step}: {error}")))
+}
+
+fn serve_erased(step: &'static str, handler: Handler) -> Result<(), lambda_runtime::Error> {
+    init_logs();
+    // One call at a time is all that Lambda sends: the single-threaded runtime starts faster and answers sooner.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let local = tokio::task::LocalSet::new();
+    local.block_on(&runtime, async move {
+        let ctx = Rc::new(Ctx::load().await);
+        lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| {
+            let span = span_of(step, &event);
+            let call = handler(Rc::clone(&ctx), event.payload);
+            async move {
+                let outcome = call.await;
+                log(&outcome);
+                outcome
+            }
+            .instrument(span)
+        }))
+        .await
+    })
+}
+
+fn span_of(step: &'static str, event: &LambdaEvent<Value>) -> tracing::Span {
+    let run_id = event.payload.pointer("/run/id").and_then(Value::as_str).unwrap_or("-");
+    tracing::info_span!("step", step, run_id, attempt = %event.context.request_id)
+}
+
+fn log(outcome: &StepResult<Value>) {
+    match outcome {
+        Ok(output) => tracing::info!(output = %bounded(output), "answered"),
+        Err(error) => tracing::warn!(error = error.code.word(), message = error.message, "failed"),
+    }
+}
+
+/// Outputs are small by contract; the log is bounded all the same.
+fn bounded(output: &Value) -> String {
+    let mut text = output.to_string();
+    if text.len() > 2_000 {
+        text.truncate(text.floor_char_boundary(2_000));
+        text.push('…');
+    }
+    text
+}
+
+fn init_logs() {
+    let level = std::env::var("AWS_LAMBDA_LOG_LEVEL").unwrap_or_else(|_| "info".to_owned());
+    let filter = tracing_subscriber::EnvFilter::try_new(format!("{level},aws_config=warn,aws_smithy_runtime=warn,hyper=warn"))
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    tracing_subscriber::fmt().json().flatten_event(true).with_current_span(true).with_span_list(false).with_target(false)
+        .with_env_filter(filter).with_writer(std::io::stderr).init();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pgleap_contract::steps::RunOnly;
+    use serde_json::json;
+
+    #[test]
+    fn a_body_that_does_not_parse_is_bad_input_and_names_the_field() {
+        let cases = [(json!({}), "run"), (json!({"run": {}, "surprise": 1}), "surprise"), (json!({"run": {"id": "A"}}), "run id")];
+        for (body, names) in cases {
+            let error = parse::<RunOnly>("fence-source", body).expect_err("misfit");
+
+            assert_eq!(error.code, ErrorCode::BadInput);
+            assert!(error.message.contains(names), "{}", error.message);
+        }
+    }
+}
