@@ -1,0 +1,172 @@
+//! Makes clusters: from nothing, from a backup, from another major.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use tokio::sync::OnceCell;
+
+use crate::addresses::{LoopbackAddresses, free_port};
+use crate::cluster::Cluster;
+use crate::config::{Listen, ServerFiles, Setting};
+use crate::files::{copy_folder, make_private_folder};
+use crate::program::{Programs, blocking, run};
+use crate::server_user::ServerUser;
+use crate::{Backup, Binaries, Error, Result, Scratch};
+
+/// The superuser of every cluster: the stand-in's own hand, as on RDS it is AWS's.
+pub const ADMIN: &str = "rdsadmin";
+
+/// What a server's promises are worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// PostgreSQL's defaults: for figures that are published.
+    Full,
+    /// No fsync, no full pages: several times faster, and a killed server still recovers, because the kernel keeps
+    /// what was written. Only a loss of power would lose data.
+    #[default]
+    UntilPowerFails,
+}
+
+/// Everything that clusters of one rehearsal share. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Servers {
+    pub(crate) shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) scratch: PathBuf,
+    pub(crate) binaries: Binaries,
+    pub(crate) user: ServerUser,
+    pub(crate) durability: Durability,
+    pub(crate) admin_password: String,
+    templates: Mutex<HashMap<u16, Arc<OnceCell<PathBuf>>>>,
+    addresses: LoopbackAddresses,
+    counter: AtomicU32,
+}
+
+impl Servers {
+    /// Clusters live below the scratch folder; it must outlive them.
+    pub fn new(scratch: &Scratch, binaries: Binaries, durability: Durability) -> Result<Self> {
+        let user = ServerUser::choose();
+        let shared = Shared {
+            scratch: scratch.path().to_owned(),
+            binaries,
+            user,
+            durability,
+            admin_password: random_password(),
+            templates: Mutex::default(),
+            addresses: LoopbackAddresses::default(),
+            counter: AtomicU32::new(0),
+        };
+        for folder in ["clusters", "templates"] {
+            make_private_folder(&shared.scratch.join(folder), user)?;
+        }
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// The majors that can be served.
+    pub fn majors(&self) -> Vec<u16> {
+        self.shared.binaries.majors()
+    }
+
+    /// The addresses of this rehearsal.
+    pub fn addresses(&self) -> &LoopbackAddresses {
+        &self.shared.addresses
+    }
+
+    /// A new, empty cluster that is not started. `name` must not be in use; keep it below 40 characters.
+    pub async fn create_cluster(&self, major: u16, name: &str) -> Result<Cluster> {
+        let template = self.template(major).await?;
+        self.copy_to_cluster(major, name, template).await
+    }
+
+    /// A cluster made of a backup, not started: its first start recovers, as that of a restored RDS snapshot.
+    pub async fn restore_cluster(&self, backup: &Backup, name: &str) -> Result<Cluster> {
+        self.copy_to_cluster(backup.major(), name, backup.folder().to_owned()).await
+    }
+
+    /// A running cluster with an address and a port of its own and no TLS: what most tests want.
+    pub async fn start_plain(&self, major: u16, name: &str, settings: Vec<Setting>) -> Result<Cluster> {
+        let port = free_port()?;
+        let address = self.shared.addresses.take(port)?;
+        let cluster = self.create_cluster(major, name).await?;
+        cluster.start(ServerFiles::plain(Listen { address, port }, settings)).await?;
+        Ok(cluster)
+    }
+
+    /// The programs of a major, where the servers' user can run them.
+    pub(crate) async fn programs(&self, major: u16) -> Result<Programs> {
+        let shared = self.shared.clone();
+        let home = blocking(move || shared.binaries.reachable_home(major, shared.user, &shared.scratch)).await?;
+        Ok(Programs { major, home, user: self.shared.user })
+    }
+
+    /// A number that no other caller gets.
+    pub(crate) fn next_number(&self) -> u32 {
+        self.shared.counter.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(crate) fn cluster_folder(&self, name: &str) -> PathBuf {
+        self.shared.scratch.join("clusters").join(name)
+    }
+
+    async fn copy_to_cluster(&self, major: u16, name: &str, from: PathBuf) -> Result<Cluster> {
+        let programs = self.programs(major).await?;
+        let (folder, user) = (self.cluster_folder(name), self.shared.user);
+        if folder.exists() {
+            return Err(Error::Server { what: "make", cluster: name.to_owned(), reason: "the name is in use".to_owned() });
+        }
+        let data = folder.join("data");
+        blocking(move || {
+            make_private_folder(&folder, user)?;
+            copy_folder(&from, &data, user, &|_| true)
+        })
+        .await?;
+        Ok(Cluster::new(self.clone(), programs, name))
+    }
+
+    /// `initdb` takes a second or more, a copy of its result a tenth: it runs once per major.
+    async fn template(&self, major: u16) -> Result<PathBuf> {
+        let cell = {
+            let mut templates = self.shared.templates.lock().unwrap_or_else(PoisonError::into_inner);
+            templates.entry(major).or_default().clone()
+        };
+        cell.get_or_try_init(|| self.make_template(major)).await.cloned()
+    }
+
+    async fn make_template(&self, major: u16) -> Result<PathBuf> {
+        let programs = self.programs(major).await?;
+        let folder = self.shared.scratch.join("templates");
+        let (data, password_file) = (folder.join(major.to_string()), folder.join(format!("{major}.password")));
+        crate::files::write_private_file(&password_file, &self.shared.admin_password, self.shared.user)?;
+        let mut command = programs.command("initdb", &folder);
+        command
+            .args(["--no-sync", "--locale=C.UTF-8", "--encoding=UTF8", "--username", ADMIN])
+            // pg_upgrade enters by the local line; a running server's own pg_hba.conf lies elsewhere.
+            .args(["--auth-local=trust", "--auth-host=scram-sha-256"])
+            .arg("--pwfile")
+            .arg(&password_file)
+            .arg("--pgdata")
+            .arg(&data);
+        if major >= 18 {
+            // Clusters of all majors must agree, or pg_upgrade refuses.
+            command.arg("--no-data-checksums");
+        }
+        run(command).await?;
+        remove_file(&password_file)?;
+        Ok(data)
+    }
+}
+
+fn remove_file(path: &Path) -> Result<()> {
+    std::fs::remove_file(path).map_err(Error::file("remove", path))
+}
+
+/// For servers that listen on loopback for the length of a test: not predictable is enough.
+fn random_password() -> String {
+    use std::hash::{BuildHasher, Hasher};
+    (0..2).map(|_| format!("{:016x}", std::collections::hash_map::RandomState::new().build_hasher().finish())).collect()
+}
