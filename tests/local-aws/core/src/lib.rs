@@ -9,18 +9,27 @@
 //! without touching the rest.
 
 mod call;
+mod call_log;
 mod clock;
 mod events;
+mod faults;
+mod gateway;
 mod hosts;
+pub mod model;
 mod seams;
+mod wire;
 
-pub use call::{ApiError, Call, Caller, Reply};
-pub use clock::Clock;
-pub use events::{Event, EventBus};
-pub use hosts::Hosts;
 pub use axum::http;
 pub use bytes::Bytes;
+pub use call::{ApiError, Call, Caller, Reply};
+pub use call_log::{CallLog, LoggedCall, Outcome};
+pub use clock::Clock;
+pub use events::{Event, EventBus};
+pub use faults::{BadFault, Effect, Fault, Faults};
+pub use gateway::{BoundGateway, Controls, Gateway};
+pub use hosts::Hosts;
 pub use seams::{AllowAll, Authorize, Deliver, RawAnswer, RawService, ReadSecret, Service};
+pub use wire::{ErrorForm, error_answer, throttling_code};
 
 /// The account that every ARN of the stand-in names.
 pub const ACCOUNT: &str = "111122223333";
