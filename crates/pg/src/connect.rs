@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 use tokio_postgres::config::SslMode;
 use tokio_postgres::{Client, Config, Row};
 
-use crate::{Login, PgError, resolve::resolve, tls::connector};
+use crate::{Environment, Login, PgError, resolve::resolve, tls::connector};
 
 /// How long a connection may take to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -89,12 +89,18 @@ impl Session {
 ///
 /// The session overrides what an operator may have set for the role or the database and what would hurt a step:
 /// read-only by default, statement and idle time-outs, a search path with objects of others.
-pub async fn connect(server: &Server, login: &Login, about: &str) -> Result<Session, PgError> {
+pub async fn connect(
+    environment: &Environment,
+    server: &Server,
+    login: &Login,
+    about: &str,
+) -> Result<Session, PgError> {
     let doing = format!("connect to {} as {}", server.host, login.username);
-    let addresses =
-        resolve(&server.host).await.map_err(|error| PgError::unreachable(doing.clone(), error.to_string()))?;
+    let addresses = resolve(environment, &server.host)
+        .await
+        .map_err(|error| PgError::unreachable(doing.clone(), error.to_string()))?;
     let address = addresses.first().ok_or_else(|| PgError::unreachable(doing.clone(), "the name has no address"))?;
-    let tls = connector().map_err(|reason| PgError::unreachable(doing.clone(), reason))?;
+    let tls = connector(environment).map_err(|reason| PgError::unreachable(doing.clone(), reason))?;
 
     let mut config = Config::new();
     config

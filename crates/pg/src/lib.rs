@@ -1,7 +1,9 @@
 //! PostgreSQL for the steps: names resolved afresh, TLS verified by name, logins that never print, SQL put together
 //! safely. Knows nothing of AWS.
 
+pub mod access;
 mod connect;
+mod environment;
 mod error;
 mod login;
 mod lsn;
@@ -10,6 +12,7 @@ mod resolve;
 mod tls;
 
 pub use connect::{Session, connect};
+pub use environment::Environment;
 pub use error::{PgError, PgErrorKind};
 pub use login::Login;
 pub use lsn::{Lsn, LsnError};

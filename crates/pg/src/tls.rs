@@ -1,4 +1,4 @@
-//! TLS by name: the certificate must be signed by Amazon's RDS authorities (or the one in `PGLEAP_CA_FILE`) and name
+//! TLS by name: the certificate must be signed by Amazon's RDS authorities (or those of the environment's file) and name
 //! the host that was asked for.
 
 use std::sync::Arc;
@@ -8,16 +8,15 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-/// Variable that names a PEM file to trust instead of the built-in roots: the rehearsal's own authority.
-pub(crate) const CA_FILE_VARIABLE: &str = "PGLEAP_CA_FILE";
+use crate::Environment;
 
 const RDS_ROOTS: &[u8] = include_bytes!("../certs/rds-roots.pem");
 
 /// A connector for tokio-postgres. Built per connection: parsing the roots takes about a millisecond.
-pub(crate) fn connector() -> Result<MakeRustlsConnect, String> {
-    let roots = match std::env::var(CA_FILE_VARIABLE) {
-        Ok(path) => parse(&std::fs::read(&path).map_err(|error| format!("read {CA_FILE_VARIABLE}={path}: {error}"))?)?,
-        Err(_) => parse(RDS_ROOTS)?,
+pub(crate) fn connector(environment: &Environment) -> Result<MakeRustlsConnect, String> {
+    let roots = match &environment.ca_file {
+        Some(path) => parse(&std::fs::read(path).map_err(|error| format!("read authorities {}: {error}", path.display()))?)?,
+        None => parse(RDS_ROOTS)?,
     };
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
