@@ -1,11 +1,12 @@
 //! What a step can reach: AWS's configuration, secrets, databases as the run's logins.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
-use aws_config::{BehaviorVersion, SdkConfig};
+use aws_config::{BehaviorVersion, ConfigLoader, SdkConfig};
 use aws_config::timeout::TimeoutConfig;
 use pgleap_contract::{ErrorCode, Run, Server};
-use pgleap_pg::{Login, Session};
+use pgleap_pg::{Environment, Login, ResolveError, Session};
 
 use crate::aws::{Class, Doing};
 use crate::{StepError, StepResult};
@@ -14,18 +15,24 @@ use crate::{StepError, StepResult};
 #[derive(Debug, Clone)]
 pub struct Ctx {
     aws: SdkConfig,
+    environment: Environment,
 }
 
 impl Ctx {
-    /// Region, credentials and endpoints from the environment; every attempt of a call is bounded, so that a hanging
-    /// service costs seconds and not the Lambda's life.
-    pub async fn load() -> Self {
+    /// Everything from the process's variables, as Lambda sets them.
+    pub async fn load() -> Result<Self, String> {
+        Ok(Self::new(aws_config::defaults(BehaviorVersion::latest()), Environment::from_variables()?).await)
+    }
+
+    /// From explicit settings. Every attempt of a call is bounded, so that a hanging service costs seconds and not the
+    /// Lambda's life.
+    pub async fn new(aws: ConfigLoader, environment: Environment) -> Self {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(Duration::from_secs(3))
             .operation_attempt_timeout(Duration::from_secs(10))
             .operation_timeout(Duration::from_secs(25))
             .build();
-        Self { aws: aws_config::defaults(BehaviorVersion::latest()).timeout_config(timeouts).load().await }
+        Self { aws: aws.timeout_config(timeouts).load().await, environment }
     }
 
     /// Configuration for an SDK client.
@@ -59,8 +66,14 @@ impl Ctx {
         self.connect(run, server, &run.id.names().work_secret()).await
     }
 
-    async fn connect(&self, run: &Run, server: &Server, secret_id: &str) -> StepResult<Session> {
+    /// The addresses of a host name, asked afresh.
+    pub async fn resolve(&self, host: &str) -> Result<Vec<IpAddr>, ResolveError> {
+        pgleap_pg::resolve(&self.environment, host).await
+    }
+
+    /// Connect as the login of any secret.
+    pub async fn connect(&self, run: &Run, server: &Server, secret_id: &str) -> StepResult<Session> {
         let login = self.login(secret_id).await?;
-        Ok(pgleap_pg::connect(server, &login, &run.id.names().application("step")).await?)
+        Ok(pgleap_pg::connect(&self.environment, server, &login, &run.id.names().application("step")).await?)
     }
 }

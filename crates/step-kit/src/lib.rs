@@ -12,7 +12,7 @@ pub use serve::serve;
 
 /// What steps use all the time.
 pub mod prelude {
-    pub use crate::aws::{AwsError, Class, Doing};
+    pub use crate::aws::{AwsError, Class, Doing, Optional};
     pub use crate::{Ctx, StepError, StepResult};
     pub use pgleap_contract::{ErrorCode, Names, Run, Server};
 }

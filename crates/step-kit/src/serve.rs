@@ -52,7 +52,7 @@ fn serve_erased(step: &'static str, handler: Handler) -> Result<(), lambda_runti
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let local = tokio::task::LocalSet::new();
     local.block_on(&runtime, async move {
-        let ctx = Rc::new(Ctx::load().await);
+        let ctx = Rc::new(Ctx::load().await?);
         lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| {
             let span = span_of(step, &event);
             let call = handler(Rc::clone(&ctx), event.payload);

@@ -1,0 +1,195 @@
+//! From the operator's words to the run: checked by itself, without a look at AWS or a database.
+
+use pgleap_contract::steps::Selection;
+use pgleap_contract::{Record, Run, RunRequest, Target};
+use serde_json::Value;
+
+use crate::run_id;
+
+/// RDS instance identifiers have 1 to 63 letters, digits and hyphens.
+/// Source: Amazon RDS API reference, CreateDBInstance, DBInstanceIdentifier.
+const LONGEST_INSTANCE_NAME: usize = 63;
+
+/// The run, or the reason with the name of the field.
+pub(crate) fn to_run(execution_arn: &str, request: Value) -> Result<Run, String> {
+    let request: RunRequest = serde_path_to_error::deserialize(request).map_err(|error| {
+        let path = error.path().to_string();
+        let reason = error.into_inner();
+        if path == "." { reason.to_string() } else { format!("{path}: {reason}") }
+    })?;
+    let id = run_id::of(request.run_id.as_deref(), execution_arn)?;
+    let mut source = request.source;
+    source.instance = instance("source.instance", &source.instance)?;
+    filled("source.loginSecret", &source.login_secret)?;
+    if let Some(database) = &source.database {
+        filled("source.database", database)?;
+    }
+    let target = target(&source.instance, request.target)?;
+    let record = record(request.record)?;
+    within("limits.cutoverSeconds", request.limits.cutover_seconds, 10, 600)?;
+    within("limits.maxLagSeconds", request.limits.max_lag_seconds, 1, 3_600)?;
+    within("limits.maxTransactionSeconds", request.limits.max_transaction_seconds, 1, 3_600)?;
+    within("limits.verifySeconds", request.limits.verify_seconds, 1, 7 * 86_400)?;
+    bounded("choices.asOfSnapshotDatabases", &request.choices.as_of_snapshot_databases)?;
+    bounded("choices.asOfSnapshotSchemas", &request.choices.as_of_snapshot_schemas)?;
+    Ok(Run {
+        id,
+        execution_arn: execution_arn.to_owned(),
+        mode: request.mode,
+        source,
+        target,
+        record,
+        replication: request.replication,
+        choices: request.choices,
+        limits: request.limits,
+    })
+}
+
+/// An RDS identifier in the lower case in which RDS keeps it: what is compared later is compared in that form.
+fn instance(field: &str, name: &str) -> Result<String, String> {
+    let name = name.to_ascii_lowercase();
+    let starts_well = name.starts_with(|c: char| c.is_ascii_lowercase());
+    let characters = name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+    let hyphens = !name.contains("--") && !name.ends_with('-');
+    if starts_well && characters && hyphens && name.len() <= LONGEST_INSTANCE_NAME {
+        Ok(name)
+    } else {
+        Err(format!("{field}: {name:?} is no RDS instance identifier"))
+    }
+}
+
+fn target(source: &str, target: Target) -> Result<Target, String> {
+    let major = major_of(&target.version)
+        .ok_or_else(|| format!("target.version: {:?} is neither a major (18) nor a version (18.4)", target.version))?;
+    let name = match &target.instance {
+        Some(name) => instance("target.instance", name)?,
+        None => instance("target.instance", &format!("{source}-v{major}"))
+            .map_err(|reason| format!("{reason} (made from the source's; give one)"))?,
+    };
+    if name == source {
+        return Err(format!("target.instance: {name:?} is the source"));
+    }
+    Ok(Target { version: target.version, instance: Some(name) })
+}
+
+/// `18`, `18.4` and, under Extended Support, `12.22-rds.20250508`.
+/// Source: Amazon RDS for PostgreSQL release notes, Extended Support versions.
+fn major_of(version: &str) -> Option<u32> {
+    let (number, patch) = version.split_once("-rds.").map_or((version, None), |(number, patch)| (number, Some(patch)));
+    let (major, minor) = number.split_once('.').map_or((number, None), |(major, minor)| (major, Some(minor)));
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let good = digits(major) && minor.is_none_or(digits) && patch.is_none_or(|patch| minor.is_some() && digits(patch));
+    major.parse().ok().filter(|major| good && (10..1_000).contains(major))
+}
+
+fn record(record: Record) -> Result<Record, String> {
+    let zone_id = record.zone_id.trim_start_matches("/hostedzone/").to_owned();
+    if zone_id.is_empty() || !zone_id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        return Err(format!("record.zoneId: {:?} is no id of a hosted zone", record.zone_id));
+    }
+    let name = record.name.trim_end_matches('.').to_ascii_lowercase();
+    let label = |label: &str| {
+        (1..=63).contains(&label.len()) && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    };
+    if name.len() > 253 || !name.contains('.') || !name.split('.').all(label) {
+        return Err(format!("record.name: {:?} is no full host name", record.name));
+    }
+    within("record.cutoverTtlSeconds", record.cutover_ttl_seconds, 1, 60)?;
+    Ok(Record { zone_id, name, cutover_ttl_seconds: record.cutover_ttl_seconds })
+}
+
+fn filled(field: &str, text: &str) -> Result<(), String> {
+    if text.trim().is_empty() { Err(format!("{field}: is empty")) } else { Ok(()) }
+}
+
+fn within(field: &str, value: u32, least: u32, most: u32) -> Result<(), String> {
+    if (least..=most).contains(&value) { Ok(()) } else { Err(format!("{field}: {value} is not within {least} to {most}")) }
+}
+
+fn bounded(field: &str, list: &[String]) -> Result<(), String> {
+    let longest = Selection::LONGEST;
+    if list.len() > longest { Err(format!("{field}: {} entries are more than {longest}", list.len())) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pgleap_contract::{KeylessTables, Limits, Mode};
+    use serde_json::json;
+
+    const ARN: &str = "arn:aws:states:eu-west-1:123456789012:execution:pgleap-upgrade:orders-18";
+
+    fn smallest() -> Value {
+        json!({
+            "source": {"instance": "Orders-DB", "loginSecret": "arn:aws:secretsmanager:eu-west-1:1:secret:orders"},
+            "target": {"version": "18"},
+            "record": {"zoneId": "/hostedzone/Z123", "name": "Orders-DB.example.internal."}
+        })
+    }
+
+    #[test]
+    fn the_smallest_request_gets_every_default() {
+        let run = to_run(ARN, smallest()).expect("good");
+
+        assert_eq!(run.id.as_str(), "orders-18");
+        assert_eq!(run.source.instance, "orders-db");
+        assert_eq!(run.target.instance.as_deref(), Some("orders-db-v18"));
+        assert_eq!((run.record.zone_id.as_str(), run.record.name.as_str()), ("Z123", "orders-db.example.internal"));
+        assert_eq!(run.record.cutover_ttl_seconds, 1);
+        assert_eq!((run.mode, run.choices.keyless_tables), (Mode::Upgrade, KeylessTables::Refuse));
+        assert_eq!(run.limits, Limits::default());
+    }
+
+    #[test]
+    fn a_misfit_is_refused_by_the_name_of_its_field() {
+        let cases = [
+            ("/source/instance", json!("a b"), "source.instance:"),
+            ("/source/instance", json!(7), "source.instance:"),
+            ("/source/loginSecret", json!(" "), "source.loginSecret:"),
+            ("/source/database", json!(""), "source.database:"),
+            ("/source/passwrd", json!("x"), "source.passwrd: unknown field"),
+            ("/surprise", json!(1), "surprise: unknown field"),
+            ("/target/version", json!("newest"), "target.version:"),
+            ("/target/version", json!("18."), "target.version:"),
+            ("/target/version", json!("9.6"), "target.version:"),
+            ("/target/instance", json!("orders-db"), "target.instance:"),
+            ("/record/zoneId", json!("no zone"), "record.zoneId:"),
+            ("/record/name", json!("orders"), "record.name:"),
+            ("/record/cutoverTtlSeconds", json!(3_600), "record.cutoverTtlSeconds:"),
+            ("/runId", json!("Not Mine"), "runId:"),
+            ("/mode", json!("dry"), "mode:"),
+            ("/choices", json!({"keylessTables": "drop"}), "choices.keylessTables:"),
+            ("/choices", json!({"asOfSnapshotSchemas": vec!["s"; 501]}), "choices.asOfSnapshotSchemas:"),
+            ("/limits", json!({"cutoverSeconds": 0}), "limits.cutoverSeconds:"),
+            ("/limits", json!({"cutoverSeconds": "60"}), "limits.cutoverSeconds:"),
+        ];
+        for (pointer, value, names) in cases {
+            let mut request = smallest();
+            let (parent, key) = pointer.rsplit_once('/').expect("a pointer");
+            request.pointer_mut(parent).expect("exists")[key] = value.clone();
+
+            let reason = to_run(ARN, request).expect_err(pointer);
+
+            assert!(reason.starts_with(names), "{pointer} = {value}: {reason}");
+        }
+    }
+
+    #[test]
+    fn a_missing_field_is_named() {
+        let mut request = smallest();
+        request["record"].as_object_mut().expect("an object").remove("zoneId");
+
+        assert_eq!(to_run(ARN, request).expect_err("missing"), "record: missing field `zoneId`");
+    }
+
+    #[test]
+    fn versions_read() {
+        let cases = [
+            ("18", Some(18)), ("18.4", Some(18)), ("12.22-rds.20250508", Some(12)), ("10", Some(10)),
+            ("", None), ("v18", None), ("18.x", None), ("18-rds.1", None), ("18.4-rds.", None), ("9.6", None), ("+18", None),
+        ];
+        for (version, major) in cases {
+            assert_eq!(major_of(version), major, "{version}");
+        }
+    }
+}
