@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn a_body_that_does_not_parse_is_bad_input_and_names_the_field() {
-        let cases = [(json!({}), "run"), (json!({"run": {}, "surprise": 1}), "surprise"), (json!({"run": {"id": "A"}}), "run id")];
+        let cases = [(json!({}), "run"), (json!({"surprise": 1, "run": {}}), "surprise"), (json!({"run": {"id": "A"}}), "run id")];
         for (body, names) in cases {
             let error = parse::<RunOnly>("fence-source", body).expect_err("misfit");
 
