@@ -23,6 +23,8 @@ macro_rules! error_codes {
 error_codes! {
     /// The input of the run or of a step does not parse or contradicts itself; the message names the field.
     BadInput,
+    /// The step is not done; the message says what it waits for. The machine's retrier is the wait.
+    NotYet,
     /// AWS refuses for want of a permission; the message names the action.
     AccessDenied,
     /// AWS asks for patience beyond the SDK's own retries. Retried by the machine.

@@ -8,7 +8,7 @@ mod serve;
 
 pub use context::Ctx;
 pub use error::{StepError, StepResult};
-pub use serve::serve;
+pub use serve::{serve, serve_looks};
 
 /// What steps use all the time.
 pub mod prelude {

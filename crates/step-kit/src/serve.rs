@@ -17,7 +17,8 @@ use crate::{Ctx, StepError, StepResult};
 type Handler = Rc<dyn Fn(Rc<Ctx>, Value) -> Pin<Box<dyn Future<Output = StepResult<Value>>>>>;
 
 /// Serve a step until Lambda ends the process: parse the input (a misfit is `BadInput` and names the field), run,
-/// log the outcome once, answer.
+/// log the outcome once, answer. An output with `done: false` becomes the error `NotYet`, whose retrier in the machine
+/// is the wait.
 ///
 /// ```no_run
 /// # async fn run(ctx: &pgleap_step_kit::Ctx, input: serde_json::Value) -> pgleap_step_kit::StepResult<serde_json::Value> { Ok(input) }
@@ -29,16 +30,43 @@ where
     O: Serialize,
     F: AsyncFn(&Ctx, I) -> StepResult<O> + 'static,
 {
+    serve_erased(step, erase(step, run, until_done))
+}
+
+/// As [`serve`], but an output with `done: false` is answered as it is: for a step whose every look carries progress,
+/// and for which the machine has a loop of states.
+pub fn serve_looks<I, O, F>(step: &'static str, run: F) -> Result<(), lambda_runtime::Error>
+where
+    I: DeserializeOwned + 'static,
+    O: Serialize,
+    F: AsyncFn(&Ctx, I) -> StepResult<O> + 'static,
+{
+    serve_erased(step, erase(step, run, Ok))
+}
+
+fn erase<I, O, F>(step: &'static str, run: F, judge: fn(Value) -> StepResult<Value>) -> Handler
+where
+    I: DeserializeOwned + 'static,
+    O: Serialize,
+    F: AsyncFn(&Ctx, I) -> StepResult<O> + 'static,
+{
     let run = Rc::new(run);
-    let handler: Handler = Rc::new(move |ctx, payload| {
+    Rc::new(move |ctx, payload| {
         let run = Rc::clone(&run);
         Box::pin(async move {
             let input = parse(step, payload)?;
             let output = run(&ctx, input).await?;
-            serde_json::to_value(output).map_err(|error| StepError::bug(format!("answer of {step}: {error}")))
+            judge(serde_json::to_value(output).map_err(|error| StepError::bug(format!("answer of {step}: {error}")))?)
         })
-    });
-    serve_erased(step, handler)
+    })
+}
+
+fn until_done(output: Value) -> StepResult<Value> {
+    if output.get("done").and_then(Value::as_bool) == Some(false) {
+        let waiting_for = output.get("waitingFor").and_then(Value::as_str).unwrap_or("the next look");
+        return Err(StepError::new(ErrorCode::NotYet, waiting_for));
+    }
+    Ok(output)
 }
 
 fn parse<I: DeserializeOwned>(step: &str, payload: Value) -> StepResult<I> {
@@ -75,6 +103,7 @@ fn span_of(step: &'static str, event: &LambdaEvent<Value>) -> tracing::Span {
 fn log(outcome: &StepResult<Value>) {
     match outcome {
         Ok(output) => tracing::info!(output = %bounded(output), "answered"),
+        Err(error) if error.code == ErrorCode::NotYet => tracing::info!(waiting_for = error.message, "not yet"),
         Err(error) => tracing::warn!(error = error.code.word(), message = error.message, "failed"),
     }
 }
@@ -102,6 +131,16 @@ mod tests {
     use super::*;
     use pgleap_contract::steps::RunOnly;
     use serde_json::json;
+
+    #[test]
+    fn an_output_that_is_not_done_becomes_not_yet() {
+        let cases = [(json!({"done": false, "waitingFor": "x"}), Some("x")), (json!({"done": true}), None), (json!({}), None)];
+        for (output, waits_for) in cases {
+            let outcome = until_done(output);
+
+            assert_eq!(outcome.err().map(|error| (error.code, error.message)), waits_for.map(|text| (ErrorCode::NotYet, text.to_owned())));
+        }
+    }
 
     #[test]
     fn a_body_that_does_not_parse_is_bad_input_and_names_the_field() {

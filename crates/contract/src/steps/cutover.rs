@@ -73,6 +73,9 @@ pub struct SwapRecordInput {
     pub source: Server,
     /// The target's server, which the record shall name.
     pub target: Server,
+    /// Not done before the change is in sync on all name servers: asked for after OPEN, never under the fence.
+    #[serde(default)]
+    pub await_sync: bool,
 }
 
 /// Output of `swap-record` and `restore-record`.
