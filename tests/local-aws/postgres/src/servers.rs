@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tokio::sync::OnceCell;
 
@@ -65,6 +65,24 @@ impl Servers {
             make_private_folder(&shared.scratch.join(folder), user)?;
         }
         Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// The servers of a test program: one scratch folder for all its tests, so that `initdb` runs once per major. It
+    /// goes when the program ends. Panics if the programs are missing.
+    pub fn for_tests() -> &'static Self {
+        static SERVERS: OnceLock<(Scratch, Servers)> = OnceLock::new();
+        let (_, servers) = SERVERS.get_or_init(|| {
+            let scratch = Scratch::create().expect("a folder can be made for tests");
+            let binaries = Binaries::find().expect("`make setup` was run");
+            let servers = Self::new(&scratch, binaries, Durability::UntilPowerFails).expect("the folder is our own");
+            (scratch, servers)
+        });
+        servers
+    }
+
+    /// The folder that everything lies in.
+    pub fn scratch_folder(&self) -> &Path {
+        &self.shared.scratch
     }
 
     /// The majors that can be served.
