@@ -4,6 +4,7 @@
 pub mod aws;
 mod context;
 mod error;
+pub mod instance_status;
 mod serve;
 
 pub use context::Ctx;

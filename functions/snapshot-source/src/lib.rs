@@ -1,1 +1,101 @@
-//! (in the making)
+//! Take the snapshot of which the target is made, so that the copy has everything that replication does not carry.
+//!
+//! Changes:      AWS (one snapshot of the source, tagged with the run)
+//! Repeatable:   yes; the snapshot is found by its name
+//! Undo:         remove-resources
+//! If it dies:   before the call nothing has changed; after it, the next look finds the snapshot
+//! Fails with:   InstanceFailed (final), AccessDenied (final), ResourceBusy, Throttled, ServiceUnavailable (retried)
+
+use aws_sdk_rds::Client;
+use aws_sdk_rds::types::{DbSnapshot, Tag};
+use pgleap_contract::steps::{Look, RunOnly};
+use pgleap_step_kit::instance_status::{self, Standing};
+use pgleap_step_kit::prelude::*;
+
+/// Look for the snapshot; ask for it if there is none.
+pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<Look> {
+    let run = &input.run;
+    let name = run.id.names().snapshot();
+    let rds = Client::new(ctx.aws());
+    match describe(&rds, &name).await? {
+        Some(snapshot) => judge(run, &name, &snapshot),
+        None => create(&rds, run, &name).await,
+    }
+}
+
+async fn describe(rds: &Client, name: &str) -> StepResult<Option<DbSnapshot>> {
+    let answer = rds.describe_db_snapshots().db_snapshot_identifier(name).send().await;
+    let found = answer.doing(format!("describe snapshot {name}")).optional()?;
+    Ok(found.and_then(|found| found.db_snapshots.unwrap_or_default().into_iter().next()))
+}
+
+fn judge(run: &Run, name: &str, snapshot: &DbSnapshot) -> StepResult<Look> {
+    let failed = |reason: String| Err(StepError::new(ErrorCode::InstanceFailed, format!("take snapshot {name}: {reason}")));
+    let is_ours = snapshot.tag_list().iter().any(|tag| tag.key() == Some(Names::TAG) && tag.value() == Some(run.id.as_str()));
+    if !is_ours || snapshot.db_instance_identifier() != Some(run.source.instance.as_str()) {
+        return failed("the name is taken by a snapshot that this run has not made".to_owned());
+    }
+    let status = snapshot.status().unwrap_or("creating");
+    match instance_status::of_snapshot(status) {
+        Standing::Usable => Ok(Look::done()),
+        Standing::Passing => {
+            Ok(Look::waiting(format!("snapshot {name} is {status}, {} %", snapshot.percent_progress().unwrap_or(0))))
+        }
+        Standing::Broken => failed(format!("it is {status}")),
+    }
+}
+
+async fn create(rds: &Client, run: &Run, name: &str) -> StepResult<Look> {
+    let tag = Tag::builder().key(Names::TAG).value(run.id.as_str()).build();
+    let answer = rds
+        .create_db_snapshot()
+        .db_instance_identifier(&run.source.instance)
+        .db_snapshot_identifier(name)
+        .tags(tag)
+        .send()
+        .await;
+    match answer.doing(format!("take snapshot {name} of {}", run.source.instance)) {
+        Ok(_) => Ok(Look::waiting(format!("snapshot {name} begins"))),
+        // The instance is being backed up or changed, or the answer of an earlier call was lost.
+        Err(error) if error.is(Class::WrongState) || error.is(Class::AlreadyThere) => {
+            Ok(Look::waiting(format!("snapshot {name}: {}", error.message)))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn a_run() -> Run {
+        serde_json::from_value(json!({
+            "id": "r", "executionArn": "arn", "mode": "upgrade", "replication": {}, "choices": {}, "limits": {},
+            "source": {"instance": "orders", "loginSecret": "s"}, "target": {"version": "18", "instance": "orders-v18"},
+            "record": {"zoneId": "Z", "name": "db.example"}
+        }))
+        .expect("a run")
+    }
+
+    fn snapshot(status: &str, run: &str, instance: &str) -> DbSnapshot {
+        let tag = Tag::builder().key(Names::TAG).value(run).build();
+        DbSnapshot::builder().status(status).tag_list(tag).db_instance_identifier(instance).build()
+    }
+
+    #[test]
+    fn only_a_finished_snapshot_of_this_run_will_do() {
+        let cases = [
+            (snapshot("available", "r", "orders"), Some(true)),
+            (snapshot("creating", "r", "orders"), Some(false)),
+            (snapshot("failed", "r", "orders"), None),
+            (snapshot("available", "other", "orders"), None),
+            (snapshot("available", "r", "invoices"), None),
+        ];
+        for (snapshot, done) in cases {
+            let seen = judge(&a_run(), "pgleap-r-snapshot", &snapshot);
+
+            assert_eq!(seen.as_ref().ok().map(|look| look.done), done, "{seen:?}");
+        }
+    }
+}
