@@ -1,0 +1,65 @@
+//! The run's DMS objects by name. DMS answers a filter that matches nothing with `ResourceNotFoundFault`, not with an
+//! empty list; both mean that the object does not exist.
+
+use aws_sdk_databasemigration::Client;
+use aws_sdk_databasemigration::types::{
+    Endpoint, Filter, ReplicationInstance, ReplicationSubnetGroup, ReplicationTask, SourceType, Tag,
+};
+use pgleap_contract::{Names, RunId};
+use pgleap_step_kit::aws::{AwsError, Doing, Optional};
+
+/// The tag that everything of a run carries.
+pub fn tag(run: &RunId) -> Tag {
+    Tag::builder().key(Names::TAG).value(run.as_str()).build()
+}
+
+pub(crate) fn filter(name: &str, values: impl IntoIterator<Item = impl Into<String>>) -> Filter {
+    let values = values.into_iter().map(Into::into).collect();
+    Filter::builder().name(name).set_values(Some(values)).build().expect("name and values are set")
+}
+
+/// The replication instance of this name.
+pub async fn instance(client: &Client, id: &str) -> Result<Option<ReplicationInstance>, AwsError> {
+    let filter = filter("replication-instance-id", [id]);
+    let answer = client.describe_replication_instances().filters(filter).send().await;
+    let found = answer.doing(format!("describe replication instance {id}")).optional()?;
+    Ok(found.and_then(|page| page.replication_instances.unwrap_or_default().into_iter().next()))
+}
+
+/// The subnet group of this name.
+pub async fn subnet_group(client: &Client, id: &str) -> Result<Option<ReplicationSubnetGroup>, AwsError> {
+    let filter = filter("replication-subnet-group-id", [id]);
+    let answer = client.describe_replication_subnet_groups().filters(filter).send().await;
+    let found = answer.doing(format!("describe replication subnet group {id}")).optional()?;
+    Ok(found.and_then(|page| page.replication_subnet_groups.unwrap_or_default().into_iter().next()))
+}
+
+/// The endpoint of this name.
+pub async fn endpoint(client: &Client, id: &str) -> Result<Option<Endpoint>, AwsError> {
+    let answer = client.describe_endpoints().filters(filter("endpoint-id", [id])).send().await;
+    let found = answer.doing(format!("describe endpoint {id}")).optional()?;
+    Ok(found.and_then(|page| page.endpoints.unwrap_or_default().into_iter().next()))
+}
+
+/// The task of this name, without its settings.
+pub async fn task(client: &Client, id: &str) -> Result<Option<ReplicationTask>, AwsError> {
+    let filter = filter("replication-task-id", [id]);
+    let answer = client.describe_replication_tasks().filters(filter).without_settings(true).send().await;
+    let found = answer.doing(format!("describe task {id}")).optional()?;
+    Ok(found.and_then(|page| page.replication_tasks.unwrap_or_default().into_iter().next()))
+}
+
+/// What DMS says has happened to an instance or a task in the last hour, newest last, at most five sentences: the
+/// reason behind a bad status. Never fails: the status alone must do if events cannot be read.
+pub async fn events(client: &Client, kind: SourceType, id: &str) -> String {
+    let answer = client.describe_events().source_type(kind).source_identifier(id).duration(60).send().await;
+    let events = match answer.doing(format!("describe events of {id}")) {
+        Ok(page) => page.events.unwrap_or_default(),
+        Err(error) => {
+            tracing::info!(error = error.to_string(), "no events to read");
+            Vec::new()
+        }
+    };
+    let newest = events.len().saturating_sub(5);
+    events[newest..].iter().filter_map(|event| event.message.as_deref()).collect::<Vec<_>>().join("; ")
+}

@@ -1,0 +1,15 @@
+//! What the steps that talk to DMS share. Nothing about DMS is carried by the machine: every call finds the run's
+//! objects by the names derived from the run's id, so a lost answer or a second execution changes nothing.
+//!
+//! DMS's statuses are texts, not a closed list, and two answers that matter (out of memory, stopped after the cached
+//! changes) are told apart by text alone: [`task`] is the one place that reads them.
+
+mod connections;
+mod find;
+mod statistics;
+mod task;
+
+pub use connections::{Connections, connections, retest};
+pub use find::{endpoint, events, instance, subnet_group, tag, task};
+pub use statistics::{TableProblems, table_problems};
+pub use task::{Ending, Status, ending, words};

@@ -1,0 +1,90 @@
+//! DMS's statistics per table, page by page: a source may have ten thousand tables, and only the troubled ones matter.
+
+use aws_sdk_databasemigration::Client;
+use aws_sdk_databasemigration::types::TableStatistics;
+use pgleap_step_kit::aws::{AwsError, Doing};
+
+/// Largest page that DMS serves for this call.
+const PAGE: i32 = 500;
+/// How many names a message carries.
+const NAMED: usize = 20;
+
+/// What is wrong with the tables of a task.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TableProblems {
+    /// Tables that DMS knows of.
+    pub tables: u64,
+    /// Tables in error, or that do not exist on one side.
+    pub errored: u64,
+    /// Tables neither loaded completely nor in error.
+    pub unfinished: u64,
+    /// The first of both, with their states.
+    pub named: Vec<String>,
+}
+
+impl TableProblems {
+    /// Every table is loaded.
+    pub fn none(&self) -> bool {
+        self.errored == 0 && self.unfinished == 0
+    }
+
+    fn add(&mut self, table: &TableStatistics) {
+        let state = table.table_state.as_deref().unwrap_or("unknown");
+        self.tables += 1;
+        match state {
+            "Table completed" => return,
+            "Table error" | "Table does not exist" | "Table cancelled" => self.errored += 1,
+            _ => self.unfinished += 1,
+        }
+        if self.named.len() < NAMED {
+            let schema = table.schema_name.as_deref().unwrap_or_default();
+            let name = table.table_name.as_deref().unwrap_or_default();
+            self.named.push(format!("{schema}.{name} ({state})"));
+        }
+    }
+}
+
+impl std::fmt::Display for TableProblems {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let troubled = self.errored + self.unfinished;
+        write!(f, "{} of {} tables: {}", troubled, self.tables, self.named.join(", "))?;
+        if troubled > self.named.len() as u64 { f.write_str(", …") } else { Ok(()) }
+    }
+}
+
+/// Read the statistics of every table of the task.
+pub async fn table_problems(client: &Client, task_arn: &str) -> Result<TableProblems, AwsError> {
+    let mut problems = TableProblems::default();
+    let mut pages =
+        client.describe_table_statistics().replication_task_arn(task_arn).max_records(PAGE).into_paginator().send();
+    while let Some(page) = pages.next().await {
+        let page = page.doing("describe table statistics")?;
+        page.table_statistics().iter().for_each(|table| problems.add(table));
+    }
+    Ok(problems)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_troubled_tables_are_named_and_not_all_of_many() {
+        let table = |name: &str, state: &str| {
+            TableStatistics::builder().schema_name("app").table_name(name).table_state(state).build()
+        };
+        let mut problems = TableProblems::default();
+
+        problems.add(&table("good", "Table completed"));
+        assert!(problems.none());
+        problems.add(&table("bad", "Table error"));
+        assert_eq!(problems.to_string(), "1 of 2 tables: app.bad (Table error)");
+        for n in 0..30 {
+            problems.add(&table(&format!("t{n}"), "Before load"));
+        }
+
+        assert_eq!((problems.tables, problems.errored, problems.unfinished), (32, 1, 30));
+        assert_eq!(problems.named.len(), NAMED);
+        assert!(problems.to_string().ends_with(", …"));
+    }
+}
