@@ -1,1 +1,8 @@
-//! (in the making)
+//! The rehearsal: a whole run on one computer, watched from outside.
+//!
+//! A source with real data is made, clients write to it through its DNS name, the state machine upgrades it, and at
+//! the end it is shown what became of every acknowledged write, every table, every sequence and every object of the
+//! schema. What is reported was seen in the databases and by the clients; no step is asked how it went.
+
+pub mod catalog;
+pub mod fixture;
