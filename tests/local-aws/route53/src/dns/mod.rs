@@ -1,0 +1,6 @@
+//! The name servers.
+
+mod answer;
+mod server;
+
+pub use server::DnsServer;
