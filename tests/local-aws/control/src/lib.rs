@@ -1,0 +1,20 @@
+//! The control services around a run: Secrets Manager, EventBridge Scheduler, EventBridge's rules, Step Functions.
+//!
+//! - [`SecretsManager`] keeps secrets in memory; their values are in no log and in no `Debug` text.
+//! - [`Scheduler`] fires one-shot schedules at their time, which is real time: a deadline is never scaled.
+//! - [`EventRules`] matches what services publish on the [`EventBus`](local_aws_core::EventBus) and tells the targets.
+//! - [`StepFunctions`] is moto's interpreter in a child process, repaired, behind the one port.
+//!
+//! Scheduler and rules reach functions and state machines through [`Targets`], by the service in the target's ARN.
+
+mod events;
+mod scheduler;
+mod secrets;
+mod states;
+mod targets;
+
+pub use events::EventRules;
+pub use scheduler::Scheduler;
+pub use secrets::SecretsManager;
+pub use states::{StatesConfig, StepFunctions};
+pub use targets::Targets;
