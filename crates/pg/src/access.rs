@@ -17,6 +17,7 @@ const FUNCTIONS: &[&str] = &[
     "pgleap.admit(name[])",
     "pgleap.claim(text)",
     "pgleap.open(name[])",
+    "pgleap.retire()",
 ];
 
 /// What could still write beside the roles that are kept.
@@ -84,13 +85,24 @@ pub async fn admit(session: &Session, except: &[&str]) -> Result<(), PgError> {
 /// Claim the one row of this side; answers who holds it.
 pub async fn claim(session: &Session, wanted: Outcome) -> Result<Outcome, PgError> {
     let row = session.row("claim the outcome", "SELECT pgleap.claim($1)", &[&word(wanted)]).await?;
-    Ok(outcome(row.get(0)))
+    Ok(from_word(row.get(0)))
 }
 
 /// OPEN: claim the row and give CONNECT back, but not to `except`, in one transaction; answers who holds the row.
 pub async fn open(session: &Session, except: &[&str]) -> Result<Outcome, PgError> {
     let row = session.row("open the target", "SELECT pgleap.open($1::text[]::name[])", &[&except]).await?;
-    Ok(outcome(row.get(0)))
+    Ok(from_word(row.get(0)))
+}
+
+/// Who holds the one row of this side, if anybody does.
+pub async fn outcome(session: &Session) -> Result<Option<Outcome>, PgError> {
+    let rows = session.rows("read the outcome", "SELECT outcome FROM pgleap.outcome", &[]).await?;
+    Ok(rows.first().map(|row| from_word(row.get(0))))
+}
+
+/// After the run, on the source: the owner may look at what was left, read-only by default; nobody else gets in.
+pub async fn retire(session: &Session) -> Result<(), PgError> {
+    session.run("retire the source", "SELECT pgleap.retire()").await
 }
 
 fn word(outcome: Outcome) -> &'static str {
@@ -101,6 +113,6 @@ fn word(outcome: Outcome) -> &'static str {
 }
 
 /// The table's CHECK allows only these two.
-fn outcome(word: &str) -> Outcome {
+fn from_word(word: &str) -> Outcome {
     if word == "open" { Outcome::Open } else { Outcome::Back }
 }

@@ -119,3 +119,19 @@ BEGIN
     END IF;
     RETURN holder;
 END $$;
+
+-- After the run, on the source: the owner may look at what was left, read-only; nobody else gets in.
+CREATE OR REPLACE FUNCTION pgleap.retire() RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    db record;
+BEGIN
+    FOR db IN
+        SELECT d.datname, pg_get_userbyid(d.datdba) AS owner
+        FROM pgleap.saved_access s JOIN pg_database d ON d.datname = s.database
+    LOOP
+        EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only = on', db.datname);
+        EXECUTE format('GRANT CONNECT ON DATABASE %I TO %I', db.datname, db.owner);
+        EXECUTE format('GRANT CONNECT ON DATABASE %I TO %I', db.datname, current_user);
+    END LOOP;
+END $$;

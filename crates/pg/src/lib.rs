@@ -4,6 +4,7 @@
 pub mod access;
 mod connect;
 mod environment;
+pub mod dms_notes;
 mod error;
 mod login;
 mod lsn;

@@ -3,11 +3,13 @@
 
 pub mod aws;
 mod context;
+mod deadline;
 mod error;
 pub mod instance_status;
 mod serve;
 
 pub use context::Ctx;
+pub use deadline::Deadline;
 pub use error::{StepError, StepResult};
 pub use serve::{serve, serve_looks};
 

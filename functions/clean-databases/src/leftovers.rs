@@ -1,0 +1,90 @@
+//! What a run leaves in a database, and how its owner removes it.
+
+use pgleap_contract::Names;
+use pgleap_contract::steps::Look;
+use pgleap_pg::{Session, ident, qualified};
+use pgleap_step_kit::StepResult;
+
+/// Whose database it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// It serves again, as before the run.
+    ServingSource,
+    /// It was left; nobody writes to it any more.
+    RetiredSource,
+    /// It serves now.
+    Target,
+}
+
+/// Remove everything of the run. Not done while a slot is still in use by DMS.
+pub(crate) async fn remove(owner: &Session, names: &Names<'_>, side: Side) -> StepResult<Look> {
+    if side == Side::ServingSource {
+        restore_replica_identities(owner).await?;
+    }
+    if side != Side::Target {
+        let busy = drop_slots(owner).await?;
+        if !busy.is_empty() {
+            return Ok(Look::waiting(format!("replication slots are still in use: {}", busy.join(", "))));
+        }
+    }
+    for login in [names.dms_login(), names.work_login()] {
+        end_sessions(owner, &login).await?;
+        drop_owned(owner, &login).await?;
+    }
+    for schema in [Names::CONTROL_SCHEMA, Names::SCHEMA] {
+        owner.run("drop the run's schema", &format!("DROP SCHEMA IF EXISTS {} CASCADE", ident(schema))).await?;
+    }
+    for login in [names.dms_login(), names.work_login()] {
+        owner.run("drop the run's login", &format!("DROP ROLE IF EXISTS {}", ident(&login))).await?;
+    }
+    Ok(Look::done())
+}
+
+/// Tables without a key got REPLICA IDENTITY FULL for the run; what they had before is in the run's schema.
+async fn restore_replica_identities(owner: &Session) -> StepResult<()> {
+    if !exists(owner, "pgleap.replica_identity_before").await? {
+        return Ok(());
+    }
+    let sql = "SELECT n.nspname, c.relname FROM pgleap.replica_identity_before b
+               JOIN pg_class c ON c.oid = b.table_oid JOIN pg_namespace n ON n.oid = c.relnamespace
+               WHERE c.relreplident = 'f' AND b.identity <> 'f'";
+    for row in owner.rows("read replica identities", sql, &[]).await? {
+        let table = qualified(row.get(0), row.get(1));
+        // Only identity DEFAULT was ever changed: INDEX and NOTHING are left alone by prepare-source.
+        owner.run("restore replica identity", &format!("ALTER TABLE {table} REPLICA IDENTITY DEFAULT")).await?;
+    }
+    Ok(())
+}
+
+/// Preflight refused foreign slots in this database, so a logical slot in it is the run's. DMS drops its own with
+/// the task; this is for the one that it could not.
+async fn drop_slots(owner: &Session) -> StepResult<Vec<String>> {
+    let ours = "slot_type = 'logical' AND plugin = 'test_decoding' AND database = current_database()";
+    owner
+        .run("drop slots", &format!("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE NOT active AND {ours}"))
+        .await?;
+    let left = owner.rows("look for slots", &format!("SELECT slot_name FROM pg_replication_slots WHERE {ours}"), &[]).await?;
+    Ok(left.iter().map(|row| row.get(0)).collect())
+}
+
+async fn end_sessions(owner: &Session, login: &str) -> StepResult<()> {
+    let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1 AND pid <> pg_backend_pid()";
+    owner.rows("end the run's sessions", sql, &[&login]).await?;
+    Ok(())
+}
+
+/// The owner made the login and so may become a member of it (with ADMIN OPTION from 16 on); a member may drop what
+/// it owns and what was granted to it, in this database and on shared objects.
+async fn drop_owned(owner: &Session, login: &str) -> StepResult<()> {
+    let there: bool = owner.row("look for the run's login", "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)", &[&login]).await?.get(0);
+    if there {
+        let login = ident(login);
+        owner.run("join the run's login", &format!("GRANT {login} TO CURRENT_USER")).await?;
+        owner.run("drop what the run's login owns", &format!("DROP OWNED BY {login} CASCADE")).await?;
+    }
+    Ok(())
+}
+
+async fn exists(owner: &Session, relation: &str) -> StepResult<bool> {
+    Ok(owner.row("look for a table", "SELECT to_regclass($1) IS NOT NULL", &[&relation]).await?.get(0))
+}
