@@ -1,1 +1,47 @@
-//! (in the making)
+//! Make what DMS needs to copy: subnet group, replication instance, two tested endpoints, and a task that is ready.
+//!
+//! Changes:      DMS (subnet group, replication instance, endpoints, task, all named after the run and tagged)
+//! Repeatable:   yes; everything is looked up by its name first, and what is there stays
+//! Undo:         remove-replication
+//! If it dies:   what was asked for goes on being made; the next look finds it
+//! Fails with:   ConnectionTestFailed (a new test is under way, so it is worth a few retries), ReplicationFailed,
+//!               InstanceFailed, AccessDenied, BadInput (final), Throttled, ServiceUnavailable (retried)
+
+mod endpoints;
+mod instance;
+mod mapping;
+mod settings;
+mod size;
+mod task;
+
+use aws_sdk_databasemigration::Client;
+use pgleap_contract::steps::{CreateReplicationInput, Look};
+use pgleap_dms::Connections;
+use pgleap_step_kit::prelude::*;
+
+/// Everything that can be made without waiting is made in the first look: the endpoints do not need the instance.
+pub async fn run(ctx: &Ctx, input: CreateReplicationInput) -> StepResult<Look> {
+    let dms = Client::new(ctx.aws());
+    let secret_role = secret_role()?;
+
+    instance::ensure_subnet_group(&dms, &input).await?;
+    let instance = instance::ensure(&dms, &input).await?;
+    let source = endpoints::ensure_source(&dms, &input, &secret_role).await?;
+    let target = endpoints::ensure_target(&dms, &input, &secret_role).await?;
+    let instance_arn = match instance {
+        instance::Instance::Available { arn } => arn,
+        instance::Instance::Passing { status } => {
+            return Ok(Look::waiting(format!("replication instance is {status}")));
+        }
+    };
+    if let Connections::Testing(names) = pgleap_dms::connections(&dms, &instance_arn, &[&source, &target]).await? {
+        return Ok(Look::waiting(format!("connections are tested: {names}")));
+    }
+    task::ensure(&dms, &input, &task::Ends { instance: instance_arn, source, target }).await
+}
+
+/// The role by which DMS reads the run's secrets. Its absence is a defect of the deployment.
+fn secret_role() -> StepResult<String> {
+    std::env::var("PGLEAP_DMS_SECRET_ROLE_ARN")
+        .map_err(|_| StepError::bug("read environment: PGLEAP_DMS_SECRET_ROLE_ARN is not set"))
+}

@@ -1,0 +1,147 @@
+//! Subnet group and replication instance.
+
+use aws_sdk_databasemigration::Client;
+use aws_sdk_databasemigration::types::{ReplicationInstance, SourceType};
+use pgleap_contract::steps::CreateReplicationInput;
+use pgleap_step_kit::prelude::*;
+
+use crate::size;
+
+/// Where the instance is.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Instance {
+    /// It can test connections and run a task.
+    Available {
+        /// Its ARN.
+        arn: String,
+    },
+    /// It is made or changed.
+    Passing {
+        /// DMS's word.
+        status: String,
+    },
+}
+
+/// The subnets of the source, so that the instance reaches both sides without leaving the network.
+pub(crate) async fn ensure_subnet_group(dms: &Client, input: &CreateReplicationInput) -> StepResult<()> {
+    let name = input.run.id.names().replication_subnet_group();
+    if pgleap_dms::subnet_group(dms, &name).await?.is_some() {
+        return Ok(());
+    }
+    let answer = dms
+        .create_replication_subnet_group()
+        .replication_subnet_group_identifier(&name)
+        .replication_subnet_group_description(format!("pgleap run {}", input.run.id))
+        .set_subnet_ids(Some(input.way.subnet_ids.clone()))
+        .tags(pgleap_dms::tag(&input.run.id))
+        .send()
+        .await;
+    created(answer.doing(format!("create replication subnet group {name}")).map(|_| ()))
+}
+
+/// Engine version pinned and no automatic minor upgrade: with it DMS takes its default version even where another was
+/// asked for (AWS documentation, CreateReplicationInstance).
+pub(crate) async fn ensure(dms: &Client, input: &CreateReplicationInput) -> StepResult<Instance> {
+    let name = input.run.id.names().replication_instance();
+    if let Some(found) = pgleap_dms::instance(dms, &name).await? {
+        return judge(dms, &name, &found).await;
+    }
+    let class = size::class(input.run.replication.instance_class.as_deref(), &input.size);
+    let answer = dms
+        .create_replication_instance()
+        .replication_instance_identifier(&name)
+        .replication_instance_class(class)
+        .allocated_storage(size::storage_gib(&input.size))
+        .engine_version(&input.way.dms_engine_version)
+        .auto_minor_version_upgrade(false)
+        .replication_subnet_group_identifier(input.run.id.names().replication_subnet_group())
+        .set_vpc_security_group_ids(Some(input.way.security_group_ids.clone()))
+        .publicly_accessible(false)
+        .multi_az(false)
+        .tags(pgleap_dms::tag(&input.run.id))
+        .send()
+        .await;
+    created(answer.doing(format!("create replication instance {name} ({class})")).map(|_| ()))?;
+    Ok(Instance::Passing { status: "creating".to_owned() })
+}
+
+async fn judge(dms: &Client, name: &str, found: &ReplicationInstance) -> StepResult<Instance> {
+    let status = found.replication_instance_status().unwrap_or("unknown").to_owned();
+    match standing(&status) {
+        Standing::Usable => Ok(Instance::Available { arn: found.replication_instance_arn().unwrap_or_default().to_owned() }),
+        Standing::Passing => Ok(Instance::Passing { status }),
+        Standing::Broken => {
+            let events = pgleap_dms::events(dms, SourceType::ReplicationInstance, name).await;
+            Err(StepError::new(ErrorCode::InstanceFailed, format!("create replication instance {name}: it is {status}: {events}")))
+        }
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Standing {
+    Usable,
+    Passing,
+    Broken,
+}
+
+/// Source: the statuses in the model of DescribeReplicationInstances; the published waiter does not end on all bad ones.
+fn standing(status: &str) -> Standing {
+    match status {
+        "available" => Standing::Usable,
+        "failed" | "deleted" | "deleting" | "storage-full" | "incompatible-credentials" | "incompatible-network"
+        | "inaccessible-encryption-credentials" => Standing::Broken,
+        _ => Standing::Passing,
+    }
+}
+
+/// "Already there" is done: the name is the run's own, and a first call's answer may have been lost. The one refusal
+/// that every account meets once gets its remedy.
+fn created(answer: Result<(), AwsError>) -> StepResult<()> {
+    match answer {
+        Err(error) if error.is(Class::AlreadyThere) => Ok(()),
+        Err(error) if error.is(Class::Denied) && error.message.contains("is not configured properly") => {
+            let remedy = "DMS wants the role dms-vpc-role, once an account: see docs/runbook/AccessDenied.md";
+            Err(StepError::new(ErrorCode::AccessDenied, format!("{error}; {remedy}")))
+        }
+        other => Ok(other?),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statuses_that_no_waiting_mends_are_broken() {
+        let cases = [
+            ("available", Standing::Usable),
+            ("creating", Standing::Passing),
+            ("modifying", Standing::Passing),
+            ("maintenance", Standing::Passing),
+            ("napping", Standing::Passing),
+            ("failed", Standing::Broken),
+            ("incompatible-network", Standing::Broken),
+            ("storage-full", Standing::Broken),
+        ];
+        for (status, expected) in cases {
+            assert_eq!(standing(status), expected, "{status}");
+        }
+    }
+
+    #[test]
+    fn a_missing_service_role_comes_with_its_remedy() {
+        let refused = |class, message: &str| AwsError {
+            doing: "create x".to_owned(),
+            class,
+            code: "AccessDeniedFault".to_owned(),
+            message: message.to_owned(),
+        };
+
+        let role = created(Err(refused(Class::Denied, "The IAM Role arn:aws:iam::1:role/dms-vpc-role is not configured properly.")));
+        let other = created(Err(refused(Class::Denied, "no")));
+
+        assert!(role.expect_err("refused").message.contains("docs/runbook/AccessDenied.md"));
+        assert!(!other.expect_err("refused").message.contains("runbook"));
+        assert!(created(Err(refused(Class::AlreadyThere, "there"))).is_ok());
+    }
+}
