@@ -17,7 +17,7 @@ import sys
 import botocore
 import botocore.loaders
 
-PINNED = "1.43.11"
+PINNED = "1.44.5"
 HERE = pathlib.Path(__file__).parent
 
 OPERATIONS = {

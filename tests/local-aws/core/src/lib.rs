@@ -26,7 +26,7 @@ pub use call_log::{CallLog, LoggedCall, Outcome};
 pub use clock::Clock;
 pub use events::{Event, EventBus};
 pub use faults::{BadFault, Effect, Fault, Faults};
-pub use gateway::{BoundGateway, Controls, Gateway};
+pub use gateway::{BoundGateway, ChangeBatchErrors, Controls, Gateway};
 pub use hosts::Hosts;
 pub use seams::{AllowAll, Authorize, Deliver, RawAnswer, RawService, ReadSecret, Service};
 pub use wire::{ErrorForm, error_answer, throttling_code};

@@ -7,7 +7,7 @@ use axum::http::request::Parts;
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::Controls;
+use super::{ChangeBatchErrors, Controls};
 use super::scope::{self, Scope};
 use crate::call_log::{LoggedCall, Outcome};
 use crate::faults::Effect;
@@ -89,7 +89,7 @@ impl Calls {
         let operation = asked.operation;
         let entry = Entry::new(&caller, model.name, &operation.name);
         let id = request_id();
-        let refuse = |error: &ApiError| modelled_error(model, operation, error, &id);
+        let refuse = |error: &ApiError| self.modelled_error(model, operation, error, &id);
         let allowed = wire::input(model, &asked, parts, &body)
             .and_then(|input| self.allow(&caller, model.name, &operation.name, &input).map(|()| input));
         match allowed {
@@ -146,7 +146,7 @@ impl Calls {
         let answer = self.output(model, operation, call).await;
         match answer.and_then(|output| wire::answer(model, operation, &output, &id)) {
             Ok(answer) => (Outcome::Answered, answer),
-            Err(error) => (refused_by(operation, &error), modelled_error(model, operation, &error, &id)),
+            Err(error) => (refused_by(operation, &error), self.modelled_error(model, operation, &error, &id)),
         }
     }
 
@@ -160,6 +160,18 @@ impl Calls {
             tracing::error!(service = model.name, operation = operation.name, %error, "the service broke");
             Err(ApiError::internal(error))
         })
+    }
+
+    fn modelled_error(&self, model: &'static Model, operation: &Operation, error: &ApiError, id: &str) -> RawAnswer {
+        let listed = operation.errors.iter().find(|listed| listed.code == error.code);
+        let message_member = listed.map_or("message", |listed| listed.message_member.as_str());
+        let form = match (ErrorForm::of(model), self.controls.change_batch_errors, error.code.as_str()) {
+            (ErrorForm::Xml(namespace), ChangeBatchErrors::Messages, "InvalidChangeBatch") => {
+                ErrorForm::ChangeBatchMessages(namespace)
+            }
+            (form, _, _) => form,
+        };
+        error_answer(form, error, message_member, id)
     }
 
     fn write_down(&self, entry: Entry, outcome: Outcome, fault: Option<Effect>) {
@@ -196,12 +208,6 @@ impl Entry {
             since: Instant::now(),
         }
     }
-}
-
-fn modelled_error(model: &'static Model, operation: &Operation, error: &ApiError, request_id: &str) -> RawAnswer {
-    let listed = operation.errors.iter().find(|listed| listed.code == error.code);
-    let message_member = listed.map_or("message", |listed| listed.message_member.as_str());
-    error_answer(ErrorForm::of(model), error, message_member, request_id)
 }
 
 fn refused_by(operation: &Operation, error: &ApiError) -> Outcome {

@@ -34,11 +34,28 @@ pub struct Controls {
     pub log: CallLog,
     /// Who may do what.
     pub authorize: Arc<dyn Authorize>,
+    /// How Route 53 refuses a change batch.
+    pub change_batch_errors: ChangeBatchErrors,
+}
+
+/// The two bodies in which Route 53's `InvalidChangeBatch` has been seen.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ChangeBatchErrors {
+    /// `<ErrorResponse><Error><Code>`, as every other error.
+    #[default]
+    Usual,
+    /// `<InvalidChangeBatch><Messages>`, which SDKs take for an error without a code.
+    Messages,
 }
 
 impl Default for Controls {
     fn default() -> Self {
-        Self { faults: Faults::default(), log: CallLog::default(), authorize: Arc::new(AllowAll) }
+        Self {
+            faults: Faults::default(),
+            log: CallLog::default(),
+            authorize: Arc::new(AllowAll),
+            change_batch_errors: ChangeBatchErrors::default(),
+        }
     }
 }
 

@@ -11,6 +11,9 @@ use crate::{ApiError, RawAnswer};
 pub enum ErrorForm {
     /// `<ErrorResponse><Error>..` in a service's namespace (RDS, Route 53).
     Xml(&'static str),
+    /// `<InvalidChangeBatch><Messages><Message>..` in Route 53's namespace, the other form in which this one error
+    /// has been seen; it has no code outside the root element's name.
+    ChangeBatchMessages(&'static str),
     /// `{"__type": .., "message": ..}`
     Json(JsonVersion),
     /// `{"message": ..}` and the header `x-amzn-errortype` (Scheduler, Lambda).
@@ -33,6 +36,9 @@ pub fn error_answer(form: ErrorForm, error: &ApiError, message_member: &str, req
     let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     match form {
         ErrorForm::Xml(namespace) => response(status, "text/xml", xml_body(namespace, error, request_id), request_id),
+        ErrorForm::ChangeBatchMessages(namespace) => {
+            response(status, "text/xml", messages_body(namespace, error, request_id), request_id)
+        }
         ErrorForm::Json(version) => {
             let body = serde_json::json!({"__type": error.code, message_member: error.message}).to_string();
             with_error_type(response(status, json_content_type(version), body, request_id), &error.code)
@@ -61,6 +67,17 @@ fn xml_body(namespace: &str, error: &ApiError, request_id: &str) -> String {
     });
     xml::wrap("RequestId", &mut body, |out| out.push_str(request_id));
     body.push_str("</ErrorResponse>");
+    body
+}
+
+fn messages_body(namespace: &str, error: &ApiError, request_id: &str) -> String {
+    let mut body = format!("<?xml version=\"1.0\"?>\n<{} xmlns=\"{namespace}\">", error.code);
+    xml::wrap("Messages", &mut body, |out| {
+        let text = error.message.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(&error.message);
+        xml::wrap("Message", out, |out| out.push_str(&xml::escape_text(text)));
+    });
+    xml::wrap("RequestId", &mut body, |out| out.push_str(request_id));
+    body.push_str(&format!("</{}>", error.code));
     body
 }
 
@@ -227,5 +244,18 @@ mod tests {
             ("{\"__type\":\"DBInstanceNotFound\",\"message\":\"DBInstance <x> not found.\"}".to_owned(), code.clone())
         );
         assert_eq!(text("scheduler"), ("{\"message\":\"DBInstance <x> not found.\"}".to_owned(), code));
+    }
+
+    #[test]
+    fn a_refused_change_batch_has_a_second_form() {
+        let error = ApiError::new(400, "InvalidChangeBatch", "[a, b]");
+
+        let answer = error_answer(ErrorForm::ChangeBatchMessages("n"), &error, "message", "r-1");
+
+        assert_eq!(
+            answer.body(),
+            "<?xml version=\"1.0\"?>\n<InvalidChangeBatch xmlns=\"n\"><Messages><Message>a, b</Message></Messages>\
+             <RequestId>r-1</RequestId></InvalidChangeBatch>"
+        );
     }
 }
