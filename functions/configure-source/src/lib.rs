@@ -1,1 +1,80 @@
-//! (in the making)
+//! Configure the source for logical replication, in a parameter group of the run's own: an edit of the user's group
+//! would reach every other instance that shares it.
+//!
+//! Changes:      AWS (one parameter group, tagged with the run; the source's association with its group)
+//! Repeatable:   yes; a group that already serves is left alone, the run's own is found by its name
+//! Undo:         none by itself: detaching the group costs a reboot, so the report names it and its owner decides
+//! If it dies:   a group that nobody uses may be left; the next look goes on with it
+//! Fails with:   PreflightBlocked (final: a modification is pending that an apply would drag along), InstanceFailed
+//!               (final), AccessDenied (final), ResourceBusy, Throttled, ServiceUnavailable (retried)
+
+mod decide;
+mod group;
+
+use aws_sdk_rds::Client;
+use aws_sdk_rds::types::DbInstance;
+use pgleap_contract::steps::{ConfigureSourceOutput, RunOnly};
+use pgleap_step_kit::prelude::*;
+
+use decide::{Association, Verdict, decide};
+
+/// Look at the source's parameter group; make and attach one that serves if it does not.
+pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<ConfigureSourceOutput> {
+    let run = &input.run;
+    let rds = Client::new(ctx.aws());
+    let instance = describe(&rds, &run.source.instance).await?;
+    let association = Association::of(&instance);
+    let serves = match &association.group {
+        Some(group) => group::serves(&rds, group).await?,
+        None => false,
+    };
+    match decide(&association, serves, &run.id.names().source_parameter_group()) {
+        Verdict::Done { reboot_needed } => Ok(ConfigureSourceOutput { done: true, waiting_for: String::new(), reboot_needed }),
+        Verdict::Wait(reason) => Ok(waiting(format!("instance {}: {reason}", run.source.instance))),
+        Verdict::Fail(code, reason) => {
+            Err(StepError::new(code, format!("configure instance {}: {reason}", run.source.instance)))
+        }
+        Verdict::SetValues { group } => {
+            group::set_values(&rds, &group).await?;
+            Ok(waiting(format!("parameter group {group} to take its values")))
+        }
+        Verdict::MakeAndAttach { from } => {
+            let group = group::make(&rds, run, &from).await?;
+            attach(&rds, &run.source.instance, &group).await
+        }
+    }
+}
+
+fn waiting(waiting_for: String) -> ConfigureSourceOutput {
+    ConfigureSourceOutput { done: false, waiting_for, reboot_needed: false }
+}
+
+async fn describe(rds: &Client, name: &str) -> StepResult<DbInstance> {
+    let answer = rds.describe_db_instances().db_instance_identifier(name).send().await;
+    let found = answer.doing(format!("describe instance {name}")).optional()?;
+    found
+        .and_then(|found| found.db_instances.unwrap_or_default().into_iter().next())
+        .ok_or_else(|| StepError::new(ErrorCode::InstanceFailed, format!("find source {name}: there is no such instance")))
+}
+
+/// Without `ApplyImmediately`, which would drag along whatever else is pending; a parameter group is associated at once
+/// either way, and its values wait for a reboot.
+/// Source: Amazon RDS API reference, ModifyDBInstance, DBParameterGroupName.
+///
+/// AWS asks for five minutes between making a group and creating the first *instance* with it. Nothing is created here,
+/// and the reboot comes later, after which prepare-source asks the server itself for the values: so nobody waits.
+/// Source: Amazon RDS API reference, CreateDBParameterGroup.
+async fn attach(rds: &Client, instance: &str, group: &str) -> StepResult<ConfigureSourceOutput> {
+    let answer = rds
+        .modify_db_instance()
+        .db_instance_identifier(instance)
+        .db_parameter_group_name(group)
+        .apply_immediately(false)
+        .send()
+        .await;
+    match answer.doing(format!("attach parameter group {group} to instance {instance}")) {
+        Ok(_) => Ok(waiting(format!("instance {instance} to take parameter group {group}"))),
+        Err(error) if error.is(Class::WrongState) => Ok(waiting(format!("instance {instance}: {}", error.message))),
+        Err(error) => Err(error.into()),
+    }
+}
