@@ -80,23 +80,16 @@ impl Checker<'_> {
                     self.within((index + 1).to_string(), |inner| inner.value(&element.shape, item));
                 }
             }
-            (Kind::Map { value: element }, Value::Object(entries)) => {
+            (Kind::Map { key: key_shape, value: element }, Value::Object(entries)) => {
                 self.length(shape, entries.len(), "map");
                 for (key, entry) in entries {
-                    self.within(key.clone(), |inner| inner.value(&element.shape, entry));
+                    self.within(key.clone(), |inner| {
+                        inner.text(inner.model.shape(&key_shape.shape), key);
+                        inner.value(&element.shape, entry);
+                    });
                 }
             }
-            (Kind::String { choices, charset }, Value::String(text)) => {
-                self.length(shape, text.chars().count(), text);
-                if !choices.is_empty() && !choices.contains(text) {
-                    let rule = format!("Member must satisfy enum value set: [{}]", choices.join(", "));
-                    self.constraint(shape, text, rule);
-                }
-                if let Some(charset) = charset.as_ref().filter(|charset| !charset.allows(text)) {
-                    let rule = format!("Member must satisfy regular expression pattern: {}", charset.pattern);
-                    self.constraint(shape, text, rule);
-                }
-            }
+            (Kind::String { .. }, Value::String(text)) => self.text(shape, text),
             (Kind::Boolean, Value::Bool(_)) | (Kind::Timestamp(_), Value::Number(_)) => {}
             (Kind::Integer, Value::Number(number)) if fits_32_bits(number) => self.range(shape, number),
             (Kind::Long, Value::Number(number)) if number.is_i64() => self.range(shape, number),
@@ -124,6 +117,19 @@ impl Checker<'_> {
                 }
                 None => {}
             }
+        }
+    }
+
+    fn text(&mut self, shape: &Shape, text: &str) {
+        let Kind::String { choices, charset } = &shape.kind else { return };
+        self.length(shape, text.chars().count(), text);
+        if !choices.is_empty() && !choices.iter().any(|choice| choice == text) {
+            let rule = format!("Member must satisfy enum value set: [{}]", choices.join(", "));
+            self.constraint(shape, text, rule);
+        }
+        if let Some(charset) = charset.as_ref().filter(|charset| !charset.allows(text)) {
+            let rule = format!("Member must satisfy regular expression pattern: {}", charset.pattern);
+            self.constraint(shape, text, rule);
         }
     }
 

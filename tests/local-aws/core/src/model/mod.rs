@@ -117,6 +117,8 @@ pub enum Kind {
     },
     /// String to a shape.
     Map {
+        /// The keys, which are strings.
+        key: Member,
         /// The values.
         value: Member,
     },

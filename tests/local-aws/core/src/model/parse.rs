@@ -93,7 +93,10 @@ fn kind(node: &Value) -> Kind {
             element: member("member", &node["member"], false),
             flattened: node["flattened"].as_bool().unwrap_or(false),
         },
-        "map" => Kind::Map { value: member("value", &node["value"], false) },
+        "map" => Kind::Map {
+            key: member("key", &node["key"], false),
+            value: member("value", &node["value"], false),
+        },
         "string" | "character" => Kind::String {
             choices: node["enum"].as_array().into_iter().flatten().filter_map(owned).collect(),
             charset: node["pattern"].as_str().and_then(Charset::parse),

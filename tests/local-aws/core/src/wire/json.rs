@@ -36,7 +36,7 @@ fn node(model: &Model, shape: &str, value: &Value, path: &str) -> Result<Value, 
             let items = items.map(|(index, item)| node(model, &element.shape, item, &join(path, &(index + 1).to_string())));
             items.collect::<Result<Vec<_>, _>>().map(Value::Array)
         }
-        (Kind::Map { value: element }, Value::Object(entries)) => {
+        (Kind::Map { value: element, .. }, Value::Object(entries)) => {
             let entries = entries.iter();
             let entries =
                 entries.map(|(key, entry)| Ok((key.clone(), node(model, &element.shape, entry, &join(path, key))?)));
@@ -64,7 +64,7 @@ fn encode_node(model: &Model, shape: &str, value: &Value) -> Value {
         (Kind::List { element, .. }, Value::Array(items)) => {
             items.iter().map(|item| encode_node(model, &element.shape, item)).collect()
         }
-        (Kind::Map { value: element }, Value::Object(entries)) => {
+        (Kind::Map { value: element, .. }, Value::Object(entries)) => {
             entries.iter().map(|(key, entry)| (key.clone(), encode_node(model, &element.shape, entry))).collect()
         }
         (Kind::Timestamp(_), Value::Number(seconds)) => scalar::rounded(seconds.as_f64().unwrap_or(0.0)),

@@ -150,7 +150,7 @@ fn encode(model: &Model, shape: &str, name: &str, value: &Value, out: &mut Strin
                 });
             }
         }
-        Kind::Map { value: element } => wrap(name, out, |out| {
+        Kind::Map { value: element, .. } => wrap(name, out, |out| {
             for (key, entry) in value.as_object().into_iter().flatten() {
                 wrap("entry", out, |out| {
                     wrap("key", out, |out| out.push_str(&escape(key.as_str())));

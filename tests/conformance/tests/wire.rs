@@ -1,0 +1,10 @@
+//! The wire of every operation that is served, seen by botocore.
+
+use conformance_tests::{mirror_gateway, second_client};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn botocore_sends_and_reads_every_member_of_every_operation() {
+    let gateway = mirror_gateway().await.unwrap();
+
+    second_client("wire", &gateway.url(), &[]).await.unwrap();
+}
