@@ -1,1 +1,12 @@
-//! (in the making)
+//! The state machines as data: rendered from YAML, and checked against the contract.
+//!
+//! `render` makes the one JSON that is validated, rehearsed and deployed. `expression` is the small JSONata that the
+//! machines may use, and `walk` follows every edge with it: what a step is sent parses as its input, what a state
+//! reads was assigned on every path, and no failure between fence and OPEN leads anywhere but back.
+
+pub mod expression;
+pub mod machine;
+pub mod samples;
+pub mod walk;
+
+pub use machine::{Machine, function_name, render};

@@ -1,0 +1,25 @@
+//! Prints a state machine as the JSON that Step Functions takes.
+
+use std::io::Write;
+
+use anyhow::Result;
+use clap::Parser;
+use contract_tests::machine::{function_name, render, repository};
+
+/// Render statemachine/<NAME>.asl.yaml as JSON.
+#[derive(Parser)]
+struct Arguments {
+    /// upgrade or recover
+    name: String,
+    /// Prefix of the functions' ARNs
+    #[arg(long, default_value = "arn:aws:lambda:eu-west-1:111122223333:function:")]
+    arn_prefix: String,
+}
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    let source = std::fs::read_to_string(repository().join(format!("statemachine/{}.asl.yaml", arguments.name)))?;
+    let machine = render(&source, |step| format!("{}{}", arguments.arn_prefix, function_name(step)))?;
+    writeln!(std::io::stdout(), "{}", serde_json::to_string_pretty(&machine)?)?;
+    Ok(())
+}

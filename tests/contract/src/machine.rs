@@ -1,0 +1,132 @@
+//! A state machine definition, from its YAML source.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Map, Value};
+
+/// The repository's root, from this crate's place in it.
+pub fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// A definition with its name (`upgrade`, `recover`).
+#[derive(Debug, Clone)]
+pub struct Machine {
+    /// File name without `.asl.yaml`.
+    pub name: String,
+    /// The definition, anchors expanded, placeholders still in it.
+    pub definition: Value,
+}
+
+impl Machine {
+    /// Read `statemachine/<name>.asl.yaml`.
+    pub fn read(name: &str) -> Result<Self> {
+        let path = repository().join("statemachine").join(format!("{name}.asl.yaml"));
+        let source = std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
+        Ok(Self { name: name.to_owned(), definition: parse(&source).with_context(|| format!("parse {}", path.display()))? })
+    }
+
+    /// Every state with its name, those of Parallel's branches included.
+    pub fn states(&self) -> Vec<(String, Map<String, Value>)> {
+        let mut found = Vec::new();
+        collect(&self.definition, &mut found);
+        found
+    }
+
+    /// The steps that its Tasks call.
+    pub fn steps(&self) -> BTreeSet<String> {
+        self.states().iter().filter_map(|(_, state)| step_of(state)).collect()
+    }
+}
+
+fn collect(machine: &Value, found: &mut Vec<(String, Map<String, Value>)>) {
+    let Some(states) = machine.get("States").and_then(Value::as_object) else { return };
+    for (name, state) in states {
+        let Some(state) = state.as_object() else { continue };
+        found.push((name.clone(), state.clone()));
+        for branch in state.get("Branches").and_then(Value::as_array).into_iter().flatten() {
+            collect(branch, found);
+        }
+    }
+}
+
+/// The step behind a Task, from its `${CopyDataFunctionArn}`.
+pub fn step_of(state: &Map<String, Value>) -> Option<String> {
+    let function = state.get("Arguments")?.get("FunctionName")?.as_str()?;
+    let name = function.strip_prefix("${")?.strip_suffix("FunctionArn}")?;
+    Some(kebab(name))
+}
+
+/// Parse YAML, expanding anchors.
+pub fn parse(source: &str) -> Result<Value> {
+    Ok(serde_yaml_ng::from_str(source)?)
+}
+
+/// The definition as Step Functions takes it: every `${CopyDataFunctionArn}` replaced by `arn_of("copy-data")`.
+pub fn render(source: &str, arn_of: impl Fn(&str) -> String) -> Result<Value> {
+    let mut definition = parse(source)?;
+    substitute(&mut definition, &arn_of)?;
+    Ok(definition)
+}
+
+fn substitute(value: &mut Value, arn_of: &impl Fn(&str) -> String) -> Result<()> {
+    match value {
+        Value::String(text) => {
+            if let Some(name) = text.strip_prefix("${") {
+                let Some(step) = name.strip_suffix("FunctionArn}") else { bail!("unknown substitution {text}") };
+                *text = arn_of(&kebab(step));
+            }
+        }
+        Value::Array(items) => items.iter_mut().try_for_each(|item| substitute(item, arn_of))?,
+        Value::Object(members) => members.values_mut().try_for_each(|member| substitute(member, arn_of))?,
+        _ => {}
+    }
+    Ok(())
+}
+
+/// `CopyData` → `copy-data`.
+pub fn kebab(pascal: &str) -> String {
+    let mut name = String::new();
+    for letter in pascal.chars() {
+        if letter.is_ascii_uppercase() && !name.is_empty() {
+            name.push('-');
+        }
+        name.push(letter.to_ascii_lowercase());
+    }
+    name
+}
+
+/// `copy-data` → `CopyData`.
+pub fn pascal(step: &str) -> String {
+    step.split('-')
+        .map(|word| {
+            let (first, rest) = word.split_at(1);
+            first.to_ascii_uppercase() + rest
+        })
+        .collect()
+}
+
+/// A step's function as it is deployed.
+pub fn function_name(step: &str) -> String {
+    format!("pgleap-{step}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_go_both_ways() {
+        for step in ["copy-data", "start-run", "lower-ttl"] {
+            assert_eq!(kebab(&pascal(step)), step);
+        }
+    }
+
+    #[test]
+    fn an_unknown_substitution_is_refused() {
+        assert!(render("A: ${SomethingElse}", str::to_owned).is_err());
+        assert_eq!(render("A: ${CopyDataFunctionArn}", str::to_owned).expect("known")["A"], "copy-data");
+    }
+}

@@ -1,0 +1,125 @@
+//! For every step: does this payload parse as its input, and what may it answer?
+//!
+//! Several answers where a Choice of the machines tells them apart.
+
+use anyhow::{Result, bail};
+use pgleap_contract::steps::*;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+/// An execution's input, as an operator would write it.
+pub fn request() -> Value {
+    json!({
+        "source": {"instance": "orders-db", "database": "orders", "loginSecret": "arn:aws:secretsmanager:eu-west-1:111122223333:secret:orders"},
+        "target": {"version": "18"},
+        "record": {"zoneId": "Z0123456789", "name": "orders-db.example.internal"}
+    })
+}
+
+/// Parse a payload as the step's input and give the answers that the step may give.
+pub fn answers(step: &str, payload: &Value) -> Result<Vec<Value>> {
+    match step {
+        "start-run" => {
+            let input: StartRunInput = serde_json::from_value(payload.clone())?;
+            if let Some(request) = input.request {
+                let _parses: pgleap_contract::RunRequest = serde_json::from_value(request)?;
+            }
+            typed::<StartRunOutput>(vec![json!({"run": run("upgrade")}), json!({"run": run("plan")})])
+        }
+        "check-instance" => exchange::<RunOnly, CheckInstanceOutput>(payload, vec![
+            json!({"findings": findings(), "source": server(), "way": way()}),
+            json!({"findings": findings(), "source": null, "way": null}),
+        ]),
+        "check-database" => exchange::<OnSource, CheckDatabaseOutput>(payload, vec![json!({"findings": findings(), "size": size()})]),
+        "configure-source" => exchange::<RunOnly, ConfigureSourceOutput>(payload, vec![
+            json!({"done": true, "waitingFor": "", "rebootNeeded": true}),
+            json!({"done": true, "waitingFor": "", "rebootNeeded": false}),
+        ]),
+        "reboot-source" | "snapshot-source" | "resume-replication" | "remove-replication" => exchange::<RunOnly, Look>(payload, vec![look()]),
+        "prepare-source" => exchange::<OnSource, Look>(payload, vec![look()]),
+        "restore-target" => exchange::<RestoreTargetInput, RestoreTargetOutput>(payload, vec![json!({"done": true, "waitingFor": "", "target": server()})]),
+        "isolate-target" | "rebuild-target" | "analyze-target" | "settle-target" => exchange::<OnBoth, Look>(payload, vec![look()]),
+        "upgrade-target" => exchange::<UpgradeTargetInput, Look>(payload, vec![look()]),
+        "prepare-target" => exchange::<OnBoth, PrepareTargetOutput>(payload, vec![json!({"done": true, "waitingFor": "", "selection": selection()})]),
+        "create-replication" => exchange::<CreateReplicationInput, Look>(payload, vec![look()]),
+        "copy-data" => exchange::<RunOnly, CopyDataOutput>(payload, [true, false].map(|done| json!({"done": done, "waitingFor": "", "progress": progress()})).to_vec()),
+        "verify-copy" => exchange::<OnBoth, VerifyCopyOutput>(payload, vec![json!({"done": true, "waitingFor": "", "tablesEqual": 1, "tablesSkipped": 0})]),
+        "lower-ttl" => exchange::<RunOnly, LowerTtlOutput>(payload, vec![json!({"done": true, "waitingFor": "", "oldTtlSeconds": 300})]),
+        "guard-cutover" => exchange::<OnBoth, GuardCutoverOutput>(payload, vec![json!({"done": true, "waitingFor": "", "lagMilliseconds": 120})]),
+        "arm-deadline" => exchange::<RunOnly, ArmDeadlineOutput>(payload, vec![json!({"cutover": {"deadlineEpochMs": 1}})]),
+        "fence-source" => exchange::<UnderFence, FenceSourceOutput>(payload, vec![json!({"fenceLsn": "0/1", "sessionsEnded": 3, "milliseconds": 40})]),
+        "swap-record" => exchange::<SwapRecordInput, RecordOutput>(payload, vec![json!({"done": true, "inSync": true})]),
+        "restore-record" => exchange::<RestoreRecordInput, RecordOutput>(payload, vec![json!({"done": true, "inSync": true})]),
+        "drain-source" => exchange::<UnderFence, DrainSourceOutput>(payload, vec![json!({"milliseconds": 80})]),
+        "complete-target" => exchange::<UnderFence, CompleteTargetOutput>(payload, vec![json!({"sequences": 1, "objects": 2, "milliseconds": 30})]),
+        "open-target" => exchange::<UnderFence, OutcomeOutput>(payload, vec![json!({"outcome": "open"})]),
+        "confirm-cutover" => exchange::<ConfirmCutoverInput, Look>(payload, vec![look()]),
+        "find-servers" => exchange::<RunOnly, FindServersOutput>(payload, vec![
+            json!({"source": server(), "target": server()}),
+            json!({"source": server(), "target": null}),
+        ]),
+        "unfence-source" => {
+            let input: UnfenceSourceInput = serde_json::from_value(payload.clone())?;
+            let mut answers = vec![json!({"outcome": "back"})];
+            if input.target.is_some() {
+                answers.push(json!({"outcome": "open"})); // without a target nothing can be open
+            }
+            typed::<OutcomeOutput>(answers)
+        }
+        "clean-databases" => exchange::<CleanDatabasesInput, Look>(payload, vec![look()]),
+        "remove-resources" => exchange::<RemoveResourcesInput, Look>(payload, vec![look()]),
+        _ => bail!("{step} is no step of the contract"),
+    }
+}
+
+fn exchange<I: DeserializeOwned, O: DeserializeOwned + Serialize>(payload: &Value, answers: Vec<Value>) -> Result<Vec<Value>> {
+    let _parses: I = serde_json::from_value(payload.clone())?;
+    typed::<O>(answers)
+}
+
+/// Through the type and back, so that a sample cannot drift from the contract.
+fn typed<O: DeserializeOwned + Serialize>(answers: Vec<Value>) -> Result<Vec<Value>> {
+    answers.into_iter().map(|answer| Ok(serde_json::to_value(serde_json::from_value::<O>(answer)?)?)).collect()
+}
+
+fn run(mode: &str) -> Value {
+    json!({
+        "id": "orders-18", "executionArn": "arn:aws:states:eu-west-1:111122223333:execution:pgleap-upgrade:orders-18", "mode": mode,
+        "source": {"instance": "orders-db", "database": "orders", "loginSecret": "orders"},
+        "target": {"version": "18", "instance": "orders-db-v18"},
+        "record": {"zoneId": "Z0123456789", "name": "orders-db.example.internal", "cutoverTtlSeconds": 1},
+        "replication": {}, "choices": {}, "limits": {}
+    })
+}
+
+fn server() -> Value {
+    json!({"host": "orders-db.abc.eu-west-1.rds.amazonaws.com", "port": 5432, "database": "orders"})
+}
+
+fn way() -> Value {
+    json!({
+        "from": "15.18", "hops": [{"version": "18.4", "family": "postgres18"}], "dmsEngineVersion": "3.6.1",
+        "subnetIds": ["subnet-1", "subnet-2"], "securityGroupIds": ["sg-1"]
+    })
+}
+
+fn findings() -> Value {
+    json!({"blockers": 0, "warnings": 0, "list": [], "text": ""})
+}
+
+fn size() -> Value {
+    json!({"tables": 1, "bytes": 1, "sequences": 1})
+}
+
+fn look() -> Value {
+    json!({"done": true, "waitingFor": ""})
+}
+
+fn selection() -> Value {
+    json!({"schemas": ["public"], "excludedTables": [], "removedColumns": [], "replicaRole": false})
+}
+
+fn progress() -> Value {
+    json!({"percent": 50, "tablesLoaded": 1, "tablesLoading": 1, "tablesQueued": 0, "tablesErrored": 0})
+}

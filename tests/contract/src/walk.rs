@@ -1,0 +1,145 @@
+//! Follow every edge of a machine with samples for answers.
+//!
+//! A condition on a number is taken both ways; any other is decided by the samples, of which there is one for each
+//! way. A Catch is taken before the state's own Assign, as Step Functions does it.
+
+use std::collections::{BTreeSet, HashSet};
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Map, Value, json};
+
+use crate::expression::{Scope, evaluate, inner};
+use crate::machine::{Machine, step_of};
+use crate::samples;
+
+/// What a walk saw.
+#[derive(Debug, Default)]
+pub struct Walk {
+    /// States that some path entered.
+    pub visited: BTreeSet<String>,
+}
+
+/// Walk a machine from its start with this input.
+pub fn walk(machine: &Machine, input: &Value) -> Result<Walk> {
+    let mut walker = Walker { seen: HashSet::new(), walk: Walk::default() };
+    let context = json!({"Execution": {"Id": "arn:aws:states:eu-west-1:111122223333:execution:pgleap-upgrade:orders-18"}});
+    let mut scope = Scope::default();
+    scope.states.insert("context".to_owned(), context);
+    let start = machine.definition["StartAt"].as_str().context("StartAt")?;
+    walker.enter(&machine.definition, start, input.clone(), scope)?;
+    Ok(walker.walk)
+}
+
+struct Walker {
+    seen: HashSet<String>,
+    walk: Walk,
+}
+
+impl Walker {
+    fn enter(&mut self, machine: &Value, name: &str, input: Value, mut scope: Scope) -> Result<()> {
+        scope.states.insert("input".to_owned(), input.clone());
+        scope.states.remove("result");
+        scope.states.remove("errorOutput");
+        if !self.seen.insert(format!("{name} {}", without_numbers(&Value::Object(scope.variables.clone())))) {
+            return Ok(());
+        }
+        self.walk.visited.insert(name.to_owned());
+        let state = machine["States"][name].as_object().with_context(|| format!("there is no state {name}"))?;
+        self.step(machine, name, state, &scope).with_context(|| format!("in state {name}"))
+    }
+
+    fn step(&mut self, machine: &Value, name: &str, state: &Map<String, Value>, scope: &Scope) -> Result<()> {
+        self.catches(machine, state, scope)?;
+        match state["Type"].as_str().context("Type")? {
+            "Task" => {
+                let step = step_of(state).context("a Task calls a step")?;
+                let payload = evaluate(&state["Arguments"]["Payload"], scope)?;
+                for answer in samples::answers(&step, &payload).with_context(|| format!("payload of {step}"))? {
+                    self.leave(machine, state, scope, json!({"Payload": answer}))?;
+                }
+                Ok(())
+            }
+            "Parallel" => {
+                let results = state["Branches"].as_array().context("Branches")?.iter().map(|branch| self.branch(branch, scope));
+                let results = results.collect::<Result<Vec<_>>>()?;
+                self.leave(machine, state, scope, Value::Array(results))
+            }
+            "Choice" => self.choose(machine, state, scope),
+            "Wait" => {
+                evaluate(&state["Seconds"], scope)?;
+                self.leave(machine, state, scope, Value::Null)
+            }
+            "Pass" => self.leave(machine, state, scope, Value::Null),
+            "Succeed" => state.get("Output").map_or(Ok(()), |output| evaluate(output, scope).map(drop)),
+            "Fail" => ["Error", "Cause"].iter().filter_map(|member| state.get(*member)).try_for_each(|text| {
+                if evaluate(text, scope)?.is_string() { Ok(()) } else { bail!("{text} is no text") }
+            }),
+            other => bail!("{name}: the walk does not know {other}"),
+        }
+    }
+
+    /// Branches of this machine are single Tasks; what they answer is the Parallel's result.
+    fn branch(&mut self, branch: &Value, scope: &Scope) -> Result<Value> {
+        let start = branch["StartAt"].as_str().context("StartAt")?;
+        let state = branch["States"][start].as_object().context("state of a branch")?;
+        self.walk.visited.insert(start.to_owned());
+        let step = step_of(state).with_context(|| format!("{start} calls a step"))?;
+        let payload = evaluate(&state["Arguments"]["Payload"], scope).with_context(|| format!("in state {start}"))?;
+        let answers = samples::answers(&step, &payload).with_context(|| format!("payload of {step}"))?;
+        Ok(json!({"Payload": answers[0]}))
+    }
+
+    fn leave(&mut self, machine: &Value, state: &Map<String, Value>, scope: &Scope, result: Value) -> Result<()> {
+        let mut scope = scope.clone();
+        scope.states.insert("result".to_owned(), result.clone());
+        assign(state.get("Assign"), &mut scope)?;
+        match state.get("Next").and_then(Value::as_str) {
+            Some(next) => self.enter(machine, next, result, scope),
+            None => Ok(()),
+        }
+    }
+
+    fn catches(&mut self, machine: &Value, state: &Map<String, Value>, scope: &Scope) -> Result<()> {
+        for catch in state.get("Catch").and_then(Value::as_array).into_iter().flatten() {
+            let error = json!({"Error": "Throttled", "Cause": "rate exceeded"});
+            let mut scope = scope.clone();
+            scope.states.insert("errorOutput".to_owned(), error.clone());
+            assign(catch.get("Assign"), &mut scope)?;
+            self.enter(machine, catch["Next"].as_str().context("Next of a Catch")?, error, scope)?;
+        }
+        Ok(())
+    }
+
+    fn choose(&mut self, machine: &Value, state: &Map<String, Value>, scope: &Scope) -> Result<()> {
+        for choice in state["Choices"].as_array().context("Choices")? {
+            let condition = choice["Condition"].as_str().and_then(inner).context("Condition")?;
+            let holds = evaluate(&choice["Condition"], scope)?.as_bool().context("a condition is true or false")?;
+            let either_way = condition.contains(['<', '>']);
+            if holds || either_way {
+                self.enter(machine, choice["Next"].as_str().context("Next")?, Value::Null, scope.clone())?;
+            }
+            if holds && !either_way {
+                return Ok(());
+            }
+        }
+        self.enter(machine, state["Default"].as_str().context("a Choice has a Default")?, Value::Null, scope.clone())
+    }
+}
+
+fn assign(assignments: Option<&Value>, scope: &mut Scope) -> Result<()> {
+    let Some(assignments) = assignments.and_then(Value::as_object) else { return Ok(()) };
+    // All at once: an assignment does not see its neighbours.
+    let values = assignments.iter().map(|(name, template)| Ok((name.clone(), evaluate(template, scope)?)));
+    let values = values.collect::<Result<Vec<_>>>()?;
+    scope.variables.extend(values);
+    Ok(())
+}
+
+fn without_numbers(value: &Value) -> Value {
+    match value {
+        Value::Number(_) => json!(0),
+        Value::Array(items) => items.iter().map(without_numbers).collect(),
+        Value::Object(members) => members.iter().map(|(name, member)| (name.clone(), without_numbers(member))).collect(),
+        other => other.clone(),
+    }
+}

@@ -1,0 +1,177 @@
+//! The machines against the contract, the folders and their own rules.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Context, Result};
+use contract_tests::machine::{Machine, pascal, repository, step_of};
+use contract_tests::{samples, walk::walk};
+use pgleap_contract::ErrorCode;
+use pgleap_contract::steps::STEPS;
+use serde_json::{Map, Value, json};
+
+const MACHINES: [&str; 2] = ["upgrade", "recover"];
+
+fn machines() -> Vec<Machine> {
+    MACHINES.iter().map(|name| Machine::read(name).expect("a committed machine")).collect()
+}
+
+fn words(retry_or_catch: &Value) -> Vec<&str> {
+    retry_or_catch["ErrorEquals"].as_array().into_iter().flatten().filter_map(Value::as_str).collect()
+}
+
+fn list<'a>(state: &'a Map<String, Value>, member: &str) -> &'a [Value] {
+    state.get(member).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+#[test]
+fn steps_folders_and_functions_are_the_same_set() -> Result<()> {
+    let steps: BTreeSet<String> = STEPS.iter().map(ToString::to_string).collect();
+
+    let called = machines().iter().flat_map(Machine::steps).collect::<BTreeSet<_>>();
+    let folders = std::fs::read_dir(repository().join("functions"))?
+        .filter_map(|entry| entry.ok().filter(|entry| entry.path().is_dir()).map(|entry| entry.file_name().to_string_lossy().into_owned()))
+        .collect::<BTreeSet<_>>();
+
+    assert_eq!(called, steps, "called by the machines");
+    assert_eq!(folders, steps, "folders of functions/");
+    Ok(())
+}
+
+#[test]
+fn every_path_assigns_what_it_reads_and_every_payload_parses() -> Result<()> {
+    let inputs = [samples::request(), json!({"executionArn": "arn:..", "reason": "deadline"})];
+    for (machine, input) in machines().iter().zip(inputs) {
+        let walk = walk(machine, &input).with_context(|| format!("machine {}", machine.name))?;
+
+        let all = machine.states().into_iter().map(|(name, _)| name).collect::<BTreeSet<_>>();
+        // The deadline and the end of an execution part ways by a text that the sample cannot have both of.
+        let other_reason = json!({"executionArn": "arn:..", "reason": "ended"});
+        let visited = if machine.name == "recover" { &walk.visited | &contract_tests::walk::walk(machine, &other_reason)?.visited } else { walk.visited };
+        assert_eq!(&all - &visited, BTreeSet::new(), "states of {} that no path enters", machine.name);
+    }
+    Ok(())
+}
+
+#[test]
+fn every_state_says_why_and_every_task_is_bounded_retried_and_caught() {
+    for machine in machines() {
+        assert!(machine.definition["TimeoutSeconds"].is_u64(), "{} has a time-out", machine.name);
+        let in_branches: BTreeSet<String> = machine.states().iter().filter(|(_, state)| state["Type"] == "Parallel")
+            .flat_map(|(_, state)| list(state, "Branches").iter().flat_map(|branch| branch["States"].as_object().into_iter().flat_map(|states| states.keys().cloned())).collect::<Vec<_>>())
+            .collect();
+        for (name, state) in machine.states() {
+            assert!(state.get("Comment").and_then(Value::as_str).is_some_and(|comment| comment.len() > 5), "{name} has a Comment");
+            if state["Type"] == "Choice" {
+                assert!(state.contains_key("Default"), "{name} has a Default");
+            }
+            if state["Type"] != "Task" {
+                continue;
+            }
+            assert!(state["TimeoutSeconds"].is_u64(), "{name} has a time-out");
+            let retried: Vec<_> = list(&state, "Retry").iter().flat_map(words).collect();
+            assert!(retried.contains(&"States.ALL") || retried.contains(&"Lambda.TooManyRequestsException"), "{name} retries what passes");
+            assert!(in_branches.contains(&name) || list(&state, "Catch").iter().any(|catch| words(catch) == ["States.ALL"]), "{name} catches what is left");
+        }
+    }
+}
+
+#[test]
+fn retry_and_catch_use_words_that_exist_and_states_all_stands_alone_and_last() {
+    let known: BTreeSet<&str> = ErrorCode::ALL.iter().map(|code| code.word()).collect();
+    for machine in machines() {
+        for (name, state) in machine.states() {
+            for member in ["Retry", "Catch"] {
+                let entries = list(&state, member);
+                for (index, entry) in entries.iter().enumerate() {
+                    let words = words(entry);
+                    for word in &words {
+                        let engine = ["States.", "Lambda.", "Sandbox.", "Runtime."].iter().any(|prefix| word.starts_with(prefix));
+                        assert!(engine || known.contains(word), "{name}: {word} is a word of the contract");
+                    }
+                    if words.contains(&"States.ALL") {
+                        assert!(words.len() == 1 && index + 1 == entries.len(), "{name}: States.ALL alone and last in {member}");
+                    }
+                    if member == "Retry" && entry["MaxAttempts"] != 0 {
+                        assert!(entry["MaxAttempts"].is_u64() && entry["MaxDelaySeconds"].is_u64() && entry["JitterStrategy"].is_string(), "{name}: a bounded retrier");
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Edges of a machine: state → where its Next, Choices and Default lead; Catch apart.
+fn edges(machine: &Machine) -> (BTreeMap<String, BTreeSet<String>>, BTreeMap<String, BTreeSet<String>>) {
+    let (mut next, mut catch) = (BTreeMap::new(), BTreeMap::new());
+    for (name, state) in machine.states() {
+        let target = |value: &Value, member: &str| value.get(member).and_then(Value::as_str).map(str::to_owned);
+        let whole = Value::Object(state.clone());
+        let mut onward: BTreeSet<String> = [target(&whole, "Next"), target(&whole, "Default")].into_iter().flatten().collect();
+        onward.extend(list(&state, "Choices").iter().filter_map(|choice| target(choice, "Next")));
+        next.insert(name.clone(), onward);
+        catch.insert(name, list(&state, "Catch").iter().filter_map(|entry| target(entry, "Next")).collect());
+    }
+    (next, catch)
+}
+
+fn reachable(from: &str, graphs: &[&BTreeMap<String, BTreeSet<String>>]) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let mut open = vec![from.to_owned()];
+    while let Some(state) = open.pop() {
+        if found.insert(state.clone()) {
+            open.extend(graphs.iter().filter_map(|graph| graph.get(&state)).flatten().cloned());
+        }
+    }
+    found
+}
+
+#[test]
+fn every_failure_between_fence_and_open_leads_to_the_unfence_and_none_after_it_does() {
+    let machine = Machine::read("upgrade").expect("a committed machine");
+    let (next, catch) = edges(&machine);
+    let steps: BTreeMap<String, String> = machine.states().iter().filter_map(|(name, state)| Some((name.clone(), step_of(state)?))).collect();
+
+    let mut under_fence = vec!["FenceSource".to_owned()];
+    while under_fence.last().map(String::as_str) != Some("OpenTarget") {
+        let last = under_fence.last().expect("never empty");
+        let onward = &next[last];
+        assert_eq!(onward.len(), 1, "{last} has one way on");
+        under_fence.push(onward.first().expect("one").clone());
+    }
+    for state in &under_fence {
+        assert_eq!(catch[state], BTreeSet::from(["UnfenceSource".to_owned()]), "{state}");
+    }
+
+    let after_open = reachable(next["OpenTarget"].first().expect("one"), &[&next, &catch]);
+    let back: Vec<_> = after_open.iter().filter(|state| steps.get(*state).is_some_and(|step| step == "unfence-source")).collect();
+    assert!(back.is_empty(), "{back:?} is reached after OPEN");
+    for (name, state) in machine.states() {
+        if after_open.contains(&name) {
+            assert_ne!(state.get("Arguments").and_then(|arguments| arguments["Payload"].get("outcome")), Some(&json!("back")), "{name}");
+        }
+    }
+}
+
+#[test]
+fn all_looks_of_a_run_stay_under_the_history_limit() {
+    const EVENTS_OF_AN_ATTEMPT: u64 = 3;
+    const EVENTS_OF_A_LOOP: u64 = 11;
+    let machine = Machine::read("upgrade").expect("a committed machine");
+
+    let retried: u64 = machine.states().iter().flat_map(|(_, state)| list(state, "Retry").to_vec())
+        .filter(|entry| words(entry).contains(&"NotYet")).map(|entry| entry["MaxAttempts"].as_u64().unwrap_or(0)).sum();
+    let looks = 800; // the last bound of IsDataCopied
+
+    let events = retried * EVENTS_OF_AN_ATTEMPT + looks * EVENTS_OF_A_LOOP;
+    assert!(events < 25_000, "{retried} retries and {looks} looks make {events} events");
+    assert!(machine.definition["States"]["IsDataCopied"].to_string().contains(&format!("$looks < {looks}")));
+}
+
+#[test]
+fn a_state_is_named_as_its_step_where_the_step_is_called_once() {
+    let machine = Machine::read("upgrade").expect("a committed machine");
+    for step in machine.steps() {
+        let states: Vec<_> = machine.states().into_iter().filter(|(_, state)| step_of(state).as_deref() == Some(step.as_str())).map(|(name, _)| name).collect();
+        assert!(states.contains(&pascal(&step)), "{step} is called by {states:?}");
+    }
+}
