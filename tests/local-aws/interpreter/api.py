@@ -5,14 +5,16 @@ members, and which needs a web framework for a dozen operations.
 """
 
 import datetime
+import functools
 import http.server
+import inspect
 import json
 import threading
 import time
 import uuid
 
-from moto.core.exceptions import AWSError, ServiceException
-from moto.stepfunctions.parser.models import stepfunctions_parser_backends
+from moto.core.exceptions import AWSError
+from moto.stepfunctions.parser import models
 
 from repairs import states
 
@@ -25,11 +27,20 @@ class ApiError(Exception):
         self.code = code
 
 
+# Upstream raises these without the message that their class asks for.
+for code, text in (
+    ("InvalidToken", "Invalid Token: 'Invalid token'"),
+    ("TaskDoesNotExist", "Task does not exist"),
+    ("TaskTimedOut", "Task Timed Out: 'Provided task does not exist anymore'"),
+):
+    setattr(models, code, functools.partial(ApiError, code, text))
+
+
 class Api:
     """One method an operation, by its name in the model."""
 
     def __init__(self, account, region):
-        self.backend = stepfunctions_parser_backends[account][region]
+        self.backend = models.stepfunctions_parser_backends[account][region]
         self.lock = threading.Lock()
 
     def CreateStateMachine(self, definition, name, roleArn, type="STANDARD", **ignored):
@@ -220,14 +231,14 @@ def _answer(api, target, body):
     if method is None:
         return 501, {"__type": "NotImplemented", "message": f"the local stand-in does not serve {operation}"}
     try:
-        return 200, method(**json.loads(body or b"{}"))
+        call = inspect.signature(method).bind(**json.loads(body or b"{}"))
+    except (TypeError, ValueError) as error:
+        return 400, {"__type": "ValidationException", "message": str(error)}
+    try:
+        return 200, method(*call.args, **call.kwargs)
     except ApiError as error:
         return 400, {"__type": error.code, "message": str(error)}
     except AWSError as error:
-        return 400, {"__type": error.type, "message": error.message}
-    except ServiceException as error:
-        return 400, {"__type": error.code, "message": error.message or ""}
-    except TypeError as error:
-        return 400, {"__type": "ValidationException", "message": str(error)}
+        return 400, {"__type": error.relative_error_type, "message": error.message}
     except Exception as error:  # the engine's own: named, so that a test sees where it came from
         return 500, {"__type": "InternalFailure", "message": f"local stand-in: {type(error).__name__}: {error}"}

@@ -5,7 +5,7 @@ is read. Where a module names no other source, AWS's behaviour is that of the St
 Amazon States Language specification.
 """
 
-from . import endings, integrations, jsonata, states, waits
+from . import endings, integrations, jsonata, states, variables, waits
 
 
 def apply(settings, publish):
@@ -13,5 +13,6 @@ def apply(settings, publish):
     jsonata.apply()
     integrations.apply(settings)
     states.apply()
+    variables.apply()
     waits.apply(settings)
     endings.apply(publish)

@@ -9,10 +9,21 @@ import threading
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError
+from moto.stepfunctions.parser.api import HistoryEventType, TaskFailedEventDetails
+from moto.stepfunctions.parser.asl.component.common.error_name.custom_error_name import CustomErrorName
+from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import FailureEvent
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_lambda import StateTaskServiceLambda
+from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
 
 
 def apply(settings):
+    _clients(settings)
+    _lost_connections()
+
+
+def _clients(settings):
     clients, lock = {}, threading.Lock()
 
     def client_for(region, service, state_credentials=None):
@@ -37,3 +48,27 @@ def apply(settings):
             return clients[service]
 
     lambda_eval_utils.boto_client_for = client_for
+
+
+def _lost_connections():
+    """A call whose connection breaks is `Lambda.SdkClientException` on AWS; upstream says `States.Runtime`."""
+    upstream = StateTaskServiceLambda._from_error
+
+    def from_error(self, env, ex):
+        if not isinstance(ex, BotoCoreError):
+            return upstream(self, env, ex)
+        name = CustomErrorName("Lambda.SdkClientException")
+        details = TaskFailedEventDetails(
+            error=name.error_name,
+            cause=str(ex),
+            resource=self._get_sfn_resource(),
+            resourceType=self._get_sfn_resource_type(),
+        )
+        return FailureEvent(
+            env=env,
+            error_name=name,
+            event_type=HistoryEventType.TaskFailed,
+            event_details=EventDetails(taskFailedEventDetails=details),
+        )
+
+    StateTaskServiceLambda._from_error = from_error

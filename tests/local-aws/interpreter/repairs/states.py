@@ -15,36 +15,56 @@ SERVED_RESOURCES = ("arn:aws:states:::lambda:invoke", "arn:aws:states:::lambda:i
 
 
 def apply():
-    _choice_without_match()
+    _choices()
     _json_strings()
 
 
-def _choice_without_match():
-    """Upstream ends a Choice without a match in `States.Runtime`; AWS says `States.NoChoiceMatched`."""
-    upstream = StateChoice._eval_state
+def _choices():
+    """A Choice that matches nothing is `States.NoChoiceMatched` (upstream: `States.Runtime`); its own Assign and Output
+    belong to its Default alone (upstream: to every rule that leads where the Default does)."""
 
     def eval_state(self, env):
-        try:
-            upstream(self, env)
-        except RuntimeError as error:
-            if "No branching option" not in str(error):
-                raise
-            name = StatesErrorName(typ=StatesErrorNameType.StatesNoChoiceMatched)
-            details = ExecutionFailedEventDetails(
-                error=name.error_name,
-                cause=f"An error occurred while executing the state '{self.name}'. Failed to transition out of the state. "
-                "The state does not point to a next state.",
-            )
-            raise FailureEventException(
-                FailureEvent(
-                    env=env,
-                    error_name=name,
-                    event_type=HistoryEventType.ExecutionFailed,
-                    event_details=EventDetails(executionFailedEventDetails=details),
-                )
-            ) from error
+        for rule in self.choices_decl.rules:
+            rule.eval(env)
+            if env.stack.pop() is True:
+                env.stack.append(rule.next_stmt.name)
+                return
+        if self.default_state is None:
+            raise _no_choice_matched(env, self.name)
+        if self.assign_decl:
+            self.assign_decl.eval(env=env)
+        if self.output:
+            self.output.eval(env=env)
+        env.stack.append(self.default_state.state_name)
+
+    def eval_state_output(self, env):
+        next_state = env.stack.pop()
+        if self._is_language_query_jsonpath():
+            if self.output_path:
+                self.output_path.eval(env=env)
+            else:
+                env.states.reset(input_value=env.stack.pop())
+        env.next_state_name = next_state
 
     StateChoice._eval_state = eval_state
+    StateChoice._eval_state_output = eval_state_output
+
+
+def _no_choice_matched(env, state):
+    name = StatesErrorName(typ=StatesErrorNameType.StatesNoChoiceMatched)
+    details = ExecutionFailedEventDetails(
+        error=name.error_name,
+        cause=f"An error occurred while executing the state '{state}'. Failed to transition out of the state. "
+        "The state does not point to a next state.",
+    )
+    return FailureEventException(
+        FailureEvent(
+            env=env,
+            error_name=name,
+            event_type=HistoryEventType.ExecutionFailed,
+            event_details=EventDetails(executionFailedEventDetails=details),
+        )
+    )
 
 
 def _json_strings():
@@ -77,6 +97,8 @@ def _refusals(machine):
         for target in _targets(state):
             if target not in states:
                 yield f"MISSING_TRANSITION_TARGET: {name} leads to no state: {target}"
+        if any(catcher.get("Next") == name for catcher in state.get("Catch", ())):
+            yield f"the local stand-in does not run a Catch that leads back to its own state ({name})"
         resource = state.get("Resource", "")
         if state.get("Type") == "Task" and resource not in SERVED_RESOURCES and not resource.startswith("arn:aws:lambda:"):
             yield f"the local stand-in does not run {resource} ({name})"

@@ -48,32 +48,3 @@ pub struct HostConfig {
     /// Scales the pauses between the attempts of an asynchronous invocation.
     pub clock: Clock,
 }
-
-/// The access key id of a function's sandbox; the gateway sees by it who calls.
-pub(crate) fn access_key_id(function: &str, sandbox: u64) -> String {
-    format!("AKIA.{function}.{sandbox}")
-}
-
-/// The function behind an access key id, if it is a function's: policies and call logs go by it.
-pub fn function_of(access_key_id: &str) -> Option<&str> {
-    Some(access_key_id.strip_prefix("AKIA.")?.rsplit_once('.')?.0)
-}
-
-/// The sandbox behind an access key id.
-pub(crate) fn sandbox_of(access_key_id: &str) -> Option<u64> {
-    access_key_id.strip_prefix("AKIA.")?.rsplit_once('.')?.1.parse().ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_access_key_id_names_its_function() {
-        let key = access_key_id("pgleap-fence-source", 7);
-
-        assert_eq!(function_of(&key), Some("pgleap-fence-source"));
-        assert_eq!(sandbox_of(&key), Some(7));
-        assert_eq!(function_of("operator"), None);
-    }
-}

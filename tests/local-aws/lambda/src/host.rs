@@ -15,7 +15,7 @@ use tokio::sync::{broadcast, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::answer::Outcome;
-use crate::config::{FunctionConfig, HostConfig, access_key_id, sandbox_of};
+use crate::config::{FunctionConfig, HostConfig};
 use crate::kill::{KillPlan, KillPlans, KillWhen};
 use crate::logs::Logs;
 use crate::sandbox::{Invocation, Posted, Sandbox};
@@ -172,16 +172,18 @@ impl LambdaHost {
         self.inner.progress.subscribe()
     }
 
-    /// The gateway asks before each API call: an error if the caller is a sandbox that is to die before it.
+    /// The gateway asks before each API call: an error if the caller is a function that is to die before it.
+    ///
+    /// A function signs with its name as access key id, so that policies, planned faults and the call log name it.
     pub fn before_call(&self, caller: &Caller) -> Result<(), ApiError> {
-        let Some(sandbox) = sandbox_of(&caller.access_key_id).and_then(|id| self.inner.sandbox(id)) else {
-            return Ok(());
-        };
-        if sandbox.may_call() {
-            return Ok(());
+        let state = self.inner.state();
+        let own = state.sandboxes.values().filter(|sandbox| sandbox.function == caller.access_key_id && !sandbox.has_exited());
+        let doomed: Vec<_> = own.filter(|sandbox| !sandbox.may_call()).collect();
+        doomed.iter().for_each(|sandbox| sandbox.kill());
+        match doomed.first() {
+            Some(sandbox) => Err(ApiError::internal(format!("{} was killed before this call", sandbox.function))),
+            None => Ok(()),
         }
-        sandbox.kill();
-        Err(ApiError::internal(format!("{} was killed before this call", sandbox.function)))
     }
 
     /// End every sandbox and the Runtime API; what runs is answered with `Runtime.ExitError`.
@@ -382,7 +384,7 @@ impl Inner {
             ("_HANDLER", "bootstrap".to_owned()),
             ("AWS_REGION", REGION.to_owned()),
             ("AWS_DEFAULT_REGION", REGION.to_owned()),
-            ("AWS_ACCESS_KEY_ID", access_key_id(name, sandbox)),
+            ("AWS_ACCESS_KEY_ID", name.clone()),
             ("AWS_SECRET_ACCESS_KEY", "local".to_owned()),
             ("AWS_SESSION_TOKEN", "local".to_owned()),
             ("AWS_EXECUTION_ENV", "AWS_Lambda_provided.al2023".to_owned()),

@@ -111,7 +111,9 @@ fn refusal(error: &ApiError) -> RawAnswer {
     if error.status == 429 {
         body["Reason"] = "ReservedFunctionConcurrentInvocationLimitExceeded".into();
     }
-    respond(error.status, &[("x-amzn-errortype", &error.code)], body.to_string().into())
+    let request_id = uuid::Uuid::new_v4().to_string();
+    let headers = [("x-amzn-errortype", error.code.as_str()), ("x-amzn-requestid", &request_id)];
+    respond(error.status, &headers, body.to_string().into())
 }
 
 fn respond(status: u16, headers: &[(&str, &str)], body: Bytes) -> RawAnswer {

@@ -25,7 +25,7 @@ mod sandbox;
 mod template;
 
 pub use answer::Outcome;
-pub use config::{FunctionConfig, HostConfig, function_of};
+pub use config::{FunctionConfig, HostConfig};
 pub use host::{LambdaHost, Progress};
 pub use kill::{KillPlan, KillWhen};
 pub use template::{Resource, Template, TemplateError};

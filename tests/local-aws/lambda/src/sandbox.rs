@@ -118,10 +118,12 @@ impl Sandbox {
         if work.request_id.as_deref() != Some(request_id) {
             return false;
         }
+        work.calls_left = None;
         work.posted.take().is_some_and(|posted| posted.send(what).is_ok())
     }
 
-    /// The process is about to make an API call: false if a planned kill says that it does not.
+    /// The function is about to make an API call: false if a planned kill of this invocation says that it does not.
+    /// Calls are told apart by function, not by sandbox, so those of an overlapping invocation count too.
     pub(crate) fn may_call(&self) -> bool {
         match &mut self.work().calls_left {
             None => true,
