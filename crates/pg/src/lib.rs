@@ -6,6 +6,7 @@ mod connect;
 mod environment;
 pub mod dms_notes;
 mod error;
+pub mod fingerprint;
 mod login;
 mod lsn;
 mod quote;

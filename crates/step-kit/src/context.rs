@@ -6,7 +6,7 @@ use std::time::Duration;
 use aws_config::{BehaviorVersion, ConfigLoader, SdkConfig};
 use aws_config::timeout::TimeoutConfig;
 use pgleap_contract::{ErrorCode, Run, Server};
-use pgleap_pg::{Environment, Login, ResolveError, Session};
+use pgleap_pg::{Environment, Login, PgError, ResolveError, Session};
 
 use crate::aws::{Class, Doing};
 use crate::{StepError, StepResult};
@@ -75,5 +75,10 @@ impl Ctx {
     pub async fn connect(&self, run: &Run, server: &Server, secret_id: &str) -> StepResult<Session> {
         let login = self.login(secret_id).await?;
         Ok(pgleap_pg::connect(&self.environment, server, &login, &run.id.names().application("step")).await?)
+    }
+
+    /// Connect as a login that is at hand.
+    pub async fn connect_as(&self, server: &Server, login: &Login, about: &str) -> Result<Session, PgError> {
+        pgleap_pg::connect(&self.environment, server, login, about).await
     }
 }

@@ -1,1 +1,63 @@
-//! (in the making)
+//! Prepare the source: what must be there before the snapshot, so that the copy has it too. Two logins of the run, a
+//! schema of its own with the marker table and the functions of the fence, whole rows logged for tables without a key,
+//! and last of all how the catalogs look.
+//!
+//! Changes:      source (roles of the run and what is granted to them; schema `pgleap`; by choice the replica identity of
+//!               tables without a key, saved first), AWS (two secrets, tagged with the run)
+//! Repeatable:   yes; what is there is left alone, a password is set only where a login does not work
+//! Undo:         clean-databases (roles, grants, schema, replica identity), remove-resources (secrets)
+//! If it dies:   what was made stays and is found again; nothing of it is in the way of applications
+//! Fails with:   InstanceFailed (final: the server does not do logical decoding), PreflightBlocked (final: the schema
+//!               `pgleap` is not this run's), DatabaseDenied, StatementFailed, SecretUnusable (final),
+//!               DatabaseUnreachable, ResourceBusy (a table is locked), Throttled, ServiceUnavailable (retried)
+
+mod keyless;
+mod logins;
+mod rights;
+mod schema;
+mod secrets;
+
+use pgleap_contract::KeylessTables;
+use pgleap_contract::steps::{Look, OnSource};
+use pgleap_pg::{Session, access, fingerprint};
+use pgleap_step_kit::prelude::*;
+
+/// Make what is missing, in an order in which each part needs only what stands before it.
+pub async fn run(ctx: &Ctx, input: OnSource) -> StepResult<Look> {
+    let (run, source) = (&input.run, &input.source);
+    let names = run.id.names();
+    let owner = ctx.as_owner(run, source).await?;
+    check_server(&owner).await?;
+    schema::check_ours(&owner, run).await?;
+
+    let logins = secrets::ensure(ctx, run, source).await?;
+    logins::ensure(&owner, source, &logins).await?;
+    schema::ensure(&owner, run).await?;
+    access::install(&owner, &names.work_login()).await?;
+    rights::ensure(&owner, run).await?;
+    logins::prove(ctx, &owner, run, source, &logins).await?;
+    if run.choices.keyless_tables == KeylessTables::ReplicaIdentityFull {
+        keyless::log_whole_rows(&owner, &run.choices.as_of_snapshot_schemas).await?;
+    }
+    fingerprint::take(&owner, &run.choices.as_of_snapshot_schemas, &names.work_login()).await?;
+    Ok(Look::done())
+}
+
+/// The API says what is wanted, the server what is so.
+/// Source: Amazon RDS user guide, "Performing logical replication for Amazon RDS for PostgreSQL".
+async fn check_server(owner: &Session) -> StepResult<()> {
+    let row = owner
+        .row(
+            "read the server's settings",
+            "SELECT current_setting('wal_level'), current_setting('wal_sender_timeout')",
+            &[],
+        )
+        .await?;
+    let (wal_level, timeout): (&str, &str) = (row.get(0), row.get(1));
+    let fail = |reason: String| Err(StepError::new(ErrorCode::InstanceFailed, format!("prepare source: {reason}")));
+    match (wal_level, timeout) {
+        ("logical", "0") => Ok(()),
+        ("logical", _) => fail(format!("wal_sender_timeout is {timeout}, though the parameter group says 0")),
+        _ => fail(format!("wal_level is {wal_level}, though the parameter group has rds.logical_replication = 1")),
+    }
+}

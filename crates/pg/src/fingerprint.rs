@@ -1,0 +1,86 @@
+//! Did somebody change the source under the run? Its catalogs as they were just before the snapshot, its tables' files as
+//! they were just before the load, both kept in schema `pgleap` and compared there: nothing but the differences travels.
+//!
+//! A table's file changes with TRUNCATE, which DMS does not carry, and with every rewrite.
+
+use crate::{PgError, Session};
+
+/// What every part is read with; `fingerprint.sql` has the reasons.
+const CATALOG: &str = include_str!("fingerprint.sql");
+
+/// Files of the tables that are carried: plain ones, whose changes are logged.
+const FILES: &str = "\
+    SELECT format('%I.%I', n.nspname, c.relname) AS name, c.oid AS relation, c.relfilenode AS file
+    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind = 'r' AND c.relpersistence = 'p' AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'pgleap')
+      AND NOT EXISTS (SELECT FROM pgleap.catalog_skipped s WHERE s.schema = n.nspname)";
+
+const TABLES: &str = "\
+    CREATE TABLE IF NOT EXISTS pgleap.catalog_skipped (schema name PRIMARY KEY);
+    CREATE TABLE IF NOT EXISTS pgleap.catalog_before (kind text, object text, fingerprint text NOT NULL, PRIMARY KEY (kind, object));
+    CREATE TABLE IF NOT EXISTS pgleap.filenode_before (name text PRIMARY KEY, relation oid NOT NULL, file oid NOT NULL);";
+
+/// How many differences are named; the rest are counted.
+const NAMED: i64 = 20;
+
+/// Remember the catalogs, once: a repeated call keeps the first, so that no change in between is lost. `skipped` schemas
+/// go live as of the snapshot and may change. As the owner of schema `pgleap`; `reader` may compare later.
+pub async fn take(owner: &Session, skipped: &[String], reader: &str) -> Result<(), PgError> {
+    let doing = "remember the catalogs";
+    let reader = crate::ident(reader);
+    let list: Vec<String> = skipped.iter().map(|schema| format!("({})", crate::literal(schema))).collect();
+    let skip = if list.is_empty() {
+        String::new()
+    } else {
+        format!("INSERT INTO pgleap.catalog_skipped VALUES {} ON CONFLICT DO NOTHING;", list.join(", "))
+    };
+    let sql = format!(
+        "BEGIN; {TABLES}
+         GRANT SELECT ON pgleap.catalog_skipped, pgleap.catalog_before, pgleap.filenode_before TO {reader};
+         {skip}
+         INSERT INTO pgleap.catalog_before (kind, object, fingerprint)
+         SELECT kind, object, fingerprint FROM ({CATALOG}) now WHERE NOT EXISTS (SELECT FROM pgleap.catalog_before);
+         COMMIT"
+    );
+    owner.run(doing, &sql).await
+}
+
+/// What is otherwise than when the catalogs were remembered: "table shop.orders: changed". Empty if nothing is.
+pub async fn changed(session: &Session) -> Result<Vec<String>, PgError> {
+    differences(session, "compare the catalogs", &format!(
+        "SELECT coalesce(now.kind, before.kind) || ' ' || coalesce(now.object, before.object) AS what,
+                CASE WHEN before.object IS NULL THEN 'new' WHEN now.object IS NULL THEN 'gone' ELSE 'changed' END AS how
+         FROM ({CATALOG}) now FULL JOIN pgleap.catalog_before before ON before.kind = now.kind AND before.object = now.object
+         WHERE now.fingerprint IS DISTINCT FROM before.fingerprint"
+    ))
+    .await
+}
+
+/// Remember the tables' files, in place of what was remembered before. As the owner of schema `pgleap`.
+pub async fn take_filenodes(owner: &Session) -> Result<(), PgError> {
+    let sql = format!("BEGIN; DELETE FROM pgleap.filenode_before; INSERT INTO pgleap.filenode_before {FILES}; COMMIT");
+    owner.run("remember the tables' files", &sql).await
+}
+
+/// Tables that were truncated, rewritten, dropped or made since their files were remembered.
+pub async fn changed_filenodes(session: &Session) -> Result<Vec<String>, PgError> {
+    differences(session, "compare the tables' files", &format!(
+        "SELECT 'table ' || coalesce(now.name, before.name) AS what,
+                CASE WHEN before.name IS NULL THEN 'new' WHEN now.name IS NULL THEN 'gone'
+                     ELSE 'truncated or rewritten' END AS how
+         FROM ({FILES}) now FULL JOIN pgleap.filenode_before before ON before.name = now.name
+         WHERE (now.relation, now.file) IS DISTINCT FROM (before.relation, before.file)"
+    ))
+    .await
+}
+
+async fn differences(session: &Session, doing: &str, query: &str) -> Result<Vec<String>, PgError> {
+    let sql = format!("SELECT d.what || ': ' || d.how, count(*) OVER () FROM ({query}) d ORDER BY 1 LIMIT {NAMED}");
+    let rows = session.rows(doing, &sql, &[]).await?;
+    let mut named: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+    let all = rows.first().map_or(0, |row| row.get::<_, i64>(1));
+    if all > NAMED {
+        named.push(format!("and {} more", all - NAMED));
+    }
+    Ok(named)
+}

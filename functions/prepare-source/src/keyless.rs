@@ -1,0 +1,32 @@
+//! Tables whose old rows cannot be told apart by a primary key: DMS drops their updates and deletes, unless the whole old
+//! row is logged.
+//! Source: AWS DMS user guide, "Using a PostgreSQL database as an AWS DMS source", limitations.
+
+use pgleap_pg::{Session, qualified};
+use pgleap_step_kit::prelude::*;
+
+/// Each of them, with what it logs now and what it shall log: the primary key where there is one, else the whole row.
+const TABLES: &str = include_str!("keyless.sql");
+
+/// How long one table may keep us waiting for its lock, in milliseconds: everybody else queues behind us.
+const LOCK_TIMEOUT_MS: u32 = 2_000;
+
+/// Save and change, table by table.
+pub(crate) async fn log_whole_rows(owner: &Session, skipped: &[String]) -> StepResult<()> {
+    for row in owner.rows("list tables without a key", TABLES, &[&skipped]).await? {
+        let table = qualified(row.get(0), row.get(1));
+        let (has_key, relation): (bool, u32) = (row.get(2), row.get(3));
+        let identity = if has_key { "DEFAULT" } else { "FULL" };
+        let sql = format!(
+            "BEGIN; SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS};
+             INSERT INTO pgleap.replica_identity_before (schema_name, table_name, identity, index_name)
+             SELECT n.nspname, c.relname, c.relreplident, (SELECT x.relname FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
+                                                           WHERE i.indrelid = c.oid AND i.indisreplident)
+             FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = {relation}
+             ON CONFLICT DO NOTHING;
+             ALTER TABLE {table} REPLICA IDENTITY {identity}; COMMIT"
+        );
+        owner.run(&format!("log whole rows of {table}"), &sql).await?;
+    }
+    Ok(())
+}

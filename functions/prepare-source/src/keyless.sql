@@ -1,0 +1,12 @@
+-- Tables that are carried and whose old rows do not name their primary key: schema, table, has a primary key, oid.
+-- Reads: the catalogs. Changes: nothing. $1: schemas that are not carried.
+-- relreplident: d = the primary key, n = nothing, f = the whole row, i = an index, which DMS does not take for a key.
+SELECT n.nspname, c.relname, p.indexrelid IS NOT NULL AS has_key, c.oid
+FROM pg_class c
+JOIN pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_index p ON p.indrelid = c.oid AND p.indisprimary
+WHERE c.relkind = 'r' AND c.relpersistence = 'p'
+  AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'pgleap') AND n.nspname <> ALL ($1::text[])
+  AND c.relreplident <> 'f'
+  AND (p.indexrelid IS NULL OR c.relreplident = 'n' OR (c.relreplident = 'i' AND NOT p.indisreplident))
+ORDER BY 1, 2

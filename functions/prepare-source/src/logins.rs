@@ -1,0 +1,99 @@
+//! The run's two roles. The server is told a SCRAM verifier, never the password: statements may be logged.
+
+use pgleap_pg::{Login, PgErrorKind, Session, ident, literal};
+use pgleap_step_kit::prelude::*;
+
+use crate::secrets::Logins;
+
+/// Settings that an operator may have put on the database and that would end or hinder a session of days: a role's own
+/// go before a database's. With the major from which each exists.
+const SETTINGS: &[(&str, i32)] = &[
+    ("statement_timeout", 13),
+    ("lock_timeout", 13),
+    ("idle_in_transaction_session_timeout", 13),
+    ("idle_session_timeout", 14),
+    ("transaction_timeout", 17),
+];
+
+/// Make the roles that do not exist, let them in, and give them what only a role can have.
+pub(crate) async fn ensure(owner: &Session, source: &Server, logins: &Logins) -> StepResult<()> {
+    let major = owner.major().await?;
+    for login in [&logins.work, &logins.dms] {
+        let role = ident(&login.username);
+        let known = "SELECT count(*) FROM pg_roles WHERE rolname = $1";
+        if owner.row("look for the run's roles", known, &[&login.username]).await?.get::<_, i64>(0) == 0 {
+            let create = format!("CREATE ROLE {role} LOGIN PASSWORD {}", verifier(login));
+            owner.run(&format!("create role {}", login.username), &create).await?;
+            owner.run(&format!("set up role {}", login.username), &settings(&role, major)).await?;
+        }
+    }
+    let (work, dms) = (ident(&logins.work.username), ident(&logins.dms.username));
+    let database = ident(&source.database);
+    // Under the fence only these two get in; the working login lets the owner in again on the way back.
+    owner
+        .run(
+            "let the run's roles in",
+            &format!(
+                "GRANT CONNECT ON DATABASE {database} TO {work} WITH GRANT OPTION; GRANT CONNECT ON DATABASE {database} TO {dms};"
+            ),
+        )
+        .await?;
+    owner.run("let DMS replicate", &format!("GRANT rds_replication TO {dms}")).await?;
+    for role in ["pg_monitor", "pg_signal_backend"] {
+        owner.run(&format!("grant {role}"), &grant_if_allowed(role, &work)).await?;
+    }
+    Ok(())
+}
+
+/// Log in as both; where that is refused, set the password of the secret and try once more.
+pub(crate) async fn prove(ctx: &Ctx, owner: &Session, run: &Run, source: &Server, logins: &Logins) -> StepResult<()> {
+    let application = run.id.names().application("prove");
+    for login in [&logins.work, &logins.dms] {
+        match ctx.connect_as(source, login, &application).await {
+            Ok(_session) => continue,
+            Err(error) if error.kind == PgErrorKind::Denied => (),
+            Err(error) => return Err(error.into()),
+        }
+        let alter = format!("ALTER ROLE {} LOGIN PASSWORD {}", ident(&login.username), verifier(login));
+        owner.run(&format!("set password of {}", login.username), &alter).await?;
+        ctx.connect_as(source, login, &application).await?;
+    }
+    Ok(())
+}
+
+/// A grant that makes work easier and that not every owner may give.
+pub(crate) fn grant_if_allowed(role: &str, to: &str) -> String {
+    format!(
+        "DO $do$ BEGIN GRANT {role} TO {to}; EXCEPTION WHEN insufficient_privilege OR undefined_object THEN NULL; END $do$"
+    )
+}
+
+fn verifier(login: &Login) -> String {
+    literal(&postgres_protocol::password::scram_sha_256(login.password.as_bytes()))
+}
+
+fn settings(role: &str, major: i32) -> String {
+    let off = SETTINGS.iter().filter(|(_, since)| major >= *since).map(|(name, _)| format!("ALTER ROLE {role} SET {name} = 0;"));
+    off.chain([format!("ALTER ROLE {role} SET default_transaction_read_only = off;")]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_statement_never_holds_the_password() {
+        let login = Login { username: "w".to_owned(), password: "hunter2hunter2".to_owned() };
+
+        assert!(verifier(&login).starts_with("'SCRAM-SHA-256$4096:"));
+        assert!(!verifier(&login).contains("hunter2"));
+    }
+
+    #[test]
+    fn a_setting_is_used_only_where_it_exists() {
+        assert!(!settings("\"w\"", 13).contains("idle_session_timeout"));
+        assert!(settings("\"w\"", 16).contains("idle_session_timeout"));
+        assert!(!settings("\"w\"", 16).contains("transaction_timeout"));
+        assert!(settings("\"w\"", 18).contains("ALTER ROLE \"w\" SET transaction_timeout = 0;"));
+    }
+}

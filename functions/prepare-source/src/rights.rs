@@ -1,0 +1,61 @@
+//! What the run's logins may read: DMS every table that it carries, the working login every sequence.
+//!
+//! Partitions that come later get nothing: a new table is a change under the run, and stops it.
+
+use pgleap_pg::{Session, ident};
+use pgleap_step_kit::prelude::*;
+
+use crate::logins::grant_if_allowed;
+
+/// Schemas that are carried, those of the run aside.
+const SCHEMAS: &str = "\
+    SELECT n.nspname FROM pg_namespace n \
+    WHERE n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'pgleap') AND n.nspname <> ALL ($1::text[]) \
+    ORDER BY n.nspname";
+
+/// What a login still lacks, after all grants.
+const LACKS: &str = "\
+    SELECT format('%I.%I', n.nspname, c.relname) \
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+    WHERE n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'pgleap') AND n.nspname <> ALL ($1::text[]) \
+      AND (c.relkind = 'r' AND c.relpersistence = 'p' AND NOT (has_schema_privilege($2, n.oid, 'USAGE') AND has_table_privilege($2, c.oid, 'SELECT')) \
+        OR c.relkind = 'S' AND NOT (has_schema_privilege($3, n.oid, 'USAGE') AND has_sequence_privilege($3, c.oid, 'SELECT'))) \
+    ORDER BY 1 LIMIT 5";
+
+/// Grant, then prove. `pg_read_all_data` (from 14) leaves the user's own grants as they are, so it goes first.
+pub(crate) async fn ensure(owner: &Session, run: &Run) -> StepResult<()> {
+    let (work, dms) = (run.id.names().work_login(), run.id.names().dms_login());
+    let skipped = &run.choices.as_of_snapshot_schemas;
+    if lacking(owner, skipped, &dms, &work).await?.is_empty() {
+        return Ok(());
+    }
+    for role in [&dms, &work] {
+        owner.run("grant pg_read_all_data", &grant_if_allowed("pg_read_all_data", &ident(role))).await?;
+    }
+    if lacking(owner, skipped, &dms, &work).await?.is_empty() {
+        return Ok(());
+    }
+    for row in owner.rows("list schemas", SCHEMAS, &[skipped]).await? {
+        grant_in(owner, &ident(row.get(0)), &ident(&work), &ident(&dms)).await?;
+    }
+    match lacking(owner, skipped, &dms, &work).await?.as_slice() {
+        [] => Ok(()),
+        lacking => Err(StepError::new(
+            ErrorCode::DatabaseDenied,
+            format!("grant what the run's logins must read: the owner's login may not, for {}, ..", lacking.join(", ")),
+        )),
+    }
+}
+
+async fn grant_in(owner: &Session, schema: &str, work: &str, dms: &str) -> StepResult<()> {
+    let sql = format!(
+        "BEGIN; GRANT USAGE ON SCHEMA {schema} TO {work}, {dms}; GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {dms}; \
+         GRANT SELECT ON ALL SEQUENCES IN SCHEMA {schema} TO {work}; COMMIT"
+    );
+    Ok(owner.run(&format!("grant reading schema {schema}"), &sql).await?)
+}
+
+async fn lacking(owner: &Session, skipped: &[String], dms: &str, work: &str) -> StepResult<Vec<String>> {
+    let rows = owner.rows("look what the run's logins may read", LACKS, &[&skipped, &dms, &work]).await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}

@@ -1,0 +1,78 @@
+//! Passwords: made here, kept in Secrets Manager, never shown. A secret is made before its role, so that no role ever has
+//! a password that nobody knows.
+
+use aws_sdk_secretsmanager::Client;
+use aws_sdk_secretsmanager::types::Tag;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use pgleap_pg::Login;
+use pgleap_step_kit::prelude::*;
+use serde_json::{Value, json};
+
+/// Bytes of chance in a password: 43 characters of base64, which no quoting rule of any tool touches.
+const PASSWORD_BYTES: usize = 32;
+
+/// The run's two logins with the passwords that their secrets hold.
+pub(crate) struct Logins {
+    pub(crate) work: Login,
+    pub(crate) dms: Login,
+}
+
+/// Read both secrets, or make them.
+pub(crate) async fn ensure(ctx: &Ctx, run: &Run, source: &Server) -> StepResult<Logins> {
+    let names = run.id.names();
+    let client = Client::new(ctx.aws());
+    let work = ensure_one(ctx, &client, run, &names.work_secret(), json!({"username": names.work_login()})).await?;
+    // DMS reads host and port from its secret too.
+    // Source: AWS DMS user guide, "Using secrets to access AWS Database Migration Service endpoints".
+    let for_dms = json!({"username": names.dms_login(), "host": source.host, "port": source.port});
+    let dms = ensure_one(ctx, &client, run, &names.dms_source_secret(), for_dms).await?;
+    Ok(Logins { work, dms })
+}
+
+async fn ensure_one(ctx: &Ctx, client: &Client, run: &Run, name: &str, mut value: Value) -> StepResult<Login> {
+    let found = client.describe_secret().secret_id(name).send().await.doing(format!("describe secret {name}")).optional()?;
+    if let Some(secret) = found {
+        let ours = secret.tags().iter().any(|tag| tag.key() == Some(Names::TAG) && tag.value() == Some(run.id.as_str()));
+        if !ours {
+            let reason = format!("use secret {name}: the name is taken by a secret that this run has not made");
+            return Err(StepError::new(ErrorCode::SecretUnusable, reason));
+        }
+        return ctx.login(name).await;
+    }
+    value["password"] = password()?.into();
+    let tag = Tag::builder().key(Names::TAG).value(run.id.as_str()).build();
+    let create = client
+        .create_secret()
+        .name(name)
+        .description(format!("pgleap run {}; removed at its end", run.id))
+        .secret_string(value.to_string())
+        .tags(tag);
+    match create.send().await.doing(format!("create secret {name}")) {
+        Ok(_) => (),
+        // Another call of this step made it a moment ago.
+        Err(error) if error.is(Class::AlreadyThere) => (),
+        Err(error) => return Err(error.into()),
+    }
+    ctx.login(name).await
+}
+
+fn password() -> StepResult<String> {
+    let mut bytes = [0_u8; PASSWORD_BYTES];
+    getrandom::fill(&mut bytes).map_err(|error| StepError::bug(format!("make a password: {error}")))?;
+    Ok(URL_SAFE_NO_PAD.encode(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_are_long_plain_and_different() {
+        let (one, other) = (password().expect("chance"), password().expect("chance"));
+
+        assert_eq!(one.len(), 43);
+        assert!(one.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_'));
+        assert_ne!(one, other);
+    }
+}
