@@ -108,6 +108,11 @@ impl Names<'_> {
         format!("pgleap/{}/dms-target", self.0)
     }
 
+    /// Secret in which the run keeps what it must know to put the record back. Holds no secret.
+    pub fn record_secret(&self) -> String {
+        format!("pgleap/{}/record", self.0)
+    }
+
     /// `application_name` of the run's sessions, with the object that a long statement works on.
     pub fn application(&self, about: &str) -> String {
         format!("pgleap/{}/{about}", self.0)

@@ -1,0 +1,107 @@
+//! Changing the group.
+
+use aws_sdk_route53::Client;
+use aws_sdk_route53::types::{Change, ChangeAction, ChangeBatch, ChangeStatus, ResourceRecord, ResourceRecordSet};
+use pgleap_contract::Record;
+use pgleap_step_kit::aws::{AwsError, Doing, Optional};
+
+use crate::Member;
+
+/// The changes that bring each member to the wanted value and TTL; none for members that are so already.
+///
+/// A DELETE and a CREATE in place of an UPSERT: a DELETE must match the record as it is, value and TTL, and a batch is
+/// carried out as a whole or not at all. So the batch is a compare-and-swap: what somebody changed since it was read,
+/// or a late request of a Lambda that was given up on, changes nothing. All DELETEs come first, because the members of
+/// a weighted group must not differ in TTL at any moment (AWS documentation, ChangeResourceRecordSets).
+pub fn plan(members: &[Member], wanted: impl Fn(&Member) -> (String, u32)) -> Vec<Change> {
+    let changed: Vec<(&Member, String, u32)> = members
+        .iter()
+        .map(|member| {
+            let (value, ttl) = wanted(member);
+            (member, value, ttl)
+        })
+        .filter(|(member, value, ttl)| member.value() != Some(value.as_str()) || member.ttl() != Some(*ttl))
+        .collect();
+    let deletes = changed.iter().map(|(member, _, _)| change(ChangeAction::Delete, member.set.clone()));
+    let creates = changed.iter().map(|(member, value, ttl)| {
+        let mut set = member.set.clone();
+        set.ttl = Some(i64::from(*ttl));
+        let record = ResourceRecord::builder().value(value).build().expect("the value is set");
+        set.resource_records = Some(vec![record]);
+        change(ChangeAction::Create, set)
+    });
+    deletes.chain(creates).collect()
+}
+
+/// The group as it is, sent once more: its answer names a change whose sync can be asked for, where the answer of the
+/// change itself was lost. It is in sync no earlier than that one, because both concern the same record sets.
+pub fn resubmit(members: &[Member]) -> Vec<Change> {
+    let each = |action: ChangeAction| members.iter().map(move |member| change(action.clone(), member.set.clone()));
+    each(ChangeAction::Delete).chain(each(ChangeAction::Create)).collect()
+}
+
+fn change(action: ChangeAction, set: ResourceRecordSet) -> Change {
+    Change::builder().action(action).resource_record_set(set).build().expect("action and record set are set")
+}
+
+/// Submit the changes as one batch; answers the change's id. `Refused` means that the record is no longer as it was read.
+pub async fn submit(client: &Client, record: &Record, comment: String, changes: Vec<Change>) -> Result<String, AwsError> {
+    let batch = ChangeBatch::builder().comment(comment).set_changes(Some(changes)).build().expect("changes are set");
+    let answer = client.change_resource_record_sets().hosted_zone_id(&record.zone_id).change_batch(batch).send().await;
+    let change = answer.doing(format!("change record {}", record.name))?.change_info;
+    Ok(change.map(|info| info.id).unwrap_or_default())
+}
+
+/// Whether a change has reached all name servers. Route 53 forgets old changes; a forgotten one is long in sync
+/// (assumed: no retention is documented).
+pub async fn in_sync(client: &Client, change_id: &str) -> Result<bool, AwsError> {
+    let answer = client.get_change().id(change_id).send().await;
+    let found = answer.doing(format!("look at change {change_id}")).optional()?;
+    Ok(found.and_then(|answer| answer.change_info).is_none_or(|info| info.status == ChangeStatus::Insync))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_sdk_route53::types::RrType;
+
+    fn member(identifier: Option<&str>, value: &str, ttl: i64) -> Member {
+        let set = ResourceRecordSet::builder()
+            .name("db.example.com.")
+            .r#type(RrType::Cname)
+            .set_set_identifier(identifier.map(str::to_owned))
+            .set_weight(identifier.map(|_| 10))
+            .set_health_check_id(identifier.map(|_| "check".to_owned()))
+            .ttl(ttl)
+            .resource_records(ResourceRecord::builder().value(value).build().expect("value"))
+            .build()
+            .expect("name and type");
+        Member { set }
+    }
+
+    #[test]
+    fn a_change_deletes_what_was_read_and_creates_it_with_another_value_and_all_else_kept() {
+        let group = [member(Some("a"), "old", 300), member(Some("b"), "other", 300)];
+
+        let changes = plan(&group, |m| (if m.value() == Some("old") { "new".to_owned() } else { "other".to_owned() }, 1));
+
+        let said: Vec<_> = changes
+            .iter()
+            .map(|change| {
+                let set = change.resource_record_set().expect("set");
+                let value = set.resource_records()[0].value();
+                assert_eq!((set.weight(), set.health_check_id()), (Some(10), Some("check")));
+                format!("{} {} {} {}", change.action(), set.set_identifier().unwrap_or("-"), value, set.ttl().unwrap_or(0))
+            })
+            .collect();
+        assert_eq!(said, ["DELETE a old 300", "DELETE b other 300", "CREATE a new 1", "CREATE b other 1"]);
+    }
+
+    #[test]
+    fn a_member_that_is_as_wanted_is_left_alone() {
+        let group = [member(None, "old", 5)];
+
+        assert!(plan(&group, |m| (m.value().expect("value").to_owned(), 5)).is_empty());
+        assert_eq!(resubmit(&group).len(), 2);
+    }
+}

@@ -1,0 +1,116 @@
+//! What a run remembers about the record: how it was, and the ids of the changes it made.
+
+use aws_sdk_secretsmanager::Client;
+use aws_sdk_secretsmanager::types::Tag;
+use pgleap_contract::{Names, Run};
+use pgleap_step_kit::aws::{Class, Doing, Optional};
+use pgleap_step_kit::{StepError, StepResult};
+use serde::{Deserialize, Serialize};
+
+use crate::Member;
+
+/// Value and TTL of one member before the run touched it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SavedMember {
+    /// None for a simple record.
+    pub set_identifier: Option<String>,
+    /// The host name that it led to.
+    pub value: String,
+    /// In seconds.
+    pub ttl_seconds: u32,
+}
+
+/// Ids of the run's changes, to ask whether they are in sync.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Changes {
+    /// The TTL was lowered.
+    pub lowered: Option<String>,
+    /// The value was swapped.
+    pub swapped: Option<String>,
+    /// What was saved was put back.
+    pub restored: Option<String>,
+}
+
+/// The content of the run's record secret. No secret is in it; the place is chosen for its being found by name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Memory {
+    /// The record's full name, for people who read this by hand.
+    pub record: String,
+    /// How each member was. Written once, never changed.
+    pub before: Vec<SavedMember>,
+    /// What the run changed since.
+    #[serde(default)]
+    pub changes: Changes,
+}
+
+impl Memory {
+    /// How the group is now, to be remembered.
+    pub fn of(run: &Run, members: &[Member]) -> Self {
+        let before = members
+            .iter()
+            .map(|member| SavedMember {
+                set_identifier: member.set_identifier().map(str::to_owned),
+                value: member.value().unwrap_or_default().to_owned(),
+                ttl_seconds: member.ttl().unwrap_or_default(),
+            })
+            .collect();
+        Self { record: run.record.name.clone(), before, changes: Changes::default() }
+    }
+
+    /// How the member of this identifier was.
+    pub fn member(&self, set_identifier: Option<&str>) -> Option<&SavedMember> {
+        self.before.iter().find(|saved| saved.set_identifier.as_deref() == set_identifier)
+    }
+
+    /// The longest TTL of the group as it was: how long old answers may live on.
+    pub fn longest_ttl(&self) -> u32 {
+        self.before.iter().map(|saved| saved.ttl_seconds).max().unwrap_or_default()
+    }
+
+    /// What the run remembers, if it remembers anything.
+    pub async fn load(client: &Client, run: &Run) -> StepResult<Option<Self>> {
+        let name = run.id.names().record_secret();
+        let answer = client.get_secret_value().secret_id(&name).send().await;
+        let Some(secret) = answer.doing(format!("read {name}")).optional()? else { return Ok(None) };
+        let memory = serde_json::from_str(secret.secret_string().unwrap_or_default());
+        memory.map(Some).map_err(|error| StepError::bug(format!("read {name}: {error}")))
+    }
+
+    /// Remember for the first time. If somebody was faster, theirs holds: it was written before any change.
+    pub async fn create(self, client: &Client, run: &Run) -> StepResult<Self> {
+        let name = run.id.names().record_secret();
+        let tag = Tag::builder().key(Names::TAG).value(run.id.as_str()).build();
+        let answer = client
+            .create_secret()
+            .name(&name)
+            .description(format!("pgleap run {}: the record {} as it was; no secret", run.id, run.record.name))
+            .secret_string(self.text())
+            .tags(tag)
+            .send()
+            .await;
+        match answer.doing(format!("create {name}")) {
+            Ok(_created) => Ok(self),
+            Err(error) if error.is(Class::AlreadyThere) => {
+                Self::load(client, run).await?.ok_or_else(|| StepError::bug(format!("create {name}: it exists and does not")))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Remember a change's id. The change is made already, and a forgotten id is only submitted once more later: a
+    /// failure here is no failure of the step.
+    pub async fn keep(&self, client: &Client, run: &Run) {
+        let name = run.id.names().record_secret();
+        let answer = client.put_secret_value().secret_id(&name).secret_string(self.text()).send().await;
+        if let Err(error) = answer.doing(format!("write {name}")) {
+            tracing::warn!(error = error.to_string(), "the id of a change is not remembered");
+        }
+    }
+
+    fn text(&self) -> String {
+        serde_json::to_string(self).expect("plain data")
+    }
+}
