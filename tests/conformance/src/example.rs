@@ -39,6 +39,8 @@ fn value(model: &Model, shape_name: &str, name: &str, depth: usize) -> Value {
             let entries = ["a", "b"].map(|key| (key.repeat(length), value(model, &element.shape, key, depth + 1)));
             Value::Object(entries.into_iter().collect())
         }
+        // A string in botocore's model, a number in the one that the Rust SDK is made from.
+        Kind::String { .. } if shape_name == "PageMaxItems" => json!("7"),
         Kind::String { choices, charset } => match choices.first() {
             Some(choice) => json!(choice),
             None if charset.is_some() => json!("a".repeat(length(shape, 3))),

@@ -10,7 +10,9 @@
 
 mod example;
 mod mirror;
+mod rust_clients;
 mod second_client;
 
 pub use mirror::{Mirror, mirror_gateway};
+pub use rust_clients::rust_sdk_config;
 pub use second_client::second_client;
