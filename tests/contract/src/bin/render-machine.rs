@@ -4,7 +4,7 @@ use std::io::Write;
 
 use anyhow::Result;
 use clap::Parser;
-use contract_tests::machine::{function_name, render, repository};
+use contract_tests::machine::{function_name, pascal, render, repository};
 
 /// Render statemachine/<NAME>.asl.yaml as JSON.
 #[derive(Parser)]
@@ -14,12 +14,18 @@ struct Arguments {
     /// Prefix of the functions' ARNs
     #[arg(long, default_value = "arn:aws:lambda:eu-west-1:111122223333:function:")]
     arn_prefix: String,
+    /// Keep the placeholders for a deployment to fill in
+    #[arg(long)]
+    placeholders: bool,
 }
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let source = std::fs::read_to_string(repository().join(format!("statemachine/{}.asl.yaml", arguments.name)))?;
-    let machine = render(&source, |step| format!("{}{}", arguments.arn_prefix, function_name(step)))?;
+    let machine = render(&source, |step| match arguments.placeholders {
+        true => format!("${{{}FunctionArn}}", pascal(step)),
+        false => format!("{}{}", arguments.arn_prefix, function_name(step)),
+    })?;
     writeln!(std::io::stdout(), "{}", serde_json::to_string_pretty(&machine)?)?;
     Ok(())
 }

@@ -1,0 +1,60 @@
+# The one front door. Everything that is needed is installed by these targets into .local and target, which git ignores.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# The demo: source and target major, an operator's own dump, servers left up.
+FROM ?= 15
+TO ?= 18
+DUMP ?=
+KEEP ?=
+BREAK ?=
+CARGO_TEST ?= cargo test --workspace
+
+.PHONY: help
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo "  make demo FROM=13 TO=18      any pair of majors from 13 to 18"
+	@echo "  make demo DUMP=my.sql        your own plain SQL dump as the source"
+	@echo "  make demo KEEP=1             leaves the servers up and prints how to connect"
+
+.PHONY: setup
+setup: ## Fetch PostgreSQL servers and the state machine interpreter, once
+	@python3 scripts/setup-postgres.py
+	@bash scripts/setup-python.sh
+
+.PHONY: setup-validators
+setup-validators:
+	@bash scripts/setup-validators.sh
+
+.PHONY: machines
+machines: ## Render the state machines to target/statemachine
+	@mkdir -p target/statemachine
+	@for name in upgrade recover; do cargo run --quiet -p contract-tests --bin render-machine -- $$name --placeholders > target/statemachine/$$name.asl.json; done
+
+.PHONY: demo
+demo: setup ## Upgrade a live database on this computer and prove that nothing was lost
+	@cargo build --quiet --workspace --bins
+	@target/debug/rehearsal run --from $(FROM) --to $(TO) $(if $(DUMP),--dump $(DUMP)) $(if $(KEEP),--keep) $(if $(BREAK),--break $(BREAK))
+
+.PHONY: fmt
+fmt: ## Format
+	@cargo fmt --all
+
+.PHONY: check
+check: ## Format, lints, machine validators: no test
+	@cargo fmt --all --check
+	@cargo clippy --quiet --workspace --all-targets -- -D warnings
+
+.PHONY: validate
+validate: machines setup-validators ## Both States Language validators on what would be deployed
+	@node scripts/validate-machines.mjs target/statemachine/upgrade.asl.json target/statemachine/recover.asl.json
+
+.PHONY: test
+test: setup ## Every test; needs no network once set up
+	@cargo build --quiet --workspace --bins
+	@$(CARGO_TEST)
+
+.PHONY: ci
+ci: check validate test ## What CI runs
