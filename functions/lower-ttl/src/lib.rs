@@ -1,1 +1,151 @@
-//! (in the making)
+//! Lower the record's TTL ahead of the cutover, so that clients soon ask again.
+//!
+//! Changes:      record (TTL of all its members, in one batch), the run's record secret (how it was before)
+//! Repeatable:   yes; what was saved first is never saved over, a lowered TTL is left alone
+//! Undo:         restore-record
+//! If it dies:   saved but not lowered, the next look lowers it; lowered with its answer lost, the next look submits it
+//!               once more to learn when it is in sync
+//! Fails with:   RecordChanged, AccessDenied (final), Throttled, ServiceUnavailable (retried)
+
+use aws_sdk_route53::Client;
+use pgleap_contract::Run;
+use pgleap_contract::steps::{LowerTtlOutput, RunOnly};
+use pgleap_record::{Member, Memory};
+use pgleap_step_kit::prelude::*;
+
+/// One look; done once the lower TTL is on all name servers.
+pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<LowerTtlOutput> {
+    let run = &input.run;
+    let route53 = Client::new(ctx.aws());
+    let secrets = aws_sdk_secretsmanager::Client::new(ctx.aws());
+
+    let members = pgleap_record::read(&route53, &run.record).await?;
+    check(run, &members)?;
+    let mut memory = match Memory::load(&secrets, run).await? {
+        Some(memory) => memory,
+        None => Memory::of(run, &members).create(&secrets, run).await?,
+    };
+    let old_ttl_seconds = memory.longest_ttl();
+    let answer = |done: bool, waiting_for: &str| LowerTtlOutput { done, waiting_for: waiting_for.to_owned(), old_ttl_seconds };
+
+    let changes = match decide(run, &members, &memory) {
+        Verdict::Done => return Ok(answer(true, "")),
+        Verdict::Ask(change_id) => {
+            let in_sync = pgleap_record::in_sync(&route53, &change_id).await?;
+            return Ok(answer(in_sync, "the lower TTL spreads to all name servers"));
+        }
+        Verdict::Lower => pgleap_record::plan(&members, |member| lowered(run, member)),
+        Verdict::Resubmit => pgleap_record::resubmit(&members),
+    };
+    let comment = format!("pgleap run {}: TTL lowered for the cutover", run.id);
+    match pgleap_record::submit(&route53, &run.record, comment, changes).await {
+        Ok(change_id) => {
+            memory.changes.lowered = Some(change_id);
+            memory.keep(&secrets, run).await;
+            Ok(answer(false, "the lower TTL spreads to all name servers"))
+        }
+        Err(error) if error.is(Class::Refused) => Ok(answer(false, &format!("{error}; it is read again"))),
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Verdict {
+    /// It was low enough from the start: nothing was changed, nothing spreads.
+    Done,
+    /// A member's TTL is still high.
+    Lower,
+    /// Lowered; ask whether this change is in sync.
+    Ask(String),
+    /// Lowered, but the answer that named the change was lost.
+    Resubmit,
+}
+
+fn decide(run: &Run, members: &[Member], memory: &Memory) -> Verdict {
+    let is_low = |member: &Member| member.ttl().is_some_and(|ttl| ttl <= run.record.cutover_ttl_seconds);
+    let as_before = |member: &Member| memory.member(member.set_identifier()).map(|saved| saved.ttl_seconds) == member.ttl();
+    match &memory.changes.lowered {
+        _ if !members.iter().all(is_low) => Verdict::Lower,
+        Some(change_id) => Verdict::Ask(change_id.clone()),
+        None if members.iter().all(as_before) => Verdict::Done,
+        None => Verdict::Resubmit,
+    }
+}
+
+fn lowered(run: &Run, member: &Member) -> (String, u32) {
+    let ttl = member.ttl().unwrap_or_default().min(run.record.cutover_ttl_seconds);
+    (member.value().unwrap_or_default().to_owned(), ttl)
+}
+
+/// Preflight looked at this; hours have passed since.
+fn check(run: &Run, members: &[Member]) -> StepResult<()> {
+    let changed = |reason: &str| {
+        let message = format!("lower TTL of {} in zone {}: {reason}", run.record.name, run.record.zone_id);
+        Err(StepError::new(ErrorCode::RecordChanged, message))
+    };
+    if members.is_empty() {
+        return changed("there is no such CNAME");
+    }
+    if members.iter().any(|member| member.value().is_none() || member.ttl().is_none()) {
+        return changed("a member is an alias, which has no TTL of its own");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_sdk_route53::types::{ResourceRecord, ResourceRecordSet, RrType};
+    use pgleap_record::{Changes, SavedMember};
+    use serde_json::json;
+
+    fn run(cutover_ttl: u32) -> Run {
+        let run = json!({
+            "id": "r", "executionArn": "arn", "mode": "upgrade",
+            "source": { "instance": "db", "loginSecret": "s" }, "target": { "version": "18", "instance": "db-v18" },
+            "record": { "zoneId": "Z", "name": "db.example.com", "cutoverTtlSeconds": cutover_ttl },
+            "replication": {}, "choices": {}, "limits": {},
+        });
+        serde_json::from_value(run).expect("run")
+    }
+
+    fn member(ttl: i64) -> Member {
+        let record = ResourceRecord::builder().value("db.x.rds.amazonaws.com").build().expect("value");
+        let set = ResourceRecordSet::builder().name("db.example.com.").r#type(RrType::Cname).ttl(ttl);
+        Member { set: set.resource_records(record).build().expect("name and type") }
+    }
+
+    #[test]
+    fn a_ttl_is_lowered_once_and_its_sync_is_asked_for() {
+        let cases = [
+            (300, 300, None, Verdict::Lower),
+            (300, 1, Some("C1"), Verdict::Ask("C1".to_owned())),
+            (300, 1, None, Verdict::Resubmit),
+            (1, 1, None, Verdict::Done),
+            (300, 300, Some("C1"), Verdict::Lower),
+        ];
+        for (before, now, change, expected) in cases {
+            let saved = SavedMember { set_identifier: None, value: String::new(), ttl_seconds: before };
+            let changes = Changes { lowered: change.map(str::to_owned), ..Changes::default() };
+            let memory = Memory { record: String::new(), before: vec![saved], changes };
+
+            assert_eq!(decide(&run(1), &[member(now)], &memory), expected, "{before} before, {now} now, {change:?}");
+        }
+    }
+
+    #[test]
+    fn a_ttl_below_the_wanted_one_is_not_raised() {
+        assert_eq!(lowered(&run(5), &member(300)).1, 5);
+        assert_eq!(lowered(&run(5), &member(2)).1, 2);
+    }
+
+    #[test]
+    fn a_record_that_is_gone_or_an_alias_is_named() {
+        let alias = ResourceRecordSet::builder().name("db.example.com.").r#type(RrType::Cname).build().expect("set");
+
+        assert!(check(&run(1), &[member(300)]).is_ok());
+        for members in [vec![], vec![Member { set: alias }]] {
+            assert_eq!(check(&run(1), &members).map_err(|error| error.code), Err(ErrorCode::RecordChanged));
+        }
+    }
+}

@@ -1,1 +1,144 @@
-//! (in the making)
+//! Put the record back: on the way back value and TTL as they were, after OPEN only the TTL.
+//!
+//! Changes:      record (value and TTL of the members that the run changed), the run's record secret (id of the change)
+//! Repeatable:   yes; members that are as they were are left alone
+//! Undo:         none; this is the undo of lower-ttl and swap-record
+//! If it dies:   the batch is carried out or not; the next call sees which
+//! Fails with:   AccessDenied (final), Throttled, ServiceUnavailable, ResourceBusy (retried)
+//!
+//! What the run did not put there it does not take away: a value that is neither the saved one nor the target's
+//! endpoint, or a TTL that is not the lowered one, was set by somebody since, on purpose. It stays, and the log says so.
+
+use aws_sdk_route53::Client;
+use pgleap_contract::steps::{RecordOutput, RestoreRecordInput};
+use pgleap_contract::{Outcome, Run};
+use pgleap_record::{Member, Memory, names_instance, same_host};
+use pgleap_step_kit::prelude::*;
+
+/// Submit what differs from what was saved. Nothing saved means that the run never touched the record.
+pub async fn run(ctx: &Ctx, input: RestoreRecordInput) -> StepResult<RecordOutput> {
+    let run = &input.run;
+    let route53 = Client::new(ctx.aws());
+    let secrets = aws_sdk_secretsmanager::Client::new(ctx.aws());
+    let Some(mut memory) = Memory::load(&secrets, run).await? else {
+        return Ok(RecordOutput { done: true, in_sync: true });
+    };
+
+    let members = pgleap_record::read(&route53, &run.record).await?;
+    let changes = pgleap_record::plan(&members, |member| restored(&input, &memory, member));
+    if changes.is_empty() {
+        return look(&route53, &memory).await;
+    }
+    let comment = format!("pgleap run {}: {}", run.id, if input.outcome == Outcome::Back { "back as it was" } else { "TTL as it was" });
+    match pgleap_record::submit(&route53, &run.record, comment, changes).await {
+        Ok(change_id) => {
+            memory.changes.restored = Some(change_id);
+            memory.keep(&secrets, run).await;
+            Ok(RecordOutput { done: true, in_sync: false })
+        }
+        // Changed since it was read, by a swap whose request came late or by a person: read it again.
+        Err(error) if error.is(Class::Refused) => Err(StepError::new(ErrorCode::ResourceBusy, error.to_string())),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn look(route53: &Client, memory: &Memory) -> StepResult<RecordOutput> {
+    let in_sync = match &memory.changes.restored {
+        Some(change_id) => pgleap_record::in_sync(route53, change_id).await?,
+        None => true,
+    };
+    Ok(RecordOutput { done: true, in_sync })
+}
+
+fn restored(input: &RestoreRecordInput, memory: &Memory, member: &Member) -> (String, u32) {
+    let value = member.value().unwrap_or_default();
+    let value = match input.outcome {
+        Outcome::Open => value.to_owned(),
+        Outcome::Back => value_before(input, memory, member, value),
+    };
+    (value, ttl_before(&input.run, memory, member))
+}
+
+fn value_before(input: &RestoreRecordInput, memory: &Memory, member: &Member, value: &str) -> String {
+    let saved = memory.member(member.set_identifier()).map_or(input.source.host.as_str(), |saved| &saved.value);
+    let target = input.run.target.instance.as_deref().unwrap_or_default();
+    if same_host(value, saved) {
+        return value.to_owned();
+    }
+    if names_instance(value, target) {
+        return saved.to_owned();
+    }
+    tracing::warn!(value, saved, "the record names neither what was saved nor the target: it is left as it is");
+    value.to_owned()
+}
+
+/// A member that came after the TTL was lowered had to take the lowered one: it gets the group's.
+fn ttl_before(run: &Run, memory: &Memory, member: &Member) -> u32 {
+    let now = member.ttl().unwrap_or_default();
+    let before = memory.member(member.set_identifier()).map_or_else(|| memory.longest_ttl(), |saved| saved.ttl_seconds);
+    let lowered = before.min(run.record.cutover_ttl_seconds);
+    if now == lowered { before } else { now }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_sdk_route53::types::{ResourceRecord, ResourceRecordSet, RrType};
+    use pgleap_record::{Changes, SavedMember};
+    use serde_json::json;
+
+    const SOURCE: &str = "db.x.rds.amazonaws.com";
+    const TARGET: &str = "db-v18.x.rds.amazonaws.com";
+
+    fn input(outcome: &str) -> RestoreRecordInput {
+        let run = json!({
+            "id": "r", "executionArn": "arn", "mode": "upgrade",
+            "source": { "instance": "db", "loginSecret": "s" }, "target": { "version": "18", "instance": "db-v18" },
+            "record": { "zoneId": "Z", "name": "db.example.com", "cutoverTtlSeconds": 1 },
+            "replication": {}, "choices": {}, "limits": {},
+        });
+        let source = json!({ "host": SOURCE, "port": 5432, "database": "orders" });
+        serde_json::from_value(json!({ "run": run, "source": source, "outcome": outcome })).expect("input")
+    }
+
+    fn member(value: &str, ttl: i64) -> Member {
+        let record = ResourceRecord::builder().value(value).build().expect("value");
+        let set = ResourceRecordSet::builder().name("db.example.com.").r#type(RrType::Cname).ttl(ttl);
+        Member { set: set.resource_records(record).build().expect("name and type") }
+    }
+
+    fn memory(value: &str, ttl_seconds: u32) -> Memory {
+        let saved = SavedMember { set_identifier: None, value: value.to_owned(), ttl_seconds };
+        Memory { record: String::new(), before: vec![saved], changes: Changes::default() }
+    }
+
+    #[test]
+    fn the_record_becomes_what_it_was_and_nothing_of_others_is_taken_away() {
+        let elsewhere = "elsewhere.example.com";
+        let cases = [
+            // outcome, saved TTL, now, expected
+            ("back", 300, (TARGET, 1), (SOURCE, 300)),
+            ("back", 300, (SOURCE, 1), (SOURCE, 300)),
+            ("back", 300, (SOURCE, 300), (SOURCE, 300)),
+            ("back", 1, (TARGET, 1), (SOURCE, 1)),
+            ("back", 300, (elsewhere, 1), (elsewhere, 300)),
+            ("back", 300, (TARGET, 60), (SOURCE, 60)),
+            ("open", 300, (TARGET, 1), (TARGET, 300)),
+            ("open", 300, (TARGET, 300), (TARGET, 300)),
+            ("open", 300, (SOURCE, 1), (SOURCE, 300)),
+            ("open", 300, (TARGET, 60), (TARGET, 60)),
+        ];
+        for (outcome, saved, (value, ttl), (expected_value, expected_ttl)) in cases {
+            let wanted = restored(&input(outcome), &memory(SOURCE, saved), &member(value, ttl));
+
+            assert_eq!(wanted, (expected_value.to_owned(), expected_ttl), "{outcome}: {value} {ttl}");
+        }
+    }
+
+    #[test]
+    fn a_member_that_came_since_leads_to_the_source_again() {
+        let stranger = Memory { before: vec![SavedMember { set_identifier: Some("a".to_owned()), value: SOURCE.to_owned(), ttl_seconds: 300 }], ..memory(SOURCE, 0) };
+
+        assert_eq!(restored(&input("back"), &stranger, &member(TARGET, 1)), (SOURCE.to_owned(), 300));
+    }
+}

@@ -1,1 +1,147 @@
-//! (in the making)
+//! Swap the record: its value becomes the target's endpoint, everything else stays.
+//!
+//! Changes:      record (value of each member that names the source), the run's record secret (id of the change)
+//! Repeatable:   yes; a record that names the target already is left alone
+//! Undo:         restore-record
+//! If it dies:   not swapped, the next call swaps; swapped with its answer lost, a later call sees it
+//! Fails with:   RecordChanged, AccessDenied (final), Throttled, ServiceUnavailable, ResourceBusy (retried)
+//!
+//! Called under the fence it submits and leaves, because the target admits nobody before OPEN anyway. Called after
+//! OPEN it is done only when the change is in sync on all name servers.
+
+use aws_sdk_route53::Client;
+use pgleap_contract::Run;
+use pgleap_contract::steps::{RecordOutput, SwapRecordInput};
+use pgleap_record::{Member, Memory, same_host};
+use pgleap_step_kit::prelude::*;
+
+/// Submit the change unless it is made; if asked for, look whether it is in sync.
+pub async fn run(ctx: &Ctx, input: SwapRecordInput) -> StepResult<RecordOutput> {
+    let run = &input.run;
+    let route53 = Client::new(ctx.aws());
+    let secrets = aws_sdk_secretsmanager::Client::new(ctx.aws());
+    let (memory, members) = tokio::join!(Memory::load(&secrets, run), pgleap_record::read(&route53, &run.record));
+    let members = members?;
+    // Without it nobody could put the TTL back.
+    let mut memory = memory?.ok_or_else(|| StepError::bug("swap record: lower-ttl has not saved it"))?;
+
+    let changes = match decide(&members, &input) {
+        Verdict::Changed(reason) => return Err(record_changed(run, &reason)),
+        Verdict::Swap => pgleap_record::plan(&members, |member| swapped(member, &input)),
+        Verdict::Swapped if !input.await_sync => return Ok(RecordOutput { done: true, in_sync: false }),
+        Verdict::Swapped => match &memory.changes.swapped {
+            Some(change_id) => {
+                let in_sync = pgleap_record::in_sync(&route53, change_id).await?;
+                return Ok(RecordOutput { done: in_sync, in_sync });
+            }
+            None => pgleap_record::resubmit(&members),
+        },
+    };
+    let comment = format!("pgleap run {}: clients to {}", run.id, input.target.host);
+    match pgleap_record::submit(&route53, &run.record, comment, changes).await {
+        Ok(change_id) => {
+            memory.changes.swapped = Some(change_id);
+            memory.keep(&secrets, run).await;
+            Ok(RecordOutput { done: !input.await_sync, in_sync: false })
+        }
+        // No longer as it was read: an earlier call's request came late, or somebody else changed it.
+        Err(error) if error.is(Class::Refused) => {
+            let members = pgleap_record::read(&route53, &run.record).await?;
+            match decide(&members, &input) {
+                Verdict::Swapped => Ok(RecordOutput { done: !input.await_sync, in_sync: false }),
+                Verdict::Swap | Verdict::Changed(_) => Err(record_changed(run, &error.message)),
+            }
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Verdict {
+    Swap,
+    Swapped,
+    Changed(String),
+}
+
+/// At least one member must name one of the two; members that name neither (a weight of 0 on a page that says
+/// "maintenance", say) are the operator's own business.
+fn decide(members: &[Member], input: &SwapRecordInput) -> Verdict {
+    let names = |host: &str| members.iter().any(|member| member.value().is_some_and(|value| same_host(value, host)));
+    if names(&input.source.host) {
+        return Verdict::Swap;
+    }
+    if names(&input.target.host) {
+        return Verdict::Swapped;
+    }
+    let values: Vec<&str> = members.iter().filter_map(Member::value).take(10).collect();
+    Verdict::Changed(format!(
+        "it names {}, neither {} nor {}",
+        if values.is_empty() { "nothing".to_owned() } else { values.join(", ") },
+        input.source.host,
+        input.target.host
+    ))
+}
+
+fn swapped(member: &Member, input: &SwapRecordInput) -> (String, u32) {
+    let value = member.value().unwrap_or_default();
+    let value = if same_host(value, &input.source.host) { &input.target.host } else { value };
+    (value.to_owned(), member.ttl().unwrap_or_default())
+}
+
+fn record_changed(run: &Run, reason: &str) -> StepError {
+    StepError::new(ErrorCode::RecordChanged, format!("swap record {}: {reason}", run.record.name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_sdk_route53::types::{ResourceRecord, ResourceRecordSet, RrType};
+    use serde_json::json;
+
+    const SOURCE: &str = "db.x.rds.amazonaws.com";
+    const TARGET: &str = "db-v18.x.rds.amazonaws.com";
+
+    fn input() -> SwapRecordInput {
+        let run = json!({
+            "id": "r", "executionArn": "arn", "mode": "upgrade",
+            "source": { "instance": "db", "loginSecret": "s" }, "target": { "version": "18", "instance": "db-v18" },
+            "record": { "zoneId": "Z", "name": "db.example.com" }, "replication": {}, "choices": {}, "limits": {},
+        });
+        let server = |host: &str| json!({ "host": host, "port": 5432, "database": "orders" });
+        serde_json::from_value(json!({ "run": run, "source": server(SOURCE), "target": server(TARGET) })).expect("input")
+    }
+
+    fn member(value: &str) -> Member {
+        let record = ResourceRecord::builder().value(value).build().expect("value");
+        let set = ResourceRecordSet::builder().name("db.example.com.").r#type(RrType::Cname).ttl(1);
+        Member { set: set.resource_records(record).build().expect("name and type") }
+    }
+
+    #[test]
+    fn a_record_that_names_neither_side_is_not_touched() {
+        let cases = [
+            (vec![SOURCE], "swap"),
+            (vec!["DB.x.rds.amazonaws.com."], "swap"),
+            (vec![SOURCE, "maintenance.example.com"], "swap"),
+            (vec![TARGET, SOURCE], "swap"),
+            (vec![TARGET], "swapped"),
+            (vec!["elsewhere.example.com"], "changed"),
+            (vec![], "changed"),
+        ];
+        for (values, expected) in cases {
+            let members: Vec<_> = values.iter().map(|value| member(value)).collect();
+            let said = match decide(&members, &input()) {
+                Verdict::Swap => "swap",
+                Verdict::Swapped => "swapped",
+                Verdict::Changed(_) => "changed",
+            };
+            assert_eq!(said, expected, "{values:?}");
+        }
+    }
+
+    #[test]
+    fn only_the_value_of_a_member_that_names_the_source_changes() {
+        assert_eq!(swapped(&member(SOURCE), &input()), (TARGET.to_owned(), 1));
+        assert_eq!(swapped(&member("maintenance.example.com"), &input()), ("maintenance.example.com".to_owned(), 1));
+    }
+}
