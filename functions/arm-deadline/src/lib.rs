@@ -1,1 +1,145 @@
-//! (in the making)
+//! Arm the deadline: a schedule that starts the recovery, whatever becomes of this execution.
+//!
+//! Changes:      scheduler (one one-shot schedule, which deletes itself once it has fired)
+//! Repeatable:   yes; an armed deadline is never moved, its time is answered again
+//! Undo:         remove-resources
+//! If it dies:   the schedule exists or not; the next call finds it
+//! Fails with:   DeadlinePassed, BadInput, AccessDenied (final), Throttled, ServiceUnavailable (retried)
+//!
+//! A stopped execution, the machine's own time-out and the limit of its history run no Catch. From here on they do not
+//! need one. The schedule fires at the deadline or up to a minute later: the precision of EventBridge Scheduler. The
+//! steps themselves keep the deadline to the millisecond; the schedule is for when there is no step left. Schedules
+//! carry no tags (only their groups do), so the name alone says whose it is.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use aws_sdk_scheduler::Client;
+use aws_sdk_scheduler::types::{ActionAfterCompletion, FlexibleTimeWindow, FlexibleTimeWindowMode, RetryPolicy, Target};
+use pgleap_contract::steps::{ArmDeadlineOutput, RunOnly};
+use pgleap_contract::{Cutover, Run};
+use pgleap_step_kit::aws::Optional;
+use pgleap_step_kit::prelude::*;
+use serde_json::json;
+use time::OffsetDateTime;
+use time::format_description::FormatItem;
+use time::macros::format_description;
+
+/// Between this step and the first REVOKE lies the start of one Lambda. The limit is counted from the REVOKE, so this
+/// much comes on top; in seconds.
+const HEAD_ROOM_SECONDS: i64 = 5;
+/// How long, and how often, the scheduler tries to start the recovery.
+const RETRY_SECONDS: i32 = 3_600;
+const RETRIES: i32 = 60;
+const FORMAT: &[FormatItem<'_>] = format_description!("at([year]-[month]-[day]T[hour]:[minute]:[second])");
+
+/// Answer the armed deadline, or arm it.
+pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<ArmDeadlineOutput> {
+    let run = &input.run;
+    let scheduler = Client::new(ctx.aws());
+    let deadline = match armed(&scheduler, run).await? {
+        Some(deadline) => deadline,
+        None => arm(&scheduler, run).await?,
+    };
+    if deadline <= now_seconds() {
+        let message = format!("arm deadline of run {}: it has passed, everything goes back", run.id);
+        return Err(StepError::new(ErrorCode::DeadlinePassed, message));
+    }
+    Ok(ArmDeadlineOutput { cutover: Cutover { deadline_epoch_ms: deadline * 1_000 } })
+}
+
+/// The deadline of the schedule that exists, in seconds since the epoch.
+async fn armed(scheduler: &Client, run: &Run) -> StepResult<Option<i64>> {
+    let name = run.id.names().deadline_schedule();
+    let answer = scheduler.get_schedule().name(&name).send().await;
+    let Some(found) = answer.doing(format!("look at schedule {name}")).optional()? else { return Ok(None) };
+    if found.target().and_then(Target::input) != Some(target_input(run).as_str()) {
+        let message = format!("arm deadline: schedule {name} belongs to another execution; give the run another runId");
+        return Err(StepError::new(ErrorCode::BadInput, message));
+    }
+    let expression = found.schedule_expression().unwrap_or_default();
+    let deadline = parse(expression).ok_or_else(|| StepError::bug(format!("look at schedule {name}: it says {expression:?}")))?;
+    Ok(Some(deadline))
+}
+
+/// The SDK's own client token makes its retries one creation; a second call of this step finds the schedule by name.
+async fn arm(scheduler: &Client, run: &Run) -> StepResult<i64> {
+    let name = run.id.names().deadline_schedule();
+    let deadline = deadline(now_seconds(), run.limits.cutover_seconds);
+    let retries = RetryPolicy::builder().maximum_event_age_in_seconds(RETRY_SECONDS).maximum_retry_attempts(RETRIES);
+    let target = Target::builder()
+        .arn(environment("PGLEAP_RECOVER_ARN")?)
+        .role_arn(environment("PGLEAP_SCHEDULE_ROLE_ARN")?)
+        .input(target_input(run))
+        .retry_policy(retries.build())
+        .build()
+        .expect("ARNs are set");
+    let at_once = FlexibleTimeWindow::builder().mode(FlexibleTimeWindowMode::Off).build().expect("mode is set");
+    let answer = scheduler
+        .create_schedule()
+        .name(&name)
+        .description(format!("pgleap run {}: brings the source back if nothing else does", run.id))
+        .schedule_expression(expression(deadline))
+        .schedule_expression_timezone("UTC")
+        .flexible_time_window(at_once)
+        .action_after_completion(ActionAfterCompletion::Delete)
+        .target(target)
+        .send()
+        .await;
+    match answer.doing(format!("arm schedule {name} {}", expression(deadline))) {
+        Ok(_armed) => Ok(deadline),
+        // Somebody was faster: the deadline that is armed is the one that holds.
+        Err(error) if error.is(Class::AlreadyThere) => {
+            armed(scheduler, run).await?.ok_or_else(|| StepError::new(ErrorCode::ResourceBusy, error.to_string()))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn target_input(run: &Run) -> String {
+    json!({ "executionArn": run.execution_arn }).to_string()
+}
+
+/// Whole seconds, as a schedule has them, never earlier than the limit allows; in seconds since the epoch.
+fn deadline(now_seconds: i64, cutover_seconds: u32) -> i64 {
+    now_seconds + 1 + i64::from(cutover_seconds) + HEAD_ROOM_SECONDS
+}
+
+fn expression(epoch_seconds: i64) -> String {
+    let time = OffsetDateTime::from_unix_timestamp(epoch_seconds).expect("a time of this age");
+    time.format(FORMAT).expect("every part is there")
+}
+
+fn parse(expression: &str) -> Option<i64> {
+    let time = time::PrimitiveDateTime::parse(expression, FORMAT).ok()?;
+    Some(time.assume_utc().unix_timestamp())
+}
+
+fn now_seconds() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970");
+    i64::try_from(since.as_secs()).expect("a clock before the end of time")
+}
+
+fn environment(name: &str) -> StepResult<String> {
+    std::env::var(name).map_err(|_| StepError::bug(format!("read environment: {name} is not set")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_schedule_says_the_deadline_to_the_second() {
+        assert_eq!(expression(1_795_342_800), "at(2026-11-22T09:00:00)");
+        for seconds in [0, 1_795_342_800, 1_795_342_859] {
+            assert_eq!(parse(&expression(seconds)), Some(seconds));
+        }
+        for other in ["rate(1 minute)", "at(2026-11-22)", ""] {
+            assert_eq!(parse(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn the_deadline_leaves_room_for_the_fence_to_begin() {
+        assert_eq!(deadline(1_000, 60), 1_000 + 60 + HEAD_ROOM_SECONDS + 1);
+    }
+}
