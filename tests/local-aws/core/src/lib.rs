@@ -10,6 +10,7 @@
 
 mod call;
 mod call_log;
+mod checked;
 mod clock;
 mod events;
 mod faults;
@@ -23,6 +24,7 @@ pub use axum::http;
 pub use bytes::Bytes;
 pub use call::{ApiError, Call, Caller, Reply};
 pub use call_log::{CallLog, LoggedCall, Outcome};
+pub use checked::checked;
 pub use clock::Clock;
 pub use events::{Event, EventBus};
 pub use faults::{BadFault, Effect, Fault, Faults};

@@ -194,63 +194,67 @@ fn page_size(call: &Call, most: usize) -> Result<usize, ApiError> {
 mod tests {
     use std::time::Duration;
 
+    use local_aws_core::checked;
+
     use super::*;
 
-    fn zone() -> (Route53, String) {
+    async fn zone() -> (Route53, String) {
         let service = Route53::new(Zones::new(Duration::from_secs(60)));
-        let id = call(&service, "CreateHostedZone", json!({"Name": "Example.com", "CallerReference": "one"})).unwrap();
+        let made = json!({"Name": "Example.com", "CallerReference": "one"});
+        let id = call(&service, "CreateHostedZone", made).await.unwrap();
         (service, id["HostedZone"]["Id"].as_str().unwrap().to_owned())
     }
 
-    fn call(service: &Route53, operation: &str, input: Value) -> Reply {
-        service.answer(&Call::new(operation, input))
+    async fn call(service: &Route53, operation: &str, input: Value) -> Reply {
+        checked(service, &Call::new(operation, input)).await
     }
 
-    fn upsert(service: &Route53, zone: &str, records: &[Value]) -> Reply {
+    async fn upsert(service: &Route53, zone: &str, records: &[Value]) -> Reply {
         let changes: Vec<Value> =
             records.iter().map(|record| json!({"Action": "UPSERT", "ResourceRecordSet": record})).collect();
         let batch = json!({"Comment": "why", "Changes": changes});
-        call(service, "ChangeResourceRecordSets", json!({"HostedZoneId": zone, "ChangeBatch": batch}))
+        call(service, "ChangeResourceRecordSets", json!({"HostedZoneId": zone, "ChangeBatch": batch})).await
     }
 
-    #[test]
-    fn a_change_shows_at_once_and_is_pending() {
-        let (service, zone) = zone();
+    #[tokio::test]
+    async fn a_change_shows_at_once_and_is_pending() {
+        let (service, zone) = zone().await;
         let record = json!({"Name": "db.example.com", "Type": "CNAME", "TTL": 5, "ResourceRecords": [{"Value": "x."}],
             "SetIdentifier": "s", "Weight": 7, "HealthCheckId": "h"});
 
-        let change = upsert(&service, &zone, std::slice::from_ref(&record)).unwrap()["ChangeInfo"].clone();
+        let change = upsert(&service, &zone, std::slice::from_ref(&record)).await.unwrap()["ChangeInfo"].clone();
 
-        let listed = call(&service, "ListResourceRecordSets", json!({"HostedZoneId": zone})).unwrap();
+        let listed = call(&service, "ListResourceRecordSets", json!({"HostedZoneId": zone})).await.unwrap();
         let mut expected = record;
         expected["Name"] = json!("db.example.com.");
         assert_eq!(listed["ResourceRecordSets"][2], expected);
         assert_eq!((&change["Status"], &change["Comment"]), (&json!("PENDING"), &json!("why")));
-        let again = call(&service, "GetChange", json!({"Id": change["Id"]})).unwrap();
+        let again = call(&service, "GetChange", json!({"Id": change["Id"]})).await.unwrap();
         assert_eq!(again["ChangeInfo"], change);
     }
 
-    #[test]
-    fn a_change_is_in_sync_after_the_delay() {
-        let (service, zone) = zone();
+    #[tokio::test]
+    async fn a_change_is_in_sync_after_the_delay() {
+        let (service, zone) = zone().await;
         service.zones.set_propagation(Duration::ZERO);
+        let record = json!({"Name": "a.example.com", "Type": "A", "TTL": 5, "ResourceRecords": [{"Value": "10.0.0.1"}]});
 
-        let change = upsert(&service, &zone, &[]).unwrap();
+        let change = upsert(&service, &zone, &[record]).await.unwrap();
 
         assert_eq!(change["ChangeInfo"]["Status"], "INSYNC");
     }
 
-    #[test]
-    fn record_sets_are_listed_by_reversed_labels_in_pages() {
-        let (service, zone) = zone();
+    #[tokio::test]
+    async fn record_sets_are_listed_by_reversed_labels_in_pages() {
+        let (service, zone) = zone().await;
         let names = ["b.example.com", "a.b.example.com", "z.example.com", "a.example.com", "*.example.com"];
         let records = names.map(|name| json!({"Name": name, "Type": "TXT", "TTL": 5, "ResourceRecords": [{"Value": "\"x\""}]}));
-        upsert(&service, &zone, &records).unwrap();
+        upsert(&service, &zone, &records).await.unwrap();
 
         let mut seen = Vec::new();
         let mut input = json!({"HostedZoneId": zone, "MaxItems": "2"});
         loop {
-            let page = call(&service, "ListResourceRecordSets", input.clone()).unwrap();
+            let page = call(&service, "ListResourceRecordSets", input.clone()).await.unwrap();
             let names = page["ResourceRecordSets"].as_array().unwrap().iter();
             seen.extend(names.map(|record| record["Name"].as_str().unwrap().to_owned()));
             if page["IsTruncated"] == false {
@@ -264,22 +268,22 @@ mod tests {
         assert_eq!(seen, expected);
     }
 
-    #[test]
-    fn zones_are_found_by_name() {
-        let (service, zone) = zone();
-        call(&service, "CreateHostedZone", json!({"Name": "other.org", "CallerReference": "two"})).unwrap();
+    #[tokio::test]
+    async fn zones_are_found_by_name() {
+        let (service, zone) = zone().await;
+        call(&service, "CreateHostedZone", json!({"Name": "other.org", "CallerReference": "two"})).await.unwrap();
 
-        let found = call(&service, "ListHostedZonesByName", json!({"DNSName": "example.com", "MaxItems": "1"})).unwrap();
+        let found = call(&service, "ListHostedZonesByName", json!({"DNSName": "example.com", "MaxItems": "1"})).await.unwrap();
 
         assert_eq!(found["HostedZones"][0]["Id"], json!(zone));
         assert_eq!((&found["IsTruncated"], &found["NextDNSName"]), (&json!(true), &json!("other.org.")));
     }
 
-    #[test]
-    fn what_is_not_there_is_named() {
-        let (service, zone) = zone();
+    #[tokio::test]
+    async fn what_is_not_there_is_named() {
+        let (service, zone) = zone().await;
         let record = json!({"Name": "a.example.com", "Type": "A", "TTL": 5, "ResourceRecords": [{"Value": "10.0.0.1"}]});
-        upsert(&service, &zone, &[record]).unwrap();
+        upsert(&service, &zone, &[record]).await.unwrap();
         let cases = [
             ("GetHostedZone", json!({"Id": "Z0"}), 404, "NoSuchHostedZone", "No hosted zone found with ID: Z0"),
             ("ListResourceRecordSets", json!({"HostedZoneId": "Z0"}), 404, "NoSuchHostedZone", "No hosted zone found with ID: Z0"),
@@ -289,7 +293,7 @@ mod tests {
             ("CreateReusableDelegationSet", json!({}), 501, "NotImplemented", "CreateReusableDelegationSet"),
         ];
         for (operation, input, status, code, text) in cases {
-            let error = call(&service, operation, input).unwrap_err();
+            let error = call(&service, operation, input).await.unwrap_err();
 
             assert_eq!((error.status, error.code.as_str()), (status, code));
             assert!(error.message.contains(text), "{error}");

@@ -136,8 +136,8 @@ pub(crate) fn name_servers() -> [&'static str; 4] {
     ["ns-1.awsdns-01.org", "ns-2.awsdns-02.co.uk", "ns-3.awsdns-03.com", "ns-4.awsdns-04.net"]
 }
 
-/// `Z` or `C` and twenty capitals or digits, like AWS's.
+/// `Z` or `C` and nineteen capitals or digits, like AWS's.
 fn new_id(first: char) -> String {
     let rest = std::iter::repeat_with(|| fastrand::alphanumeric().to_ascii_uppercase());
-    std::iter::once(first).chain(rest.take(20)).collect()
+    std::iter::once(first).chain(rest.take(19)).collect()
 }

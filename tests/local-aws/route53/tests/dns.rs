@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use hickory_proto::op::{Message, MessageType, OpCode, Query, ResponseCode};
 use hickory_proto::rr::{Name, RecordType};
-use local_aws_core::{Call, Hosts, Service};
+use local_aws_core::{Call, Hosts, checked};
 use local_aws_route53::{DnsServer, Route53, Zones};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -25,7 +25,7 @@ async fn served(propagation: Duration) -> Served {
     hosts.set(ENDPOINT, Ipv4Addr::new(127, 1, 0, 1));
     let api = Route53::new(zones.clone());
     let made = json!({"Name": "example.com", "CallerReference": "one"});
-    let zone = api.call(&Call::new("CreateHostedZone", made)).await.unwrap()["HostedZone"]["Id"].clone();
+    let zone = checked(&api, &Call::new("CreateHostedZone", made)).await.unwrap()["HostedZone"]["Id"].clone();
     let dns = DnsServer::start(zones, hosts).await.unwrap();
     Served { api, zone, dns }
 }
@@ -35,7 +35,7 @@ impl Served {
         let record = json!({"Name": "db.example.com", "Type": "CNAME", "TTL": 1, "ResourceRecords": [{"Value": value}]});
         let batch = json!({"Changes": [{"Action": "UPSERT", "ResourceRecordSet": record}]});
         let input = json!({"HostedZoneId": self.zone, "ChangeBatch": batch});
-        self.api.call(&Call::new("ChangeResourceRecordSets", input)).await.unwrap()["ChangeInfo"]["Id"].clone()
+        checked(&self.api, &Call::new("ChangeResourceRecordSets", input)).await.unwrap()["ChangeInfo"]["Id"].clone()
     }
 
     async fn ask_udp(&self, name: &str) -> Message {
@@ -98,7 +98,7 @@ async fn clients_see_the_old_value_until_the_change_is_in_sync() {
 
     let mut last = (Value::Null, String::new());
     while submitted.elapsed() < Duration::from_secs(10) {
-        let status = served.api.call(&Call::new("GetChange", json!({"Id": change}))).await.unwrap()["ChangeInfo"]["Status"].clone();
+        let status = checked(&served.api, &Call::new("GetChange", json!({"Id": change}))).await.unwrap()["ChangeInfo"]["Status"].clone();
         last = (status, answers(&served.ask_udp("db.example.com.").await)[0].clone());
         let early = submitted.elapsed() < Duration::from_millis(300);
         if early {
