@@ -5,4 +5,7 @@
 //! schema. What is reported was seen in the databases and by the clients; no step is asked how it went.
 
 pub mod catalog;
+pub mod clients;
+pub mod connect;
 pub mod fixture;
+pub mod names;

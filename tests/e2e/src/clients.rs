@@ -1,0 +1,161 @@
+//! The clients: programs that write through the DNS name from beginning to end, whatever happens behind it.
+//!
+//! They are the judges of a run. They behave as a decent application does (a lost connection is made anew after the
+//! name was resolved again, a refused one after a moment) and remember every write that was acknowledged.
+
+mod judge;
+mod ledger;
+mod session;
+mod timeline;
+mod work;
+mod worker;
+
+pub use judge::{Invariant, find_rows, invariants};
+pub use ledger::{Found, Judgement, Ledger};
+pub use timeline::{Span, Timeline, now};
+pub use work::{Family, Kind};
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::connect::{Connector, Login};
+use crate::fixture::Size;
+use crate::names::Names;
+
+/// What the clients are and how hard they work.
+#[derive(Debug, Clone)]
+pub struct Crew {
+    /// Each login with the number of clients that use it.
+    pub members: Vec<(Kind, Login, u32)>,
+    /// Transactions a second of all together.
+    pub tps: u32,
+    /// Rows of the fixture that they refer to.
+    pub size: Size,
+}
+
+/// How the clients reach the database.
+#[derive(Clone)]
+pub struct Way {
+    /// Resolver.
+    pub names: Arc<Names>,
+    /// TLS and port.
+    pub connector: Connector,
+    /// The record's name.
+    pub record: String,
+}
+
+/// Clients at work.
+pub struct Clients {
+    shared: Arc<Shared>,
+    stop: watch::Sender<bool>,
+    workers: JoinSet<Timeline>,
+}
+
+/// What all clients share.
+#[derive(Debug, Default)]
+pub(crate) struct Shared {
+    ledger: Mutex<Ledger>,
+    faults: Mutex<BTreeMap<String, u64>>,
+    trouble: Mutex<Option<String>>,
+    acknowledged: AtomicU64,
+    reconnects: AtomicU64,
+}
+
+/// What the clients saw.
+#[derive(Debug)]
+pub struct Observed {
+    /// Every promise.
+    pub ledger: Ledger,
+    /// Of all clients together.
+    pub together: Timeline,
+    /// Of each client.
+    pub each: Vec<Timeline>,
+    /// Errors that no maintenance explains, with how often they were seen.
+    pub faults: BTreeMap<String, u64>,
+    /// Connections made after the first one of each client.
+    pub reconnects: u64,
+}
+
+impl Clients {
+    /// Begin to write.
+    pub fn start(crew: &Crew, way: &Way) -> Self {
+        let shared = Arc::new(Shared::default());
+        let (stop, stopped) = watch::channel(false);
+        let count: u32 = crew.members.iter().map(|(_, _, clients)| clients).sum();
+        let pace = Duration::from_secs_f64(f64::from(count.max(1)) / f64::from(crew.tps.max(1)));
+        let mut workers = JoinSet::new();
+        for (kind, login, clients) in &crew.members {
+            for _ in 0..*clients {
+                let worker = worker::Worker {
+                    kind: *kind,
+                    login: login.clone(),
+                    size: crew.size,
+                    pace,
+                    seed: workers.len() as u64,
+                    way: way.clone(),
+                    shared: Arc::clone(&shared),
+                    stopped: stopped.clone(),
+                };
+                workers.spawn(worker.run());
+            }
+        }
+        Self { shared, stop, workers }
+    }
+
+    /// Acknowledged writes so far.
+    pub fn acknowledged(&self) -> u64 {
+        self.shared.acknowledged.load(Ordering::Relaxed)
+    }
+
+    /// What kept a client from writing most recently, if anything ever did.
+    pub fn trouble(&self) -> Option<String> {
+        lock(&self.shared.trouble).clone()
+    }
+
+    /// A handle that reads the number of acknowledged writes while the clients work.
+    pub fn counter(&self) -> impl Fn() -> u64 + Send + Sync + 'static {
+        let shared = Arc::clone(&self.shared);
+        move || shared.acknowledged.load(Ordering::Relaxed)
+    }
+
+    /// Let every client finish the write it is at, and gather what they saw.
+    pub async fn stop(mut self) -> Observed {
+        self.stop.send_replace(true);
+        let mut each = Vec::new();
+        while let Some(timeline) = self.workers.join_next().await {
+            each.push(timeline.expect("a client does not panic"));
+        }
+        Observed {
+            together: Timeline::merge(&each),
+            each,
+            ledger: std::mem::take(&mut self.shared.ledger()),
+            faults: std::mem::take(&mut lock(&self.shared.faults)),
+            reconnects: self.shared.reconnects.load(Ordering::Relaxed),
+        }
+    }
+}
+
+impl Shared {
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        lock(&self.ledger)
+    }
+
+    fn trouble(&self, what: String) {
+        tracing::debug!(what, "a client waits");
+        *lock(&self.trouble) = Some(what);
+    }
+
+    fn fault(&self, what: String) {
+        self.trouble(what.clone());
+        *lock(&self.faults).entry(what).or_default() += 1;
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
