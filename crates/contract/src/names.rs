@@ -93,6 +93,11 @@ impl Names<'_> {
         format!("pgleap_{}_dms", self.0.as_str().replace('-', "_"))
     }
 
+    /// A role nobody logs in as: up to 15 it holds the owner's right to drop the run's logins after an upgrade.
+    pub fn keys_role(&self) -> String {
+        format!("pgleap_{}_keys", self.0.as_str().replace('-', "_"))
+    }
+
     /// Secret of the working login: `username`, `password`.
     pub fn work_secret(&self) -> String {
         format!("pgleap/{}/work", self.0)

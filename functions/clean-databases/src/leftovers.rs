@@ -18,7 +18,7 @@ pub(crate) enum Side {
 
 /// Remove everything of the run. Not done while a slot is still in use by DMS.
 pub(crate) async fn remove(owner: &Session, names: &Names<'_>, side: Side) -> StepResult<Look> {
-    if side == Side::ServingSource {
+    if side != Side::RetiredSource {
         restore_replica_identities(owner).await?;
     }
     if side != Side::Target {
@@ -37,23 +37,37 @@ pub(crate) async fn remove(owner: &Session, names: &Names<'_>, side: Side) -> St
     for login in [names.dms_login(), names.work_login()] {
         owner.run("drop the run's login", &format!("DROP ROLE IF EXISTS {}", ident(&login))).await?;
     }
+    owner.run("drop the run's keys", &format!("DROP ROLE IF EXISTS {}", ident(&names.keys_role()))).await?;
     Ok(Look::done())
 }
 
-/// Tables without a key got REPLICA IDENTITY FULL for the run; what they had before is in the run's schema.
+/// Tables without a key log whole rows for the run; what they logged before is in the run's schema, which the copy
+/// has too.
 async fn restore_replica_identities(owner: &Session) -> StepResult<()> {
     if !exists(owner, "pgleap.replica_identity_before").await? {
         return Ok(());
     }
-    let sql = "SELECT n.nspname, c.relname FROM pgleap.replica_identity_before b
-               JOIN pg_class c ON c.oid = b.table_oid JOIN pg_namespace n ON n.oid = c.relnamespace
-               WHERE c.relreplident = 'f' AND b.identity <> 'f'";
+    let sql = "SELECT b.schema_name::text, b.table_name::text, b.identity::text, b.index_name::text
+               FROM pgleap.replica_identity_before b
+               JOIN pg_namespace n ON n.nspname = b.schema_name
+               JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = b.table_name
+               WHERE c.relreplident <> b.identity";
     for row in owner.rows("read replica identities", sql, &[]).await? {
         let table = qualified(row.get(0), row.get(1));
-        // Only identity DEFAULT was ever changed: INDEX and NOTHING are left alone by prepare-source.
-        owner.run("restore replica identity", &format!("ALTER TABLE {table} REPLICA IDENTITY DEFAULT")).await?;
+        let identity = identity_clause(row.get(2), row.get(3));
+        owner.run("restore replica identity", &format!("ALTER TABLE {table} REPLICA IDENTITY {identity}")).await?;
     }
     Ok(())
+}
+
+/// `pg_class.relreplident` as ALTER TABLE spells it.
+fn identity_clause(identity: &str, index: Option<&str>) -> String {
+    match (identity, index) {
+        ("n", _) => "NOTHING".to_owned(),
+        ("i", Some(index)) => format!("USING INDEX {}", ident(index)),
+        ("f", _) => "FULL".to_owned(),
+        _ => "DEFAULT".to_owned(),
+    }
 }
 
 /// Preflight refused foreign slots in this database, so a logical slot in it is the run's. DMS drops its own with

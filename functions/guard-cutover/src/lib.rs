@@ -1,1 +1,135 @@
-//! (in the making)
+//! Guard the cutover: every guardrail at once, just before the fence.
+//!
+//! Changes:      source (a marker row, to measure the lag with)
+//! Repeatable:   yes; the machine looks until every guardrail holds
+//! Undo:         none needed
+//! If it dies:   nothing but a marker row
+//! Fails with:   SourceChanged (final: names what), TablesInError (final: names them); NotYet (names the guardrails that
+//!               do not hold: lag, long transactions, prepared transactions)
+
+use std::time::{Duration, Instant};
+
+use pgleap_contract::Limits;
+use pgleap_contract::steps::{GuardCutoverOutput, OnBoth};
+use pgleap_pg::{Session, dms_notes, fingerprint};
+use pgleap_step_kit::prelude::*;
+
+/// How many changed objects an error names.
+const NAMED: usize = 20;
+/// How often the marker is looked for.
+const INTERVAL: Duration = Duration::from_millis(20);
+
+const LONG_TRANSACTIONS: &str = include_str!("long_transactions.sql");
+
+/// What was seen of the guardrails that may hold later.
+#[derive(Debug, Clone, PartialEq)]
+struct Seen {
+    /// None if the marker did not arrive within the limit.
+    lag: Option<Duration>,
+    long_transactions: Vec<String>,
+    prepared: i64,
+}
+
+/// Refuse for good what no waiting mends; look at the rest.
+pub async fn run(ctx: &Ctx, input: OnBoth) -> StepResult<GuardCutoverOutput> {
+    let (source, target, dms) = tokio::try_join!(
+        ctx.as_work(&input.run, &input.source),
+        ctx.as_work(&input.run, &input.target),
+        async { ctx.connect(&input.run, &input.target, &input.run.id.names().dms_target_secret()).await },
+    )?;
+    refuse_changes(&source).await?;
+    let notes = dms_notes::read(&dms).await?;
+    if !notes.is_empty() {
+        return Err(StepError::new(ErrorCode::TablesInError, notes.join("; ")));
+    }
+    let limits = &input.run.limits;
+    let seen = Seen {
+        long_transactions: long_transactions(&source, limits).await?,
+        prepared: source.row("look for prepared transactions", "SELECT count(*) FROM pg_prepared_xacts", &[]).await?.get(0),
+        lag: measure_lag(&source, &target, limits).await?,
+    };
+    let in_the_way = decide(&seen, limits);
+    Ok(GuardCutoverOutput {
+        done: in_the_way.is_empty(),
+        waiting_for: in_the_way.join("; "),
+        lag_milliseconds: seen.lag.map_or(u64::MAX, |lag| u64::try_from(lag.as_millis()).unwrap_or(u64::MAX)),
+    })
+}
+
+/// The guardrails that do not hold; none is good.
+fn decide(seen: &Seen, limits: &Limits) -> Vec<String> {
+    let mut in_the_way = Vec::new();
+    if seen.lag.is_none() {
+        in_the_way.push(format!("the lag is above {} s", limits.max_lag_seconds));
+    }
+    if !seen.long_transactions.is_empty() {
+        let named = seen.long_transactions.join(", ");
+        in_the_way.push(format!("transactions older than {} s: {named}", limits.max_transaction_seconds));
+    }
+    if seen.prepared > 0 {
+        in_the_way.push(format!("{} prepared transactions on the source", seen.prepared));
+    }
+    in_the_way
+}
+
+/// DDL on the source since just before the snapshot is not on the target; a truncated or rewritten table was not
+/// carried. Either makes the copy wrong for good.
+async fn refuse_changes(source: &Session) -> StepResult<()> {
+    let mut changed = fingerprint::changed(source).await?;
+    changed.extend(fingerprint::changed_filenodes(source).await?);
+    if changed.is_empty() {
+        return Ok(());
+    }
+    let more = changed.len().saturating_sub(NAMED);
+    changed.truncate(NAMED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    Err(StepError::new(ErrorCode::SourceChanged, format!("the source was changed under the run: {}{more}", changed.join("; "))))
+}
+
+async fn long_transactions(source: &Session, limits: &Limits) -> StepResult<Vec<String>> {
+    let seconds = f64::from(limits.max_transaction_seconds);
+    let rows = source.rows("look for long transactions", LONG_TRANSACTIONS, &[&seconds]).await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+/// From a marker's commit on the source to its sight on the target.
+async fn measure_lag(source: &Session, target: &Session, limits: &Limits) -> StepResult<Option<Duration>> {
+    let sql = "INSERT INTO pgleap.marker (id, kind) VALUES (gen_random_uuid(), 'lag') RETURNING id::text";
+    let marker: String = source.row("write a marker", sql, &[]).await?.get(0);
+    let committed = Instant::now();
+    let limit = Duration::from_secs(u64::from(limits.max_lag_seconds));
+    while committed.elapsed() <= limit {
+        let sql = "SELECT EXISTS (SELECT FROM pgleap.marker WHERE id = $1::text::uuid)";
+        if target.row("look for the marker", sql, &[&marker]).await?.get(0) {
+            return Ok(Some(committed.elapsed()));
+        }
+        tokio::time::sleep(INTERVAL).await;
+    }
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_guardrail_that_does_not_hold_is_named() {
+        let limits = Limits::default();
+        let good = Seen { lag: Some(Duration::from_millis(80)), long_transactions: vec![], prepared: 0 };
+        let cases = [
+            (good.clone(), vec![]),
+            (Seen { lag: None, ..good.clone() }, vec!["lag"]),
+            (Seen { long_transactions: vec!["pid 7 of shop since 40 s".to_owned()], ..good.clone() }, vec!["pid 7"]),
+            (Seen { prepared: 2, ..good.clone() }, vec!["2 prepared"]),
+            (Seen { lag: None, prepared: 1, ..good }, vec!["lag", "1 prepared"]),
+        ];
+        for (seen, words) in cases {
+            let in_the_way = decide(&seen, &limits);
+
+            assert_eq!(in_the_way.len(), words.len(), "{seen:?}");
+            for (sentence, word) in in_the_way.iter().zip(words) {
+                assert!(sentence.contains(word), "{sentence}");
+            }
+        }
+    }
+}

@@ -31,7 +31,7 @@ pub async fn run(ctx: &Ctx, input: OnSource) -> StepResult<Look> {
     schema::check_ours(&owner, run).await?;
 
     let logins = secrets::ensure(ctx, run, source).await?;
-    logins::ensure(&owner, source, &logins).await?;
+    logins::ensure(&owner, run, source, &logins).await?;
     schema::ensure(&owner, run).await?;
     access::install(&owner, &names.work_login()).await?;
     rights::ensure(&owner, run).await?;

@@ -16,7 +16,7 @@ const SETTINGS: &[(&str, i32)] = &[
 ];
 
 /// Make the roles that do not exist, let them in, and give them what only a role can have.
-pub(crate) async fn ensure(owner: &Session, source: &Server, logins: &Logins) -> StepResult<()> {
+pub(crate) async fn ensure(owner: &Session, run: &Run, source: &Server, logins: &Logins) -> StepResult<()> {
     let major = owner.major().await?;
     for login in [&logins.work, &logins.dms] {
         let role = ident(&login.username);
@@ -26,6 +26,9 @@ pub(crate) async fn ensure(owner: &Session, source: &Server, logins: &Logins) ->
             owner.run(&format!("create role {}", login.username), &create).await?;
             owner.run(&format!("set up role {}", login.username), &settings(&role, major)).await?;
         }
+    }
+    if major < 16 {
+        owner.run("keep the right to drop the run's roles", &keys(&run.id.names().keys_role(), logins)).await?;
     }
     let (work, dms) = (ident(&logins.work.username), ident(&logins.dms.username));
     let database = ident(&source.database);
@@ -43,6 +46,17 @@ pub(crate) async fn ensure(owner: &Session, source: &Server, logins: &Logins) ->
         owner.run(&format!("grant {role}"), &grant_if_allowed(role, &work)).await?;
     }
     Ok(())
+}
+
+/// Up to 15 CREATEROLE may drop any role, from 16 on only one that it has ADMIN OPTION on, and a copy that is upgraded
+/// crosses that line. So the owner gets ADMIN OPTION through a role that does not inherit: a membership of the owner
+/// in the run's logins themselves would let the owner's login through the fence by their CONNECT.
+fn keys(role: &str, logins: &Logins) -> String {
+    let (keys, work, dms) = (ident(role), ident(&logins.work.username), ident(&logins.dms.username));
+    format!(
+        "DO $do$ BEGIN CREATE ROLE {keys} NOLOGIN NOINHERIT; EXCEPTION WHEN duplicate_object THEN NULL; END $do$;
+         GRANT {work}, {dms} TO {keys} WITH ADMIN OPTION; GRANT {keys} TO CURRENT_USER WITH ADMIN OPTION"
+    )
 }
 
 /// Log in as both; where that is refused, set the password of the secret and try once more.
