@@ -7,6 +7,7 @@
 pub mod expression;
 pub mod machine;
 pub mod samples;
+pub mod template;
 pub mod walk;
 
 pub use machine::{Machine, function_name, render};

@@ -1,0 +1,63 @@
+//! The template against the contract and the machines.
+
+use std::collections::BTreeSet;
+
+use anyhow::Result;
+use contract_tests::machine::{Machine, pascal, step_of};
+use contract_tests::template;
+use pgleap_contract::steps::STEPS;
+
+#[test]
+fn there_is_a_function_for_every_step_and_no_other() -> Result<()> {
+    let functions = template::functions()?.into_keys().collect::<BTreeSet<_>>();
+
+    assert_eq!(functions, STEPS.iter().map(ToString::to_string).collect());
+    Ok(())
+}
+
+#[test]
+fn a_function_is_dead_before_its_state_gives_up_on_it() -> Result<()> {
+    let functions = template::functions()?;
+    for machine in [Machine::read("upgrade")?, Machine::read("recover")?] {
+        for (name, state) in machine.states() {
+            let Some(step) = step_of(&state) else { continue };
+            let state_seconds = state["TimeoutSeconds"].as_u64().expect("checked with the machines");
+            assert!(functions[&step].timeout < state_seconds, "{name} of {} outlives its function", machine.name);
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_machine_is_given_exactly_the_functions_that_it_calls() -> Result<()> {
+    let template = template::read()?;
+    for name in ["upgrade", "recover"] {
+        let properties = &template["Resources"][format!("{}StateMachine", pascal(name))]["Properties"];
+        let given = properties["DefinitionSubstitutions"].as_object().expect("substitutions");
+        let given = given.keys().cloned().collect::<BTreeSet<_>>();
+
+        let called = Machine::read(name)?.steps().iter().map(|step| format!("{}FunctionArn", pascal(step))).collect();
+        assert_eq!(given, called, "{name}");
+    }
+    Ok(())
+}
+
+/// Route 53 has no VPC endpoint, and a database is reached from inside the VPC only.
+#[test]
+fn a_step_in_the_vpc_calls_nothing_but_secrets_manager() -> Result<()> {
+    for (step, function) in template::functions()? {
+        if function.in_vpc {
+            let others: Vec<_> = function.actions.iter().filter(|action| !action.starts_with("secretsmanager:")).collect();
+            assert!(others.is_empty(), "{step} would need a way out for {others:?}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn no_policy_allows_every_action() -> Result<()> {
+    for (step, function) in template::functions()? {
+        assert!(function.actions.iter().all(|action| !action.contains('*')), "{step}: {:?}", function.actions);
+    }
+    Ok(())
+}
