@@ -96,7 +96,7 @@ async fn arm(scheduler: &Client, run: &Run) -> StepResult<i64> {
 }
 
 fn target_input(run: &Run) -> String {
-    json!({ "executionArn": run.execution_arn }).to_string()
+    json!({ "executionArn": run.execution_arn, "reason": "deadline" }).to_string()
 }
 
 /// Whole seconds, as a schedule has them, never earlier than the limit allows; in seconds since the epoch.
@@ -129,8 +129,8 @@ mod tests {
 
     #[test]
     fn a_schedule_says_the_deadline_to_the_second() {
-        assert_eq!(expression(1_795_342_800), "at(2026-11-22T09:00:00)");
-        for seconds in [0, 1_795_342_800, 1_795_342_859] {
+        assert_eq!(expression(1_795_338_000), "at(2026-11-22T09:00:00)");
+        for seconds in [0, 1_795_338_000, 1_795_338_059] {
             assert_eq!(parse(&expression(seconds)), Some(seconds));
         }
         for other in ["rate(1 minute)", "at(2026-11-22)", ""] {
