@@ -26,7 +26,9 @@ fn value(model: &Model, shape_name: &str, name: &str, depth: usize) -> Value {
     match &shape.kind {
         Kind::Structure(_) if depth > DEEPEST => json!({}),
         Kind::Structure(members) => {
-            let filled = members.iter().map(|member| (member.name.clone(), value(model, &member.shape, &member.name, depth + 1)));
+            let filled = members
+                .iter()
+                .map(|member| (member.name.clone(), value(model, &member.shape, &member.name, depth + 1)));
             Value::Object(filled.collect())
         }
         Kind::List { element, .. } => {
@@ -57,18 +59,15 @@ fn value(model: &Model, shape_name: &str, name: &str, depth: usize) -> Value {
 /// With characters that XML and JSON escape, cut and padded to the shape's length.
 fn text(shape: &Shape, name: &str) -> String {
     let wanted = format!("{name} <&\"'> \u{fc}\u{20ac}\u{1f600}\\ \t\n\r.");
-    let text: String = wanted.chars().cycle().take(length(shape, wanted.chars().count())).collect();
-    text
+    wanted.chars().cycle().take(length(shape, wanted.chars().count())).collect()
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "lengths in models are small and positive")]
 fn length(shape: &Shape, wanted: usize) -> usize {
     let least = shape.min.unwrap_or(0.0) as usize;
     let most = shape.max.map_or(usize::MAX, |max| max as usize);
     wanted.max(least).min(most)
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "bounds in models are whole")]
 fn whole_number(shape: &Shape) -> Value {
     json!(7_i64.max(shape.min.unwrap_or(f64::MIN) as i64).min(shape.max.unwrap_or(f64::MAX) as i64))
 }

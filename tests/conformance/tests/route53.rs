@@ -1,4 +1,5 @@
 //! Route 53 of the local AWS, seen by botocore and by the functions' own SDK crate.
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;

@@ -1,4 +1,5 @@
 //! The SDK crates that the functions use must parse every answer, with every member filled, and every kind of error.
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 use std::fmt::Debug;
 
@@ -53,8 +54,14 @@ async fn aws_sdk_rds_parses_every_answer() {
 
     call!(p, rds.add_role_to_db_instance(db_instance_identifier, role_arn, feature_name));
     call!(p, rds.add_tags_to_resource(resource_name, tags = tag));
-    call!(p, rds.copy_db_parameter_group(
-        source_db_parameter_group_identifier, target_db_parameter_group_identifier, target_db_parameter_group_description));
+    call!(
+        p,
+        rds.copy_db_parameter_group(
+            source_db_parameter_group_identifier,
+            target_db_parameter_group_identifier,
+            target_db_parameter_group_description
+        )
+    );
     call!(p, rds.create_db_instance(db_instance_identifier, db_instance_class, engine));
     call!(p, rds.create_db_parameter_group(db_parameter_group_name, db_parameter_group_family, description));
     call!(p, rds.create_db_snapshot(db_snapshot_identifier, db_instance_identifier));
@@ -96,11 +103,25 @@ async fn aws_sdk_databasemigration_parses_every_answer() {
     call!(p, dms.add_tags_to_resource(resource_arn, tags = tag));
     call!(p, dms.create_endpoint(endpoint_identifier, endpoint_type = side, engine_name));
     call!(p, dms.create_replication_instance(replication_instance_identifier, replication_instance_class));
-    call!(p, dms.create_replication_subnet_group(
-        replication_subnet_group_identifier, replication_subnet_group_description, subnet_ids));
-    call!(p, dms.create_replication_task(
-        replication_task_identifier, source_endpoint_arn, target_endpoint_arn, replication_instance_arn,
-        migration_type = kind, table_mappings));
+    call!(
+        p,
+        dms.create_replication_subnet_group(
+            replication_subnet_group_identifier,
+            replication_subnet_group_description,
+            subnet_ids
+        )
+    );
+    call!(
+        p,
+        dms.create_replication_task(
+            replication_task_identifier,
+            source_endpoint_arn,
+            target_endpoint_arn,
+            replication_instance_arn,
+            migration_type = kind,
+            table_mappings
+        )
+    );
     call!(p, dms.delete_connection(endpoint_arn, replication_instance_arn));
     call!(p, dms.delete_endpoint(endpoint_arn));
     call!(p, dms.delete_replication_instance(replication_instance_arn));
@@ -232,7 +253,8 @@ async fn modelled_errors_become_the_crates_own_variants() {
     let config = rust_sdk_config(&gateway.url()).await;
 
     plan(&gateway, "rds", "DescribeDBInstances", "DBInstanceNotFound", 404);
-    let error = aws_sdk_rds::Client::new(&config).describe_db_instances().send().await.unwrap_err().into_service_error();
+    let error =
+        aws_sdk_rds::Client::new(&config).describe_db_instances().send().await.unwrap_err().into_service_error();
     assert!(error.is_db_instance_not_found_fault() && error.meta().message() == Some("on purpose"), "{error:?}");
 
     plan(&gateway, "dms", "StartReplicationTask", "InvalidResourceStateFault", 400);

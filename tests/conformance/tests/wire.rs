@@ -1,4 +1,5 @@
 //! The wire of every operation that is served, seen by botocore.
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 use conformance_tests::{mirror_gateway, second_client};
 

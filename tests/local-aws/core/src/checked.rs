@@ -5,7 +5,8 @@ use crate::{ApiError, Call, Reply, Service};
 
 /// Call a service; an input or an answer that does not fit the model is an `InternalFailure` that names what does not.
 pub async fn checked(service: &dyn Service, call: &Call) -> Reply {
-    let unfit = |what: &str, problems| ApiError::internal(format!("{what} of {} does not fit: {problems:?}", call.operation));
+    let unfit =
+        |what: &str, problems| ApiError::internal(format!("{what} of {} does not fit: {problems:?}", call.operation));
     let model = Model::of(service.name());
     let Some((model, operation)) = model.and_then(|model| Some((model, model.operations.get(&call.operation)?))) else {
         return service.call(call).await;

@@ -187,13 +187,23 @@ mod tests {
 
     #[test]
     fn the_text_form_says_it_all() {
-        let error = Effect::Error { code: "AccessDenied".to_owned(), status: 403, message: "no, never: not you".to_owned() };
+        let error =
+            Effect::Error { code: "AccessDenied".to_owned(), status: 403, message: "no, never: not you".to_owned() };
         let cases = [
-            ("dms:StartReplicationTask:1:lose-answer", Fault::nth("dms", "StartReplicationTask", 1, Effect::LoseAnswer)),
+            (
+                "dms:StartReplicationTask:1:lose-answer",
+                Fault::nth("dms", "StartReplicationTask", 1, Effect::LoseAnswer),
+            ),
             ("rds:*:*:throttle", Fault::every("rds", "*", Effect::Throttle)),
             ("PGLEAPSWAP@route53:GetChange:2:die", Fault::nth("route53", "GetChange", 2, Effect::Die).by("PGLEAPSWAP")),
-            ("rds:X:3-:hang=0.5", Fault { first: 3, ..Fault::every("rds", "X", Effect::Hang(Duration::from_millis(500))) }),
-            ("rds:X:2-4:error=AccessDenied,403,no, never: not you", Fault { first: 2, last: Some(4), ..Fault::every("rds", "X", error) }),
+            (
+                "rds:X:3-:hang=0.5",
+                Fault { first: 3, ..Fault::every("rds", "X", Effect::Hang(Duration::from_millis(500))) },
+            ),
+            (
+                "rds:X:2-4:error=AccessDenied,403,no, never: not you",
+                Fault { first: 2, last: Some(4), ..Fault::every("rds", "X", error) },
+            ),
         ];
         for (text, expected) in cases {
             assert_eq!(text.parse(), Ok(expected), "{text}");
@@ -202,7 +212,17 @@ mod tests {
 
     #[test]
     fn a_text_that_is_no_fault_says_why() {
-        for text in ["", "rds", "rds:X", "rds:X:1", "rds:X:0:die", "rds:X:3-2:die", "rds:X:one:die", "rds:X:1:explode", "rds:X:1:hang=-1"] {
+        for text in [
+            "",
+            "rds",
+            "rds:X",
+            "rds:X:1",
+            "rds:X:0:die",
+            "rds:X:3-2:die",
+            "rds:X:one:die",
+            "rds:X:1:explode",
+            "rds:X:1:hang=-1",
+        ] {
             assert!(text.parse::<Fault>().is_err(), "{text}");
         }
     }

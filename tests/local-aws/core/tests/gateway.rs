@@ -1,4 +1,5 @@
 //! The gateway over a real connection, spoken to byte by byte.
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -6,8 +7,8 @@ use std::time::Duration;
 
 use local_aws_core::http::request::Parts;
 use local_aws_core::{
-    ApiError, Authorize, BoxFuture, Bytes, Call, Caller, Controls, Effect, Fault, Gateway, Outcome, RawAnswer, RawService,
-    Reply, Service, http,
+    ApiError, Authorize, BoxFuture, Bytes, Call, Caller, Controls, Effect, Fault, Gateway, Outcome, RawAnswer,
+    RawService, Reply, Service, http,
 };
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -130,7 +131,10 @@ async fn every_refusal_has_its_code_and_status() {
         let answer = dms(&gateway, operation, body).await;
 
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{operation} {body}: {answer}");
-        assert!(answer.contains(&format!("\"__type\":\"{code}\"")) && answer.contains(text), "{operation} {body}: {answer}");
+        assert!(
+            answer.contains(&format!("\"__type\":\"{code}\"")) && answer.contains(text),
+            "{operation} {body}: {answer}"
+        );
     }
 }
 
@@ -149,10 +153,14 @@ async fn who_may_not_is_refused_before_the_service_and_the_faults() {
 async fn an_unsigned_or_foreign_request_is_refused() {
     let gateway = gateway().await;
 
-    let unsigned = exchange(&gateway, "POST / HTTP/1.1\r\nx-amz-target: AmazonDMSv20160101.DescribeEndpoints", "{}").await;
+    let unsigned =
+        exchange(&gateway, "POST / HTTP/1.1\r\nx-amz-target: AmazonDMSv20160101.DescribeEndpoints", "{}").await;
     let foreign = exchange(&gateway, "GET /bucket HTTP/1.1", "").await;
 
-    assert!(unsigned.starts_with("HTTP/1.1 403") && unsigned.contains("MissingAuthenticationTokenException"), "{unsigned}");
+    assert!(
+        unsigned.starts_with("HTTP/1.1 403") && unsigned.contains("MissingAuthenticationTokenException"),
+        "{unsigned}"
+    );
     assert!(foreign.starts_with("HTTP/1.1 404") && foreign.contains("UnknownService"), "{foreign}");
 }
 
@@ -169,7 +177,10 @@ async fn a_raw_service_answers_in_its_own_way_and_is_struck_like_any_other() {
     let third = exchange(&gateway, head, "hello").await;
 
     assert!(first.ends_with("AKID:hello"), "{first}");
-    assert!(second.starts_with("HTTP/1.1 429") && second.contains("x-amzn-errortype: TooManyRequestsException"), "{second}");
+    assert!(
+        second.starts_with("HTTP/1.1 429") && second.contains("x-amzn-errortype: TooManyRequestsException"),
+        "{second}"
+    );
     assert_eq!(third, "");
     let outcomes: Vec<_> = gateway.log().since(0).into_iter().map(|call| call.outcome).collect();
     assert_eq!(outcomes, [Outcome::Answered, Outcome::NotCarriedOut, Outcome::Answered]);
@@ -202,7 +213,8 @@ async fn a_client_that_leaves_does_not_stop_its_call() {
     gateway.faults().plan("dms:DescribeReplicationTasks:1:hang=0.2".parse().unwrap());
     let mut logged = gateway.log().subscribe();
 
-    let impatient = tokio::time::timeout(Duration::from_millis(20), dms(&gateway, "DescribeReplicationTasks", "{}")).await;
+    let impatient =
+        tokio::time::timeout(Duration::from_millis(20), dms(&gateway, "DescribeReplicationTasks", "{}")).await;
 
     assert!(impatient.is_err());
     tokio::time::timeout(Duration::from_secs(5), logged.changed()).await.expect("the call ends and is logged").unwrap();

@@ -93,7 +93,8 @@ fn step(zone: &str, records: &mut Records, change: &Change) -> Result<(), String
 
 /// `[name='a.example.com.', type='A']`
 fn in_brackets(record: &RecordSet) -> String {
-    let identifier = record.identifier().map(|identifier| format!(", set identifier='{identifier}'")).unwrap_or_default();
+    let identifier =
+        record.identifier().map(|identifier| format!(", set identifier='{identifier}'")).unwrap_or_default();
     format!("[name='{}', type='{}'{identifier}]", record.name(), record.kind())
 }
 
@@ -198,7 +199,8 @@ fn well_formed(change: &Change) -> Result<(), Refusal> {
     match (record.identifier(), routing) {
         (None, 1..) => return Err(malformed(change, "Missing field 'SetIdentifier'")),
         (Some(_), 0) => {
-            let expected = "[Weight, Region, Failover, GeoLocation, MultiValueAnswer, CidrRoutingConfig, GeoProximityLocation]";
+            let expected =
+                "[Weight, Region, Failover, GeoLocation, MultiValueAnswer, CidrRoutingConfig, GeoProximityLocation]";
             return Err(malformed(change, &format!("Expected exactly one of {expected}, but found none")));
         }
         _ => {}
@@ -248,9 +250,8 @@ fn bad_value(record: &RecordSet) -> Option<String> {
     if let Some((_, value)) = twice {
         return Some(format!("Duplicate Resource Record: '{value}'"));
     }
-    (record.kind() == "CNAME" && values.len() > 1).then(|| {
-        format!("RRSet of type CNAME with DNS name {} has more than one value", record.name())
-    })
+    (record.kind() == "CNAME" && values.len() > 1)
+        .then(|| format!("RRSet of type CNAME with DNS name {} has more than one value", record.name()))
 }
 
 #[cfg(test)]
@@ -323,19 +324,71 @@ mod tests {
     fn a_batch_that_does_not_fit_is_refused_in_awss_words() {
         let db = cname("db.example.com", "old.");
         let cases = [
-            (vec![db.clone()], change("CREATE", db.clone()), "Tried to create resource record set [name='db.example.com.', type='CNAME'] but it already exists"),
-            (vec![], change("DELETE", db.clone()), "Tried to delete resource record set [name='db.example.com.', type='CNAME'] but it was not found"),
-            (vec![db.clone()], change("DELETE", with(db.clone(), "TTL", json!(61))), "Tried to delete resource record set [name='db.example.com.', type='CNAME'] but the values provided do not match the current values"),
-            (vec![], change("CREATE", cname("example.com", "x.")), "RRSet of type CNAME with DNS name example.com. is not permitted at apex in zone example.com."),
-            (vec![], change("CREATE", cname("other.org", "x.")), "RRSet with DNS name other.org. is not permitted in zone example.com."),
-            (vec![a("y.example.com")], change("CREATE", cname("y.example.com", "x.")), "RRSet of type CNAME with DNS name y.example.com. is not permitted as it conflicts with other records with the same DNS name in zone example.com."),
-            (vec![db.clone()], change("UPSERT", a("db.example.com")), "RRSet of type A with DNS name db.example.com. is not permitted because a conflicting RRSet of type CNAME with the same DNS name already exists in zone example.com."),
-            (vec![cname("w.example.com", "x.")], change("UPSERT", weighted("s", 60)), "RRSet with DNS name w.example.com., type CNAME, SetIdentifier s cannot be created as a non-weighted set exists with the same name and type."),
-            (vec![weighted("s", 60)], change("UPSERT", cname("w.example.com", "x.")), "RRSet with DNS name w.example.com., type CNAME cannot be created as other RRSets exist with the same name and type."),
-            (vec![weighted("s", 60)], change("UPSERT", weighted("t", 1)), "RRSet with DNS name w.example.com. and type CNAME, SetIdentifier t cannot be created as weighted sets must contain the same TTL."),
-            (vec![], change("CREATE", with(a("a.example.com"), "ResourceRecords", json!([{"Value": "10.0.0"}]))), "Invalid Resource Record: 'FATAL problem: ARRDATAIllegalIPv4Address (Value is not a valid IPv4 address) encountered with '10.0.0''"),
-            (vec![], change("CREATE", json!({"Name": "a.example.com", "Type": "A", "TTL": 5})), "InvalidInput: Invalid request: Expected exactly one of [AliasTarget, all of [TTL, and ResourceRecords], or TrafficPolicyInstanceId], but found none in Change with [Action=CREATE, Name=a.example.com., Type=A, SetIdentifier=null]"),
-            (vec![], change("CREATE", with(a("a.example.com"), "Weight", json!(1))), "InvalidInput: Invalid request: Missing field 'SetIdentifier' in Change with [Action=CREATE, Name=a.example.com., Type=A, SetIdentifier=null]"),
+            (
+                vec![db.clone()],
+                change("CREATE", db.clone()),
+                "Tried to create resource record set [name='db.example.com.', type='CNAME'] but it already exists",
+            ),
+            (
+                vec![],
+                change("DELETE", db.clone()),
+                "Tried to delete resource record set [name='db.example.com.', type='CNAME'] but it was not found",
+            ),
+            (
+                vec![db.clone()],
+                change("DELETE", with(db.clone(), "TTL", json!(61))),
+                "Tried to delete resource record set [name='db.example.com.', type='CNAME'] but the values provided do not match the current values",
+            ),
+            (
+                vec![],
+                change("CREATE", cname("example.com", "x.")),
+                "RRSet of type CNAME with DNS name example.com. is not permitted at apex in zone example.com.",
+            ),
+            (
+                vec![],
+                change("CREATE", cname("other.org", "x.")),
+                "RRSet with DNS name other.org. is not permitted in zone example.com.",
+            ),
+            (
+                vec![a("y.example.com")],
+                change("CREATE", cname("y.example.com", "x.")),
+                "RRSet of type CNAME with DNS name y.example.com. is not permitted as it conflicts with other records with the same DNS name in zone example.com.",
+            ),
+            (
+                vec![db.clone()],
+                change("UPSERT", a("db.example.com")),
+                "RRSet of type A with DNS name db.example.com. is not permitted because a conflicting RRSet of type CNAME with the same DNS name already exists in zone example.com.",
+            ),
+            (
+                vec![cname("w.example.com", "x.")],
+                change("UPSERT", weighted("s", 60)),
+                "RRSet with DNS name w.example.com., type CNAME, SetIdentifier s cannot be created as a non-weighted set exists with the same name and type.",
+            ),
+            (
+                vec![weighted("s", 60)],
+                change("UPSERT", cname("w.example.com", "x.")),
+                "RRSet with DNS name w.example.com., type CNAME cannot be created as other RRSets exist with the same name and type.",
+            ),
+            (
+                vec![weighted("s", 60)],
+                change("UPSERT", weighted("t", 1)),
+                "RRSet with DNS name w.example.com. and type CNAME, SetIdentifier t cannot be created as weighted sets must contain the same TTL.",
+            ),
+            (
+                vec![],
+                change("CREATE", with(a("a.example.com"), "ResourceRecords", json!([{"Value": "10.0.0"}]))),
+                "Invalid Resource Record: 'FATAL problem: ARRDATAIllegalIPv4Address (Value is not a valid IPv4 address) encountered with '10.0.0''",
+            ),
+            (
+                vec![],
+                change("CREATE", json!({"Name": "a.example.com", "Type": "A", "TTL": 5})),
+                "InvalidInput: Invalid request: Expected exactly one of [AliasTarget, all of [TTL, and ResourceRecords], or TrafficPolicyInstanceId], but found none in Change with [Action=CREATE, Name=a.example.com., Type=A, SetIdentifier=null]",
+            ),
+            (
+                vec![],
+                change("CREATE", with(a("a.example.com"), "Weight", json!(1))),
+                "InvalidInput: Invalid request: Missing field 'SetIdentifier' in Change with [Action=CREATE, Name=a.example.com., Type=A, SetIdentifier=null]",
+            ),
         ];
         for (records, change, reason) in cases {
             assert_eq!(reasons(&records, &[change]), [reason]);

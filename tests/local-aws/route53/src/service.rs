@@ -92,9 +92,8 @@ fn get_zone(state: &State, call: &Call) -> Reply {
 
 fn delete_zone(state: &mut State, call: &Call) -> Reply {
     let zone = find_zone(state, call.required("Id")?)?;
-    let only_apex = |record: &&crate::record_set::RecordSet| {
-        record.name() == zone.name && matches!(record.kind(), "SOA" | "NS")
-    };
+    let only_apex =
+        |record: &&crate::record_set::RecordSet| record.name() == zone.name && matches!(record.kind(), "SOA" | "NS");
     if !zone.records.values().all(|record| only_apex(&record)) {
         let text = "The specified hosted zone contains non-required resource record sets and so cannot be deleted.";
         return Err(ApiError::new(400, "HostedZoneNotEmpty", text));
@@ -161,7 +160,8 @@ fn list_records(state: &State, call: &Call) -> Reply {
 fn get_change(state: &State, call: &Call) -> Reply {
     let id = bare_id(call.required("Id")?);
     let change = state.change_info(id, Instant::now());
-    let change = change.ok_or_else(|| ApiError::new(404, "NoSuchChange", format!("Could not find resource with ID: {id}")))?;
+    let change =
+        change.ok_or_else(|| ApiError::new(404, "NoSuchChange", format!("Could not find resource with ID: {id}")))?;
     Ok(json!({"ChangeInfo": change}))
 }
 
@@ -237,7 +237,8 @@ mod tests {
     async fn a_change_is_in_sync_after_the_delay() {
         let (service, zone) = zone().await;
         service.zones.set_propagation(Duration::ZERO);
-        let record = json!({"Name": "a.example.com", "Type": "A", "TTL": 5, "ResourceRecords": [{"Value": "10.0.0.1"}]});
+        let record =
+            json!({"Name": "a.example.com", "Type": "A", "TTL": 5, "ResourceRecords": [{"Value": "10.0.0.1"}]});
 
         let change = upsert(&service, &zone, &[record]).await.unwrap();
 
@@ -248,7 +249,8 @@ mod tests {
     async fn record_sets_are_listed_by_reversed_labels_in_pages() {
         let (service, zone) = zone().await;
         let names = ["b.example.com", "a.b.example.com", "z.example.com", "a.example.com", "*.example.com"];
-        let records = names.map(|name| json!({"Name": name, "Type": "TXT", "TTL": 5, "ResourceRecords": [{"Value": "\"x\""}]}));
+        let records =
+            names.map(|name| json!({"Name": name, "Type": "TXT", "TTL": 5, "ResourceRecords": [{"Value": "\"x\""}]}));
         upsert(&service, &zone, &records).await.unwrap();
 
         let mut seen = Vec::new();
@@ -273,7 +275,8 @@ mod tests {
         let (service, zone) = zone().await;
         call(&service, "CreateHostedZone", json!({"Name": "other.org", "CallerReference": "two"})).await.unwrap();
 
-        let found = call(&service, "ListHostedZonesByName", json!({"DNSName": "example.com", "MaxItems": "1"})).await.unwrap();
+        let found =
+            call(&service, "ListHostedZonesByName", json!({"DNSName": "example.com", "MaxItems": "1"})).await.unwrap();
 
         assert_eq!(found["HostedZones"][0]["Id"], json!(zone));
         assert_eq!((&found["IsTruncated"], &found["NextDNSName"]), (&json!(true), &json!("other.org.")));
@@ -282,14 +285,27 @@ mod tests {
     #[tokio::test]
     async fn what_is_not_there_is_named() {
         let (service, zone) = zone().await;
-        let record = json!({"Name": "a.example.com", "Type": "A", "TTL": 5, "ResourceRecords": [{"Value": "10.0.0.1"}]});
+        let record =
+            json!({"Name": "a.example.com", "Type": "A", "TTL": 5, "ResourceRecords": [{"Value": "10.0.0.1"}]});
         upsert(&service, &zone, &[record]).await.unwrap();
         let cases = [
             ("GetHostedZone", json!({"Id": "Z0"}), 404, "NoSuchHostedZone", "No hosted zone found with ID: Z0"),
-            ("ListResourceRecordSets", json!({"HostedZoneId": "Z0"}), 404, "NoSuchHostedZone", "No hosted zone found with ID: Z0"),
+            (
+                "ListResourceRecordSets",
+                json!({"HostedZoneId": "Z0"}),
+                404,
+                "NoSuchHostedZone",
+                "No hosted zone found with ID: Z0",
+            ),
             ("GetChange", json!({"Id": "/change/C0"}), 404, "NoSuchChange", "Could not find resource with ID: C0"),
             ("DeleteHostedZone", json!({"Id": zone}), 400, "HostedZoneNotEmpty", "contains non-required"),
-            ("CreateHostedZone", json!({"Name": "x.", "CallerReference": "one"}), 409, "HostedZoneAlreadyExists", "one"),
+            (
+                "CreateHostedZone",
+                json!({"Name": "x.", "CallerReference": "one"}),
+                409,
+                "HostedZoneAlreadyExists",
+                "one",
+            ),
             ("CreateReusableDelegationSet", json!({}), 501, "NotImplemented", "CreateReusableDelegationSet"),
         ];
         for (operation, input, status, code, text) in cases {

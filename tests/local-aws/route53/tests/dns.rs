@@ -1,4 +1,5 @@
 //! The name servers, asked over UDP and TCP.
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
@@ -32,7 +33,8 @@ async fn served(propagation: Duration) -> Served {
 
 impl Served {
     async fn upsert(&self, value: &str) -> Value {
-        let record = json!({"Name": "db.example.com", "Type": "CNAME", "TTL": 1, "ResourceRecords": [{"Value": value}]});
+        let record =
+            json!({"Name": "db.example.com", "Type": "CNAME", "TTL": 1, "ResourceRecords": [{"Value": value}]});
         let batch = json!({"Changes": [{"Action": "UPSERT", "ResourceRecordSet": record}]});
         let input = json!({"HostedZoneId": self.zone, "ChangeBatch": batch});
         checked(&self.api, &Call::new("ChangeResourceRecordSets", input)).await.unwrap()["ChangeInfo"]["Id"].clone()
@@ -98,7 +100,9 @@ async fn clients_see_the_old_value_until_the_change_is_in_sync() {
 
     let mut last = (Value::Null, String::new());
     while submitted.elapsed() < Duration::from_secs(10) {
-        let status = checked(&served.api, &Call::new("GetChange", json!({"Id": change}))).await.unwrap()["ChangeInfo"]["Status"].clone();
+        let status = checked(&served.api, &Call::new("GetChange", json!({"Id": change}))).await.unwrap()["ChangeInfo"]
+            ["Status"]
+            .clone();
         last = (status, answers(&served.ask_udp("db.example.com.").await)[0].clone());
         let early = submitted.elapsed() < Duration::from_millis(300);
         if early {

@@ -7,8 +7,8 @@ use axum::http::request::Parts;
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::{ChangeBatchErrors, Controls};
 use super::scope::{self, Scope};
+use super::{ChangeBatchErrors, Controls};
 use crate::call_log::{LoggedCall, Outcome};
 use crate::faults::Effect;
 use crate::model::{JsonVersion, Model, Operation, Protocol};
@@ -57,7 +57,14 @@ impl Calls {
         }
     }
 
-    async fn raw_fate(&self, raw: &dyn RawService, operation: &str, parts: &Parts, body: Bytes, scope: Option<&Scope>) -> Fate {
+    async fn raw_fate(
+        &self,
+        raw: &dyn RawService,
+        operation: &str,
+        parts: &Parts,
+        body: Bytes,
+        scope: Option<&Scope>,
+    ) -> Fate {
         let caller = Scope::caller(scope);
         let entry = Entry::new(&caller, raw.name(), operation);
         let targeted = parts.headers.contains_key("x-amz-target");

@@ -137,7 +137,11 @@ impl Drop for Gateway {
     }
 }
 
-async fn handle(State(calls): State<Arc<Calls>>, ConnectInfo(hang_up): ConnectInfo<HangUp>, request: Request) -> Response {
+async fn handle(
+    State(calls): State<Arc<Calls>>,
+    ConnectInfo(hang_up): ConnectInfo<HangUp>,
+    request: Request,
+) -> Response {
     let (parts, body) = request.into_parts();
     let fate = match to_bytes(body, LONGEST_BODY).await {
         Ok(body) => calls.fate(parts, body).await,

@@ -52,7 +52,9 @@ mod tests {
     #[test]
     fn a_request_names_its_service_in_its_own_way() {
         let signed = |service: &str| {
-            format!("AWS4-HMAC-SHA256 Credential=AKID1/20260131/eu-west-1/{service}/aws4_request, SignedHeaders=host, Signature=0")
+            format!(
+                "AWS4-HMAC-SHA256 Credential=AKID1/20260131/eu-west-1/{service}/aws4_request, SignedHeaders=host, Signature=0"
+            )
         };
         let cases = [
             (signed("rds"), None, Some("rds")),

@@ -144,7 +144,6 @@ impl Checker<'_> {
     }
 
     fn length(&mut self, shape: &Shape, length: usize, found: &str) {
-        #[expect(clippy::cast_precision_loss, reason = "lengths are far below 2^52")]
         let length = length as f64;
         if shape.min.is_some_and(|min| length < min) {
             let rule = format!("Member must have length greater than or equal to {}", shape.min.unwrap_or(0.0));
@@ -272,9 +271,11 @@ mod tests {
             json!({"Name": name, "ScheduleExpression": "at(2026-01-01T00:00:00)", "Target": target,
                 "FlexibleTimeWindow": {"Mode": "OFF"}})
         };
-        assert!(input("scheduler", "CreateSchedule", schedule("pgleap-r1-dead-man"))
-            .iter()
-            .all(|problem| !format!("{problem:?}").contains("Name")));
+        assert!(
+            input("scheduler", "CreateSchedule", schedule("pgleap-r1-dead-man"))
+                .iter()
+                .all(|problem| !format!("{problem:?}").contains("Name"))
+        );
         assert!(format!("{:?}", input("scheduler", "CreateSchedule", schedule("a b"))).contains("regular expression"));
     }
 
@@ -291,7 +292,8 @@ mod tests {
         let model = Model::of("dms").unwrap();
         let operation = &model.operations["DescribeReplicationTasks"];
 
-        let fits = json!({"ReplicationTasks": [{"Status": "running", "ReplicationTaskCreationDate": 1.5}], "Marker": null});
+        let fits =
+            json!({"ReplicationTasks": [{"Status": "running", "ReplicationTaskCreationDate": 1.5}], "Marker": null});
         let misspelt = json!({"ReplicationTasks": [{"status": "running"}]});
 
         assert_eq!(check_output(model, operation, &fits), []);

@@ -65,14 +65,15 @@ fn operation(name: &str, node: &Value, root: &Value) -> Operation {
 
 fn error_shape(name: &str, root: &Value) -> ErrorShape {
     let node = &root["shapes"][name];
-    let member = node["members"].as_object().and_then(|members| {
-        members.keys().find(|member| member.eq_ignore_ascii_case("message")).cloned()
-    });
+    let member = node["members"]
+        .as_object()
+        .and_then(|members| members.keys().find(|member| member.eq_ignore_ascii_case("message")).cloned());
     ErrorShape {
         code: string(&node["error"], "code").unwrap_or_else(|| name.to_owned()),
-        status: node["error"]["httpStatusCode"].as_u64().and_then(|code| u16::try_from(code).ok()).unwrap_or(
-            if node["fault"].as_bool().unwrap_or(false) { 500 } else { 400 },
-        ),
+        status: node["error"]["httpStatusCode"]
+            .as_u64()
+            .and_then(|code| u16::try_from(code).ok())
+            .unwrap_or(if node["fault"].as_bool().unwrap_or(false) { 500 } else { 400 }),
         message_member: member.unwrap_or_else(|| "message".to_owned()),
     }
 }
@@ -93,10 +94,7 @@ fn kind(node: &Value) -> Kind {
             element: member("member", &node["member"], false),
             flattened: node["flattened"].as_bool().unwrap_or(false),
         },
-        "map" => Kind::Map {
-            key: member("key", &node["key"], false),
-            value: member("value", &node["value"], false),
-        },
+        "map" => Kind::Map { key: member("key", &node["key"], false), value: member("value", &node["value"], false) },
         "string" | "character" => Kind::String {
             choices: node["enum"].as_array().into_iter().flatten().filter_map(owned).collect(),
             charset: node["pattern"].as_str().and_then(Charset::parse),

@@ -111,7 +111,9 @@ pub(super) fn unknown_version(version: &str) -> ApiError {
 pub(super) fn malformed(model: &Model, malformed: &Malformed) -> ApiError {
     match (malformed, model.protocol) {
         (Malformed::Input(problem), _) => refused(model, std::slice::from_ref(problem)),
-        (Malformed::Body(text), Protocol::RestXml) => ApiError::new(400, "InvalidInput", format!("Invalid XML ; {text}")),
+        (Malformed::Body(text), Protocol::RestXml) => {
+            ApiError::new(400, "InvalidInput", format!("Invalid XML ; {text}"))
+        }
         (Malformed::Body(text), _) => ApiError::new(400, "SerializationException", text.clone()),
     }
 }
@@ -145,7 +147,9 @@ fn refused_form(problem: &Problem) -> ApiError {
 
 fn refused_json(problems: &[Problem]) -> ApiError {
     let wrong_type = problems.iter().find_map(|problem| match problem {
-        Problem::WrongType { path, expected, found } => Some(format!("{path}: {found} can not be converted to {expected}")),
+        Problem::WrongType { path, expected, found } => {
+            Some(format!("{path}: {found} can not be converted to {expected}"))
+        }
         _ => None,
     });
     match wrong_type {
@@ -165,7 +169,9 @@ fn in_words(problem: &Problem) -> String {
     let (found, path, rule) = match problem {
         Problem::Missing { path } => ("null".to_owned(), path, "Member must not be null".to_owned()),
         Problem::Unknown { path } => ("?".to_owned(), path, "Member is not in the model".to_owned()),
-        Problem::WrongType { path, expected, found } => (format!("'{found}'"), path, format!("Member must be of type {expected}")),
+        Problem::WrongType { path, expected, found } => {
+            (format!("'{found}'"), path, format!("Member must be of type {expected}"))
+        }
         Problem::Constraint { path, found, rule } => (format!("'{found}'"), path, rule.clone()),
     };
     format!("Value {found} at '{}' failed to satisfy constraint: {rule}", aws_path(path))
@@ -195,7 +201,11 @@ mod tests {
     fn problems() -> Vec<Problem> {
         vec![
             Problem::Missing { path: "Tags.1.Key".to_owned() },
-            Problem::Constraint { path: "Type".to_owned(), found: "X".to_owned(), rule: "Member must satisfy Y".to_owned() },
+            Problem::Constraint {
+                path: "Type".to_owned(),
+                found: "X".to_owned(),
+                rule: "Member must satisfy Y".to_owned(),
+            },
         ]
     }
 

@@ -33,7 +33,8 @@ fn node(model: &Model, shape: &str, value: &Value, path: &str) -> Result<Value, 
         }
         (Kind::List { element, .. }, Value::Array(items)) => {
             let items = items.iter().enumerate();
-            let items = items.map(|(index, item)| node(model, &element.shape, item, &join(path, &(index + 1).to_string())));
+            let items =
+                items.map(|(index, item)| node(model, &element.shape, item, &join(path, &(index + 1).to_string())));
             items.collect::<Result<Vec<_>, _>>().map(Value::Array)
         }
         (Kind::Map { value: element, .. }, Value::Object(entries)) => {
@@ -98,10 +99,7 @@ mod tests {
 
     #[test]
     fn an_unknown_member_is_refused_at_any_depth() {
-        let cases = [
-            (json!({"Nope": 1}), "Nope"),
-            (json!({"Tags": [{"Key": "k"}, {"Kye": "k"}]}), "Tags.2.Kye"),
-        ];
+        let cases = [(json!({"Nope": 1}), "Nope"), (json!({"Tags": [{"Key": "k"}, {"Kye": "k"}]}), "Tags.2.Kye")];
         for (body, path) in cases {
             assert_eq!(read("CreateReplicationTask", body), Err(Problem::Unknown { path: path.to_owned() }));
         }
@@ -113,6 +111,9 @@ mod tests {
         let members = model.output_members(&model.operations["DescribeReplicationTasks"]);
         let output = json!({"ReplicationTasks": [{"ReplicationTaskCreationDate": 1.234_567, "Status": null}]});
 
-        assert_eq!(encode(model, members, &output), json!({"ReplicationTasks": [{"ReplicationTaskCreationDate": 1.235}]}));
+        assert_eq!(
+            encode(model, members, &output),
+            json!({"ReplicationTasks": [{"ReplicationTaskCreationDate": 1.235}]})
+        );
     }
 }

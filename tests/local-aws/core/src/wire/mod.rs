@@ -84,11 +84,8 @@ pub(crate) fn input(model: &Model, asked: &Asked<'_>, parts: &Parts, body: &str)
 
 fn decode(model: &Model, asked: &Asked<'_>, parts: &Parts, body: &str) -> Result<Value, Malformed> {
     let operation = asked.operation;
-    let sent = rest::Sent {
-        labels: &asked.labels,
-        query: parts.uri.query().unwrap_or_default(),
-        headers: &parts.headers,
-    };
+    let sent =
+        rest::Sent { labels: &asked.labels, query: parts.uri.query().unwrap_or_default(), headers: &parts.headers };
     let mut input: Map<String, Value> = match model.protocol {
         Protocol::Query => return Ok(query::decode(model, operation, &asked.form)?),
         Protocol::Json(_) => return rest::decode_json_body(model, operation, body).map(Value::Object),
@@ -100,7 +97,12 @@ fn decode(model: &Model, asked: &Asked<'_>, parts: &Parts, body: &str) -> Result
 }
 
 /// An output as an answer, if it fits the model.
-pub(crate) fn answer(model: &Model, operation: &Operation, output: &Value, request_id: &str) -> Result<RawAnswer, ApiError> {
+pub(crate) fn answer(
+    model: &Model,
+    operation: &Operation,
+    output: &Value,
+    request_id: &str,
+) -> Result<RawAnswer, ApiError> {
     let problems = crate::model::check_output(model, operation, output);
     if !problems.is_empty() {
         return Err(error::unfit_answer(operation, &problems));

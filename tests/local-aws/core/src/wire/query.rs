@@ -6,8 +6,8 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
 use crate::model::{Kind, Model, Operation, Problem, type_name};
-use crate::wire::xml::{self, join};
 use crate::wire::scalar;
+use crate::wire::xml::{self, join};
 
 /// The pairs of a form, decoded, in their order.
 pub(crate) fn form(text: &str) -> Vec<(String, String)> {
@@ -146,7 +146,11 @@ mod tests {
     #[test]
     fn forms_are_decoded_by_the_models_spellings() {
         let cases = [
-            ("RebootDBInstance", "DBInstanceIdentifier=a%2Bb+c&ForceFailover=true", json!({"DBInstanceIdentifier": "a+b c", "ForceFailover": true})),
+            (
+                "RebootDBInstance",
+                "DBInstanceIdentifier=a%2Bb+c&ForceFailover=true",
+                json!({"DBInstanceIdentifier": "a+b c", "ForceFailover": true}),
+            ),
             (
                 "ModifyDBParameterGroup",
                 "DBParameterGroupName=g&Parameters.Parameter.1.ParameterName=p&Parameters.Parameter.1.ParameterValue=1\
@@ -215,8 +219,10 @@ mod tests {
 
         let body = encode(model, &model.operations["DescribeDBInstances"], &output, "r-1");
 
-        assert!(body.starts_with("<DescribeDBInstancesResponse xmlns=\"http://rds.amazonaws.com/doc/2014-10-31/\">\
-            <DescribeDBInstancesResult><DBInstances><DBInstance><DBInstanceIdentifier>a&lt;b</DBInstanceIdentifier>"));
+        assert!(body.starts_with(
+            "<DescribeDBInstancesResponse xmlns=\"http://rds.amazonaws.com/doc/2014-10-31/\">\
+            <DescribeDBInstancesResult><DBInstances><DBInstance><DBInstanceIdentifier>a&lt;b</DBInstanceIdentifier>"
+        ));
         for part in [
             "<InstanceCreateTime>2026-01-31T10:00:00.500Z</InstanceCreateTime>",
             "<VpcSecurityGroups><VpcSecurityGroupMembership><Status>active</Status></VpcSecurityGroupMembership></VpcSecurityGroups>",

@@ -122,7 +122,11 @@ fn single(model: &Model, member: &Member, text: &str) -> Result<Value, Problem> 
 }
 
 /// The members in a JSON body.
-pub(crate) fn decode_json_body(model: &Model, operation: &Operation, body: &str) -> Result<Map<String, Value>, Malformed> {
+pub(crate) fn decode_json_body(
+    model: &Model,
+    operation: &Operation,
+    body: &str,
+) -> Result<Map<String, Value>, Malformed> {
     if body.trim().is_empty() {
         return Ok(Map::new());
     }
@@ -131,7 +135,11 @@ pub(crate) fn decode_json_body(model: &Model, operation: &Operation, body: &str)
 }
 
 /// The members in an XML body.
-pub(crate) fn decode_xml_body(model: &Model, operation: &Operation, body: &str) -> Result<Map<String, Value>, Malformed> {
+pub(crate) fn decode_xml_body(
+    model: &Model,
+    operation: &Operation,
+    body: &str,
+) -> Result<Map<String, Value>, Malformed> {
     let (Some(shape), false) = (&operation.input, body.trim().is_empty()) else { return Ok(Map::new()) };
     let root = xml::parse(body).map_err(Malformed::Body)?;
     let expected = operation.input_root.as_deref().unwrap_or(shape);
@@ -139,9 +147,10 @@ pub(crate) fn decode_xml_body(model: &Model, operation: &Operation, body: &str) 
         return Err(Malformed::Body(format!("the root element is {}, not {expected}", root.name)));
     }
     let Value::Object(found) = xml::decode(model, shape, &root, "")? else { return Ok(Map::new()) };
-    let outside = model.input_members(operation).iter().find(|member| {
-        member.place != Place::Body && found.contains_key(&member.name)
-    });
+    let outside = model
+        .input_members(operation)
+        .iter()
+        .find(|member| member.place != Place::Body && found.contains_key(&member.name));
     match outside {
         Some(member) => Err(Problem::Unknown { path: join("", &member.name) }.into()),
         None => Ok(found),

@@ -39,7 +39,6 @@ pub(crate) fn to_text(kind: &Kind, value: &Value, format: TimestampFormat) -> St
 /// Epoch seconds, to the millisecond, as AWS gives them.
 pub(crate) fn rounded(seconds: f64) -> Value {
     let milliseconds = (seconds * 1000.0).round();
-    #[expect(clippy::cast_possible_truncation, reason = "a moment in milliseconds fits 64 bits")]
     let whole = (milliseconds / 1000.0).trunc() as i64;
     if milliseconds % 1000.0 == 0.0 { json!(whole) } else { json!(milliseconds / 1000.0) }
 }
@@ -50,7 +49,6 @@ fn moment_from_text(text: &str) -> Option<f64> {
         return Some(seconds);
     }
     let moment = OffsetDateTime::parse(text, &Rfc3339).or_else(|_| OffsetDateTime::parse(text, &Rfc2822)).ok()?;
-    #[expect(clippy::cast_precision_loss, reason = "milliseconds of this millennium are far below 2^52")]
     let milliseconds = (moment.unix_timestamp_nanos() / 1_000_000) as f64;
     Some(milliseconds / 1000.0)
 }
@@ -59,7 +57,6 @@ fn moment_to_text(seconds: f64, format: TimestampFormat) -> String {
     if format == TimestampFormat::UnixTimestamp {
         return rounded(seconds).to_string();
     }
-    #[expect(clippy::cast_possible_truncation, reason = "a moment in milliseconds fits 64 bits")]
     let milliseconds = (seconds * 1000.0).round() as i128;
     let moment = OffsetDateTime::from_unix_timestamp_nanos(milliseconds * 1_000_000)
         .unwrap_or(OffsetDateTime::UNIX_EPOCH)
@@ -96,7 +93,8 @@ mod tests {
 
     #[test]
     fn moments_are_read_in_any_form() {
-        let texts = ["2026-01-31T10:00:00Z", "2026-01-31T11:00:00.000+01:00", "1769853600", "Sat, 31 Jan 2026 10:00:00 +0000"];
+        let texts =
+            ["2026-01-31T10:00:00Z", "2026-01-31T11:00:00.000+01:00", "1769853600", "Sat, 31 Jan 2026 10:00:00 +0000"];
         for text in texts {
             let kind = Kind::Timestamp(TimestampFormat::Protocol);
 
@@ -106,7 +104,8 @@ mod tests {
 
     #[test]
     fn a_text_of_another_type_is_no_value() {
-        let cases = [(Kind::Integer, "ten"), (Kind::Integer, "3000000000"), (Kind::Boolean, "yes"), (Kind::Long, "1.5")];
+        let cases =
+            [(Kind::Integer, "ten"), (Kind::Integer, "3000000000"), (Kind::Boolean, "yes"), (Kind::Long, "1.5")];
         for (kind, text) in cases {
             assert_eq!(from_text(&kind, text), None, "{kind:?} {text}");
         }

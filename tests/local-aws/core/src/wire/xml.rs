@@ -82,7 +82,9 @@ pub(crate) fn decode(model: &Model, shape: &str, element: &Element, path: &str) 
                 .collect::<Result<Vec<_>, _>>()
                 .map(Value::Array)
         }
-        Kind::List { element: item, flattened: true } => Ok(Value::Array(vec![decode(model, &item.shape, element, path)?])),
+        Kind::List { element: item, flattened: true } => {
+            Ok(Value::Array(vec![decode(model, &item.shape, element, path)?]))
+        }
         Kind::Map { .. } => Err(wrong(model, shape, element, path)),
         kind => match element.children.is_empty().then(|| scalar::from_text(kind, &element.text)).flatten() {
             Some(value) => Ok(value),
@@ -192,7 +194,9 @@ mod tests {
 
     #[test]
     fn a_document_becomes_a_tree() {
-        let root = parse("<?xml version=\"1.0\"?>\n<n:A xmlns:n=\"u\"><B>1 &lt; 2&#33;</B><C/><B><![CDATA[<x>]]></B></n:A>").unwrap();
+        let root =
+            parse("<?xml version=\"1.0\"?>\n<n:A xmlns:n=\"u\"><B>1 &lt; 2&#33;</B><C/><B><![CDATA[<x>]]></B></n:A>")
+                .unwrap();
 
         assert_eq!(root.name, "A");
         let children: Vec<_> = root.children.iter().map(|child| (child.name.as_str(), child.text.as_str())).collect();

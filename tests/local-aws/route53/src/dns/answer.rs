@@ -40,7 +40,13 @@ enum Found {
 }
 
 /// Answer a question. `throw` gives a number below its argument.
-pub(super) fn answer(zones: &Zones, hosts: &Hosts, name: &Name, kind: RecordType, throw: &mut dyn FnMut(u64) -> u64) -> Answer {
+pub(super) fn answer(
+    zones: &Zones,
+    hosts: &Hosts,
+    name: &Name,
+    kind: RecordType,
+    throw: &mut dyn FnMut(u64) -> u64,
+) -> Answer {
     let mut at = canonical(&name.to_ascii());
     let mut records = Vec::new();
     for _ in 0..LONGEST_CHAIN {
@@ -63,7 +69,9 @@ pub(super) fn answer(zones: &Zones, hosts: &Hosts, name: &Name, kind: RecordType
 fn look(zones: &Zones, hosts: &Hosts, at: &str, kind: RecordType, throw: &mut dyn FnMut(u64) -> u64) -> Found {
     if let Some(address) = hosts.get(at) {
         return match (kind, name(at)) {
-            (RecordType::A, Some(name)) => Found::Records(vec![Record::from_rdata(name, ENDPOINT_TTL, RData::A(A(address)))]),
+            (RecordType::A, Some(name)) => {
+                Found::Records(vec![Record::from_rdata(name, ENDPOINT_TTL, RData::A(A(address)))])
+            }
             _ => Found::NoRecord(None),
         };
     }
@@ -210,9 +218,19 @@ mod tests {
         let cases: &[(&str, RecordType, ResponseCode, &[&str])] = &[
             ("db.example.com.", RecordType::A, ResponseCode::NoError, &[cname, endpoint]),
             ("DB.Example.com.", RecordType::CNAME, ResponseCode::NoError, &[cname]),
-            ("two.example.com.", RecordType::A, ResponseCode::NoError, &["two.example.com. 60 IN CNAME db.example.com.", cname, endpoint]),
+            (
+                "two.example.com.",
+                RecordType::A,
+                ResponseCode::NoError,
+                &["two.example.com. 60 IN CNAME db.example.com.", cname, endpoint],
+            ),
             ("db.example.com.", RecordType::AAAA, ResponseCode::NoError, &[cname]),
-            ("gone.example.com.", RecordType::A, ResponseCode::NXDomain, &["gone.example.com. 60 IN CNAME db-9.x.eu-west-1.rds.amazonaws.com."]),
+            (
+                "gone.example.com.",
+                RecordType::A,
+                ResponseCode::NXDomain,
+                &["gone.example.com. 60 IN CNAME db-9.x.eu-west-1.rds.amazonaws.com."],
+            ),
             ("db-1.x.eu-west-1.rds.amazonaws.com.", RecordType::A, ResponseCode::NoError, &[endpoint]),
             ("a.b.example.com.", RecordType::TXT, ResponseCode::NoError, &["a.b.example.com. 60 IN TXT hello there"]),
             ("b.example.com.", RecordType::A, ResponseCode::NoError, &[]),
@@ -224,7 +242,11 @@ mod tests {
         for (name, kind, code, records) in cases {
             let (found_code, found) = ask(&zones, name, *kind);
 
-            assert_eq!((found_code, found.iter().map(String::as_str).collect::<Vec<_>>()), (*code, records.to_vec()), "{name} {kind}");
+            assert_eq!(
+                (found_code, found.iter().map(String::as_str).collect::<Vec<_>>()),
+                (*code, records.to_vec()),
+                "{name} {kind}"
+            );
         }
         assert_eq!(ask(&zones, "loop.example.com.", RecordType::A).0, ResponseCode::ServFail);
     }

@@ -93,8 +93,13 @@ impl RequestHandler for Answers {
         metadata.recursion_available = true; // CNAMEs are followed to the endpoints, as a VPC's resolver does
         metadata.response_code = answer.code;
         let none: [&Record; 0] = [];
-        let message =
-            MessageResponseBuilder::from_message_request(request).build(metadata, &answer.records, none, &answer.soa, none);
+        let message = MessageResponseBuilder::from_message_request(request).build(
+            metadata,
+            &answer.records,
+            none,
+            &answer.soa,
+            none,
+        );
         match response.send_response(message).await {
             Ok(info) => info,
             Err(error) => {
