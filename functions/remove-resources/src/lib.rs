@@ -1,1 +1,100 @@
-//! (in the making)
+//! Remove what the run made outside the databases and DMS: schedule, copy (on the way back), snapshot, parameter groups,
+//! secrets.
+//!
+//! Changes:      scheduler, RDS (never the source), Secrets Manager
+//! Repeatable:   yes; what is gone stays gone, what goes is waited for
+//! Undo:         none
+//! If it dies:   AWS goes on deleting; the next look sees what is left
+//! Fails with:   AccessDenied (final), Throttled, ServiceUnavailable (retried)
+//!
+//! Everything is found by name and goes only if it carries the run's tag; the target needs more proof than that
+//! (`target.rs`). What stays although the run made it is named in the output: the copy of the source's parameter group,
+//! because detaching it would cost a reboot, and after OPEN the one that the target lives with.
+
+mod groups;
+mod secrets;
+mod target;
+
+use pgleap_contract::Outcome;
+use pgleap_contract::steps::{RemoveResourcesInput, RemoveResourcesOutput};
+use pgleap_step_kit::aws::Optional;
+use pgleap_step_kit::prelude::*;
+
+/// One look: everything that can go now is told to go.
+pub async fn run(ctx: &Ctx, input: RemoveResourcesInput) -> StepResult<RemoveResourcesOutput> {
+    let run = &input.run;
+    let rds = aws_sdk_rds::Client::new(ctx.aws());
+    let mut left = Left::default();
+
+    remove_schedule(&aws_sdk_scheduler::Client::new(ctx.aws()), &run.id.names().deadline_schedule()).await?;
+    match input.outcome {
+        Outcome::Back => target::remove(&rds, run, &mut left).await?,
+        Outcome::Open => target::release(&rds, run, &mut left).await?,
+    }
+    groups::remove(&rds, run, &mut left).await?;
+    secrets::remove(&aws_sdk_secretsmanager::Client::new(ctx.aws()), run, &mut left).await?;
+    Ok(left.output())
+}
+
+/// What is not gone: for a while, or for good.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Left {
+    going: Vec<String>,
+    kept: Vec<String>,
+}
+
+impl Left {
+    /// It goes; the next look sees whether it is gone.
+    pub(crate) fn going(&mut self, what: impl Into<String>) {
+        self.going.push(what.into());
+    }
+
+    /// It stays.
+    pub(crate) fn kept(&mut self, what: impl Into<String>) {
+        self.kept.push(what.into());
+    }
+
+    /// Whether the answer to "go" was yes, "gone already", or "not now".
+    pub(crate) fn asked<T>(&mut self, what: &str, answer: Result<T, AwsError>) -> StepResult<()> {
+        match answer {
+            Ok(_) => self.going(what),
+            Err(error) if error.is(Class::NotFound) => {}
+            Err(error) if error.is(Class::WrongState) => self.going(format!("{what}: {}", error.message)),
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
+    fn output(self) -> RemoveResourcesOutput {
+        RemoveResourcesOutput { done: self.going.is_empty(), waiting_for: self.going.join("; "), kept: self.kept }
+    }
+}
+
+async fn remove_schedule(scheduler: &aws_sdk_scheduler::Client, name: &str) -> StepResult<()> {
+    let answer = scheduler.delete_schedule().name(name).send().await;
+    answer.doing(format!("delete schedule {name}")).optional()?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gone_is_gone_and_not_now_is_waited_for() {
+        let refused = |class| AwsError { doing: String::new(), class, code: String::new(), message: "busy".to_owned() };
+        let mut left = Left::default();
+
+        left.asked("snapshot s", Err::<(), _>(refused(Class::NotFound))).expect("gone");
+        assert_eq!(left, Left::default());
+        left.asked("snapshot s", Err::<(), _>(refused(Class::WrongState))).expect("not now");
+        left.asked("instance i", Ok(())).expect("goes");
+        left.kept("group g");
+
+        assert!(left.asked("group g", Err::<(), _>(refused(Class::Denied))).is_err());
+        let output = left.output();
+        assert!(!output.done);
+        assert_eq!(output.waiting_for, "snapshot s: busy; instance i");
+        assert_eq!(output.kept, ["group g"]);
+    }
+}

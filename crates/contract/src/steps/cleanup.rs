@@ -28,3 +28,15 @@ pub struct RemoveResourcesInput {
     /// `open`: the target and its parameter group stay. `back`: what the run made of it is deleted.
     pub outcome: Outcome,
 }
+
+/// Output of `remove-resources`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RemoveResourcesOutput {
+    /// Nothing is left that may go.
+    pub done: bool,
+    /// What the next look hopes to see.
+    pub waiting_for: String,
+    /// What stays although the run made it, and why; a handful of sentences.
+    pub kept: Vec<String>,
+}
