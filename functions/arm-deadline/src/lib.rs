@@ -17,7 +17,6 @@ use aws_sdk_scheduler::Client;
 use aws_sdk_scheduler::types::{ActionAfterCompletion, FlexibleTimeWindow, FlexibleTimeWindowMode, RetryPolicy, Target};
 use pgleap_contract::steps::{ArmDeadlineOutput, RunOnly};
 use pgleap_contract::{Cutover, Run};
-use pgleap_step_kit::aws::Optional;
 use pgleap_step_kit::prelude::*;
 use serde_json::json;
 use time::OffsetDateTime;

@@ -3,7 +3,6 @@
 use aws_sdk_rds::Client;
 use aws_sdk_rds::types::{DbInstance, DbParameterGroup};
 use pgleap_contract::Run;
-use pgleap_step_kit::aws::Optional;
 use pgleap_step_kit::prelude::*;
 
 use crate::{Left, target};

@@ -17,7 +17,6 @@ mod target;
 
 use pgleap_contract::Outcome;
 use pgleap_contract::steps::{RemoveResourcesInput, RemoveResourcesOutput};
-use pgleap_step_kit::aws::Optional;
 use pgleap_step_kit::prelude::*;
 
 /// One look: everything that can go now is told to go.

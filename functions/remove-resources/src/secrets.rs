@@ -2,7 +2,6 @@
 
 use aws_sdk_secretsmanager::Client;
 use pgleap_contract::Run;
-use pgleap_step_kit::aws::Optional;
 use pgleap_step_kit::prelude::*;
 
 use crate::Left;

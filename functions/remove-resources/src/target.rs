@@ -8,7 +8,6 @@
 use aws_sdk_rds::Client;
 use aws_sdk_rds::types::{DbInstance, DbSnapshot, Tag};
 use pgleap_contract::Run;
-use pgleap_step_kit::aws::Optional;
 use pgleap_step_kit::prelude::*;
 
 use crate::Left;
