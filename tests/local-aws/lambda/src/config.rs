@@ -43,7 +43,8 @@ impl FunctionConfig {
 /// What all functions of a host share.
 #[derive(Debug, Clone)]
 pub struct HostConfig {
-    /// Where each function's log goes, as `<function>.log`.
+    /// Where each function's log goes, as `<function>.log`. Sandboxes work in it, so that whoever clears it of
+    /// processes finds them even when the host could not end them.
     pub log_folder: PathBuf,
     /// Scales the pauses between the attempts of an asynchronous invocation.
     pub clock: Clock,

@@ -113,7 +113,9 @@ impl LambdaHost {
     }
 
     /// Add a function, or give one a new configuration; sandboxes of the old one end when they are free.
-    pub fn register(&self, config: FunctionConfig) {
+    pub fn register(&self, mut config: FunctionConfig) {
+        // Sandboxes work in a folder of their own.
+        config.binary = std::path::absolute(&config.binary).unwrap_or(config.binary);
         let mut state = self.inner.state();
         let function = Function { config: config.clone(), idle: Vec::new(), running: 0, peak_rss: 0 };
         if let Some(old) = state.functions.insert(config.name, function) {
@@ -362,7 +364,7 @@ impl Inner {
         let config = function.config.clone();
         let id = self.next_sandbox.fetch_add(1, Ordering::Relaxed);
         let environment = self.environment(&config, id, environment);
-        let sandbox = Sandbox::start(name, &config.binary, environment, &self.logs)
+        let sandbox = Sandbox::start(name, &config.binary, &self.config.log_folder, environment, &self.logs)
             .map_err(|error| ApiError::internal(format!("start {}: {error}", config.binary.display())))?;
         state.sandboxes.retain(|_, sandbox| !sandbox.has_exited());
         state.sandboxes.insert(id, sandbox.clone());

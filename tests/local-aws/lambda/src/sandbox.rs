@@ -58,11 +58,13 @@ impl Sandbox {
     pub(crate) fn start(
         function: &str,
         binary: &Path,
+        folder: &Path,
         environment: impl IntoIterator<Item = (String, String)>,
         logs: &Arc<Logs>,
     ) -> std::io::Result<Arc<Self>> {
         let mut child = Command::new(binary)
             .env_clear()
+            .current_dir(folder)
             .envs(environment)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -29,6 +29,17 @@ impl SecretsManager {
         self.store().live().map(|secret| secret.name.clone()).collect()
     }
 
+    /// Keep a secret for a service of AWS (RDS's master passwords); the answer is its ARN.
+    pub fn keep(&self, name: &str, secret_string: &str) -> Result<String, ApiError> {
+        let call = Call::new("CreateSecret", json!({"Name": name, "SecretString": secret_string}));
+        self.create(&call).map(|answer| answer["ARN"].as_str().unwrap_or_default().to_owned())
+    }
+
+    /// Forget a secret at once, if it is there.
+    pub fn forget(&self, arn: &str) {
+        self.store().remove(arn);
+    }
+
     fn store(&self) -> MutexGuard<'_, Store> {
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -28,7 +28,8 @@ pub struct StatesConfig {
     pub endpoint: String,
     /// Factor on Wait states given in seconds and on the intervals of a Retry.
     pub wait_scale: f64,
-    /// Where the interpreter's own messages go.
+    /// Where the interpreter's own messages go. It works in that folder, so that whoever clears the folder of
+    /// processes finds it.
     pub log_file: PathBuf,
 }
 
@@ -62,6 +63,7 @@ impl StepFunctions {
             .args(["--endpoint", &config.endpoint, "--account", ACCOUNT, "--region", REGION])
             .args(["--wait-scale", &config.wait_scale.to_string()])
             .env("PYTHONDONTWRITEBYTECODE", "1")
+            .current_dir(config.log_file.parent().unwrap_or(Path::new("/")))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(log)

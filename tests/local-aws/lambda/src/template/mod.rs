@@ -153,6 +153,7 @@ mod tests {
 Parameters:
   Size: { Type: Number, Default: 64 }
   Stage: { Type: String }
+  Subnets: { Type: 'List<AWS::EC2::Subnet::Id>' }
 Conditions:
   IsTest: !Equals [!Ref Stage, test]
 Globals:
@@ -167,7 +168,7 @@ Resources:
       FunctionName: pgleap-fence-source
       Timeout: 6
       ReservedConcurrentExecutions: 1
-      Environment: { Variables: { LEVEL: debug, ROLE: !GetAtt Role.Arn, UNDO: !Sub '${UnfenceFunction.Arn}:live' } }
+      Environment: { Variables: { LEVEL: debug, ROLE: !GetAtt Role.Arn, UNDO: !Sub '${UnfenceFunction.Arn}:live', ALIAS: !Ref UnfenceFunction.Alias } }
   UnfenceFunction:
     Type: AWS::Serverless::Function
     Properties: { AutoPublishAlias: live }
@@ -190,7 +191,7 @@ Resources:
         assert_eq!((fence.name.as_str(), fence.binary.as_path()), ("pgleap-fence-source", Path::new("/f/fence-source")));
         assert_eq!((fence.memory_mib, fence.timeout, fence.reserved_concurrency), (64, Duration::from_secs(6), Some(1)));
         let undo = "arn:aws:lambda:eu-west-1:111122223333:function:UnfenceFunction:live";
-        let expected = [("LEVEL", "debug"), ("ROLE", "arn:aws:iam::111122223333:role/tester"), ("STAGE", "test"), ("UNDO", undo)];
+        let expected = [("ALIAS", undo), ("LEVEL", "debug"), ("ROLE", "arn:aws:iam::111122223333:role/tester"), ("STAGE", "test"), ("UNDO", undo)];
         assert_eq!(fence.environment, expected.map(|(key, value)| (key.to_owned(), value.to_owned())).into());
     }
 

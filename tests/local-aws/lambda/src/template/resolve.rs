@@ -42,6 +42,7 @@ pub(super) struct Resolver {
     values: BTreeMap<String, Value>,
     conditions: Value,
     resources: Value,
+    global_alias: Value,
 }
 
 impl Resolver {
@@ -51,17 +52,23 @@ impl Resolver {
             ("AWS::AccountId", ACCOUNT.into()),
             ("AWS::Partition", "aws".into()),
             ("AWS::URLSuffix", "amazonaws.com".into()),
-            ("AWS::StackName", "local".into()),
-            ("AWS::StackId", format!("arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/local/1").into()),
+            ("AWS::StackName", "pgleap".into()),
+            ("AWS::StackId", format!("arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/pgleap/1").into()),
             ("AWS::NoValue", Value::Null),
         ]
         .map(|(name, value): (&str, Value)| (name.to_owned(), value))
         .into();
         for (name, parameter) in template["Parameters"].as_object().into_iter().flatten() {
-            let value = parameters.get(name).map(|value| value.clone().into()).or_else(|| parameter.get("Default").cloned());
+            let given = parameters.get(name).map(|value| Value::from(value.clone()));
+            let value = given.or_else(|| parameter.get("Default").cloned()).or_else(|| of_no_meaning_here(parameter));
             values.insert(name.clone(), value.ok_or_else(|| TemplateError(format!("parameter {name} has no value")))?);
         }
-        Ok(Self { values, conditions: template["Conditions"].clone(), resources: template["Resources"].clone() })
+        Ok(Self {
+            values,
+            conditions: template["Conditions"].clone(),
+            resources: template["Resources"].clone(),
+            global_alias: template["Globals"]["Function"]["AutoPublishAlias"].clone(),
+        })
     }
 
     /// Is the resource's condition met?
@@ -122,6 +129,9 @@ impl Resolver {
         if let Some(value) = self.values.get(id) {
             return Ok(value.clone());
         }
+        if let Some((id, attribute)) = id.split_once('.') {
+            return self.attribute(id, attribute); // SAM's `!Ref Function.Alias`
+        }
         let by_arn = matches!(self.kind(id), Some("AWS::Serverless::StateMachine" | "AWS::StepFunctions::StateMachine" | "AWS::SNS::Topic"));
         let found = if by_arn { self.arn(id) } else { self.name(id) };
         found.map(Value::String).ok_or_else(|| TemplateError(format!("Ref to {id}, which is no parameter and no resource")))
@@ -131,6 +141,8 @@ impl Resolver {
         let value = match attribute {
             "Arn" => self.arn(id),
             "Name" => self.name(id),
+            "Alias" => self.alias(id).and_then(|alias| Some(format!("{}:{alias}", self.arn(id)?))),
+            "Version" => self.arn(id).map(|arn| format!("{arn}:1")),
             _ => None,
         };
         value.map(Value::String).ok_or_else(|| TemplateError(format!("the stand-in does not know {id}.{attribute}")))
@@ -181,6 +193,12 @@ impl Resolver {
         self.resources[id]["Type"].as_str()
     }
 
+    /// The alias that SAM publishes for a function.
+    fn alias(&self, id: &str) -> Option<&str> {
+        let own = &self.resources[id]["Properties"]["AutoPublishAlias"];
+        own.as_str().or_else(|| self.global_alias.as_str())
+    }
+
     pub(super) fn name(&self, id: &str) -> Option<String> {
         self.kind(id)?;
         let properties = &self.resources[id]["Properties"];
@@ -225,6 +243,12 @@ const NAME_PROPERTIES: [&str; 9] = [
     "Name",
     "AlarmName",
 ];
+
+/// The stand-in has no network of its own, so parameters that name parts of one need no value.
+fn of_no_meaning_here(parameter: &Value) -> Option<Value> {
+    let kind = parameter["Type"].as_str()?;
+    kind.contains("AWS::EC2::").then(|| "local".into())
+}
 
 fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()

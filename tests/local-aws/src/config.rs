@@ -1,0 +1,50 @@
+//! How a local AWS is started.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use local_aws_core::{Authorize, Fault};
+use local_aws_postgres::Durability;
+
+/// How a local AWS is started; the default suits tests.
+#[derive(Clone)]
+pub struct Config {
+    /// Factor on the delays that AWS would take (a snapshot's minutes, a Wait state): 0.01 turns 300 s into 3 s.
+    /// Time-outs, TTLs, deadlines and schedules stay real.
+    pub time_scale: f64,
+    /// Port of the API on 127.0.0.1; 0 takes a free one.
+    pub port: u16,
+    /// Port of the DNS server on 127.0.0.1, UDP and TCP; 0 takes a free one.
+    pub dns_port: u16,
+    /// How long a change of a record takes to reach the name servers (AWS: up to 60 s).
+    pub propagation: Duration,
+    /// How late a schedule fires (AWS: up to 60 s).
+    pub schedule_lateness: Duration,
+    /// What the servers' promises are worth.
+    pub durability: Durability,
+    /// Faults planned from the start.
+    pub faults: Vec<Fault>,
+    /// Whether Step Functions is there; its interpreter takes a second or two to start.
+    pub step_functions: bool,
+    /// Who may do what, beside the policies of deployed functions.
+    pub authorize: Option<Arc<dyn Authorize>>,
+    /// Leave the scratch folder (logs, data) where it is at the end.
+    pub keep: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            time_scale: 0.01,
+            port: 0,
+            dns_port: 0,
+            propagation: Duration::from_secs(1),
+            schedule_lateness: Duration::ZERO,
+            durability: Durability::default(),
+            faults: Vec::new(),
+            step_functions: true,
+            authorize: None,
+            keep: false,
+        }
+    }
+}

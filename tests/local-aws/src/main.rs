@@ -1,0 +1,70 @@
+//! `local-aws`: a local AWS until Ctrl-C, for looking around with the AWS CLI, `psql` and `dig`.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::Parser;
+use local_aws::{Config, LocalAws};
+use local_aws_core::Fault;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Start a local AWS (RDS, DMS, Route 53 with DNS, Secrets Manager, Scheduler, EventBridge, Lambda, Step Functions),
+/// print its addresses as shell exports, and run until Ctrl-C.
+#[derive(Debug, Parser)]
+#[command(name = "local-aws", version)]
+struct Arguments {
+    /// Factor on the delays that AWS would take: 0.01 turns 300 s into 3 s.
+    #[arg(long, default_value_t = 0.01)]
+    time_scale: f64,
+    /// Port of the API; 0 takes a free one.
+    #[arg(long, default_value_t = 0)]
+    port: u16,
+    /// Port of the DNS server; 0 takes a free one.
+    #[arg(long, default_value_t = 0)]
+    dns_port: u16,
+    /// Seconds that a change of a record takes to reach the name servers.
+    #[arg(long, default_value_t = 1.0)]
+    propagation: f64,
+    /// Plan a fault: service:operation:which:effect, for example dms:StartReplicationTask:1:lose-answer. Repeatable.
+    #[arg(long)]
+    fault: Vec<Fault>,
+    /// Leave the scratch folder with data and logs.
+    #[arg(long)]
+    keep: bool,
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_env_filter(tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into()))
+        .init();
+    let aws = LocalAws::start(Config {
+        time_scale: arguments.time_scale,
+        port: arguments.port,
+        dns_port: arguments.dns_port,
+        propagation: Duration::try_from_secs_f64(arguments.propagation)?,
+        faults: arguments.fault,
+        keep: arguments.keep,
+        ..Config::default()
+    })
+    .await?;
+    print(&aws);
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+        _ = terminate.recv() => {}
+    }
+    aws.stop().await;
+    Ok(())
+}
+
+#[allow(clippy::print_stdout, reason = "the addresses are what this program is for")]
+fn print(aws: &LocalAws) {
+    for (name, value) in aws.addresses() {
+        println!("export {name}={value}");
+    }
+    println!("export AWS_ACCESS_KEY_ID=operator AWS_SECRET_ACCESS_KEY=local");
+    println!("# files: {}", aws.scratch_folder().display());
+}
