@@ -1,1 +1,50 @@
-//! (in the making)
+//! Check the instance: everything that AWS can say about whether the run will work, before anything is touched.
+//!
+//! Changes:      nothing
+//! Repeatable:   yes
+//! Undo:         nothing to undo
+//! If it dies:   nothing has happened
+//! Fails with:   Throttled, ServiceUnavailable (retried); everything else that is wrong is a finding
+//!
+//! First all facts are gathered (`observe`); what could not be seen is itself a finding. Then every check of `checks`
+//! judges the facts. A new check is one file there and one line in its list.
+
+mod checks;
+mod facts;
+mod observe;
+mod versions;
+mod way;
+
+use pgleap_contract::steps::{CheckInstanceOutput, RunOnly, UpgradeWay};
+use pgleap_contract::{Findings, Server};
+use pgleap_step_kit::prelude::*;
+
+use facts::Facts;
+
+/// Gather, judge, answer.
+pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<CheckInstanceOutput> {
+    let facts = observe::observe(ctx, input.run).await?;
+    let mut findings = facts.unseen.clone();
+    findings.extend(checks::ALL.iter().flat_map(|check| check(&facts)));
+    for finding in &findings {
+        tracing::info!(check = finding.check, severity = ?finding.severity, found = finding.found, "finding");
+    }
+    Ok(CheckInstanceOutput { findings: Findings::collect(findings), source: server(&facts), way: way(&facts) })
+}
+
+fn server(facts: &Facts) -> Option<Server> {
+    let instance = facts.source.found()?;
+    let (host, port) = instance.endpoint.clone()?;
+    Some(Server { host, port, database: facts.database()?.to_owned() })
+}
+
+fn way(facts: &Facts) -> Option<UpgradeWay> {
+    let instance = facts.source.found()?;
+    Some(UpgradeWay {
+        from: instance.version.clone(),
+        hops: facts.way.as_ref()?.as_ref().ok()?.clone(),
+        dms_engine_version: checks::dms_engine::pick(facts)?.version.to_string(),
+        subnet_ids: instance.subnets.iter().map(|subnet| subnet.id.clone()).collect(),
+        security_group_ids: instance.security_groups.clone(),
+    })
+}

@@ -1,0 +1,29 @@
+//! The secret with the owner's login exists. Whether it opens the door is check-database's to find out.
+
+use pgleap_contract::Finding;
+
+use crate::facts::{Facts, Secret, Seen};
+
+const ID: &str = "login-secret";
+
+pub(crate) fn check(facts: &Facts) -> Vec<Finding> {
+    let name = &facts.run.source.login_secret;
+    let found = match facts.secret {
+        Seen::Missing => format!("there is no secret {name}"),
+        Seen::Found(Secret { deleted: true }) => format!("secret {name} is marked for deletion"),
+        _ => return Vec::new(),
+    };
+    vec![Finding::blocker(ID, found, "name a secret with username and password in source.loginSecret")]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::tests::assert_found;
+
+    #[test]
+    fn a_secret_that_is_gone_or_going_is_found() {
+        assert_found(|facts| facts.secret = Seen::Missing, &["b login-secret"]);
+        assert_found(|facts| facts.secret = Seen::Found(Secret { deleted: true }), &["b login-secret"]);
+    }
+}

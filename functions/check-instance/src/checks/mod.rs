@@ -1,0 +1,125 @@
+//! The checks. Each is a file with one pure function over the facts; a new one is a file and a line in [`ALL`].
+
+pub(crate) mod carried_on;
+pub(crate) mod database_named;
+pub(crate) mod dms_engine;
+pub(crate) mod dms_network;
+pub(crate) mod instance_class;
+pub(crate) mod instance_kind;
+pub(crate) mod instance_usable;
+pub(crate) mod login_secret;
+pub(crate) mod names_free;
+pub(crate) mod pending_modifications;
+pub(crate) mod record;
+pub(crate) mod upgrade_way;
+
+use pgleap_contract::Finding;
+
+use crate::facts::Facts;
+
+/// In the order in which an operator would ask.
+pub(crate) const ALL: &[fn(&Facts) -> Vec<Finding>] = &[
+    instance_usable::check,
+    instance_kind::check,
+    database_named::check,
+    pending_modifications::check,
+    upgrade_way::check,
+    instance_class::check,
+    dms_engine::check,
+    dms_network::check,
+    login_secret::check,
+    record::check,
+    names_free::check,
+    carried_on::check,
+];
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use pgleap_contract::Severity;
+    use serde_json::json;
+
+    use super::*;
+    use crate::facts::{DmsOffer, Instance, RecordSet, Routing, Secret, Seen, Subnet, Zone};
+    use crate::versions::DmsVersion;
+
+    pub(crate) const HOST: &str = "orders.c9x.eu-west-1.rds.amazonaws.com";
+
+    /// A world in which nothing is wrong: a case changes one thing.
+    pub(crate) fn good() -> Facts {
+        let run = serde_json::from_value(json!({
+            "id": "r", "executionArn": "arn", "mode": "upgrade", "replication": {}, "choices": {}, "limits": {},
+            "source": {"instance": "orders", "loginSecret": "s"}, "target": {"version": "17", "instance": "orders-v17"},
+            "record": {"zoneId": "Z", "name": "db.example.com"}
+        }));
+        let subnet = |n: u8| Subnet { id: format!("subnet-{n}"), zone: format!("eu-west-1{}", char::from(b'a' + n)) };
+        Facts {
+            run: run.expect("a run"),
+            unseen: Vec::new(),
+            source: Seen::Found(Instance {
+                status: "available".to_owned(),
+                engine: "postgres".to_owned(),
+                version: "13.23".to_owned(),
+                class: "db.r6g.large".to_owned(),
+                database: Some("orders".to_owned()),
+                endpoint: Some((HOST.to_owned(), 5432)),
+                subnets: vec![subnet(0), subnet(1)],
+                security_groups: vec!["sg-1".to_owned()],
+                ..Instance::default()
+            }),
+            way: Some(Ok(vec![pgleap_contract::steps::UpgradeHop { version: "17.4".to_owned(), family: "postgres17".to_owned() }])),
+            class_not_orderable: Vec::new(),
+            dms: vec![DmsOffer { version: DmsVersion(3, 6, 1), class: "dms.r6i.large".to_owned() }],
+            secret: Seen::Found(Secret { deleted: false }),
+            zone: Seen::Found(Zone { name: "example.com.".to_owned() }),
+            records: vec![RecordSet {
+                kind: "CNAME".to_owned(),
+                identifier: None,
+                routing: Routing::Simple,
+                values: vec![HOST.to_owned()],
+                ttl: Some(60),
+            }],
+            taken: Vec::new(),
+        }
+    }
+
+    /// The good world's source, to be changed.
+    pub(crate) fn instance(facts: &mut Facts) -> &mut Instance {
+        match &mut facts.source {
+            Seen::Found(instance) => instance,
+            _ => unreachable!("the good world has a source"),
+        }
+    }
+
+    /// What all checks find: `b` or `w`, then the id.
+    pub(crate) fn found(facts: &Facts) -> Vec<String> {
+        let word = |finding: &Finding| match finding.severity {
+            Severity::Blocker => format!("b {}", finding.check),
+            Severity::Warning => format!("w {}", finding.check),
+        };
+        ALL.iter().flat_map(|check| check(facts)).map(|finding| word(&finding)).collect()
+    }
+
+    /// Asserts what a change of the good world is found as.
+    pub(crate) fn assert_found(change: impl FnOnce(&mut Facts), expected: &[&str]) {
+        let mut facts = good();
+        change(&mut facts);
+        assert_eq!(found(&facts), expected, "{facts:#?}");
+    }
+
+    #[test]
+    fn nothing_is_found_where_nothing_is_wrong() {
+        assert_found(|_| (), &[]);
+    }
+
+    #[test]
+    fn what_could_not_be_seen_is_not_judged() {
+        let blind = |facts: &mut Facts| {
+            facts.source = Seen::Unseen;
+            facts.way = None;
+            facts.secret = Seen::Unseen;
+            facts.zone = Seen::Unseen;
+            facts.records.clear();
+        };
+        assert_found(blind, &[]);
+    }
+}

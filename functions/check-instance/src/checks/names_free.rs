@@ -1,0 +1,39 @@
+//! The names that the run will use are free. What an earlier run of the same id left would be taken for this run's own: a
+//! snapshot of last month for the source as it is now.
+
+use pgleap_contract::Finding;
+
+use crate::facts::Facts;
+
+const ID: &str = "names-free";
+
+pub(crate) fn check(facts: &Facts) -> Vec<Finding> {
+    let kept = facts.run.id.names().source_parameter_group();
+    // The source lives with the group that an earlier run of this id left to it, or the group is there to be attached.
+    let in_the_way = facts.taken.iter().filter(|taken| !(taken.ours && taken.kind == "parameter group" && taken.name == kept));
+    in_the_way
+        .map(|taken| {
+            let (kind, name) = (taken.kind, &taken.name);
+            let whose = if taken.ours { "left by an earlier run of this id" } else { "not of this run" };
+            Finding::blocker(ID, format!("{kind} {name} exists already, {whose}"), "remove it, or choose another runId or target.instance")
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::checks::tests::assert_found;
+    use crate::facts::Taken;
+
+    fn taken(kind: &'static str, name: &str, ours: bool) -> Vec<Taken> {
+        vec![Taken { kind, name: name.to_owned(), ours }]
+    }
+
+    #[test]
+    fn a_name_in_use_is_found_but_for_the_group_that_a_source_keeps() {
+        assert_found(|facts| facts.taken = taken("instance", "orders-v17", false), &["b names-free"]);
+        assert_found(|facts| facts.taken = taken("snapshot", "pgleap-r-snapshot", true), &["b names-free"]);
+        assert_found(|facts| facts.taken = taken("parameter group", "pgleap-r-source", false), &["b names-free"]);
+        assert_found(|facts| facts.taken = taken("parameter group", "pgleap-r-source", true), &[]);
+    }
+}

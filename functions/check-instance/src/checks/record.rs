@@ -1,0 +1,122 @@
+//! The record is one that the cutover can move: a CNAME, simple or weighted, that leads to the source.
+
+use pgleap_contract::Finding;
+use pgleap_record::same_host;
+
+use crate::facts::{Facts, RecordSet, Routing, Seen};
+
+const ID: &str = "record";
+const ELSEWHERE: &str = "record-elsewhere";
+const TTL: &str = "record-ttl";
+
+/// A TTL in seconds above which the wait for old answers is worth a word.
+const LONG_TTL: i64 = 3_600;
+
+pub(crate) fn check(facts: &Facts) -> Vec<Finding> {
+    let record = &facts.run.record;
+    match &facts.zone {
+        Seen::Unseen => return Vec::new(),
+        Seen::Missing => {
+            let found = format!("there is no hosted zone {}", record.zone_id);
+            return vec![Finding::blocker(ID, found, "correct record.zoneId")];
+        }
+        Seen::Found(zone) if !is_under(&record.name, &zone.name) => {
+            let found = format!("{} does not lie in zone {} ({})", record.name, record.zone_id, zone.name);
+            return vec![Finding::blocker(ID, found, "correct record.name or record.zoneId")];
+        }
+        Seen::Found(_) => (),
+    }
+    let (members, others): (Vec<_>, Vec<_>) = facts.records.iter().partition(|set| set.kind == "CNAME");
+    if members.is_empty() {
+        let kinds: Vec<_> = others.iter().map(|set| set.kind.as_str()).collect();
+        let found = match kinds[..] {
+            [] => format!("there is no record {}", record.name),
+            _ => format!("{} is no CNAME but {}", record.name, kinds.join(", ")),
+        };
+        return vec![Finding::blocker(ID, found, "let the clients follow a CNAME to the instance's endpoint")];
+    }
+    let endpoint = facts.source.found().and_then(|instance| instance.endpoint.as_ref());
+    let mut findings: Vec<_> = members.iter().filter_map(|member| unfit(&record.name, member)).collect();
+    if let Some((host, _port)) = endpoint {
+        findings.extend(leads_to(&record.name, &members, host));
+    }
+    findings.extend(long_ttl(&record.name, &members));
+    findings
+}
+
+fn is_under(name: &str, zone: &str) -> bool {
+    let zone = zone.trim_end_matches('.').to_ascii_lowercase();
+    name.strip_suffix(zone.as_str()).is_some_and(|rest| rest.ends_with('.'))
+}
+
+fn unfit(name: &str, member: &RecordSet) -> Option<Finding> {
+    let label = member.identifier.as_deref().map_or(String::new(), |identifier| format!(" (set {identifier})"));
+    let found = match (&member.routing, member.values.len()) {
+        (Routing::Other(policy), _) => format!("{name}{label} has {policy} routing"),
+        (_, 1) => return None,
+        (_, 0) => format!("{name}{label} is an alias"),
+        _ => format!("{name}{label} has several values"),
+    };
+    Some(Finding::blocker(ID, found, "only simple and weighted CNAME records can be moved"))
+}
+
+/// Members that name another host keep it; where one of those gets traffic, clients are not all on the source.
+fn leads_to(name: &str, members: &[&RecordSet], endpoint: &str) -> Option<Finding> {
+    let here = |member: &RecordSet| member.values.iter().any(|value| same_host(value, endpoint));
+    let gets_traffic = |member: &RecordSet| member.routing != Routing::Weighted(0);
+    if !members.iter().any(|member| here(member) && (gets_traffic(member) || members.iter().all(|other| !gets_traffic(other)))) {
+        let values: Vec<_> = members.iter().flat_map(|member| &member.values).map(String::as_str).collect();
+        let found = format!("{name} leads to {}, not to the source's endpoint {endpoint}", values.join(", "));
+        return Some(Finding::blocker(ID, found, "name the record that the clients of this source follow"));
+    }
+    let elsewhere: Vec<_> = members.iter().filter(|member| !here(member) && gets_traffic(member)).collect();
+    let values: Vec<_> = elsewhere.iter().flat_map(|member| &member.values).map(String::as_str).collect();
+    (!values.is_empty()).then(|| {
+        let found = format!("{name} also leads to {}; those members stay as they are", values.join(", "));
+        Finding::warning(ELSEWHERE, found, "make sure that nobody writes through them")
+    })
+}
+
+fn long_ttl(name: &str, members: &[&RecordSet]) -> Option<Finding> {
+    let ttl = members.iter().filter_map(|member| member.ttl).max().filter(|ttl| *ttl > LONG_TTL)?;
+    let found = format!("{name} has a TTL of {ttl} s; after lowering it the run waits that long before the cutover");
+    Some(Finding::warning(TTL, found, "lower it now to save the wait"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::tests::{HOST, assert_found};
+
+    fn member(identifier: &str, weight: i64, value: &str) -> RecordSet {
+        RecordSet {
+            kind: "CNAME".to_owned(),
+            identifier: Some(identifier.to_owned()),
+            routing: Routing::Weighted(weight),
+            values: vec![value.to_owned()],
+            ttl: Some(60),
+        }
+    }
+
+    #[test]
+    fn a_record_that_cannot_be_moved_is_found() {
+        assert_found(|facts| facts.zone = Seen::Missing, &["b record"]);
+        assert_found(|facts| facts.run.record.name = "db.example.org".to_owned(), &["b record"]);
+        assert_found(|facts| facts.run.record.name = "example.com".to_owned(), &["b record"]);
+        assert_found(|facts| facts.records.clear(), &["b record"]);
+        assert_found(|facts| facts.records[0].kind = "A".to_owned(), &["b record"]);
+        assert_found(|facts| facts.records[0].routing = Routing::Other("latency"), &["b record"]);
+        assert_found(|facts| facts.records[0].values = vec!["other.example.com".to_owned()], &["b record"]);
+        assert_found(|facts| facts.records[0].values.clear(), &["b record", "b record"]);
+    }
+
+    #[test]
+    fn a_group_that_leads_to_the_source_will_do() {
+        assert_found(|facts| facts.records[0].values = vec![format!("{}.", HOST.to_uppercase())], &[]);
+        assert_found(|facts| facts.records = vec![member("a", 10, HOST), member("b", 0, "other")], &[]);
+        assert_found(|facts| facts.records = vec![member("a", 0, HOST), member("b", 0, "other")], &[]);
+        assert_found(|facts| facts.records = vec![member("a", 0, HOST), member("b", 5, "other")], &["b record"]);
+        assert_found(|facts| facts.records = vec![member("a", 10, HOST), member("b", 5, "other")], &["w record-elsewhere"]);
+        assert_found(|facts| facts.records[0].ttl = Some(86_400), &["w record-ttl"]);
+    }
+}

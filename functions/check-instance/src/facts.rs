@@ -1,0 +1,129 @@
+//! What is known of the world, as plain data: checks take nothing else, so their tests need nothing else.
+
+use pgleap_contract::steps::UpgradeHop;
+use pgleap_contract::{Finding, Run};
+
+use crate::versions::DmsVersion;
+
+/// One look at a thing that may not exist, or that we may not be allowed to see.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Seen<T> {
+    Found(T),
+    Missing,
+    /// The reason is among [`Facts::unseen`].
+    Unseen,
+}
+
+impl<T> Seen<T> {
+    pub(crate) fn found(&self) -> Option<&T> {
+        match self {
+            Seen::Found(thing) => Some(thing),
+            Seen::Missing | Seen::Unseen => None,
+        }
+    }
+}
+
+/// Everything that the checks judge.
+#[derive(Debug, Clone)]
+pub(crate) struct Facts {
+    pub(crate) run: Run,
+    /// What could not be seen: each is a blocker by itself.
+    pub(crate) unseen: Vec<Finding>,
+    pub(crate) source: Seen<Instance>,
+    /// The way to the wanted version, or why there is none; absent if versions or source could not be seen.
+    pub(crate) way: Option<Result<Vec<UpgradeHop>, String>>,
+    /// Versions on the way on which the source's class cannot be ordered.
+    pub(crate) class_not_orderable: Vec<String>,
+    pub(crate) dms: Vec<DmsOffer>,
+    pub(crate) secret: Seen<Secret>,
+    pub(crate) zone: Seen<Zone>,
+    /// Every record set of the record's name, whatever its type.
+    pub(crate) records: Vec<RecordSet>,
+    /// Things that exist already and have a name that the run would use.
+    pub(crate) taken: Vec<Taken>,
+}
+
+impl Facts {
+    /// The database to upgrade.
+    pub(crate) fn database(&self) -> Option<&str> {
+        self.run.source.database.as_deref().or_else(|| self.source.found()?.database.as_deref())
+    }
+}
+
+/// The source, as RDS describes it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Instance {
+    pub(crate) status: String,
+    pub(crate) engine: String,
+    pub(crate) version: String,
+    pub(crate) class: String,
+    pub(crate) database: Option<String>,
+    pub(crate) endpoint: Option<(String, u16)>,
+    pub(crate) replica_of: Option<String>,
+    pub(crate) cluster: Option<String>,
+    pub(crate) replicas: Vec<String>,
+    /// Names of the modifications that wait.
+    pub(crate) pending: Vec<String>,
+    pub(crate) subnets: Vec<Subnet>,
+    pub(crate) security_groups: Vec<String>,
+    pub(crate) managed_secret: Option<String>,
+    pub(crate) iam_authentication: bool,
+}
+
+/// A subnet of the source's subnet group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Subnet {
+    pub(crate) id: String,
+    pub(crate) zone: String,
+}
+
+/// What DMS offers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct DmsOffer {
+    pub(crate) version: DmsVersion,
+    pub(crate) class: String,
+}
+
+/// The secret of the input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Secret {
+    pub(crate) deleted: bool,
+}
+
+/// The hosted zone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Zone {
+    /// With a trailing dot.
+    pub(crate) name: String,
+}
+
+/// One record set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RecordSet {
+    /// `CNAME`, `A`, ..
+    pub(crate) kind: String,
+    pub(crate) identifier: Option<String>,
+    pub(crate) routing: Routing,
+    /// Empty for an alias.
+    pub(crate) values: Vec<String>,
+    pub(crate) ttl: Option<i64>,
+}
+
+/// How Route 53 chooses among the members of a group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Routing {
+    Simple,
+    Weighted(i64),
+    /// Latency, failover, geolocation, ..
+    Other(&'static str),
+}
+
+/// Something that has a name of ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Taken {
+    /// `snapshot`, `parameter group`, ..
+    pub(crate) kind: &'static str,
+    pub(crate) name: String,
+    /// It carries the run's tag.
+    pub(crate) ours: bool,
+}

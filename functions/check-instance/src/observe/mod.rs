@@ -1,0 +1,91 @@
+//! Gathering the facts. A call that AWS refuses for good becomes a finding and the rest goes on, so that one report names
+//! everything that is wrong; a call that another attempt may mend fails the step, which is tried again.
+
+mod dms;
+mod names;
+mod rds;
+mod record;
+
+use pgleap_contract::{Finding, Run};
+use pgleap_step_kit::prelude::*;
+
+use crate::facts::{Facts, Secret, Seen};
+use crate::versions::EngineVersion;
+use crate::way;
+
+/// Look at everything.
+pub(crate) async fn observe(ctx: &Ctx, run: Run) -> StepResult<Facts> {
+    let mut eyes = Eyes::default();
+    let rds = aws_sdk_rds::Client::new(ctx.aws());
+    let dms = aws_sdk_databasemigration::Client::new(ctx.aws());
+    let secrets = aws_sdk_secretsmanager::Client::new(ctx.aws());
+    let route53 = aws_sdk_route53::Client::new(ctx.aws());
+
+    let source = eyes.thing(rds::instance(&rds, &run.source.instance).await)?;
+    let versions: Vec<EngineVersion> = eyes.list(rds::versions(&rds).await)?;
+    let way = match source.found() {
+        Some(source) if !versions.is_empty() => Some(way::find(&versions, &source.version, &run.target.version)),
+        _ => None,
+    };
+    let hops = way.clone().and_then(Result::ok).unwrap_or_default();
+    let class = source.found().map(|source| source.class.clone()).unwrap_or_default();
+    let mut class_not_orderable = Vec::new();
+    for hop in &hops {
+        if eyes.thing(rds::orderable(&rds, &class, &hop.version).await)? == Seen::Missing {
+            class_not_orderable.push(hop.version.clone());
+        }
+    }
+    let dms_offers = eyes.list(dms::offers(&dms).await)?;
+    let secret = eyes.thing(secret(&secrets, &run.source.login_secret).await)?;
+    let zone = eyes.thing(record::zone(&route53, &run.record.zone_id).await)?;
+    let records = match zone {
+        Seen::Found(_) => eyes.list(record::sets(&route53, &run.record).await)?,
+        _ => Vec::new(),
+    };
+    let families: Vec<&str> = hops.iter().map(|hop| hop.family.as_str()).collect();
+    let taken = names::taken(&mut eyes, &rds, &dms, &secrets, &run, &families).await?;
+    let unseen = eyes.unseen;
+    Ok(Facts { run, unseen, source, way, class_not_orderable, dms: dms_offers, secret, zone, records, taken })
+}
+
+/// What could not be seen.
+#[derive(Default)]
+struct Eyes {
+    unseen: Vec<Finding>,
+}
+
+impl Eyes {
+    /// A thing that may not exist.
+    fn thing<T>(&mut self, answer: Result<Option<T>, AwsError>) -> StepResult<Seen<T>> {
+        match answer {
+            Ok(Some(thing)) => Ok(Seen::Found(thing)),
+            Ok(None) => Ok(Seen::Missing),
+            Err(error) => self.blind(error).map(|()| Seen::Unseen),
+        }
+    }
+
+    /// A list; empty if it could not be seen.
+    fn list<T>(&mut self, answer: Result<Vec<T>, AwsError>) -> StepResult<Vec<T>> {
+        match answer {
+            Ok(list) => Ok(list),
+            Err(error) => self.blind(error).map(|()| Vec::new()),
+        }
+    }
+
+    fn blind(&mut self, error: AwsError) -> StepResult<()> {
+        if error.is(Class::Throttled) || error.is(Class::Unavailable) {
+            return Err(error.into());
+        }
+        let remedy = match error.class {
+            Class::Denied => "allow the step's role this action (infra/policies/check-instance)",
+            _ => "the message has AWS's words",
+        };
+        self.unseen.push(Finding::blocker("not-seen", error.to_string(), remedy));
+        Ok(())
+    }
+}
+
+async fn secret(client: &aws_sdk_secretsmanager::Client, id: &str) -> Result<Option<Secret>, AwsError> {
+    let answer = client.describe_secret().secret_id(id).send().await.doing(format!("describe secret {id}")).optional()?;
+    Ok(answer.map(|secret| Secret { deleted: secret.deleted_date().is_some() }))
+}

@@ -1,0 +1,126 @@
+//! Which of the names that the run will use are taken. Nothing of the run can exist when preflight begins, but for the
+//! parameter group that an earlier run left to the source.
+
+use aws_sdk_databasemigration::types::Filter;
+use aws_sdk_databasemigration as dms;
+use aws_sdk_rds as rds;
+use aws_sdk_secretsmanager as secrets;
+use pgleap_step_kit::prelude::*;
+
+use super::Eyes;
+use crate::facts::{Seen, Taken};
+
+pub(super) async fn taken(
+    eyes: &mut Eyes,
+    rds: &rds::Client,
+    dms: &dms::Client,
+    secrets: &secrets::Client,
+    run: &Run,
+    families: &[&str],
+) -> StepResult<Vec<Taken>> {
+    let names = run.id.names();
+    let mut looks = vec![snapshot(rds, run, names.snapshot()).await];
+    if let Some(target) = &run.target.instance {
+        looks.push(instance(rds, run, target.clone()).await);
+    }
+    let mut groups = vec![names.source_parameter_group(), names.quiet_parameter_group()];
+    groups.extend(families.iter().map(|family| names.target_parameter_group(family)));
+    for group in groups {
+        looks.push(parameter_group(rds, run, group).await);
+    }
+    for secret in [names.work_secret(), names.dms_source_secret(), names.dms_target_secret()] {
+        looks.push(of_secret(secrets, run, secret).await);
+    }
+    looks.extend([
+        replication_instance(dms, names.replication_instance()).await,
+        task(dms, names.task()).await,
+        endpoint(dms, names.source_endpoint()).await,
+        endpoint(dms, names.target_endpoint()).await,
+        subnet_group(dms, names.replication_subnet_group()).await,
+    ]);
+    let mut all = Vec::new();
+    for look in looks {
+        if let Seen::Found(found) = eyes.thing(look)? {
+            all.push(found);
+        }
+    }
+    Ok(all)
+}
+
+type Look = Result<Option<Taken>, AwsError>;
+
+fn is_ours<'a>(run: &Run, mut tags: impl Iterator<Item = (Option<&'a str>, Option<&'a str>)>) -> bool {
+    tags.any(|tag| tag == (Some(Names::TAG), Some(run.id.as_str())))
+}
+
+async fn snapshot(client: &rds::Client, run: &Run, name: String) -> Look {
+    let answer = client.describe_db_snapshots().db_snapshot_identifier(&name).send().await;
+    let found = answer.doing(format!("describe snapshot {name}")).optional()?;
+    let found = found.and_then(|found| found.db_snapshots.unwrap_or_default().into_iter().next());
+    Ok(found.map(|found| {
+        let ours = is_ours(run, found.tag_list().iter().map(|tag| (tag.key(), tag.value())));
+        Taken { kind: "snapshot", name, ours }
+    }))
+}
+
+async fn instance(client: &rds::Client, run: &Run, name: String) -> Look {
+    let answer = client.describe_db_instances().db_instance_identifier(&name).send().await;
+    let found = answer.doing(format!("describe instance {name}")).optional()?;
+    let found = found.and_then(|found| found.db_instances.unwrap_or_default().into_iter().next());
+    Ok(found.map(|found| {
+        let ours = is_ours(run, found.tag_list().iter().map(|tag| (tag.key(), tag.value())));
+        Taken { kind: "instance", name, ours }
+    }))
+}
+
+async fn parameter_group(client: &rds::Client, run: &Run, name: String) -> Look {
+    let answer = client.describe_db_parameter_groups().db_parameter_group_name(&name).send().await;
+    let found = answer.doing(format!("describe parameter group {name}")).optional()?;
+    let group = found.and_then(|found| found.db_parameter_groups.unwrap_or_default().into_iter().next());
+    let Some(arn) = group.and_then(|group| group.db_parameter_group_arn) else { return Ok(None) };
+    let tags = client.list_tags_for_resource().resource_name(arn).send().await.doing(format!("list tags of {name}"))?;
+    let ours = is_ours(run, tags.tag_list().iter().map(|tag| (tag.key(), tag.value())));
+    Ok(Some(Taken { kind: "parameter group", name, ours }))
+}
+
+async fn of_secret(client: &secrets::Client, run: &Run, name: String) -> Look {
+    let answer = client.describe_secret().secret_id(&name).send().await;
+    let found = answer.doing(format!("describe secret {name}")).optional()?;
+    Ok(found.map(|found| {
+        let ours = is_ours(run, found.tags().iter().map(|tag| (tag.key(), tag.value())));
+        Taken { kind: "secret", name, ours }
+    }))
+}
+
+fn by(name: &str, value: &str) -> Filter {
+    Filter::builder().name(name).values(value).build().expect("name and value are given")
+}
+
+/// DMS shows no tags where it describes; a name that begins with the run's prefix is the run's or in its way all the same.
+fn of_dms(kind: &'static str, name: String, found: bool) -> Option<Taken> {
+    found.then_some(Taken { kind, name, ours: true })
+}
+
+async fn replication_instance(client: &dms::Client, name: String) -> Look {
+    let answer = client.describe_replication_instances().filters(by("replication-instance-id", &name)).send().await;
+    let found = answer.doing(format!("describe replication instance {name}")).optional()?;
+    Ok(of_dms("replication instance", name, found.is_some_and(|found| !found.replication_instances().is_empty())))
+}
+
+async fn task(client: &dms::Client, name: String) -> Look {
+    let answer = client.describe_replication_tasks().filters(by("replication-task-id", &name)).without_settings(true).send().await;
+    let found = answer.doing(format!("describe replication task {name}")).optional()?;
+    Ok(of_dms("replication task", name, found.is_some_and(|found| !found.replication_tasks().is_empty())))
+}
+
+async fn endpoint(client: &dms::Client, name: String) -> Look {
+    let answer = client.describe_endpoints().filters(by("endpoint-id", &name)).send().await;
+    let found = answer.doing(format!("describe DMS endpoint {name}")).optional()?;
+    Ok(of_dms("DMS endpoint", name, found.is_some_and(|found| !found.endpoints().is_empty())))
+}
+
+async fn subnet_group(client: &dms::Client, name: String) -> Look {
+    let answer = client.describe_replication_subnet_groups().filters(by("replication-subnet-group-id", &name)).send().await;
+    let found = answer.doing(format!("describe replication subnet group {name}")).optional()?;
+    Ok(of_dms("replication subnet group", name, found.is_some_and(|found| !found.replication_subnet_groups().is_empty())))
+}

@@ -1,0 +1,105 @@
+//! What RDS says.
+
+use aws_sdk_rds::Client;
+use aws_sdk_rds::types::{DbInstance, PendingModifiedValues};
+use pgleap_step_kit::prelude::*;
+
+use crate::facts::{Instance, Subnet};
+use crate::versions::EngineVersion;
+
+pub(super) async fn instance(client: &Client, name: &str) -> Result<Option<Instance>, AwsError> {
+    let answer = client.describe_db_instances().db_instance_identifier(name).send().await;
+    let found = answer.doing(format!("describe instance {name}")).optional()?;
+    Ok(found.and_then(|found| found.db_instances().first().map(plain)))
+}
+
+fn plain(instance: &DbInstance) -> Instance {
+    let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
+    let endpoint = instance.endpoint().and_then(|endpoint| {
+        Some((endpoint.address()?.to_owned(), u16::try_from(endpoint.port()?).ok()?))
+    });
+    let subnets = instance.db_subnet_group().map(|group| group.subnets()).unwrap_or_default().iter().map(|subnet| Subnet {
+        id: text(subnet.subnet_identifier()),
+        zone: text(subnet.subnet_availability_zone().and_then(|zone| zone.name())),
+    });
+    let groups = instance.vpc_security_groups().iter().filter_map(|group| group.vpc_security_group_id());
+    let mut replicas = instance.read_replica_db_instance_identifiers().to_vec();
+    replicas.extend_from_slice(instance.read_replica_db_cluster_identifiers());
+    Instance {
+        status: text(instance.db_instance_status()),
+        engine: text(instance.engine()),
+        version: text(instance.engine_version()),
+        class: text(instance.db_instance_class()),
+        database: instance.db_name().map(str::to_owned),
+        endpoint,
+        replica_of: instance.read_replica_source_db_instance_identifier().map(str::to_owned),
+        cluster: instance.db_cluster_identifier().map(str::to_owned),
+        replicas,
+        pending: instance.pending_modified_values().map(pending).unwrap_or_default(),
+        subnets: subnets.collect(),
+        security_groups: groups.map(str::to_owned).collect(),
+        managed_secret: instance.master_user_secret().and_then(|secret| secret.secret_arn()).map(str::to_owned),
+        iam_authentication: instance.iam_database_authentication_enabled().unwrap_or(false),
+    }
+}
+
+/// Names only: a waiting password is among the values.
+fn pending(values: &PendingModifiedValues) -> Vec<String> {
+    let waiting = [
+        ("AdditionalStorageVolumes", !values.additional_storage_volumes().is_empty()),
+        ("AllocatedStorage", values.allocated_storage().is_some()),
+        ("BackupRetentionPeriod", values.backup_retention_period().is_some()),
+        ("CACertificateIdentifier", values.ca_certificate_identifier().is_some()),
+        ("DBInstanceClass", values.db_instance_class().is_some()),
+        ("DBInstanceIdentifier", values.db_instance_identifier().is_some()),
+        ("DBSubnetGroupName", values.db_subnet_group_name().is_some()),
+        ("DedicatedLogVolume", values.dedicated_log_volume().is_some()),
+        ("Engine", values.engine().is_some()),
+        ("EngineVersion", values.engine_version().is_some()),
+        ("IAMDatabaseAuthenticationEnabled", values.iam_database_authentication_enabled().is_some()),
+        ("Iops", values.iops().is_some()),
+        ("LicenseModel", values.license_model().is_some()),
+        ("MasterUserPassword", values.master_user_password().is_some()),
+        ("MultiAZ", values.multi_az().is_some()),
+        ("PendingCloudwatchLogsExports", values.pending_cloudwatch_logs_exports().is_some()),
+        ("Port", values.port().is_some()),
+        ("ProcessorFeatures", !values.processor_features().is_empty()),
+        ("StorageThroughput", values.storage_throughput().is_some()),
+        ("StorageType", values.storage_type().is_some()),
+    ];
+    waiting.iter().filter(|(_, waits)| *waits).map(|(name, _)| (*name).to_owned()).collect()
+}
+
+/// Every version, the ones that cannot be ordered any more too: the source may run one of them.
+pub(super) async fn versions(client: &Client) -> Result<Vec<EngineVersion>, AwsError> {
+    let mut all = Vec::new();
+    let mut pages = client.describe_db_engine_versions().engine("postgres").include_all(true).into_paginator().send();
+    while let Some(page) = pages.next().await {
+        let page = page.doing("describe engine versions of postgres")?;
+        all.extend(page.db_engine_versions().iter().map(|version| EngineVersion {
+            text: version.engine_version().unwrap_or_default().to_owned(),
+            family: version.db_parameter_group_family().unwrap_or_default().to_owned(),
+            available: version.status().is_none_or(|status| status == "available"),
+            targets: version
+                .valid_upgrade_target()
+                .iter()
+                .filter(|target| target.engine().is_none_or(|engine| engine == "postgres"))
+                .filter_map(|target| target.engine_version().map(str::to_owned))
+                .collect(),
+        }));
+    }
+    Ok(all)
+}
+
+/// Whether a class can be ordered with a version.
+pub(super) async fn orderable(client: &Client, class: &str, version: &str) -> Result<Option<()>, AwsError> {
+    let answer = client
+        .describe_orderable_db_instance_options()
+        .engine("postgres")
+        .engine_version(version)
+        .db_instance_class(class)
+        .send()
+        .await;
+    let options = answer.doing(format!("describe orderable options of {class} with postgres {version}"))?;
+    Ok((!options.orderable_db_instance_options().is_empty()).then_some(()))
+}

@@ -1,0 +1,73 @@
+//! Version texts of RDS and DMS, in an order.
+
+use std::fmt;
+
+/// A version of RDS for PostgreSQL: `18.4`, or `12.22-rds.20250508` under Extended Support.
+/// Source: Amazon RDS for PostgreSQL release notes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct RdsVersion {
+    pub(crate) major: u32,
+    pub(crate) minor: u32,
+    /// 0 without `-rds.`.
+    pub(crate) patch: u32,
+}
+
+impl RdsVersion {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let (number, patch) = text.split_once("-rds.").map_or((text, None), |(number, patch)| (number, Some(patch)));
+        let (major, minor) = number.split_once('.').map_or((number, None), |(major, minor)| (major, Some(minor)));
+        let read = |text: Option<&str>| text.map_or(Some(0), |text| text.parse().ok());
+        Some(Self { major: major.parse().ok()?, minor: read(minor)?, patch: read(patch)? })
+    }
+}
+
+/// A version that RDS offers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct EngineVersion {
+    pub(crate) text: String,
+    pub(crate) family: String,
+    pub(crate) available: bool,
+    pub(crate) targets: Vec<String>,
+}
+
+/// A version of the DMS engine: `3.6.1`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct DmsVersion(pub(crate) u32, pub(crate) u32, pub(crate) u32);
+
+impl DmsVersion {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.split('.').map(|part| part.parse().ok());
+        let version = Self(parts.next()??, parts.next()??, parts.next().unwrap_or(Some(0))?);
+        parts.next().is_none().then_some(version)
+    }
+}
+
+impl fmt::Display for DmsVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}", self.0, self.1, self.2)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_have_an_order() {
+        let texts = ["9.6", "13.7", "13.23", "13.23-rds.20260714", "14.5", "18", "18.1", "18.10"];
+        let versions: Vec<_> = texts.iter().map(|text| RdsVersion::parse(text).expect("a version")).collect();
+
+        assert!(versions.is_sorted());
+        for text in ["", "x", "18.x", "18.1-rds.", "18.1-rds.x"] {
+            assert_eq!(RdsVersion::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn dms_versions_have_an_order() {
+        assert!(DmsVersion::parse("3.5.4") < DmsVersion::parse("3.6.0"));
+        assert_eq!(DmsVersion::parse("3.6.1").map(|version| version.to_string()), Some("3.6.1".to_owned()));
+        assert_eq!(DmsVersion::parse("3.6.1.1"), None);
+        assert_eq!(DmsVersion::parse("beta"), None);
+    }
+}
