@@ -13,12 +13,17 @@ URL = os.environ["SUBJECT_URL"]
 
 # Errors that every AWS service may answer and no model lists.
 COMMON_ERRORS = {
-    "AccessDenied", "AccessDeniedException", "ExpiredToken", "IncompleteSignature", "InternalFailure",
+    "AccessDenied", "AccessDeniedException", "ExpiredToken", "IncompleteSignature",
     "InvalidAction", "InvalidParameterCombination", "InvalidParameterValue", "InvalidQueryParameter",
     "MalformedQueryString", "MissingAuthenticationToken", "MissingAuthenticationTokenException",
-    "MissingParameter", "NoSuchVersion", "SerializationException", "ServiceUnavailable", "Throttling",
+    "MissingParameter", "NoSuchVersion", "SerializationException", "Throttling",
     "ThrottlingException", "UnknownOperationException", "ValidationError", "ValidationException",
+    # DMS, seen in public reports
+    "InvalidParameterCombinationException", "InvalidParameterValueException",
 }  # fmt: skip
+
+# Answered in capitals, sent in small letters (seen in public reports of DMS).
+CAPITALS_IN_ANSWERS = {"ReplicationEndpointTypeValue"}
 
 
 class Nonconformance(AssertionError):
@@ -78,8 +83,10 @@ def bad_choices(shape, value, path):
     elif shape.type_name == "map":
         for key, item in value.items():
             yield from bad_choices(shape.value, item, f"{path}.{key}")
-    elif shape.type_name == "string" and shape.enum and value not in shape.enum:
-        yield path, value, shape.enum
+    elif shape.type_name == "string" and shape.enum:
+        allowed = shape.enum + [choice.upper() for choice in shape.enum if shape.name in CAPITALS_IN_ANSWERS]
+        if value not in allowed:
+            yield path, value, allowed
 
 
 def side_channel(path, body=None):

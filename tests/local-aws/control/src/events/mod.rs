@@ -68,7 +68,11 @@ impl EventRules {
     fn put_rule(&self, call: &Call) -> Reply {
         let name = call.required("Name")?;
         let Some(text) = call.str("EventPattern") else {
-            return Err(ApiError::not_implemented("PutRule without an EventPattern"));
+            let nothing = "Parameter(s) EventPattern or ScheduleExpression must be specified.";
+            return Err(match call.str("ScheduleExpression") {
+                Some(_) => ApiError::not_implemented("PutRule with a ScheduleExpression only"),
+                None => ApiError::new(400, "ValidationException", nothing),
+            });
         };
         let pattern = serde_json::from_str(text).map_err(|error| error.to_string());
         let pattern = pattern.and_then(|pattern| pattern::check(&pattern).map(|()| pattern));

@@ -38,18 +38,22 @@ pub enum Problem {
     },
 }
 
+/// Enums whose values AWS answers in capitals although its model, and its own input, have them in small letters:
+/// DMS takes `EndpointType` `source` and answers `SOURCE` (seen in public reports).
+const CAPITALS_IN_ANSWERS: [(&str, &str); 1] = [("dms", "ReplicationEndpointTypeValue")];
+
 /// What a decoded input lacks or has too much, all of it.
 pub fn check_input(model: &Model, operation: &Operation, input: &Value) -> Vec<Problem> {
-    check(model, operation.input.as_deref(), input)
+    check(model, operation.input.as_deref(), input, &[])
 }
 
 /// What an answer lacks or has too much. A null member counts as absent.
 pub fn check_output(model: &Model, operation: &Operation, output: &Value) -> Vec<Problem> {
-    check(model, operation.output.as_deref(), output)
+    check(model, operation.output.as_deref(), output, &CAPITALS_IN_ANSWERS)
 }
 
-fn check(model: &Model, shape: Option<&str>, value: &Value) -> Vec<Problem> {
-    let mut checker = Checker { model, path: Vec::new(), problems: Vec::new() };
+fn check(model: &Model, shape: Option<&str>, value: &Value, capitals: &[(&str, &str)]) -> Vec<Problem> {
+    let mut checker = Checker { model, capitals, path: Vec::new(), problems: Vec::new() };
     match shape {
         Some(shape) => checker.value(shape, value),
         None => checker.nothing(value),
@@ -59,6 +63,7 @@ fn check(model: &Model, shape: Option<&str>, value: &Value) -> Vec<Problem> {
 
 struct Checker<'a> {
     model: &'a Model,
+    capitals: &'a [(&'a str, &'a str)],
     path: Vec<String>,
     problems: Vec<Problem>,
 }
@@ -84,12 +89,12 @@ impl Checker<'_> {
                 self.length(shape, entries.len(), "map");
                 for (key, entry) in entries {
                     self.within(key.clone(), |inner| {
-                        inner.text(inner.model.shape(&key_shape.shape), key);
+                        inner.text(&key_shape.shape, key);
                         inner.value(&element.shape, entry);
                     });
                 }
             }
-            (Kind::String { .. }, Value::String(text)) => self.text(shape, text),
+            (Kind::String { .. }, Value::String(text)) => self.text(shape_name, text),
             (Kind::Boolean, Value::Bool(_)) | (Kind::Timestamp(_), Value::Number(_)) => {}
             (Kind::Integer, Value::Number(number)) if fits_32_bits(number) => self.range(shape, number),
             (Kind::Long, Value::Number(number)) if number.is_i64() => self.range(shape, number),
@@ -120,10 +125,13 @@ impl Checker<'_> {
         }
     }
 
-    fn text(&mut self, shape: &Shape, text: &str) {
+    fn text(&mut self, shape_name: &str, text: &str) {
+        let shape = self.model.shape(shape_name);
         let Kind::String { choices, charset } = &shape.kind else { return };
         self.length(shape, text.chars().count(), text);
-        if !choices.is_empty() && !choices.iter().any(|choice| choice == text) {
+        let capitals = self.capitals.contains(&(self.model.name, shape_name));
+        let is = |choice: &String| choice == text || (capitals && choice.to_ascii_uppercase() == text);
+        if !choices.is_empty() && !choices.iter().any(is) {
             let rule = format!("Member must satisfy enum value set: [{}]", choices.join(", "));
             self.constraint(shape, text, rule);
         }
@@ -285,6 +293,16 @@ mod tests {
 
         assert!(!format!("{problems:?}").contains("12345"), "{problems:?}");
         assert!(format!("{problems:?}").contains("***"));
+    }
+
+    #[test]
+    fn endpoint_types_are_capitals_in_answers_only() {
+        let model = Model::of("dms").unwrap();
+        let output = json!({"Endpoint": {"EndpointType": "SOURCE"}});
+        let sent = json!({"EndpointIdentifier": "e", "EngineName": "postgres", "EndpointType": "SOURCE"});
+
+        assert_eq!(check_output(model, &model.operations["CreateEndpoint"], &output), []);
+        assert_eq!(input("dms", "CreateEndpoint", sent).len(), 1);
     }
 
     #[test]
