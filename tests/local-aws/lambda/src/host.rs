@@ -237,11 +237,13 @@ impl Inner {
         let _nobody_watches =
             self.progress.send(Progress::Started { function: function.to_owned(), request_id: request_id.clone(), cold });
 
+        let rests = sandbox.rests();
         let outcome = self.run(&sandbox, &request_id, payload, &kills).await;
 
         self.note_memory(&sandbox);
-        if !matches!(outcome, Outcome::Answered(_) | Outcome::Failed(_)) {
-            sandbox.kill();
+        match outcome {
+            Outcome::Answered(_) | Outcome::Failed(_) => sandbox.settled(rests).await,
+            _ => sandbox.kill(),
         }
         let (took, word) = (started.elapsed(), outcome.word());
         let peak = self.peak_mib(function);

@@ -41,6 +41,8 @@ pub(crate) struct Sandbox {
     inbox: mpsc::UnboundedSender<Invocation>,
     taken_from: tokio::sync::Mutex<mpsc::UnboundedReceiver<Invocation>>,
     work: Mutex<Work>,
+    /// How often it has asked for work and found none.
+    rests: watch::Sender<u64>,
     exit: watch::Receiver<Option<ExitStatus>>,
 }
 
@@ -81,6 +83,7 @@ impl Sandbox {
             inbox,
             taken_from: tokio::sync::Mutex::new(taken_from),
             work: Mutex::default(),
+            rests: watch::Sender::new(0),
             exit: reap(child),
         });
         if let Some(stream) = stdout {
@@ -106,6 +109,7 @@ impl Sandbox {
             Ok(invocation) => invocation,
             Err(_) => {
                 idle();
+                self.rests.send_modify(|rests| *rests += 1);
                 inbox.recv().await?
             }
         };
@@ -122,6 +126,18 @@ impl Sandbox {
         }
         work.calls_left = None;
         work.posted.take().is_some_and(|posted| posted.send(what).is_ok())
+    }
+
+    /// How often the process has rested: for [`Sandbox::settled`].
+    pub(crate) fn rests(&self) -> u64 {
+        *self.rests.borrow()
+    }
+
+    /// Wait until the process rests again, for a moment: what comes next then finds it warm, as on AWS.
+    pub(crate) async fn settled(&self, rests_before: u64) {
+        let mut rests = self.rests.subscribe();
+        let rests_again = rests.wait_for(|rests| *rests > rests_before);
+        let _slow_or_gone = tokio::time::timeout(Duration::from_millis(100), rests_again).await;
     }
 
     /// The function is about to make an API call: false if a planned kill of this invocation says that it does not.
