@@ -2,6 +2,7 @@
 //! safely. Knows nothing of AWS.
 
 pub mod access;
+pub mod chores;
 mod connect;
 mod environment;
 pub mod dms_notes;
@@ -11,6 +12,7 @@ mod login;
 mod lsn;
 mod quote;
 mod resolve;
+pub mod sequences;
 mod tls;
 
 pub use connect::{Session, connect};

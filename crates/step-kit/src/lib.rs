@@ -2,6 +2,7 @@
 //! are sorted. A step's `main.rs` is one line, its `lib.rs` the decisions.
 
 pub mod aws;
+pub mod chores;
 mod context;
 mod deadline;
 mod error;

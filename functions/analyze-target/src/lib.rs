@@ -1,1 +1,26 @@
-//! (in the making)
+//! Analyze the target, so that no client ever meets a database without statistics: an upgrade keeps none below 18, and
+//! what it keeps is not of the rows that were loaded.
+//!
+//! Changes:      target (statistics; progress in schema `pgleap`)
+//! Repeatable:   yes; the list is made once, each table commits together with the note that it is done
+//! Undo:         none needed: on the way back the target is deleted
+//! If it dies:   the workers on the server go on; the next look finds what is left
+//! Fails with:   StatementFailed (final; the table and the server's words), DatabaseUnreachable (retried)
+
+use pgleap_contract::steps::{Look, OnBoth};
+use pgleap_pg::chores::Phase;
+use pgleap_step_kit::chores::work_off;
+use pgleap_step_kit::prelude::*;
+
+/// The stages of `vacuumdb --analyze-in-stages`, table by table.
+const PLAN: &str = include_str!("plan.sql");
+
+/// Workers at a time: reading is bound by the disk before it is by processors.
+const WORKERS: i64 = 3;
+
+/// Plan once, let the server work.
+pub async fn run(ctx: &Ctx, input: OnBoth) -> StepResult<Look> {
+    let target = ctx.as_owner(&input.run, &input.target).await?;
+    target.run("plan the statistics", PLAN).await?;
+    work_off(ctx, &input.run, &input.target, &target, Phase::Analyze, WORKERS).await
+}

@@ -1,1 +1,86 @@
-//! (in the making)
+//! Complete the target under the fence: sequences from the source, identity, constraints that DMS could not stand,
+//! triggers as they were, and the materialized views that were measured to fit. Clients wait meanwhile, so nothing here
+//! scans a table.
+//!
+//! Changes:      target (sequences, and what prepare-target planned for this moment)
+//! Repeatable:   yes; each chore commits together with the note that it is done, a sequence gets the same value again
+//! Undo:         none needed: on the way back the target is deleted
+//! If it dies:   called again, or unfence-source applies
+//! Fails with:   DeadlinePassed, StatementFailed (the server's words), DatabaseUnreachable
+
+use std::time::{Duration, Instant};
+
+use pgleap_contract::steps::{CompleteTargetOutput, UnderFence};
+use pgleap_pg::chores::{self, Phase};
+use pgleap_pg::{PgErrorKind, Session, sequences};
+use pgleap_step_kit::{Deadline, prelude::*};
+
+/// Chores of one transaction. Each holds a handful of locks, of which a small instance has some thousands.
+const CHUNK: i32 = 200;
+/// What refreshing views may take at most, measured or not; they follow after OPEN.
+const LONGEST_REFRESH: Duration = Duration::from_secs(2);
+
+/// Objects first, for they can fail; then sequences; then, in what time is left, views.
+pub async fn run(ctx: &Ctx, input: UnderFence) -> StepResult<CompleteTargetOutput> {
+    let deadline = Deadline::of(input.cutover);
+    let began = Instant::now();
+    let (source, target) =
+        tokio::try_join!(ctx.as_work(&input.run, &input.source), ctx.as_work(&input.run, &input.target))?;
+    limit(&target, "lock_timeout", deadline.remaining()).await?;
+    let (values, objects) = tokio::try_join!(read_sequences(&source), complete(&target, &deadline))?;
+    let sequences = sequences::set(&target, &values).await?;
+    let views = refresh(&target, &deadline).await?;
+    deadline.check("complete the target")?;
+    Ok(CompleteTargetOutput {
+        sequences,
+        objects: objects + views,
+        milliseconds: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+    })
+}
+
+async fn read_sequences(source: &Session) -> StepResult<sequences::Values> {
+    Ok(sequences::read(source).await?)
+}
+
+async fn complete(target: &Session, deadline: &Deadline) -> StepResult<u64> {
+    let mut count = 0;
+    loop {
+        let (done, remaining) = chores::complete(target, Phase::Complete, CHUNK).await?;
+        count += done.unsigned_abs();
+        if remaining == 0 {
+            return Ok(count);
+        }
+        deadline.check("complete the target")?;
+    }
+}
+
+/// A view that does not make it is no reason to go back: settle-target refreshes it.
+async fn refresh(target: &Session, deadline: &Deadline) -> StepResult<u64> {
+    let began = Instant::now();
+    let mut count = 0;
+    loop {
+        let left = LONGEST_REFRESH.saturating_sub(began.elapsed()).min(deadline.remaining() / 2);
+        if left.is_zero() {
+            return Ok(count);
+        }
+        limit(target, "statement_timeout", left).await?;
+        match chores::complete(target, Phase::Refresh, 1).await {
+            Ok((done, remaining)) => {
+                count += done.unsigned_abs();
+                if remaining == 0 {
+                    return Ok(count);
+                }
+            }
+            Err(error) if error.kind == PgErrorKind::Unreachable => return Err(error.into()),
+            Err(error) => {
+                tracing::warn!(%error, "materialized views are left for after OPEN");
+                return Ok(count);
+            }
+        }
+    }
+}
+
+async fn limit(session: &Session, setting: &str, duration: Duration) -> StepResult<()> {
+    let milliseconds = duration.as_millis().max(1);
+    Ok(session.run(&format!("set {setting}"), &format!("SET {setting} = {milliseconds}")).await?)
+}

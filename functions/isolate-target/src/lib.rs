@@ -1,1 +1,68 @@
-//! (in the making)
+//! Isolate the target: the copy is alive, and nothing in it may act on the world or on the copy before OPEN.
+//!
+//! Changes:      target (CONNECT of everybody but the run's logins and the owner, sessions, replication slots,
+//!               subscriptions switched off)
+//! Repeatable:   yes; what may connect is saved by the first call only
+//! Undo:         open-target gives CONNECT back; on the way back the target is deleted
+//! If it dies:   called again; the copy has no clients of its own yet
+//! Fails with:   InstanceFailed (final: a subscription worker could start), DatabaseDenied (final), ResourceBusy (a slot
+//!               is in use), StatementFailed
+
+use pgleap_contract::steps::{Look, OnBoth};
+use pgleap_pg::{Session, access, ident};
+use pgleap_step_kit::prelude::*;
+
+/// Keep applications out, drop what would stop the upgrade, prove it.
+pub async fn run(ctx: &Ctx, input: OnBoth) -> StepResult<Look> {
+    let run = &input.run;
+    let names = run.id.names();
+    let owner = match ctx.as_owner(run, &input.target).await {
+        Ok(session) => session,
+        // The first start after a restore recovers; a new name takes a moment to resolve.
+        Err(error) if error.code == ErrorCode::DatabaseUnreachable => return Ok(Look::waiting(error.message)),
+        Err(error) => return Err(error),
+    };
+    let owner_login = ctx.login(&run.source.login_secret).await?.username;
+    let (work, dms) = (names.work_login(), names.dms_login());
+    let keep = [owner_login.as_str(), work.as_str(), dms.as_str()];
+
+    access::install(&owner, &work).await?;
+    access::shut(&owner, &keep).await?;
+    access::end_others(&owner, &keep).await?;
+    disable_subscriptions(&owner).await?;
+    drop_slots(&owner).await?;
+    let others = access::others(&owner, &keep).await?;
+    if others.none() { Ok(Look::done()) } else { Ok(Look::waiting(format!("others to leave the copy: {others:?}"))) }
+}
+
+/// A copied subscription would take what its publisher holds back for the original. Preflight refuses a source that has
+/// one in this database, and the quiet parameter group starts no worker; this is for the others.
+async fn disable_subscriptions(owner: &Session) -> StepResult<()> {
+    let sql = "SELECT s.subname, d.datname = current_database() FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid WHERE s.subenabled";
+    let found = owner.rows("look for subscriptions", sql, &[]).await?;
+    let workers: i32 = owner
+        .row("read max_logical_replication_workers", "SELECT current_setting('max_logical_replication_workers')::int", &[])
+        .await?
+        .get(0);
+    for row in found {
+        let (name, here): (&str, bool) = (row.get(0), row.get(1));
+        if here {
+            owner.run(&format!("disable subscription {name}"), &format!("ALTER SUBSCRIPTION {} DISABLE", ident(name))).await?;
+        } else if workers > 0 {
+            let reason = format!("isolate target: subscription {name} of another database can start: max_logical_replication_workers is {workers}");
+            return Err(StepError::new(ErrorCode::InstanceFailed, reason));
+        }
+    }
+    Ok(())
+}
+
+/// A snapshot brings the slots along. They hold WAL back for nobody, and RDS upgrades no instance that has one.
+/// Source: Amazon RDS user guide, "How to perform a major version upgrade for RDS for PostgreSQL".
+async fn drop_slots(owner: &Session) -> StepResult<()> {
+    owner.rows("drop replication slots", "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots", &[]).await?;
+    let left = owner.row("look for replication slots", "SELECT count(*) FROM pg_replication_slots", &[]).await?;
+    match left.get::<_, i64>(0) {
+        0 => Ok(()),
+        count => Err(StepError::new(ErrorCode::ResourceBusy, format!("drop replication slots: {count} are left"))),
+    }
+}

@@ -1,1 +1,59 @@
-//! (in the making)
+//! Prepare the target for DMS: what would trip it is set aside, tables are emptied, and what comes back later is planned.
+//!
+//! Changes:      target (triggers, foreign keys, secondary indexes, NOT NULL and checks of large columns, identity, rows,
+//!               rights of the DMS login; the plan in schema `pgleap`), source (a function in schema `pgleap`, the
+//!               tables' files as they are now), AWS (the secret with which DMS reaches the target)
+//! Repeatable:   yes; the plan is made once, in one transaction and before anything changes, and each of its chores
+//!               commits together with the note that it is done
+//! Undo:         none needed: on the way back the target is deleted
+//! If it dies:   the worker on the server goes on; the next look finds what is left
+//! Fails with:   StatementFailed (final; the object and the server's words), SecretUnusable, PreflightBlocked (more
+//!               tables to leave out than the mapping can name), DatabaseDenied (final), DatabaseUnreachable (retried)
+
+pub mod plan;
+mod secret;
+mod selection;
+
+use pgleap_contract::steps::{OnBoth, PrepareTargetOutput, Selection};
+use pgleap_pg::chores::{self, Phase};
+use pgleap_pg::{PgErrorKind, Session, fingerprint, sequences};
+use pgleap_step_kit::chores::work_off;
+use pgleap_step_kit::prelude::*;
+
+/// One worker: the chores are short, and two would wait for each other's locks on foreign keys.
+const WORKERS: i64 = 1;
+
+/// Plan once, let the server work, then say what DMS is to carry.
+pub async fn run(ctx: &Ctx, input: OnBoth) -> StepResult<PrepareTargetOutput> {
+    let run = &input.run;
+    let work = run.id.names().work_login();
+    secret::ensure(ctx, run, &input.target).await?;
+    let target = ctx.as_owner(run, &input.target).await?;
+    let source = ctx.as_owner(run, &input.source).await?;
+    chores::install(&target, &work).await?;
+    for side in [&target, &source] {
+        sequences::install(side, &work).await?;
+    }
+    let replica_role = may_set_replica_role(ctx, run, &input.target).await?;
+    plan::make(&target, run, replica_role).await?;
+
+    let look = work_off(ctx, run, &input.target, &target, Phase::Prepare, WORKERS).await?;
+    let selection = if look.done {
+        // The last thing before the load: what is rewritten from here on is missed by nobody.
+        fingerprint::take_filenodes(&source).await?;
+        selection::read(&target, replica_role).await?
+    } else {
+        Selection::default()
+    };
+    Ok(PrepareTargetOutput { done: look.done, waiting_for: look.waiting_for, selection })
+}
+
+/// Tried, not deduced: on RDS it hangs on a role and on the major.
+async fn may_set_replica_role(ctx: &Ctx, run: &Run, target: &Server) -> StepResult<bool> {
+    let dms: Session = ctx.connect(run, target, &run.id.names().dms_target_secret()).await?;
+    match dms.run("set the replica role", "SET session_replication_role = replica").await {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind == PgErrorKind::Denied => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,1 +1,28 @@
-//! (in the making)
+//! Rebuild the target: secondary indexes, constraints and, where the DMS login can set the replica role, foreign keys;
+//! materialized views refreshed, which measures them.
+//!
+//! Changes:      target (what prepare-target set aside; which views are refreshed under the fence)
+//! Repeatable:   yes; each chore commits together with the note that it is done
+//! Undo:         none needed: on the way back the target is deleted
+//! If it dies:   the workers on the server go on; the next look finds what is left
+//! Fails with:   StatementFailed (final; the object and the server's words), DatabaseUnreachable (retried)
+
+mod views;
+
+use pgleap_contract::steps::{Look, OnBoth};
+use pgleap_pg::chores::Phase;
+use pgleap_step_kit::chores::work_off;
+use pgleap_step_kit::prelude::*;
+
+/// Workers at a time. Each index is built in parallel by the server itself too (max_parallel_maintenance_workers).
+const WORKERS: i64 = 3;
+
+/// Let the server work; when all is built, decide what fits under the fence.
+pub async fn run(ctx: &Ctx, input: OnBoth) -> StepResult<Look> {
+    let target = ctx.as_owner(&input.run, &input.target).await?;
+    let look = work_off(ctx, &input.run, &input.target, &target, Phase::Rebuild, WORKERS).await?;
+    if look.done {
+        views::choose(&target).await?;
+    }
+    Ok(look)
+}

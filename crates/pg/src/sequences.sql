@@ -1,0 +1,42 @@
+-- Where sequences stand: read on the source, put on the target, under the fence.
+--
+-- Installed by the owner's login on both sides, called by the run's working login with the owner's rights.
+-- Reads: sequences. Changes: sequences (set_sequences). Safe to repeat: the same values give the same state.
+
+-- Every user sequence with its value. One that was never called has no value in the catalogs, so it is asked itself.
+-- pg_sequence_last_value answers NULL from 17 on, and fails before, where the right to read is missing: never go on
+-- with a value that could not be seen.
+CREATE OR REPLACE FUNCTION pgleap.sequence_values(OUT name text, OUT value bigint, OUT called boolean) RETURNS SETOF record
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    sequence record;
+BEGIN
+    FOR sequence IN
+        SELECT c.oid, format('%I.%I', n.nspname, c.relname) AS qualified, pg_sequence_last_value(c.oid) AS last
+        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE c.relkind = 'S' AND c.relpersistence <> 't' AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'pgleap')
+          AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+    LOOP
+        name := sequence.qualified;
+        value := sequence.last;
+        called := true;
+        IF value IS NULL THEN
+            EXECUTE format('SELECT last_value, is_called FROM %s', sequence.qualified) INTO value, called;
+        END IF;
+        RETURN NEXT;
+    END LOOP;
+END $$;
+
+-- Put values, with head-room in the direction of the increment: at most a hundred steps and at most a hundredth of
+-- what is left, so that a narrow sequence does not end sooner. Cycling ones and those never called are put exactly.
+CREATE OR REPLACE FUNCTION pgleap.set_sequences(names text[], vals bigint[], calls boolean[]) RETURNS bigint
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT count(setval(s.seqrelid::regclass,
+        CASE WHEN s.seqcycle OR NOT w.called THEN w.value
+             ELSE (w.value + s.seqincrement::numeric * least(100, floor(
+                     CASE WHEN s.seqincrement > 0 THEN s.seqmax::numeric - w.value ELSE w.value - s.seqmin::numeric END
+                     / abs(s.seqincrement) / 100)))::bigint
+        END, w.called))
+    FROM unnest(names, vals, calls) AS w(name, value, called)
+    JOIN pg_sequence s ON s.seqrelid = w.name::regclass
+$$;

@@ -1,0 +1,27 @@
+-- Triggers and rules must not act on what DMS writes: the rows that they would write arrive from the source. Each is
+-- switched off by itself, clones on partitions too, and gets its own state back: ALWAYS ones fire even for replicas.
+-- Reads: catalogs, pgleap.carried. Changes: pgleap.chore.
+
+CREATE OR REPLACE FUNCTION pgleap.plan_triggers() RETURNS void
+LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
+    -- Clones are "internal" up to 14; internal ones of constraints (foreign keys, deferred uniqueness) are not ours.
+    WITH switch AS (
+        SELECT 'trigger' AS kind, k.name AS "table", k.depth, t.tgname AS name, t.tgenabled AS state, t.tgparentid <> 0 AS clone
+        FROM pg_trigger t JOIN pgleap.carried k ON k.relid = t.tgrelid
+        WHERE NOT t.tgisinternal
+           OR (t.tgparentid <> 0 AND NOT EXISTS (SELECT FROM pg_constraint c WHERE c.oid = t.tgconstraint AND c.contype <> 't'))
+        UNION ALL
+        SELECT 'rule', k.name, k.depth, r.rulename, r.ev_enabled, false
+        FROM pg_rewrite r JOIN pgleap.carried k ON k.relid = r.ev_class
+    ), off AS (
+        INSERT INTO pgleap.chore (phase, rank, object, statements)
+        SELECT 'prepare', 10, format('%s %s: %I', kind, "table", name), ARRAY[format('ALTER TABLE ONLY %s DISABLE %s %I', "table", kind, name)]
+        FROM switch WHERE state <> 'D'
+    )
+    -- Parents first: on some majors they take their clones along.
+    INSERT INTO pgleap.chore (phase, rank, object, statements)
+    SELECT 'complete', 60 + depth, format('%s %s: %I', kind, "table", name),
+           ARRAY[format('ALTER TABLE ONLY %s %s %s %I', "table",
+                        CASE state WHEN 'O' THEN 'ENABLE' WHEN 'A' THEN 'ENABLE ALWAYS' WHEN 'R' THEN 'ENABLE REPLICA' ELSE 'DISABLE' END, kind, name)]
+    FROM switch WHERE state <> 'D' OR clone
+$$;

@@ -1,0 +1,40 @@
+//! The secret with which DMS reaches the target: the source's login, which the copy has too, at the target's address.
+
+use aws_sdk_secretsmanager::Client;
+use aws_sdk_secretsmanager::types::Tag;
+use pgleap_step_kit::prelude::*;
+use serde_json::json;
+
+/// Make it, or bring it up to date.
+pub(crate) async fn ensure(ctx: &Ctx, run: &Run, target: &Server) -> StepResult<()> {
+    let names = run.id.names();
+    let name = names.dms_target_secret();
+    let login = ctx.login(&names.dms_source_secret()).await?;
+    // Source: AWS DMS user guide, "Using secrets to access AWS Database Migration Service endpoints".
+    let wanted = json!({"username": login.username, "password": login.password, "host": target.host, "port": target.port});
+    let client = Client::new(ctx.aws());
+    let found = client.describe_secret().secret_id(&name).send().await.doing(format!("describe secret {name}")).optional()?;
+    if let Some(secret) = found {
+        let ours = secret.tags().iter().any(|tag| tag.key() == Some(Names::TAG) && tag.value() == Some(run.id.as_str()));
+        if !ours {
+            let reason = format!("use secret {name}: the name is taken by a secret that this run has not made");
+            return Err(StepError::new(ErrorCode::SecretUnusable, reason));
+        }
+        let put = client.put_secret_value().secret_id(&name).secret_string(wanted.to_string()).send().await;
+        put.doing(format!("update secret {name}"))?;
+        return Ok(());
+    }
+    let tag = Tag::builder().key(Names::TAG).value(run.id.as_str()).build();
+    let create = client
+        .create_secret()
+        .name(&name)
+        .description(format!("pgleap run {}; removed at its end", run.id))
+        .secret_string(wanted.to_string())
+        .tags(tag);
+    match create.send().await.doing(format!("create secret {name}")) {
+        Ok(_) => Ok(()),
+        // Another call of this step made it a moment ago.
+        Err(error) if error.is(Class::AlreadyThere) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
