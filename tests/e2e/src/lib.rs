@@ -9,3 +9,4 @@ pub mod clients;
 pub mod connect;
 pub mod fixture;
 pub mod names;
+pub mod observer;

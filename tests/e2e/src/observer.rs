@@ -1,0 +1,47 @@
+//! The observer: looks at both databases as the platform's own superuser, from beside the run.
+//!
+//! Equality of two databases that are written to can be judged at one moment only: after the drain, before OPEN. The
+//! run offers a hook there: it says so by a notification and waits for an advisory lock. The observer holds that lock
+//! from the moment the target exists, opens a snapshot on each side when it is told, lets go, and then reads at leisure.
+
+mod drain;
+mod fence;
+mod rows;
+mod sequences;
+mod views;
+
+pub use drain::{DrainPoint, DrainWatch};
+pub use fence::{FenceTimes, FenceWatch};
+pub use rows::TableComparison;
+pub use sequences::SequenceComparison;
+pub use views::ViewAge;
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use tokio_postgres::{Client, Config, NoTls};
+
+/// How to reach an instance's server as the superuser, in the database that is upgraded; `None` while it is not
+/// running or does not exist.
+pub type Access = Arc<dyn Fn() -> Option<Config> + Send + Sync>;
+
+/// Settings that make both majors print every value alike.
+const ALIKE: &str = "
+    SET extra_float_digits = 1; SET timezone = 'UTC'; SET datestyle = 'ISO, YMD'; SET intervalstyle = 'postgres';
+    SET bytea_output = 'hex'; SET xmlbinary = 'base64'; SET lc_monetary = 'C'; SET search_path = '';
+    SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0";
+
+/// Schemas that are the run's or DMS's own, not the user's.
+const OF_THE_RUN: &str = "('pgleap', 'pgleap_dms')";
+
+/// Connect as the superuser.
+pub async fn connect(access: &Access) -> Result<Client> {
+    let config = access().context("the server is not running")?;
+    let (client, connection) = config.connect(NoTls).await.context("connect as the superuser")?;
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "the observer's connection ended");
+        }
+    });
+    Ok(client)
+}

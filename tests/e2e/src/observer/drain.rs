@@ -1,0 +1,156 @@
+//! Waits for the drain point and compares both sides there.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use futures_util::StreamExt;
+use futures_util::stream::poll_fn;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_postgres::{AsyncMessage, Client, NoTls};
+
+use super::{ALIKE, Access, SequenceComparison, TableComparison, ViewAge, connect, rows, sequences, views};
+use crate::clients::now;
+
+/// Both sides at the drain point.
+#[derive(Debug, Clone, Default)]
+pub struct DrainPoint {
+    /// When both snapshots were open, in epoch seconds.
+    pub at: f64,
+    /// How long the run was held up, in milliseconds.
+    pub held_milliseconds: f64,
+    /// Every table.
+    pub tables: Vec<TableComparison>,
+    /// Every sequence.
+    pub sequences: Vec<SequenceComparison>,
+    /// Every materialized view.
+    pub views: Vec<ViewAge>,
+}
+
+impl DrainPoint {
+    /// Look at the materialized views again, at the end of the run.
+    pub async fn look_at_views_again(&mut self, target: &Client) -> Result<()> {
+        views::look_again(target, &mut self.views).await
+    }
+}
+
+/// Watches for the drain point in the background.
+pub struct DrainWatch {
+    came: Arc<AtomicBool>,
+    task: JoinHandle<Result<DrainPoint>>,
+}
+
+/// The target comes and goes while it is restored and upgraded.
+const LOOK_AGAIN: Duration = Duration::from_millis(300);
+/// Taking the lock and being told are tried again after a lost connection, for as long as the run lives.
+const LOCK: &str = "hashtext('pgleap observer')";
+
+impl DrainWatch {
+    /// Begin. `major` is the target's wanted one: before the upgrade the copy is left alone.
+    pub fn start(source: Access, target: Access, major: u16) -> Self {
+        let came = Arc::new(AtomicBool::new(false));
+        Self { task: tokio::spawn(watch(source, target, major, Arc::clone(&came))), came }
+    }
+
+    /// The drain point, or `None` if it has not come. A comparison under way is awaited.
+    pub async fn finish(mut self) -> Result<Option<DrainPoint>> {
+        if !self.came.load(Ordering::Acquire) {
+            return Ok(None);
+        }
+        (&mut self.task).await.context("the observer was stopped")?.map(Some)
+    }
+}
+
+impl Drop for DrainWatch {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn watch(source: Access, target: Access, major: u16, came: Arc<AtomicBool>) -> Result<DrainPoint> {
+    loop {
+        match await_drain(&source, &target, major).await {
+            Ok(sides) => {
+                came.store(true, Ordering::Release);
+                return compare(sides).await;
+            }
+            Err(error) => tracing::debug!(error = format!("{error:#}"), "the observer looks again"),
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+}
+
+/// Both sides, each in a transaction with a snapshot of the drain point.
+struct Sides {
+    source: Client,
+    target: Client,
+    sequences: Vec<SequenceComparison>,
+    at: f64,
+    held_milliseconds: f64,
+}
+
+async fn await_drain(source: &Access, target: &Access, major: u16) -> Result<Sides> {
+    let config = target().context("the target is not running")?;
+    let (guard, mut connection) = config.connect(NoTls).await.context("connect to the target")?;
+    let (tell, mut told) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        let mut messages = poll_fn(move |context| connection.poll_message(context));
+        while let Some(Ok(message)) = messages.next().await {
+            if let AsyncMessage::Notification(_) = message
+                && tell.send(()).is_err()
+            {
+                return;
+            }
+        }
+    });
+    hold_the_lock(&guard, major).await?;
+    let mut on_source = ready(source).await?;
+    let on_target = ready(target).await?;
+
+    told.recv().await.context("the connection to the target ended")?;
+    let began = now();
+    if on_source.is_closed() {
+        on_source = ready(source).await?;
+    }
+    tokio::try_join!(snapshot(&on_source), snapshot(&on_target))?;
+    let (ours, theirs) = tokio::try_join!(sequences::read(&on_source), sequences::read(&on_target))?;
+    let at = now();
+    guard.batch_execute(&format!("SELECT pg_advisory_unlock({LOCK})")).await.context("let the run go on")?;
+    let sequences = sequences::compare(&ours, &theirs);
+    Ok(Sides { source: on_source, target: on_target, sequences, at, held_milliseconds: (now() - began) * 1000.0 })
+}
+
+async fn hold_the_lock(guard: &Client, major: u16) -> Result<()> {
+    let version: String = guard.query_one("SHOW server_version_num", &[]).await.context("ask for the version")?.get(0);
+    if !version.starts_with(&major.to_string()) {
+        bail!("the target is not upgraded yet: {version}");
+    }
+    let locked = guard.query_one(&format!("SELECT pg_try_advisory_lock({LOCK})"), &[]).await.context("take the lock")?;
+    if !locked.get::<_, bool>(0) {
+        bail!("somebody else holds the observer's lock");
+    }
+    guard.batch_execute("LISTEN pgleap_drained").await.context("listen")
+}
+
+async fn ready(access: &Access) -> Result<Client> {
+    let client = connect(access).await?;
+    client.batch_execute(ALIKE).await.context("prepare a session")?;
+    Ok(client)
+}
+
+/// The snapshot is taken by the first query.
+async fn snapshot(client: &Client) -> Result<()> {
+    client
+        .batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT FROM pg_class LIMIT 1")
+        .await
+        .context("open a snapshot")
+}
+
+async fn compare(sides: Sides) -> Result<DrainPoint> {
+    let tables = rows::compare(&sides.source, &sides.target).await?;
+    let views = views::at_drain(&sides.target).await?;
+    let Sides { sequences, at, held_milliseconds, .. } = sides;
+    Ok(DrainPoint { at, held_milliseconds, tables, sequences, views })
+}

@@ -1,0 +1,77 @@
+//! The observer at a drain point made by hand: two servers that hold the same, and then do not.
+
+mod common;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use common::Bench;
+use local_aws_postgres::Cluster;
+use rehearsal::observer::{Access, DrainPoint, DrainWatch};
+
+fn access(cluster: &Cluster) -> Access {
+    let mut config = cluster.admin_config();
+    config.dbname("shop");
+    Arc::new(move || Some(config.clone()))
+}
+
+/// What the run does: say that it is drained, and wait until the observer lets go. Bounded by the test's patience.
+async fn drain_point(source: &Cluster, target: &Cluster) -> DrainPoint {
+    let watch = DrainWatch::start(access(source), access(target), target.major());
+    let run = target.admin("shop").await.unwrap();
+    let held = "SELECT NOT pg_try_advisory_lock(hashtext('pgleap observer'))";
+    let began = Instant::now();
+    while !run.query_one(held, &[]).await.unwrap().get::<_, bool>(0) {
+        run.batch_execute("SELECT pg_advisory_unlock(hashtext('pgleap observer'))").await.unwrap();
+        assert!(began.elapsed() < Duration::from_secs(20), "the observer never took its lock");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    // It listens a moment after it holds the lock.
+    while run.query("SELECT FROM pg_stat_activity WHERE query LIKE 'LISTEN%'", &[]).await.unwrap().is_empty() {
+        assert!(began.elapsed() < Duration::from_secs(20), "the observer never listened");
+    }
+    let patience = "SET lock_timeout = '3s'; SELECT pg_advisory_lock(hashtext('pgleap observer'));
+                    SELECT pg_advisory_unlock(hashtext('pgleap observer'))";
+    run.batch_execute("NOTIFY pgleap_drained").await.unwrap();
+    run.batch_execute(patience).await.unwrap();
+    // Clients go on writing: the comparison must not see this.
+    run.batch_execute("DELETE FROM shop.clicks").await.unwrap();
+    watch.finish().await.unwrap().expect("it was told")
+}
+
+#[tokio::test]
+async fn an_upgraded_copy_is_equal_at_the_drain_point_and_damage_is_named() {
+    let bench = Bench::new();
+    let source = bench.source(13).await;
+    let files = common::stop(&source).await;
+    let target = bench.upgraded(&source, 18).await;
+    source.start(files).await.unwrap();
+
+    let point = drain_point(&source, &target).await;
+
+    let differing: Vec<_> = point.tables.iter().filter(|table| !table.equal).collect();
+    assert!(differing.is_empty(), "{differing:?}");
+    assert!(point.tables.len() > 30 && point.tables.iter().any(|table| table.name == "measurements_2025_even"));
+    let rows = |name: &str| point.tables.iter().find(|table| table.name == name).unwrap().rows_target.unwrap();
+    assert_eq!((rows("clicks"), rows("documents")), (3020, 163));
+    assert!(point.sequences.len() > 10 && point.sequences.iter().all(|sequence| sequence.past), "{:?}", point.sequences);
+    assert_eq!(point.views.len(), 3, "{:?}", point.views);
+    assert!(point.views.iter().all(|view| view.fresh_at_drain), "{:?}", point.views);
+    assert!(point.held_milliseconds < 500.0, "{}", point.held_milliseconds);
+
+    let admin = target.admin("shop").await.unwrap();
+    let damage = "
+        UPDATE shop.measurements_rest SET value = value + 0.0000001 WHERE ctid IN (SELECT min(ctid) FROM shop.measurements_rest WHERE value > 1);
+        DROP TABLE shop.empty_for_now;
+        UPDATE shop.order_lines SET price = 0 WHERE line = 1 AND order_id IN (SELECT id FROM shop.orders LIMIT 1);
+        SELECT setval('shop.countdown_seq', 999900)";
+    admin.batch_execute(damage).await.unwrap();
+
+    let point = drain_point(&source, &target).await;
+
+    let differing: Vec<_> = point.tables.iter().filter(|table| !table.equal).map(|table| table.name.as_str()).collect();
+    assert_eq!(differing, ["clicks", "empty_for_now", "measurements_rest", "order_lines"]);
+    let behind: Vec<_> = point.sequences.iter().filter(|sequence| !sequence.past).map(|sequence| sequence.name.as_str()).collect();
+    assert_eq!(behind, ["shop.countdown_seq"]);
+    assert!(point.views.iter().any(|view| !view.is_fresh()), "{:?}", point.views);
+}
