@@ -220,3 +220,26 @@ async fn a_client_that_leaves_does_not_stop_its_call() {
     tokio::time::timeout(Duration::from_secs(5), logged.changed()).await.expect("the call ends and is logged").unwrap();
     assert_eq!(gateway.log().since(0).len(), 1);
 }
+
+#[tokio::test]
+async fn an_idle_connection_ends_with_its_gateway() {
+    let service = Arc::new(FewCalls);
+    let free = SocketAddr::from(([127, 0, 0, 1], 0));
+    let gateway = Gateway::bind(free, vec![service.clone()], Vec::new(), Controls::default()).await.unwrap();
+    let mut idle = TcpStream::connect(gateway.address()).await.unwrap();
+    idle.write_all(b"GET /x HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+    let mut answer = [0; 8];
+    idle.read_exact(&mut answer).await.unwrap();
+
+    drop(gateway);
+
+    let mut rest = Vec::new();
+    let ended = tokio::time::timeout(Duration::from_secs(5), idle.read_to_end(&mut rest)).await;
+    assert!(ended.is_ok(), "the connection ends");
+    let alone = async {
+        while Arc::strong_count(&service) > 1 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(5), alone).await.expect("nothing holds the service any more");
+}

@@ -1,5 +1,6 @@
 //! Connections that a handler can end without an answer, which no HTTP library offers: a lost answer is a planned
-//! fault. Small writes leave at once (TCP_NODELAY), or every call would cost Nagle's 40 ms.
+//! fault. Small writes leave at once (TCP_NODELAY), or every call would cost Nagle's 40 ms. Connections end with their
+//! gateway: an idle one would keep its services, and the servers behind them, alive.
 
 use std::io;
 use std::net::SocketAddr;
@@ -12,6 +13,9 @@ use axum::extract::connect_info::Connected;
 use axum::serve::{IncomingStream, Listener};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+use crate::BoxFuture;
 
 /// Ends the connection that it belongs to at the next byte that would be sent.
 #[derive(Debug, Clone, Default)]
@@ -35,11 +39,17 @@ impl Connected<IncomingStream<'_, Connections>> for HangUp {
 /// The gateway's listener.
 pub(super) struct Connections {
     listener: TcpListener,
+    closed: watch::Sender<bool>,
 }
 
 impl Connections {
     pub(super) fn of(listener: TcpListener) -> Self {
-        Self { listener }
+        Self { listener, closed: watch::Sender::new(false) }
+    }
+
+    /// Send `true` to end every connection.
+    pub(super) fn closer(&self) -> watch::Sender<bool> {
+        self.closed.clone()
     }
 
     pub(super) fn address(&self) -> io::Result<SocketAddr> {
@@ -57,7 +67,11 @@ impl Listener for Connections {
             tracing::debug!(%error, "set TCP_NODELAY");
         }
         let hang_up = HangUp::default();
-        (Connection { stream, hang_up: hang_up.clone() }, hang_up)
+        let mut closed = self.closed.subscribe();
+        let gateway_closed = Box::pin(async move {
+            let _closed_or_gone = closed.wait_for(|closed| *closed).await;
+        });
+        (Connection { stream, hang_up: hang_up.clone(), gateway_closed: Some(gateway_closed) }, hang_up)
     }
 
     fn local_addr(&self) -> io::Result<HangUp> {
@@ -69,6 +83,8 @@ impl Listener for Connections {
 pub(super) struct Connection {
     stream: TcpStream,
     hang_up: HangUp,
+    /// None once it has happened.
+    gateway_closed: Option<BoxFuture<'static, ()>>,
 }
 
 impl Connection {
@@ -86,6 +102,11 @@ impl AsyncRead for Connection {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        // A server always reads, if only to notice that the client left; so this is where it notices our own end.
+        if self.gateway_closed.as_mut().is_none_or(|closed| closed.as_mut().poll(context).is_ready()) {
+            self.gateway_closed = None;
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the gateway is closed")));
+        }
         Pin::new(&mut self.stream).poll_read(context, buffer)
     }
 }

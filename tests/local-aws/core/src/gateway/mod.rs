@@ -14,6 +14,7 @@ use axum::body::{Body, to_bytes};
 use axum::extract::{ConnectInfo, Request, State};
 use axum::response::Response;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::call_log::CallLog;
@@ -82,21 +83,23 @@ impl BoundGateway {
     pub fn serve(self, services: Vec<Arc<dyn Service>>, raw: Vec<Arc<dyn RawService>>, controls: Controls) -> Gateway {
         let calls = Arc::new(Calls { services, raw, controls: controls.clone() });
         let router = Router::new().fallback(handle).with_state(calls);
+        let closer = self.connections.closer();
         let server = axum::serve(self.connections, router.into_make_service_with_connect_info::<HangUp>());
         let server = tokio::spawn(async move {
             if let Err(error) = server.await {
                 tracing::error!(%error, "the gateway stopped");
             }
         });
-        Gateway { address: self.address, controls, server }
+        Gateway { address: self.address, controls, server, closer }
     }
 }
 
-/// A gateway that serves; dropped, it takes no more connections.
+/// A gateway that serves; dropped, it ends its connections and takes no more.
 pub struct Gateway {
     address: SocketAddr,
     controls: Controls,
     server: JoinHandle<()>,
+    closer: watch::Sender<bool>,
 }
 
 impl Gateway {
@@ -133,6 +136,7 @@ impl Gateway {
 
 impl Drop for Gateway {
     fn drop(&mut self) {
+        self.closer.send_replace(true);
         self.server.abort();
     }
 }
