@@ -15,4 +15,4 @@ mod second_client;
 
 pub use mirror::{Mirror, mirror_gateway};
 pub use rust_clients::rust_sdk_config;
-pub use second_client::second_client;
+pub use second_client::{cut_models_are_fresh, second_client};

@@ -10,21 +10,31 @@ use tokio::process::Command;
 ///
 /// `more` are further environment variables that the module reads.
 pub async fn second_client(module: &str, gateway_url: &str, more: &[(&str, &str)]) -> anyhow::Result<()> {
+    let module = format!("second_client.{module}");
+    let subject = [("SUBJECT_URL", gateway_url)];
+    run_python(&["-m", "unittest", "--verbose", &module], &[&subject, more].concat()).await
+}
+
+/// The models in the repository are those that `cut.py` makes of the pinned botocore.
+pub async fn cut_models_are_fresh() -> anyhow::Result<()> {
+    run_python(&["../local-aws/core/models/cut.py", "--check"], &[]).await
+}
+
+async fn run_python(arguments: &[&str], environment: &[(&str, &str)]) -> anyhow::Result<()> {
     let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let python = python(&here)?;
     let mut command = Command::new(&python);
     command
-        .args(["-m", "unittest", "--verbose", &format!("second_client.{module}")])
+        .args(arguments)
         .current_dir(&here)
         .env_clear()
         .env("PYTHONDONTWRITEBYTECODE", "1")
-        .env("SUBJECT_URL", gateway_url)
-        .envs(more.iter().copied())
+        .envs(environment.iter().copied())
         .stdin(Stdio::null())
         .kill_on_drop(true);
     let done = command.output().await.with_context(|| format!("run {}", python.display()))?;
     if !done.status.success() {
-        bail!("run second_client.{module}: {}\n{}", done.status, String::from_utf8_lossy(&done.stderr));
+        bail!("run python {}: {}\n{}", arguments.join(" "), done.status, String::from_utf8_lossy(&done.stderr));
     }
     Ok(())
 }

@@ -182,6 +182,8 @@ pub(crate) fn encode_xml(model: &Model, operation: &Operation, output: &Value) -
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn name_of(service: &str, method: &str, path: &str) -> String {
@@ -208,5 +210,100 @@ mod tests {
         for (service, method, path, expected) in cases {
             assert_eq!(name_of(service, method, path), expected, "{method} {path}");
         }
+    }
+
+    fn xml(operation: &str, body: &str) -> Result<Value, Malformed> {
+        let model = Model::of("route53").unwrap();
+        decode_xml_body(model, &model.operations[operation], body).map(Value::Object)
+    }
+
+    #[test]
+    fn xml_bodies_are_decoded_by_the_models_element_names() {
+        let record = "<ResourceRecordSet><Name>a&amp;b.</Name><Type>CNAME</Type><TTL>60</TTL><ResourceRecords>\
+            <ResourceRecord><Value>x.</Value></ResourceRecord><ResourceRecord><Value>y.</Value></ResourceRecord>\
+            </ResourceRecords></ResourceRecordSet>";
+        let change = format!("<Change><Action>UPSERT</Action>{record}</Change>");
+        let body = format!(
+            "<?xml version=\"1.0\"?><ChangeResourceRecordSetsRequest xmlns=\"https://route53.amazonaws.com/doc/2013-04-01/\">\
+             <ChangeBatch><Comment/><Changes>{change}</Changes></ChangeBatch></ChangeResourceRecordSetsRequest>"
+        );
+
+        let input = xml("ChangeResourceRecordSets", &body).unwrap();
+
+        let record =
+            json!({"Name": "a&b.", "Type": "CNAME", "TTL": 60, "ResourceRecords": [{"Value": "x."}, {"Value": "y."}]});
+        let change = json!({"Action": "UPSERT", "ResourceRecordSet": record});
+        assert_eq!(input, json!({"ChangeBatch": {"Comment": "", "Changes": [change]}}));
+    }
+
+    #[test]
+    fn xml_bodies_that_do_not_fit_are_refused_by_name() {
+        let wrapped = |inside: &str| format!("<CreateHostedZoneRequest>{inside}</CreateHostedZoneRequest>");
+        let cases = [
+            ("<Other/>".to_owned(), "the root element is Other, not CreateHostedZoneRequest"),
+            (wrapped("<Nmae>x</Nmae>"), "Unknown { path: \"Nmae\" }"),
+            (wrapped("<VPC><Id>x</Id></VPC>"), "Unknown { path: \"VPC.Id\" }"),
+            (wrapped("<Name><x/></Name>"), "WrongType { path: \"Name\", expected: \"String\""),
+            (
+                wrapped("<HostedZoneConfig><PrivateZone>maybe</PrivateZone></HostedZoneConfig>"),
+                "path: \"HostedZoneConfig.PrivateZone\", expected: \"Boolean\", found: \"maybe\"",
+            ),
+            ("<CreateHostedZoneRequest>".to_owned(), "not closed"),
+        ];
+        for (body, expected) in cases {
+            let refused = format!("{:?}", xml("CreateHostedZone", &body).unwrap_err());
+
+            assert!(refused.contains(expected), "{refused}");
+        }
+    }
+
+    fn outside(service: &str, method: &str, target: &str) -> Result<Value, Problem> {
+        let model = Model::of(service).unwrap();
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let Route::Served(operation, labels) = route(model, method, path) else { panic!("{target} is not served") };
+        let sent = Sent { labels: &labels, query, headers: &HeaderMap::new() };
+        decode_outside(model, operation, &sent).map(Value::Object)
+    }
+
+    #[test]
+    fn path_and_query_hold_members_too() {
+        let cases = [
+            (
+                ("route53", "GET", "/2013-04-01/hostedzone/Z1/rrset?name=a%2Eb&type=CNAME&maxitems=2"),
+                json!({"HostedZoneId": "Z1", "StartRecordName": "a.b", "StartRecordType": "CNAME", "MaxItems": "2"}),
+            ),
+            (
+                ("scheduler", "GET", "/schedules?ScheduleGroup=default&MaxResults=5"),
+                json!({"GroupName": "default", "MaxResults": 5}),
+            ),
+            (("scheduler", "DELETE", "/schedules/a%2Fb?clientToken=t"), json!({"Name": "a/b", "ClientToken": "t"})),
+        ];
+        for ((service, method, target), expected) in cases {
+            assert_eq!(outside(service, method, target), Ok(expected), "{target}");
+        }
+        let unknown = outside("scheduler", "GET", "/schedules?Nope=1");
+        assert_eq!(unknown, Err(Problem::Unknown { path: "Nope".to_owned() }));
+        assert!(outside("scheduler", "GET", "/schedules?MaxResults=many").is_err());
+    }
+
+    #[test]
+    fn an_answer_is_split_into_headers_and_body() {
+        let model = Model::of("route53").unwrap();
+        let operation = &model.operations["CreateHostedZone"];
+        let output = json!({"HostedZone": {"Id": "/hostedzone/Z1", "Name": "a.", "CallerReference": "r"},
+            "DelegationSet": {"NameServers": ["x", "y"]}, "Location": "https://r/Z1"});
+
+        let body = encode_xml(model, operation, &output);
+
+        assert_eq!(headers(model, operation, &output), [("location".to_owned(), "https://r/Z1".to_owned())]);
+        assert!(
+            body.starts_with("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<CreateHostedZoneResponse xmlns="),
+            "{body}"
+        );
+        assert!(
+            body.contains("<NameServers><NameServer>x</NameServer><NameServer>y</NameServer></NameServers>"),
+            "{body}"
+        );
+        assert!(!body.contains("Location"), "{body}");
     }
 }
