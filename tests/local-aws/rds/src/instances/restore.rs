@@ -1,0 +1,129 @@
+//! RestoreDBInstanceFromDBSnapshot: a copy of the snapshot's files under a new name, address and resource id.
+
+use std::sync::Arc;
+
+use local_aws_core::{Call, Reply};
+
+use serde_json::Value;
+
+use super::attributes;
+use super::create::NewInstance;
+use super::jobs::JobFailed;
+use crate::names::{identifier, snapshot_arn};
+use crate::paging::one;
+use crate::service::Shared;
+use crate::snapshots::KeptBackup;
+use crate::state::Status;
+use crate::{classes, delays, errors, roles, tags};
+
+impl Shared {
+    pub(crate) async fn restore_instance(self: &Arc<Self>, call: &Call) -> Reply {
+        let identifier = identifier("DBInstanceIdentifier", call.required("DBInstanceIdentifier")?, 63)?;
+        if let Some(engine) = call.str("Engine").filter(|engine| *engine != "postgres") {
+            return Err(errors::combination(format!("A postgres snapshot cannot be restored as {engine}.")));
+        }
+        let snapshot_name = call.required("DBSnapshotIdentifier")?;
+        let snapshot_name = snapshot_name.rsplit(':').next().unwrap_or(snapshot_name).to_ascii_lowercase();
+        let (new, backup) = self.copy_of_snapshot(call, identifier, &snapshot_name)?;
+
+        let resource_id = self.add_instance(new)?;
+        let managed = match call.flag("ManageMasterUserPassword") {
+            true => Some(self.manage_restored(&resource_id)?),
+            false => None,
+        };
+        let (rds, id) = (self.clone(), resource_id.clone());
+        self.spawn_job(&resource_id, "restore", async move { rds.restore_job(&id, &backup, &snapshot_name, managed).await });
+        let state = self.state();
+        let instance = state.instances.values().find(|instance| instance.resource_id == resource_id);
+        one("DBInstance", instance.map_or(Value::Null, |instance| self.instance_json(&state, instance)))
+    }
+
+    fn copy_of_snapshot(
+        &self,
+        call: &Call,
+        identifier: String,
+        snapshot_name: &str,
+    ) -> Result<(NewInstance, Arc<KeptBackup>), local_aws_core::ApiError> {
+        let group = {
+            let state = self.state();
+            let snapshot = state.snapshots.get(snapshot_name).ok_or_else(|| errors::snapshot_not_found(snapshot_name))?;
+            snapshot.version
+        };
+        let group = self.group_for(call, group)?;
+        let state = self.state();
+        let snapshot = state.snapshots.get(snapshot_name).ok_or_else(|| errors::snapshot_not_found(snapshot_name))?;
+        let Some(backup) = snapshot.backup.clone().filter(|_| snapshot.status == "available") else {
+            let text = format!("Cannot restore from snapshot {snapshot_name}: it is in state {}.", snapshot.status);
+            return Err(errors::snapshot_state(text));
+        };
+        let class = call.str("DBInstanceClass").unwrap_or(&snapshot.class).to_owned();
+        classes::orderable(&class, snapshot.version)?;
+        let mut attributes = attributes::defaults(snapshot.version.major);
+        for member in attributes::KEPT_BY_SNAPSHOTS {
+            if let Some(value) = snapshot.attributes.get(*member) {
+                attributes.insert((*member).to_owned(), value.clone());
+            }
+        }
+        attributes::take_over(&mut attributes, call);
+        let requested_tags = tags::requested(call, "db");
+        let inherited = requested_tags.is_empty();
+        let tags = if inherited { state.tags_of(&snapshot_arn(snapshot_name)) } else { requested_tags };
+        let new = NewInstance {
+            identifier,
+            version: snapshot.version,
+            class,
+            master_username: snapshot.master_username.clone(),
+            group,
+            attributes,
+            tags,
+        };
+        Ok((new, backup))
+    }
+
+    fn manage_restored(&self, resource_id: &str) -> Result<String, local_aws_core::ApiError> {
+        let about = self.with_instance(resource_id, |instance| (instance.identifier.clone(), instance.master_username.clone()));
+        let (identifier, master) = about.ok_or_else(|| errors::instance_not_found(resource_id))?;
+        let (password, secret) = self.manage_password(&identifier, &master)?;
+        self.with_instance(resource_id, |instance| instance.attributes.insert("MasterUserSecret".to_owned(), secret));
+        Ok(password)
+    }
+
+    async fn restore_job(
+        self: &Arc<Self>,
+        resource_id: &str,
+        backup: &KeptBackup,
+        snapshot_name: &str,
+        managed_password: Option<String>,
+    ) -> Result<(), JobFailed> {
+        let work = self.recover_server(resource_id, backup);
+        let ((), recovered) = tokio::join!(self.pause(delays::RESTORING), work);
+        let cluster = recovered?;
+        if let Some(password) = managed_password {
+            let master = self.with_instance(resource_id, |instance| instance.master_username.clone()).unwrap_or_default();
+            roles::set_password(&cluster, &master, &password).await?;
+        }
+        self.put_in_service(resource_id, cluster);
+        if let Some(identifier) = self.with_instance(resource_id, |instance| instance.identifier.clone()) {
+            self.tell_instance(&identifier, 43, format!("Restored from snapshot {snapshot_name}"));
+        }
+        // A restore is seen as available once before it is done.
+        self.set_status(resource_id, Status::Available);
+        self.pause(delays::BEFORE_A_CHANGE_SHOWS).await;
+        self.set_status(resource_id, Status::Modifying);
+        self.pause(delays::SETTLING).await;
+        self.set_status(resource_id, Status::Available);
+        Ok(())
+    }
+
+    async fn recover_server(
+        self: &Arc<Self>,
+        resource_id: &str,
+        backup: &KeptBackup,
+    ) -> Result<Arc<local_aws_postgres::Cluster>, JobFailed> {
+        let name = self.with_instance(resource_id, |instance| instance.cluster_name());
+        let name = name.ok_or_else(|| anyhow::anyhow!("the instance is gone"))?;
+        let cluster = Arc::new(self.around.servers.restore_cluster(backup, &name).await?);
+        self.start_with_group(resource_id, &cluster).await?;
+        Ok(cluster)
+    }
+}

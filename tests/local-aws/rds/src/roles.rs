@@ -1,0 +1,128 @@
+//! Who may do what on an instance: `rdsadmin` is AWS, the master user is no superuser.
+//!
+//! RDS patches PostgreSQL so that `rds_superuser` and `rds_replication` can do what roles cannot do by themselves.
+//! Here they are plain roles with what can be granted, and one thing is done by hand: whoever becomes a member of
+//! `rds_replication` gets the REPLICATION attribute, which is not inherited. No event trigger sees a `GRANT role`
+//! (they do not fire for shared objects), so the memberships are looked at many times a second.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use local_aws_postgres::{ADMIN, Cluster, Error, Result, connect};
+use tokio_postgres::{Client, Config};
+
+use crate::service::Shared;
+
+/// The database that only `rdsadmin` enters.
+pub(crate) const ADMIN_DATABASE: &str = "rdsadmin";
+
+/// Below the time in which a client that was granted `rds_replication` makes a new connection. Real time, not AWS's.
+const LOOK: Duration = Duration::from_millis(50);
+
+const GROUPS: [&str; 4] = ["rds_superuser", "rds_replication", "rds_iam", "rds_password"];
+
+/// Memberships of `rds_superuser`, by the major that brought them.
+const PRIVILEGES: &[(u16, &str)] = &[
+    (10, "pg_monitor, pg_signal_backend, rds_replication, rds_password, rds_iam"),
+    (14, "pg_read_all_data, pg_write_all_data"),
+    (15, "pg_checkpoint"),
+    (16, "pg_create_subscription, pg_use_reserved_connections"),
+    (17, "pg_maintain"),
+];
+
+const DIFFERING_LOGINS: &str = "SELECT quote_ident(rolname), rolreplication FROM pg_roles
+    WHERE rolcanlogin AND NOT rolsuper AND rolreplication <> pg_has_role(oid, 'rds_replication', 'member')";
+
+/// Make a new cluster an instance: roles, the master user, who owns what.
+pub(crate) async fn set_up(cluster: &Cluster, master: &str, password: &str, database: Option<&str>) -> Result<()> {
+    let admin = cluster.admin("postgres").await?;
+    for group in GROUPS {
+        execute(&admin, &format!("CREATE ROLE {group} NOLOGIN")).await?;
+    }
+    grant_privileges(&admin, cluster.major()).await?;
+    let master_name = identifier(master);
+    execute(
+        &admin,
+        &format!(
+            "CREATE ROLE {master_name} LOGIN CREATEDB CREATEROLE REPLICATION PASSWORD {} VALID UNTIL 'infinity' IN ROLE rds_superuser",
+            literal(password)
+        ),
+    )
+    .await?;
+    execute(&admin, &format!("CREATE DATABASE {ADMIN_DATABASE} OWNER {ADMIN}")).await?;
+    execute(&admin, &format!("REVOKE ALL ON DATABASE {ADMIN_DATABASE} FROM PUBLIC")).await?;
+    for owned in ["postgres", "template1"] {
+        execute(&admin, &format!("ALTER DATABASE {owned} OWNER TO {master_name}")).await?;
+        if cluster.major() < 15 {
+            // From 15 on the schema belongs to whoever owns the database.
+            let inside = cluster.admin(owned).await?;
+            execute(&inside, &format!("ALTER SCHEMA public OWNER TO {master_name}")).await?;
+        }
+    }
+    if let Some(database) = database {
+        execute(&admin, &format!("CREATE DATABASE {} OWNER {master_name}", identifier(database))).await?;
+    }
+    Ok(())
+}
+
+/// After an upgrade: what the new major's predefined roles bring.
+pub(crate) async fn complete(cluster: &Cluster) -> Result<()> {
+    grant_privileges(&cluster.admin("postgres").await?, cluster.major()).await
+}
+
+/// Give the master user a new password.
+pub(crate) async fn set_password(cluster: &Cluster, master: &str, password: &str) -> Result<()> {
+    let admin = cluster.admin("postgres").await?;
+    execute(&admin, &format!("ALTER ROLE {} PASSWORD {}", identifier(master), literal(password))).await
+}
+
+async fn grant_privileges(admin: &Client, major: u16) -> Result<()> {
+    for (_, roles) in PRIVILEGES.iter().filter(|(since, _)| *since <= major) {
+        execute(admin, &format!("GRANT {roles} TO rds_superuser WITH ADMIN OPTION")).await?;
+    }
+    if major >= 15 {
+        execute(admin, "GRANT SET ON PARAMETER session_replication_role TO rds_superuser WITH GRANT OPTION").await?;
+    }
+    Ok(())
+}
+
+/// Statements may hold passwords, so an error never carries one.
+async fn execute(client: &Client, statement: &str) -> Result<()> {
+    let what = statement.split_whitespace().take(2).collect::<Vec<_>>().join(" ").to_lowercase();
+    client.batch_execute(statement).await.map_err(|source| Error::Sql { what, source })
+}
+
+fn identifier(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+impl Shared {
+    /// Keep REPLICATION in step with `rds_replication` for as long as this start of the server lasts.
+    pub(crate) fn watch_roles(&self, cluster: &Arc<Cluster>) {
+        let mut config = cluster.admin_config();
+        config.dbname(ADMIN_DATABASE);
+        tokio::spawn(async move {
+            if let Err(error) = keep_in_step(config).await {
+                tracing::debug!(%error, "the look at role memberships ended with its server");
+            }
+        });
+    }
+}
+
+async fn keep_in_step(config: Config) -> Result<()> {
+    let client = connect(&config).await?;
+    let read = |source| Error::Sql { what: "look at role memberships".to_owned(), source };
+    let query = client.prepare(DIFFERING_LOGINS).await.map_err(read)?;
+    loop {
+        for row in client.query(&query, &[]).await.map_err(read)? {
+            let (login, replicates): (String, bool) = (row.get(0), row.get(1));
+            let attribute = if replicates { "NOREPLICATION" } else { "REPLICATION" };
+            execute(&client, &format!("ALTER ROLE {login} {attribute}")).await?;
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
