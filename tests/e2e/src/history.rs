@@ -1,0 +1,306 @@
+//! An execution's history, read as it grows: where the machine is, how far the load is, how long each phase took.
+//!
+//! Pure: events go in, a picture comes out. Fetching them is `follow`'s affair.
+
+use serde::Serialize;
+use serde_json::Value;
+
+/// One event, reduced to what is used here.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event {
+    /// Number in the history.
+    pub id: i64,
+    /// Epoch seconds.
+    pub at: f64,
+    /// What happened.
+    pub what: What,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq)]
+pub enum What {
+    /// A state was entered.
+    Entered(String),
+    /// A state was left, with its output.
+    Exited(String, Value),
+    /// A task was started; more than once for one state where it was retried.
+    Scheduled,
+    /// A task failed: error and cause.
+    Failed(String, String),
+    /// Anything else.
+    Other,
+}
+
+/// A phase of the run, with all its states.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Phase {
+    /// Name for people.
+    pub name: String,
+    /// Epoch seconds.
+    pub started_at: f64,
+    /// Seconds from its first state to the next phase's.
+    pub seconds: f64,
+}
+
+/// A visit of a state.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Visit {
+    /// The state.
+    pub state: String,
+    /// Entered, in epoch seconds.
+    pub entered: f64,
+    /// Left, in epoch seconds; absent while it lasts.
+    pub left: Option<f64>,
+}
+
+/// Progress of the full load as the machine's looks show it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Load {
+    /// Percent, as DMS estimates it.
+    pub percent: i64,
+    /// Tables loaded.
+    pub loaded: i64,
+    /// Tables in load.
+    pub loading: i64,
+    /// Tables still to load.
+    pub queued: i64,
+    /// Tables in error.
+    pub errored: i64,
+}
+
+/// States by phase, in the order of the run: name for people, first word of the next line on the screen.
+const PHASES: &[(&str, &[&str])] = &[
+    ("preflight", &["StartRun", "CheckInstance", "IsInstanceThere", "CheckDatabase", "MayRun", "Planned"]),
+    ("prepare the source", &["ConfigureSource", "IsRebootNeeded", "RebootSource", "PrepareSource"]),
+    ("copy the instance", &["SnapshotSource", "RestoreTarget", "IsolateTarget"]),
+    ("upgrade the copy", &["UpgradeTarget"]),
+    ("prepare the target", &["PrepareTarget", "CreateReplication"]),
+    ("load", &["CopyData", "IsDataCopied", "LookSoon", "LookLater", "LookMuchLater", "LoadTookTooLong"]),
+    ("rebuild indexes and statistics", &["RebuildTarget", "AnalyzeTarget"]),
+    ("catch up and verify", &["ResumeReplication", "VerifyCopy"]),
+    ("make ready for the cutover", &["LowerTtl", "WaitOutOldTtl", "GuardCutover", "ArmDeadline"]),
+    ("cutover", &["FenceSource", "SwapAndDrain", "SwapRecord", "DrainSource", "CompleteTarget", "OpenTarget"]),
+    ("confirm", &["ConfirmCutover", "AwaitSync", "SettleTarget"]),
+    ("finish", &["PutTtlBack", "FinishReplication", "FinishDatabases", "FinishResources", "Upgraded"]),
+    (
+        "way back",
+        &["UnfenceSource", "WhichWay", "RestoreRecord", "RemoveReplication", "CleanDatabases", "RemoveResources", "RunFailed"],
+    ),
+];
+
+/// The phase that a state belongs to; a state that nobody assigned to one is a phase of its own.
+pub fn phase_of(state: &str) -> &str {
+    PHASES.iter().find(|(_, states)| states.contains(&state)).map_or(state, |(phase, _)| phase)
+}
+
+/// The phase that comes next on the way to an upgraded database.
+pub fn next_phase(phase: &str) -> Option<&'static str> {
+    let place = PHASES.iter().position(|(name, _)| *name == phase)?;
+    PHASES.get(place + 1).map(|(name, _)| *name).filter(|name| *name != "way back")
+}
+
+/// Everything read so far.
+#[derive(Debug, Clone, Default)]
+pub struct History {
+    last_id: i64,
+    visits: Vec<Visit>,
+    scheduled: u64,
+    tasks: u64,
+    just_entered: bool,
+    load: Option<Load>,
+    waiting_for: Option<String>,
+}
+
+impl History {
+    /// Number of the last event that was read.
+    pub fn last_id(&self) -> i64 {
+        self.last_id
+    }
+
+    /// Read on. Events come in order; those that were read already are passed over.
+    pub fn read(&mut self, event: &Event) {
+        if event.id <= self.last_id {
+            return;
+        }
+        self.last_id = event.id;
+        match &event.what {
+            What::Entered(state) => {
+                self.visits.push(Visit { state: state.clone(), entered: event.at, left: None });
+                self.waiting_for = None;
+                self.just_entered = true;
+            }
+            What::Exited(state, output) => {
+                if let Some(visit) = self.visits.iter_mut().rev().find(|visit| visit.state == *state && visit.left.is_none()) {
+                    visit.left = Some(event.at);
+                }
+                if state == "CopyData" {
+                    self.load = find_progress(output).or(self.load);
+                }
+                self.waiting_for = None;
+            }
+            What::Scheduled => {
+                self.scheduled += 1;
+                self.tasks += u64::from(std::mem::take(&mut self.just_entered));
+            }
+            What::Failed(error, cause) => self.waiting_for = Some(words_of(error, cause)),
+            What::Other => {}
+        }
+    }
+
+    /// The state that the machine is in, the innermost of a Parallel.
+    pub fn state(&self) -> Option<&str> {
+        self.visits.iter().rev().find(|visit| visit.left.is_none()).or(self.visits.last()).map(|visit| visit.state.as_str())
+    }
+
+    /// Every visit of a state in order.
+    pub fn visits(&self) -> &[Visit] {
+        &self.visits
+    }
+
+    /// The last visit of a state that was left.
+    pub fn last_visit(&self, state: &str) -> Option<(f64, f64)> {
+        self.visits.iter().rev().filter(|visit| visit.state == state).find_map(|visit| Some((visit.entered, visit.left?)))
+    }
+
+    /// Whether a state was ever entered.
+    pub fn has_entered(&self, state: &str) -> bool {
+        self.visits.iter().any(|visit| visit.state == state)
+    }
+
+    /// How far the load is.
+    pub fn load(&self) -> Option<Load> {
+        self.load
+    }
+
+    /// Why the current task is tried again.
+    pub fn waiting_for(&self) -> Option<&str> {
+        self.waiting_for.as_deref()
+    }
+
+    /// State transitions as Step Functions bills them: each state entered, each retry.
+    pub fn transitions(&self) -> u64 {
+        self.visits.len() as u64 + self.scheduled.saturating_sub(self.tasks)
+    }
+
+    /// The phases in order, up to `end` for the last one.
+    pub fn phases(&self, end: f64) -> Vec<Phase> {
+        let mut phases: Vec<Phase> = Vec::new();
+        for visit in &self.visits {
+            let name = phase_of(&visit.state);
+            if phases.last().is_some_and(|phase| phase.name == name) {
+                continue;
+            }
+            if let Some(before) = phases.last_mut() {
+                before.seconds = visit.entered - before.started_at;
+            }
+            phases.push(Phase { name: name.to_owned(), started_at: visit.entered, seconds: 0.0 });
+        }
+        if let Some(last) = phases.last_mut() {
+            last.seconds = end - last.started_at;
+        }
+        phases
+    }
+}
+
+/// `progress` is in the step's payload or beside it, whatever the machine makes of its output.
+fn find_progress(output: &Value) -> Option<Load> {
+    let progress = [output.pointer("/Payload/progress"), output.pointer("/progress")].into_iter().flatten().next()?;
+    let number = |name: &str| progress.get(name).and_then(Value::as_i64).unwrap_or_default();
+    Some(Load {
+        percent: number("percent"),
+        loaded: number("tablesLoaded"),
+        loading: number("tablesLoading"),
+        queued: number("tablesQueued"),
+        errored: number("tablesErrored"),
+    })
+}
+
+/// A failed Lambda's cause is JSON with an `errorMessage`. `NotYet` is no failure, only a wait.
+fn words_of(error: &str, cause: &str) -> String {
+    let message = serde_json::from_str::<Value>(cause)
+        .ok()
+        .and_then(|body| body.get("errorMessage")?.as_str().map(str::to_owned))
+        .unwrap_or_else(|| cause.to_owned());
+    if error == "NotYet" { message } else { format!("{error}: {message}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn history(events: Vec<What>) -> History {
+        let mut history = History::default();
+        for (number, what) in events.into_iter().enumerate() {
+            history.read(&Event { id: number as i64 + 1, at: number as f64, what });
+        }
+        history
+    }
+
+    fn entered(state: &str) -> What {
+        What::Entered(state.to_owned())
+    }
+
+    fn exited(state: &str) -> What {
+        What::Exited(state.to_owned(), json!({}))
+    }
+
+    #[test]
+    fn states_are_gathered_into_phases() {
+        let history = history(vec![
+            entered("StartRun"), exited("StartRun"), entered("CheckInstance"), exited("CheckInstance"),
+            entered("CopyData"), exited("CopyData"), entered("LookSoon"), exited("LookSoon"), entered("CopyData"),
+        ]);
+
+        let phases: Vec<_> = history.phases(20.0).into_iter().map(|phase| (phase.name, phase.started_at, phase.seconds)).collect();
+
+        assert_eq!(phases, [("preflight".to_owned(), 0.0, 4.0), ("load".to_owned(), 4.0, 16.0)]);
+        assert_eq!(history.state(), Some("CopyData"));
+        assert_eq!(next_phase("preflight"), Some("prepare the source"));
+        assert_eq!(next_phase("finish"), None);
+    }
+
+    #[test]
+    fn a_retry_is_a_transition_too_and_says_what_it_waits_for() {
+        let not_yet = What::Failed("NotYet".to_owned(), json!({"errorMessage": "instance db is rebooting"}).to_string());
+        let history = history(vec![entered("RebootSource"), What::Scheduled, not_yet, What::Scheduled]);
+
+        assert_eq!(history.transitions(), 2);
+        assert_eq!(history.waiting_for(), Some("instance db is rebooting"));
+    }
+
+    #[test]
+    fn the_innermost_open_state_of_a_parallel_is_shown() {
+        let history = history(vec![entered("SwapAndDrain"), entered("SwapRecord"), entered("DrainSource"), exited("SwapRecord")]);
+
+        assert_eq!(history.state(), Some("DrainSource"));
+        assert_eq!(history.last_visit("SwapRecord"), Some((1.0, 3.0)));
+        assert_eq!(history.last_visit("DrainSource"), None);
+    }
+
+    #[test]
+    fn the_load_is_read_from_the_looks() {
+        let output = json!({"Payload": {"done": false, "progress": {"percent": 40, "tablesLoaded": 3, "tablesQueued": 5}}});
+        let history = history(vec![entered("CopyData"), What::Exited("CopyData".to_owned(), output)]);
+
+        assert_eq!(history.load(), Some(Load { percent: 40, loaded: 3, queued: 5, ..Load::default() }));
+    }
+
+    #[test]
+    fn events_are_read_once() {
+        let mut history = history(vec![entered("StartRun")]);
+        history.read(&Event { id: 1, at: 5.0, what: entered("StartRun") });
+
+        assert_eq!(history.visits().len(), 1);
+    }
+
+    #[test]
+    fn every_state_of_the_machine_has_a_phase() {
+        let machine = contract_tests::Machine::read("upgrade").unwrap();
+        let own_ends = ["InstanceBlocked", "PreflightBlocked", "CallPerson"];
+        for (state, _) in machine.states() {
+            assert!(phase_of(&state) != state || own_ends.contains(&state.as_str()), "{state} has no phase");
+        }
+    }
+}

@@ -1,0 +1,311 @@
+//! The report: what a run did, as seen from outside, in one JSON file. Written after a failure too.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+
+use crate::catalog::SchemaDifference;
+use crate::clients::Invariant;
+use crate::history::Phase;
+use crate::observer::{SequenceComparison, TableComparison, ViewAge};
+
+/// The whole report.
+#[derive(Debug, Clone, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    /// `SUCCEEDED`, or `FAILED` if the run failed or anything of the proof did.
+    pub status: Status,
+    /// What failed; absent if nothing did.
+    pub error: Option<Failure>,
+    /// The database that was left.
+    pub source: Side,
+    /// The database that was reached.
+    pub target: Side,
+    /// What clients felt of the cutover.
+    pub outage: Outage,
+    /// What clients wrote and what became of it.
+    pub clients: ClientsReport,
+    /// Every table at the drain point.
+    pub tables: Vec<TableComparison>,
+    /// Every sequence at the drain point.
+    pub sequences: Vec<SequenceComparison>,
+    /// Every materialized view of the target.
+    pub materialized_views: Vec<ViewAge>,
+    /// Objects of the source, as before the run, that the target at the end lacks or has otherwise, and what the run
+    /// left behind.
+    pub schema_differences: Vec<SchemaDifference>,
+    /// The state machine.
+    pub machine: MachineReport,
+    /// Its phases in order.
+    pub phases: Vec<Phase>,
+    /// The functions.
+    pub lambdas: Vec<LambdaReport>,
+    /// The planned disturbance, if there was one.
+    pub scenario: Option<ScenarioReport>,
+}
+
+/// The verdict.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Status {
+    /// Upgraded and proven.
+    Succeeded,
+    /// Not so.
+    #[default]
+    Failed,
+}
+
+/// Why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Failure {
+    /// The word: the machine's error, or `ProofFailed`, or `RehearsalFailed`.
+    pub error: String,
+    /// The cause, for people.
+    pub cause: String,
+}
+
+/// One database.
+#[derive(Debug, Clone, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Side {
+    /// Engine version as RDS names it.
+    pub version: String,
+    /// Instance identifier.
+    pub instance: String,
+}
+
+/// What clients felt of the cutover, in seconds.
+#[derive(Debug, Clone, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Outage {
+    /// From the last acknowledged write on the source to the first on the target, over all clients.
+    pub write_seconds: Option<f64>,
+    /// From the moment that applications lost the right to connect to the source to the moment they had it on the
+    /// target (or on the source again).
+    pub fence_seconds: Option<f64>,
+    /// The same as `writeSeconds` for the client that waited longest.
+    pub longest_client_seconds: Option<f64>,
+    /// What `writeSeconds` is made of, in order.
+    pub made_of: Vec<Part>,
+    /// The longest time between two acknowledged writes of one client that was not the cutover (the reboot of the
+    /// source, if there was one).
+    pub longest_other_gap_seconds: Option<f64>,
+}
+
+/// A part of the outage.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Part {
+    /// `fence`, `drain`, `complete`, `open`, `dns`, `reconnect`.
+    pub name: String,
+    /// Seconds.
+    pub seconds: f64,
+}
+
+/// What clients wrote.
+#[derive(Debug, Clone, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ClientsReport {
+    /// Acknowledged writes (transactions).
+    pub acknowledged: u64,
+    /// Rows that are missing or stale, or that came back.
+    pub lost: u64,
+    /// Surplus copies of rows.
+    pub duplicated: u64,
+    /// Writes whose COMMIT got no answer.
+    pub unknown: u64,
+    /// Those of them that happened.
+    pub unknown_happened: u64,
+    /// Connections made anew.
+    pub reconnects: u64,
+    /// Writes that the source acknowledged after the target had begun to: must be none.
+    pub acknowledged_on_both_sides: bool,
+    /// Errors that no maintenance explains, with how often they were seen.
+    pub faults: BTreeMap<String, u64>,
+    /// The first few wrong rows.
+    pub examples: Vec<String>,
+    /// What must hold whatever was written.
+    pub invariants: Vec<Invariant>,
+}
+
+/// The state machine.
+#[derive(Debug, Clone, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MachineReport {
+    /// State transitions, retries included.
+    pub transitions: u64,
+    /// From its start to its end, in seconds.
+    pub seconds: f64,
+    /// `SUCCEEDED`, `FAILED`, `ABORTED`, `TIMED_OUT`.
+    pub status: String,
+}
+
+/// One function.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LambdaReport {
+    /// The step.
+    pub name: String,
+    /// Most memory that a process of it held, in bytes.
+    pub peak_bytes: u64,
+}
+
+/// A planned disturbance and whether the run bore it as promised.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ScenarioReport {
+    /// As given on the command line.
+    pub name: String,
+    /// What was promised.
+    pub promise: String,
+    /// What was not kept; empty if all was.
+    pub broken: Vec<String>,
+}
+
+impl Report {
+    /// What of the proof does not hold, in words; empty if all does.
+    pub fn faults(&self) -> Vec<String> {
+        let clients = &self.clients;
+        let views = self.materialized_views.iter().filter(|view| !view.is_fresh());
+        let mut faults = self.clients_faults();
+        faults.extend(some(self.tables.iter().filter(|table| !table.equal).count(), "tables differ at the drain point"));
+        faults.extend(self.tables.is_empty().then(|| "no table was compared: the drain point was not seen".to_owned()));
+        faults.extend(some(self.sequences.iter().filter(|sequence| !sequence.past).count(), "sequences stand behind the source's"));
+        faults.extend(some(views.count(), "materialized views are older than the fence"));
+        faults.extend(some(self.schema_differences.len(), "objects of the schema differ"));
+        faults.extend(clients.acknowledged_on_both_sides.then(|| "a write was acknowledged on the source after the target was open".to_owned()));
+        faults.extend(self.outage.write_seconds.is_none().then(|| "no client wrote to both sides".to_owned()));
+        faults
+    }
+
+    /// What does not hold of what every run promises its clients, also one that went back.
+    pub fn clients_faults(&self) -> Vec<String> {
+        let clients = &self.clients;
+        let broken = clients.invariants.iter().filter(|invariant| !invariant.holds);
+        let mut faults = Vec::new();
+        faults.extend(some(usize::try_from(clients.lost).unwrap_or(usize::MAX), "rows were lost"));
+        faults.extend(some(usize::try_from(clients.duplicated).unwrap_or(usize::MAX), "rows are there twice"));
+        faults.extend(clients.faults.iter().map(|(what, times)| format!("clients met an error {times} times: {what}")));
+        faults.extend(broken.map(|invariant| format!("does not hold: {}", invariant.name)));
+        faults.extend((clients.acknowledged == 0).then(|| "no client could write".to_owned()));
+        faults
+    }
+
+    /// Write `report.json` into a new folder for this run and let `latest` lead to it.
+    pub fn write(&self, folder: &Path, run: &str) -> Result<PathBuf> {
+        let own = folder.join(run);
+        fs::create_dir_all(&own).with_context(|| format!("create {}", own.display()))?;
+        let path = own.join("report.json");
+        replace(&path, &serde_json::to_vec_pretty(self).context("write the report as JSON")?)?;
+        let (latest, new) = (folder.join("latest"), folder.join("latest.new"));
+        let _none_left_behind = fs::remove_file(&new);
+        std::os::unix::fs::symlink(run, &new).with_context(|| format!("link {}", new.display()))?;
+        fs::rename(&new, &latest).with_context(|| format!("link {}", latest.display()))?;
+        Ok(path)
+    }
+}
+
+fn some(count: usize, what: &str) -> Option<String> {
+    (count > 0).then(|| format!("{count} {what}"))
+}
+
+/// A reader sees the old file or the new one, never half of one.
+fn replace(path: &Path, content: &[u8]) -> Result<()> {
+    let new = path.with_extension("new");
+    fs::write(&new, content).with_context(|| format!("write {}", new.display()))?;
+    fs::rename(&new, path).with_context(|| format!("write {}", path.display()))
+}
+
+/// Split the outage at the moments that end its parts. A part that ended before the outage began, or after it was
+/// over, takes nothing; the last part is what is left.
+pub fn split_outage(began: f64, ended: f64, ends: &[(&str, Option<f64>)], last: &str) -> Vec<Part> {
+    let mut parts = Vec::new();
+    let mut from = began;
+    for (name, end) in ends {
+        let until = end.unwrap_or(from).clamp(from, ended.max(from));
+        parts.push(Part { name: (*name).to_owned(), seconds: until - from });
+        from = until;
+    }
+    parts.push(Part { name: last.to_owned(), seconds: (ended - from).max(0.0) });
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn good() -> Report {
+        let table = TableComparison {
+            schema: "s".to_owned(),
+            name: "t".to_owned(),
+            rows_source: Some(1),
+            rows_target: Some(1),
+            equal: true,
+        };
+        let clients = ClientsReport { acknowledged: 1, ..ClientsReport::default() };
+        let outage = Outage { write_seconds: Some(1.0), ..Outage::default() };
+        Report { tables: vec![table], clients, outage, ..Report::default() }
+    }
+
+    #[test]
+    fn every_promise_that_is_not_kept_is_named() {
+        assert_eq!(good().faults(), Vec::<String>::new());
+        let cases: &[(fn(&mut Report), &str)] = &[
+            (|report| report.clients.lost = 2, "2 rows were lost"),
+            (|report| report.clients.duplicated = 1, "1 rows are there twice"),
+            (|report| report.tables[0].equal = false, "1 tables differ at the drain point"),
+            (|report| report.tables.clear(), "no table was compared: the drain point was not seen"),
+            (|report| report.outage.write_seconds = None, "no client wrote to both sides"),
+            (|report| report.clients.acknowledged = 0, "no client could write"),
+            (|report| report.clients.acknowledged_on_both_sides = true, "a write was acknowledged on the source after the target was open"),
+            (|report| report.clients.faults = [("duplicate key".to_owned(), 3)].into(), "clients met an error 3 times: duplicate key"),
+        ];
+        for (spoil, expected) in cases {
+            let mut report = good();
+            spoil(&mut report);
+            assert_eq!(report.faults(), [*expected]);
+        }
+    }
+
+    #[test]
+    fn the_outage_is_the_sum_of_its_parts() {
+        let ends = [("fence", Some(10.5)), ("drain", Some(11.0)), ("open", Some(13.0)), ("dns", None)];
+
+        let parts = split_outage(10.0, 12.0, &ends, "reconnect");
+
+        let seconds: Vec<_> = parts.iter().map(|part| (part.name.as_str(), part.seconds)).collect();
+        assert_eq!(seconds, [("fence", 0.5), ("drain", 0.5), ("open", 1.0), ("dns", 0.0), ("reconnect", 0.0)]);
+    }
+
+    #[test]
+    fn the_fields_have_the_names_that_readers_rely_on() {
+        let json = serde_json::to_value(good()).unwrap();
+
+        for pointer in [
+            "/status", "/error", "/source/version", "/target/version", "/outage/writeSeconds", "/outage/fenceSeconds",
+            "/clients/acknowledged", "/clients/lost", "/clients/duplicated", "/tables/0/schema", "/tables/0/name",
+            "/tables/0/rowsSource", "/tables/0/rowsTarget", "/tables/0/equal", "/sequences", "/schemaDifferences",
+            "/machine/transitions", "/machine/seconds", "/phases",
+        ] {
+            assert!(json.pointer(pointer).is_some(), "{pointer} is missing");
+        }
+        assert_eq!(json["status"], "FAILED");
+    }
+
+    #[test]
+    fn latest_leads_to_the_last_report() {
+        let folder = tempfile::tempdir().unwrap();
+
+        good().write(folder.path(), "one").unwrap();
+        let mut second = good();
+        second.status = Status::Succeeded;
+        second.write(folder.path(), "two").unwrap();
+
+        let latest = fs::read_to_string(folder.path().join("latest/report.json")).unwrap();
+        assert!(latest.contains("\"SUCCEEDED\""), "{latest}");
+    }
+}

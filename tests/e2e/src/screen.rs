@@ -1,0 +1,235 @@
+//! What a person sees: a live line on a terminal, plain lines in a log, a summary at the end.
+
+use std::io::{IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::history::Phase;
+use crate::report::{Report, Status};
+
+/// A moment of the run.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Moment {
+    /// The phase.
+    pub phase: String,
+    /// The phase after it.
+    pub next: Option<String>,
+    /// The state, and what it waits for.
+    pub detail: String,
+    /// Tables loaded, of how many.
+    pub tables: Option<(i64, i64)>,
+    /// Rows written to the target so far.
+    pub rows: Option<i64>,
+    /// Bytes of WAL that the target has not taken yet.
+    pub lag_bytes: Option<i64>,
+    /// Acknowledged writes a second.
+    pub tps: f64,
+    /// Acknowledged writes.
+    pub acknowledged: u64,
+    /// What keeps clients from writing at this moment.
+    pub trouble: Option<String>,
+}
+
+/// The screen.
+pub struct Screen {
+    live: Option<ProgressBar>,
+    began: Instant,
+    phase: String,
+    last_line: Instant,
+}
+
+/// In a log a line of progress comes this often.
+const LINE_EVERY: Duration = Duration::from_secs(10);
+
+impl Default for Screen {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Screen {
+    /// A live screen if standard output is a terminal.
+    pub fn new() -> Self {
+        let live = std::io::stdout().is_terminal().then(|| {
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stdout_with_hz(8));
+            bar.set_style(ProgressStyle::with_template("{spinner:.cyan} {wide_msg}").expect("the template is fixed and valid"));
+            bar.enable_steady_tick(Duration::from_millis(120));
+            bar
+        });
+        let now = Instant::now();
+        Self { live, began: now, phase: String::new(), last_line: now }
+    }
+
+    /// A line that stays.
+    pub fn say(&self, line: impl AsRef<str>) {
+        let line = format!("{:>6.1}s  {}", self.began.elapsed().as_secs_f64(), line.as_ref());
+        match &self.live {
+            Some(bar) => bar.println(line),
+            None => print(&line),
+        }
+    }
+
+    /// What is being done now, before the run has phases.
+    pub fn doing(&self, what: &str) {
+        match &self.live {
+            Some(bar) => bar.set_message(what.to_owned()),
+            None => self.say(what),
+        }
+    }
+
+    /// The run has moved on.
+    pub fn show(&mut self, moment: &Moment) {
+        if moment.phase != self.phase {
+            self.phase.clone_from(&moment.phase);
+            let next = moment.next.as_ref().map(|next| format!("   (next: {next})")).unwrap_or_default();
+            self.say(format!("▶ {}{next}", moment.phase));
+            self.last_line = Instant::now();
+        }
+        match &self.live {
+            Some(bar) => bar.set_message(line_of(moment)),
+            None if self.last_line.elapsed() >= LINE_EVERY => {
+                self.say(line_of(moment));
+                self.last_line = Instant::now();
+            }
+            None => {}
+        }
+    }
+
+    /// The end of the live part.
+    pub fn finish(&self) {
+        if let Some(bar) = &self.live {
+            bar.finish_and_clear();
+        }
+    }
+
+    /// The summary.
+    pub fn summarise(&self, report: &Report) {
+        self.finish();
+        print(&summary(report));
+    }
+}
+
+fn print(text: &str) {
+    // A closed pipe is no reason to fail a run.
+    let _nobody_reads = writeln!(std::io::stdout(), "{text}");
+}
+
+fn line_of(moment: &Moment) -> String {
+    let mut parts = vec![format!("{}: {}", moment.phase, moment.detail)];
+    parts.extend(moment.tables.map(|(loaded, all)| format!("tables {loaded}/{all}")));
+    parts.extend(moment.rows.map(|rows| format!("rows {}", thousands(rows))));
+    parts.extend(moment.lag_bytes.map(|bytes| format!("lag {:.1} MB", bytes as f64 / 1e6)));
+    parts.push(format!("clients {:.0}/s, {} writes", moment.tps, thousands(moment.acknowledged.cast_signed())));
+    parts.extend(moment.trouble.as_ref().map(|trouble| format!("waiting: {trouble}")));
+    parts.join(" · ")
+}
+
+fn thousands(number: i64) -> String {
+    let digits = number.to_string();
+    let grouped: Vec<String> =
+        digits.as_bytes().rchunks(3).rev().map(|group| String::from_utf8_lossy(group).into_owned()).collect();
+    grouped.join(",")
+}
+
+/// What a newcomer should take home.
+pub fn summary(report: &Report) -> String {
+    let mut lines = vec![String::new()];
+    let versions = format!("PostgreSQL {} → {}", report.source.version, report.target.version);
+    match (&report.status, &report.error) {
+        (Status::Succeeded, _) => lines.push(format!("SUCCEEDED  {versions}, while {} writes were acknowledged", thousands(report.clients.acknowledged.cast_signed()))),
+        (Status::Failed, Some(failure)) => lines.push(format!("FAILED  {versions}\n  {}: {}", failure.error, failure.cause)),
+        (Status::Failed, None) => lines.push(format!("FAILED  {versions}")),
+    }
+    lines.push(String::new());
+    lines.push(format!("The run: {:.0} s, {} state transitions", report.machine.seconds, report.machine.transitions));
+    lines.extend(report.phases.iter().map(phase_line));
+    lines.extend(outage_lines(report));
+    lines.push(String::new());
+    lines.extend(proof_lines(report));
+    lines.extend(report.scenario.iter().flat_map(scenario_lines));
+    lines.join("\n")
+}
+
+fn phase_line(phase: &Phase) -> String {
+    format!("  {:<34}{:>8.1} s", phase.name, phase.seconds)
+}
+
+fn outage_lines(report: &Report) -> Vec<String> {
+    let outage = &report.outage;
+    let mut lines = vec![String::new()];
+    match outage.write_seconds {
+        Some(seconds) => lines.push(format!("The outage, as the clients saw it: {seconds:.2} s without an acknowledged write, made of")),
+        None => lines.push("The outage: no client wrote to both sides".to_owned()),
+    }
+    lines.extend(outage.made_of.iter().map(|part| format!("  {:<34}{:>8.2} s", part.name, part.seconds)));
+    lines.extend(outage.fence_seconds.map(|seconds| format!("  (applications were shut out for {seconds:.2} s)")));
+    lines.extend(outage.longest_client_seconds.map(|seconds| format!("  (the client that waited longest: {seconds:.2} s)")));
+    let other = outage.longest_other_gap_seconds.filter(|seconds| *seconds > 1.0);
+    lines.extend(other.map(|seconds| format!("  (beside the cutover, one client waited {seconds:.2} s: a restart of the source, or a busy machine)")));
+    lines
+}
+
+fn proof_lines(report: &Report) -> Vec<String> {
+    let clients = &report.clients;
+    let equal = report.tables.iter().filter(|table| table.equal).count();
+    let rows: i64 = report.tables.iter().filter_map(|table| table.rows_target).sum();
+    let past = report.sequences.iter().filter(|sequence| sequence.past).count();
+    let fresh = report.materialized_views.iter().filter(|view| view.is_fresh()).count();
+    let holds = clients.invariants.iter().filter(|invariant| invariant.holds).count();
+    let peak = report.lambdas.iter().map(|lambda| lambda.peak_bytes).max().unwrap_or_default();
+    let mut lines = vec![
+        "The proof:".to_owned(),
+        format!("  {:<34}{} lost, {} duplicated, {} without an answer", "acknowledged writes", clients.lost, clients.duplicated, clients.unknown),
+        format!("  {:<34}{equal} of {} equal at the drain point ({} rows)", "tables", report.tables.len(), thousands(rows)),
+        format!("  {:<34}{past} of {} at or past the source's", "sequences", report.sequences.len()),
+        format!("  {:<34}{fresh} of {} as fresh as the fence", "materialized views", report.materialized_views.len()),
+        format!("  {:<34}{}", "differences of the schema", report.schema_differences.len()),
+        format!("  {:<34}{holds} of {} hold", "sums that must come out", clients.invariants.len()),
+        format!("  {:<34}{:.0} MB", "largest function", peak as f64 / 1e6),
+    ];
+    lines.extend(report.tables.iter().filter(|table| !table.equal).take(10).map(|table| {
+        format!("    differs: {}.{} ({:?} rows on the source, {:?} on the target)", table.schema, table.name, table.rows_source, table.rows_target)
+    }));
+    lines.extend(report.sequences.iter().filter(|sequence| !sequence.past).take(10).map(|sequence| {
+        format!("    behind: {} ({:?} on the source, {:?} on the target)", sequence.name, sequence.source, sequence.target)
+    }));
+    lines.extend(report.materialized_views.iter().filter(|view| !view.is_fresh()).map(|view| format!("    stale: {}", view.name)));
+    lines.extend(report.schema_differences.iter().take(15).map(|difference| {
+        let (kind, name, fact) = (&difference.kind, &difference.name, &difference.fact);
+        format!("    {kind} {name}, {fact}: {:?} → {:?}", difference.source, difference.target)
+    }));
+    lines.extend(clients.examples.iter().take(5).map(|example| format!("    {example}")));
+    lines
+}
+
+fn scenario_lines(scenario: &crate::report::ScenarioReport) -> Vec<String> {
+    let verdict = if scenario.broken.is_empty() { "kept" } else { "BROKEN" };
+    let mut lines = vec![String::new(), format!("Disturbed by {}: {} — {verdict}", scenario.name, scenario.promise)];
+    lines.extend(scenario.broken.iter().map(|what| format!("  {what}")));
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::Failure;
+
+    #[test]
+    fn the_line_names_what_is_known_and_nothing_else() {
+        let mut moment = Moment { phase: "load".to_owned(), detail: "CopyData".to_owned(), tps: 250.4, acknowledged: 1_234_567, ..Moment::default() };
+        assert_eq!(line_of(&moment), "load: CopyData · clients 250/s, 1,234,567 writes");
+
+        moment.tables = Some((3, 40));
+        moment.lag_bytes = Some(2_500_000);
+        assert_eq!(line_of(&moment), "load: CopyData · tables 3/40 · lag 2.5 MB · clients 250/s, 1,234,567 writes");
+    }
+
+    #[test]
+    fn a_failure_is_told_with_its_word_and_cause() {
+        let error = Some(Failure { error: "CopyDiffers".to_owned(), cause: "table a".to_owned() });
+        let text = summary(&Report { error, ..Report::default() });
+
+        assert!(text.contains("FAILED") && text.contains("CopyDiffers: table a"), "{text}");
+    }
+}
