@@ -1,5 +1,7 @@
 //! The command `local-aws`: addresses on its output, nothing left behind however it ends.
 
+#![cfg(target_os = "linux")] // processes are found in /proc
+
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};

@@ -24,7 +24,8 @@ Resources:
     Properties:
       FunctionName: !Sub ${AWS::StackName}-toy
       Timeout: 10
-      Policies: [{ Statement: [{ Effect: Allow, Action: "secretsmanager:Get*", Resource: "*" }] }]
+      Policies:
+        - Statement: [{ Effect: Allow, Action: "secretsmanager:Get*", Resource: !Sub "arn:aws:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:pgleap/*" }]
   MainMachine:
     Type: AWS::Serverless::StateMachine
     Properties:
@@ -195,12 +196,15 @@ async fn a_function_may_call_what_its_policy_lists_and_no_more() {
     operator.create_secret().name("pgleap/login").secret_string("hush").send().await.unwrap();
     let toy = aws_sdk_secretsmanager::Client::new(&sdk(&stack.aws, "pgleap-toy"));
 
+    operator.create_secret().name("other").secret_string("hush").send().await.unwrap();
+
     let read = toy.get_secret_value().secret_id("pgleap/login").send().await.unwrap();
+    let other = toy.get_secret_value().secret_id("other").send().await.unwrap_err();
     let deleted = toy.delete_secret().secret_id("pgleap/login").send().await.unwrap_err();
 
     assert_eq!(read.secret_string(), Some("hush"));
-    let code = deleted.as_service_error().unwrap().meta().code().unwrap().to_owned();
-    assert_eq!(code, "AccessDeniedException");
+    let codes = [other.as_service_error().unwrap().meta().code(), deleted.as_service_error().unwrap().meta().code()];
+    assert_eq!(codes, [Some("AccessDeniedException"); 2]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

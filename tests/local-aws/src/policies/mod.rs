@@ -1,0 +1,154 @@
+//! A function may call what its policy in the template lists, and nothing else.
+
+mod needs;
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use local_aws_core::{ACCOUNT, ApiError, Authorize, Caller};
+use local_aws_lambda::LambdaHost;
+use serde_json::Value;
+
+use needs::{Need, needs};
+
+/// The policies of the deployed functions, by the function's name, which is its access key id. Clones share them.
+///
+/// Actions are matched, and resources where a request names them; conditions are taken as met. So what is refused
+/// here is refused on AWS too, but not all that AWS would refuse is refused here.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Policies {
+    statements: Arc<RwLock<HashMap<String, Vec<Statement>>>>,
+}
+
+/// An `Allow`.
+#[derive(Debug, Clone)]
+struct Statement {
+    actions: Vec<String>,
+    resources: Vec<String>,
+}
+
+impl Policies {
+    /// A function and its `Policies` property; names of managed policies allow nothing that the stand-in serves.
+    pub(crate) fn set(&self, function: &str, policies: &Value) {
+        let allowed =
+            listed(policies).flat_map(|policy| listed(&policy["Statement"])).filter(|statement| statement["Effect"] == "Allow");
+        let statements =
+            allowed.map(|statement| Statement { actions: texts(&statement["Action"]), resources: texts(&statement["Resource"]) }).collect();
+        self.statements.write().unwrap_or_else(PoisonError::into_inner).insert(function.to_owned(), statements);
+    }
+
+    /// The first need of a call that the caller's policy does not cover. Callers without a policy are no functions and
+    /// may do everything.
+    fn lacks(&self, caller: &str, needs: Vec<Need>) -> Option<Need> {
+        let statements = self.statements.read().unwrap_or_else(PoisonError::into_inner);
+        let statements = statements.get(caller)?;
+        needs.into_iter().find(|need| !statements.iter().any(|statement| statement.covers(need)))
+    }
+}
+
+impl Statement {
+    fn covers(&self, need: &Need) -> bool {
+        let action = need.action.to_ascii_lowercase();
+        let by_action = self.actions.iter().any(|pattern| matches(&pattern.to_ascii_lowercase(), &action));
+        let by_resource = need.resource.as_ref().is_none_or(|resource| self.resources.iter().any(|pattern| matches(pattern, resource)));
+        by_action && by_resource
+    }
+}
+
+/// IAM writes one thing and a list of one alike.
+fn listed(value: &Value) -> impl Iterator<Item = &Value> {
+    match value {
+        Value::Array(values) => values.as_slice(),
+        Value::Null => &[],
+        one => std::slice::from_ref(one),
+    }
+    .iter()
+}
+
+fn texts(value: &Value) -> Vec<String> {
+    listed(value).filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+/// IAM's wildcards: `*` is any text, `?` any one character.
+fn matches(pattern: &str, text: &str) -> bool {
+    match pattern.chars().next() {
+        None => text.is_empty(),
+        Some('*') => {
+            let rest = &pattern[1..];
+            text.char_indices().map(|(at, _)| at).chain([text.len()]).any(|at| matches(rest, &text[at..]))
+        }
+        Some(wanted) => text.chars().next().is_some_and(|found| {
+            (wanted == '?' || wanted == found) && matches(&pattern[wanted.len_utf8()..], &text[found.len_utf8()..])
+        }),
+    }
+}
+
+/// What the gateway asks before each call: planned kills first, then the test's own rules, then the policies.
+pub(crate) struct Gate {
+    pub(crate) functions: LambdaHost,
+    pub(crate) policies: Policies,
+    pub(crate) own: Option<Arc<dyn Authorize>>,
+}
+
+impl Authorize for Gate {
+    fn authorize(&self, caller: &Caller, service: &str, operation: &str, input: &Value) -> Result<(), ApiError> {
+        self.functions.before_call(caller)?;
+        if let Some(own) = &self.own {
+            own.authorize(caller, service, operation, input)?;
+        }
+        match self.policies.lacks(&caller.access_key_id, needs(service, operation, input)) {
+            None => Ok(()),
+            Some(need) => Err(denied(&caller.access_key_id, service, &need)),
+        }
+    }
+}
+
+fn denied(function: &str, service: &str, need: &Need) -> ApiError {
+    let action = &need.action;
+    let on = need.resource.as_ref().map(|resource| format!(" on resource: {resource}")).unwrap_or_default();
+    let text = format!(
+        "User: arn:aws:sts::{ACCOUNT}:assumed-role/{function}/{function} is not authorized to perform: {action}{on} \
+         because no identity-based policy allows the {action} action"
+    );
+    tracing::warn!(function, action, resource = need.resource, "a policy does not allow a call");
+    let (status, code) = match service {
+        "rds" | "route53" => (403, "AccessDenied"),
+        "lambda" | "scheduler" => (403, "AccessDeniedException"),
+        _ => (400, "AccessDeniedException"),
+    };
+    ApiError::new(status, code, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_function_may_do_what_its_policies_list() {
+        let policies = Policies::default();
+        policies.set("swap", &json!(["AWSLambdaVPCAccessExecutionRole", {"Statement": [
+            {"Effect": "Allow", "Action": ["route53:GetChange", "rds:Describe*"], "Resource": "*"},
+            {"Effect": "Allow", "Action": "rds:DeleteDBSnapshot", "Resource": ["arn:aws:rds:eu-west-1:1:snapshot:pgleap-*"]},
+        ]}]));
+        let lacks = |caller: &str, action: &str, resource: Option<&str>| {
+            policies.lacks(caller, vec![Need { action: action.to_owned(), resource: resource.map(str::to_owned) }]).is_some()
+        };
+
+        assert!(!lacks("swap", "route53:GetChange", None));
+        assert!(!lacks("swap", "rds:DescribeDBInstances", Some("arn:aws:rds:eu-west-1:1:db:source")));
+        assert!(!lacks("swap", "rds:DeleteDBSnapshot", Some("arn:aws:rds:eu-west-1:1:snapshot:pgleap-r1")));
+        assert!(lacks("swap", "rds:DeleteDBSnapshot", Some("arn:aws:rds:eu-west-1:1:snapshot:mine")));
+        assert!(lacks("swap", "rds:DeleteDBInstance", None));
+        assert!(!lacks("operator", "rds:DeleteDBInstance", None));
+    }
+
+    #[test]
+    fn patterns_have_iams_wildcards() {
+        let cases = [("*", "", true), ("a*c", "abbc", true), ("a*c", "abcd", false), ("a-??", "a-xy", true), ("a-??", "a-xyz", false)];
+        for (pattern, text, expected) in cases {
+            assert_eq!(matches(pattern, text), expected, "{pattern} {text}");
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! What a call needs to be allowed: actions, and the resources that the request names. Source: the service
+//! authorization reference, for the operations that the stand-in serves.
+
+use local_aws_core::{ACCOUNT, REGION};
+use serde_json::Value;
+
+/// An action that must be allowed, on a resource where the request names one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Need {
+    pub(super) action: String,
+    pub(super) resource: Option<String>,
+}
+
+/// Everything that a call needs.
+pub(super) fn needs(service: &str, operation: &str, input: &Value) -> Vec<Need> {
+    let action = match (service, operation) {
+        ("lambda", "Invoke") => "lambda:InvokeFunction".to_owned(),
+        _ => format!("{service}:{operation}"),
+    };
+    let resources = resources(service, operation, input);
+    let mut needs: Vec<Need> = match resources.is_empty() {
+        true => vec![Need { action, resource: None }],
+        false => resources.iter().map(|resource| Need { action: action.clone(), resource: Some(resource.clone()) }).collect(),
+    };
+    if let Some(tagging) = tagging(service, operation, input) {
+        needs.push(Need { action: tagging.to_owned(), resource: None });
+    }
+    for role in [&input["Target"]["RoleArn"], &input["PostgreSQLSettings"]["SecretsManagerAccessRoleArn"]] {
+        if let Some(role) = role.as_str() {
+            needs.push(Need { action: "iam:PassRole".to_owned(), resource: Some(role.to_owned()) });
+        }
+    }
+    needs
+}
+
+/// The action that a request with tags needs beside its own.
+fn tagging(service: &str, operation: &str, input: &Value) -> Option<&'static str> {
+    let tagged = input["Tags"].as_array().is_some_and(|tags| !tags.is_empty());
+    let creates = ["Create", "Copy", "Restore"].iter().any(|verb| operation.starts_with(verb));
+    match service {
+        "rds" if tagged && creates => Some("rds:AddTagsToResource"),
+        "dms" if tagged && creates => Some("dms:AddTagsToResource"),
+        "secretsmanager" if tagged && creates => Some("secretsmanager:TagResource"),
+        _ => None,
+    }
+}
+
+/// The ARNs that a request names. Where a policy may name a resource that the request leaves to the service, none.
+fn resources(service: &str, operation: &str, input: &Value) -> Vec<String> {
+    let text = |member: &str| input[member].as_str();
+    let mut named = Vec::new();
+    match service {
+        // DescribeDBParameters and its like name a group, but are commonly allowed on all resources: matched the same.
+        "rds" => {
+            for (member, kind) in RDS_RESOURCES {
+                let name = text(member).filter(|name| !name.starts_with("arn:"));
+                named.extend(name.map(|name| format!("arn:aws:rds:{REGION}:{ACCOUNT}:{kind}:{name}")));
+            }
+            named.extend(text("ResourceName").map(str::to_owned));
+        }
+        "route53" => {
+            named.extend(text("HostedZoneId").map(|zone| format!("arn:aws:route53:::hostedzone/{}", last(zone))));
+            if operation == "GetChange" {
+                named.extend(text("Id").map(|change| format!("arn:aws:route53:::change/{}", last(change))));
+            }
+            if operation == "GetHostedZone" {
+                named.extend(text("Id").map(|zone| format!("arn:aws:route53:::hostedzone/{}", last(zone))));
+            }
+        }
+        "secretsmanager" => {
+            let member = if operation == "CreateSecret" { "Name" } else { "SecretId" };
+            // By name the ARN ends in six characters that the caller does not know; policies cover them by a wildcard.
+            named.extend(text(member).map(|id| match id.starts_with("arn:") {
+                true => id.to_owned(),
+                false => format!("arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{id}-AbCdEf"),
+            }));
+        }
+        "scheduler" => {
+            let group = text("GroupName").unwrap_or("default");
+            named.extend(text("Name").map(|name| format!("arn:aws:scheduler:{REGION}:{ACCOUNT}:schedule/{group}/{name}")));
+        }
+        _ => {}
+    }
+    named
+}
+
+const RDS_RESOURCES: [(&str, &str); 6] = [
+    ("DBInstanceIdentifier", "db"),
+    ("DBParameterGroupName", "pg"),
+    ("SourceDBParameterGroupIdentifier", "pg"),
+    ("TargetDBParameterGroupIdentifier", "pg"),
+    ("DBSnapshotIdentifier", "snapshot"),
+    ("OptionGroupName", "og"),
+];
+
+/// Route 53 takes ids with and without their path.
+fn last(id: &str) -> &str {
+    id.rsplit('/').next().unwrap_or(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_call_needs_its_action_on_what_it_names() {
+        let list = |needs: Vec<Need>| -> Vec<String> {
+            needs.into_iter().map(|need| format!("{} {}", need.action, need.resource.unwrap_or_default())).collect()
+        };
+        let role = "arn:aws:iam::111122223333:role/deadline";
+        let cases = [
+            (("rds", "DescribeDBInstances", json!({})), vec!["rds:DescribeDBInstances "]),
+            (
+                ("rds", "CreateDBSnapshot", json!({"DBInstanceIdentifier": "a", "DBSnapshotIdentifier": "s", "Tags": [{}]})),
+                vec![
+                    "rds:CreateDBSnapshot arn:aws:rds:eu-west-1:111122223333:db:a",
+                    "rds:CreateDBSnapshot arn:aws:rds:eu-west-1:111122223333:snapshot:s",
+                    "rds:AddTagsToResource ",
+                ],
+            ),
+            (
+                ("scheduler", "CreateSchedule", json!({"Name": "d", "Target": {"RoleArn": role}})),
+                vec![
+                    "scheduler:CreateSchedule arn:aws:scheduler:eu-west-1:111122223333:schedule/default/d",
+                    "iam:PassRole arn:aws:iam::111122223333:role/deadline",
+                ],
+            ),
+            (
+                ("secretsmanager", "GetSecretValue", json!({"SecretId": "pgleap/r1/dms"})),
+                vec!["secretsmanager:GetSecretValue arn:aws:secretsmanager:eu-west-1:111122223333:secret:pgleap/r1/dms-AbCdEf"],
+            ),
+            (("route53", "GetChange", json!({"Id": "/change/C1"})), vec!["route53:GetChange arn:aws:route53:::change/C1"]),
+        ];
+
+        for ((service, operation, input), expected) in cases {
+            assert_eq!(list(needs(service, operation, &input)), expected, "{operation}");
+        }
+    }
+}
