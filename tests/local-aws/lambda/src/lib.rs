@@ -16,6 +16,7 @@
 mod answer;
 mod config;
 mod host;
+mod invocation;
 mod invoke_api;
 mod kill;
 mod logs;
