@@ -78,6 +78,11 @@ impl Names<'_> {
         self.resource("task")
     }
 
+    /// DMS replication task that takes the place of the first one after its load broke.
+    pub fn second_task(&self) -> String {
+        self.resource("task-2")
+    }
+
     /// The dead-man schedule.
     pub fn deadline_schedule(&self) -> String {
         self.resource("deadline")

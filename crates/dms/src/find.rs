@@ -41,12 +41,19 @@ pub async fn endpoint(client: &Client, id: &str) -> Result<Option<Endpoint>, Aws
     Ok(found.and_then(|page| page.endpoints.unwrap_or_default().into_iter().next()))
 }
 
-/// The task of this name, without its settings.
-pub async fn task(client: &Client, id: &str) -> Result<Option<ReplicationTask>, AwsError> {
-    let filter = filter("replication-task-id", [id]);
+/// The run's tasks, the newest first, without their settings: one, or for a while two after a load broke, or none.
+pub async fn tasks(client: &Client, names: &Names<'_>) -> Result<Vec<ReplicationTask>, AwsError> {
+    let filter = filter("replication-task-id", [names.task(), names.second_task()]);
     let answer = client.describe_replication_tasks().filters(filter).without_settings(true).send().await;
-    let found = answer.doing(format!("describe task {id}")).optional()?;
-    Ok(found.and_then(|page| page.replication_tasks.unwrap_or_default().into_iter().next()))
+    let found = answer.doing(format!("describe task {}", names.task())).optional()?;
+    let mut tasks = found.and_then(|page| page.replication_tasks).unwrap_or_default();
+    tasks.sort_by_key(|task| task.replication_task_identifier() != Some(names.second_task().as_str()));
+    Ok(tasks)
+}
+
+/// The task that carries the run now.
+pub async fn current_task(client: &Client, names: &Names<'_>) -> Result<Option<ReplicationTask>, AwsError> {
+    Ok(tasks(client, names).await?.into_iter().next())
 }
 
 /// What DMS says has happened to an instance or a task in the last hour, newest last, at most five sentences: the

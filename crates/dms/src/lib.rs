@@ -10,6 +10,6 @@ mod statistics;
 mod task;
 
 pub use connections::{Connections, connections, retest};
-pub use find::{endpoint, events, instance, subnet_group, tag, task};
+pub use find::{current_task, endpoint, events, instance, subnet_group, tag, tasks};
 pub use statistics::{TableProblems, table_problems};
 pub use task::{Ending, Status, ending, words};

@@ -1,6 +1,7 @@
 //! Load the target: start the task, look at it until it has stopped after the changes that came during the load.
 //!
-//! Changes:      DMS (the task is started once), target (the rows that DMS writes)
+//! Changes:      DMS (the task is started once; after a load that broke a second task takes its place, once, and the
+//!               replication instance may grow), target (the rows that DMS writes)
 //! Repeatable:   yes; a task that was started is never started again, only looked at
 //! Undo:         remove-replication; the target is thrown away with the run
 //! If it dies:   DMS goes on loading; the next look sees how far it is
@@ -9,8 +10,11 @@
 //!
 //! A full load that broke is never resumed: after a failure the task's checkpoint may already be a position in the
 //! log, and the resumed task would then follow changes over tables that hold no rows (reported for DMS by one team,
-//! documented nowhere). It counts as done only if DMS stopped it for the reason that was asked for, no table is in
-//! error, and every table says "completed"; whether the rows are really there is for verify-copy to find out.
+//! documented nowhere). Where the reason may pass, or is too little memory, the load is done once more by a second task
+//! (`anew.rs`). It counts as done only if DMS stopped it for the reason that was asked for, no table is in error, and
+//! every table says "completed"; whether the rows are really there is for verify-copy to find out.
+
+mod anew;
 
 use aws_sdk_databasemigration::Client;
 use aws_sdk_databasemigration::types::{ReplicationTask, StartReplicationTaskTypeValue};
@@ -21,21 +25,27 @@ use pgleap_step_kit::prelude::*;
 /// One look.
 pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<CopyDataOutput> {
     let dms = Client::new(ctx.aws());
-    let name = input.run.id.names().task();
-    let task = pgleap_dms::task(&dms, &name).await?.ok_or_else(|| failed(&name, "it does not exist"))?;
-    let arn = task.replication_task_arn().unwrap_or_default();
+    let run = &input.run.id;
+    let tasks = pgleap_dms::tasks(&dms, &run.names()).await?;
+    let task = tasks.first().ok_or_else(|| failed(&run.names().task(), "it does not exist"))?;
+    let name = task.replication_task_identifier().unwrap_or_default();
+    let is_second = name == run.names().second_task();
 
-    let done = match decide(&task) {
-        Verdict::Start => return start(&dms, &name, &task).await,
-        Verdict::Look(waiting_for) => return Ok(output(&task, false, format!("task {name} {waiting_for}"))),
-        Verdict::Fail(reason) => return Err(failed(&name, &reason)),
-        Verdict::NameTables => false,
-        Verdict::Done => true,
-    };
-    let problems = pgleap_dms::table_problems(&dms, arn).await?;
-    judge_tables(&name, done, &problems)?;
-    let waiting_for = if done { String::new() } else { format!("task {name}: statistics of its tables settle") };
-    Ok(output(&task, done, waiting_for))
+    match decide(task, is_second) {
+        Verdict::Start if is_second => match anew::prepare(&dms, run, task, tasks.get(1)).await? {
+            Some(waiting_for) => Ok(output(task, false, waiting_for)),
+            None => start(&dms, name, task).await,
+        },
+        Verdict::Start => start(&dms, name, task).await,
+        Verdict::Look(waiting_for) => Ok(output(task, false, format!("task {name} {waiting_for}"))),
+        Verdict::Fail(reason) => Err(failed(name, &reason)),
+        Verdict::MakeAnew => match anew::make(&dms, run, task).await? {
+            Ok(waiting_for) => Ok(output(task, false, waiting_for)),
+            Err(reason) => Err(failed(name, &format!("{reason}: {}", pgleap_dms::words(task)))),
+        },
+        Verdict::NameTables => judge_tables(&dms, name, task, false).await,
+        Verdict::Done => judge_tables(&dms, name, task, true).await,
+    }
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -48,11 +58,13 @@ enum Verdict {
     NameTables,
     /// It has ended as it should, if its tables agree.
     Done,
+    /// It broke for a reason that may pass: once more, by another task.
+    MakeAnew,
     /// It has ended for good.
     Fail(String),
 }
 
-fn decide(task: &ReplicationTask) -> Verdict {
+fn decide(task: &ReplicationTask, is_second: bool) -> Verdict {
     let errored = task.replication_task_stats().map_or(0, |stats| stats.tables_errored);
     match Status::of(task) {
         Status::Ready => Verdict::Start,
@@ -63,6 +75,7 @@ fn decide(task: &ReplicationTask) -> Verdict {
         Status::Stopped | Status::Failed => match pgleap_dms::ending(task) {
             Ending::CachedChangesApplied if errored > 0 => Verdict::NameTables,
             Ending::CachedChangesApplied => Verdict::Done,
+            ending if !is_second && anew::deserved(ending) => Verdict::MakeAnew,
             Ending::StoppedByHand => Verdict::Fail("somebody stopped it during the load".to_owned()),
             Ending::OutOfMemory => Verdict::Fail(format!(
                 "the replication instance ran out of memory; ask for a larger replication.instanceClass: {}",
@@ -73,8 +86,15 @@ fn decide(task: &ReplicationTask) -> Verdict {
     }
 }
 
+async fn judge_tables(dms: &Client, name: &str, task: &ReplicationTask, done: bool) -> StepResult<CopyDataOutput> {
+    let problems = pgleap_dms::table_problems(dms, task.replication_task_arn().unwrap_or_default()).await?;
+    refuse(name, done, &problems)?;
+    let waiting_for = if done { String::new() } else { format!("task {name}: statistics of its tables settle") };
+    Ok(output(task, done, waiting_for))
+}
+
 /// A good end needs every table complete; while the task runs, only tables in error end it.
-fn judge_tables(name: &str, done: bool, problems: &TableProblems) -> StepResult<()> {
+fn refuse(name: &str, done: bool, problems: &TableProblems) -> StepResult<()> {
     if problems.errored > 0 || (done && !problems.none()) {
         return Err(StepError::new(ErrorCode::TablesInError, format!("load tables of task {name}: {problems}")));
     }
@@ -161,19 +181,22 @@ mod tests {
             ("stopped", "Stop Reason STOPPED_AFTER_FULL_LOAD", 0, "fail"),
             ("stopped", "Stop Reason NORMAL", 0, "fail"),
             ("stopped", "", 0, "fail"),
-            ("failed", "Last Error Replication task out of memory. Stop Reason FATAL_ERROR", 0, "fail"),
-            ("failed", "Last Error x. Stop Reason RECOVERABLE_ERROR", 0, "fail"),
+            ("failed", "Last Error Replication task out of memory. Stop Reason FATAL_ERROR", 0, "anew, then fail"),
+            ("failed", "Last Error x. Stop Reason RECOVERABLE_ERROR", 0, "anew, then fail"),
+            ("failed", "Last Error x. Stop Reason FATAL_ERROR", 0, "fail"),
             ("deleting", "", 0, "fail"),
         ];
         for (status, reason, errored, expected) in cases {
-            let said = match decide(&task(status, reason, errored)) {
+            let said = |is_second| match decide(&task(status, reason, errored), is_second) {
                 Verdict::Start => "start",
                 Verdict::Look(_) => "look",
                 Verdict::NameTables => "name",
                 Verdict::Done => "done",
+                Verdict::MakeAnew => "anew",
                 Verdict::Fail(_) => "fail",
             };
-            assert_eq!(said, expected, "{status}, {reason}, {errored} in error");
+            let (first, second) = expected.split_once(", then ").unwrap_or((expected, expected));
+            assert_eq!((said(false), said(true)), (first, second), "{status}, {reason}, {errored} in error");
         }
     }
 
@@ -189,7 +212,7 @@ mod tests {
             (false, problems(3, 1, 2), Some(ErrorCode::TablesInError)),
         ];
         for (done, problems, expected) in cases {
-            let judged = judge_tables("t", done, &problems);
+            let judged = refuse("t", done, &problems);
 
             assert_eq!(judged.err().map(|error| error.code), expected, "done {done}, {problems}");
         }

@@ -18,7 +18,7 @@ pub(crate) struct Ends {
 /// Make the task if it does not exist. One that has been started already is past this step.
 pub(crate) async fn ensure(dms: &Client, input: &CreateReplicationInput, ends: &Ends) -> StepResult<Look> {
     let name = input.run.id.names().task();
-    let Some(found) = pgleap_dms::task(dms, &name).await? else {
+    let Some(found) = pgleap_dms::current_task(dms, &input.run.id.names()).await? else {
         return create(dms, input, ends, &name).await;
     };
     match Status::of(&found) {

@@ -21,8 +21,13 @@ pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<Look> {
     let dms = Client::new(ctx.aws());
     let names = input.run.id.names();
 
-    if let Some(waiting_for) = remove_task(&dms, &names.task()).await? {
-        return Ok(Look::waiting(waiting_for));
+    let tasks = pgleap_dms::tasks(&dms, &names).await?;
+    if !tasks.is_empty() {
+        let mut waiting_for = Vec::new();
+        for task in &tasks {
+            waiting_for.push(remove_task(&dms, task).await?);
+        }
+        return Ok(Look::waiting(waiting_for.join(", ")));
     }
     let left = [
         remove_endpoint(&dms, &names.source_endpoint()).await?,
@@ -33,12 +38,12 @@ pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<Look> {
     if left.is_empty() { Ok(Look::done()) } else { Ok(Look::waiting(left.join(", "))) }
 }
 
-/// What is waited for; nothing once the task is gone.
-async fn remove_task(dms: &Client, name: &str) -> StepResult<Option<String>> {
-    let Some(task) = pgleap_dms::task(dms, name).await? else { return Ok(None) };
+/// Answers what is waited for.
+async fn remove_task(dms: &Client, task: &ReplicationTask) -> StepResult<String> {
+    let name = task.replication_task_identifier().unwrap_or_default();
     let arn = task.replication_task_arn().unwrap_or_default();
-    let asked = match decide(&task) {
-        Verdict::Wait(status) => return Ok(Some(format!("task {name} is {status}"))),
+    let asked = match decide(task) {
+        Verdict::Wait(status) => return Ok(format!("task {name} is {status}")),
         Verdict::Stop => {
             let answer = dms.stop_replication_task().replication_task_arn(arn).send().await;
             answer.doing(format!("stop task {name}")).map(|_| "stops")
@@ -48,7 +53,7 @@ async fn remove_task(dms: &Client, name: &str) -> StepResult<Option<String>> {
             answer.doing(format!("delete task {name}")).map(|_| "is being deleted")
         }
     };
-    Ok(Some(format!("task {name} {}", asked_for(asked)?)))
+    Ok(format!("task {name} {}", asked_for(asked)?))
 }
 
 #[derive(Debug, PartialEq, Eq)]

@@ -18,15 +18,16 @@ use pgleap_step_kit::prelude::*;
 /// One look; done once the task runs without a table in error.
 pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<Look> {
     let dms = Client::new(ctx.aws());
-    let name = input.run.id.names().task();
-    let task = pgleap_dms::task(&dms, &name).await?.ok_or_else(|| failed(&name, "it does not exist"))?;
+    let names = input.run.id.names();
+    let task = pgleap_dms::current_task(&dms, &names).await?.ok_or_else(|| failed(&names.task(), "it does not exist"))?;
+    let name = task.replication_task_identifier().unwrap_or_default();
     let arn = task.replication_task_arn().unwrap_or_default();
 
     match decide(&task) {
         Verdict::Done => Ok(Look::done()),
         Verdict::Wait(status) => Ok(Look::waiting(format!("task {name} is {status}"))),
-        Verdict::Resume => resume(&dms, &name, arn).await,
-        Verdict::Fail(reason) => Err(failed(&name, &reason)),
+        Verdict::Resume => resume(&dms, name, arn).await,
+        Verdict::Fail(reason) => Err(failed(name, &reason)),
         Verdict::NameTables => {
             let problems = pgleap_dms::table_problems(&dms, arn).await?;
             Err(StepError::new(ErrorCode::TablesInError, format!("resume task {name}: {problems}")))
