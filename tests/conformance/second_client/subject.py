@@ -30,6 +30,10 @@ class Nonconformance(AssertionError):
     """An answer that the published model does not allow."""
 
 
+class NotServed(Nonconformance):
+    """The stand-in says by name that it does not serve this."""
+
+
 @functools.cache
 def client(service, check=True, validate_inputs=True, access_key_id="SECONDCLIENT"):
     """A botocore client of the subject that tries once; with `check`, every answer is held against the model."""
@@ -56,6 +60,8 @@ def hold_against_model(http_response, parsed, model, **_):
     if http_response.status_code >= 300:
         listed = {shape.error_code: shape for shape in model.error_shapes}
         code = parsed["Error"]["Code"]
+        if code == "NotImplemented":
+            raise NotServed(f"{model.name}: {parsed['Error']['Message']}")
         if code not in listed and code not in COMMON_ERRORS:
             raise Nonconformance(f"{model.name}: error {code} is not in the model: {parsed['Error']['Message']}")
         expected = listed[code].metadata.get("error", {}).get("httpStatusCode") if code in listed else None
