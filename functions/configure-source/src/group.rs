@@ -58,17 +58,20 @@ async fn describe(rds: &Client, group: &str) -> StepResult<Option<DbParameterGro
 /// Source: Amazon RDS API reference, CopyDBParameterGroup.
 async fn create(rds: &Client, run: &Run, from: &str, family: &str, own: &str) -> StepResult<()> {
     let tag = Tag::builder().key(Names::TAG).value(run.id.as_str()).build();
+    // upgrade-target looks there for the user's own values, without ours.
+    let copied_from = Tag::builder().key("pgleap:copied-from").value(from).build();
     let description = format!("pgleap run {}: {from} with logical replication", run.id);
     let outcome = if from.starts_with("default.") {
         let create = rds.create_db_parameter_group().db_parameter_group_name(own).db_parameter_group_family(family);
-        create.description(description).tags(tag).send().await.doing(format!("create parameter group {own}")).map(|_| ())
+        create.description(description).tags(tag).tags(copied_from).send().await.doing(format!("create parameter group {own}")).map(|_| ())
     } else {
         let copy = rds
             .copy_db_parameter_group()
             .source_db_parameter_group_identifier(from)
             .target_db_parameter_group_identifier(own)
             .target_db_parameter_group_description(description)
-            .tags(tag);
+            .tags(tag)
+            .tags(copied_from);
         copy.send().await.doing(format!("copy parameter group {from} to {own}")).map(|_| ())
     };
     match outcome {

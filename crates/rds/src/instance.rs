@@ -1,0 +1,82 @@
+//! An instance and what RDS says happened to it.
+
+use aws_sdk_rds::Client;
+use aws_sdk_rds::primitives::DateTime;
+use aws_sdk_rds::types::{DbInstance, Event, SourceType, Tag};
+use pgleap_contract::{Names, Run, Server};
+use pgleap_step_kit::prelude::*;
+
+/// DescribeEvents looks back an hour by default, and two weeks at most, in minutes.
+/// Source: Amazon RDS API reference, DescribeEvents, Duration.
+const TWO_WEEKS: i32 = 20_160;
+
+/// Longest text of events in an error, in bytes.
+const LONGEST_EVENTS: usize = 3_000;
+
+/// An instance, if there is one of that name.
+pub async fn describe(rds: &Client, name: &str) -> StepResult<Option<DbInstance>> {
+    let answer = rds.describe_db_instances().db_instance_identifier(name).send().await;
+    let found = answer.doing(format!("describe instance {name}")).optional()?;
+    Ok(found.and_then(|found| found.db_instances.unwrap_or_default().into_iter().next()))
+}
+
+/// Name of the run's target; `start-run` fills it in.
+pub fn target_name(run: &Run) -> StepResult<&str> {
+    run.target.instance.as_deref().ok_or_else(|| StepError::bug("the run does not name its target"))
+}
+
+/// Whether the instance carries the run's tag.
+pub fn is_ours(instance: &DbInstance, run: &Run) -> bool {
+    instance.tag_list().iter().any(|tag| tag.key() == Some(Names::TAG) && tag.value() == Some(run.id.as_str()))
+}
+
+/// The run's tag.
+pub fn tag(run: &Run) -> Tag {
+    Tag::builder().key(Names::TAG).value(run.id.as_str()).build()
+}
+
+/// Where it listens, once it has an endpoint.
+pub fn server(instance: &DbInstance, database: &str) -> Option<Server> {
+    let endpoint = instance.endpoint()?;
+    let port = u16::try_from(endpoint.port()?).ok()?;
+    Some(Server { host: endpoint.address()?.to_owned(), port, database: database.to_owned() })
+}
+
+/// What happened to it after a moment (all of two weeks if none is given), oldest first.
+pub async fn events(rds: &Client, name: &str, after: Option<DateTime>) -> StepResult<Vec<Event>> {
+    let mut found = Vec::new();
+    let request = rds.describe_events().source_type(SourceType::DbInstance).source_identifier(name).duration(TWO_WEEKS);
+    let mut pages = request.into_paginator().send();
+    while let Some(page) = pages.next().await {
+        found.extend(page.doing(format!("describe events of instance {name}"))?.events.unwrap_or_default());
+    }
+    found.retain(|event| match (event.date(), after) {
+        (Some(date), Some(after)) => *date > after,
+        _ => after.is_none(),
+    });
+    Ok(found)
+}
+
+/// The last of the events, as text for an error.
+pub fn text_of(events: &[Event]) -> String {
+    let mut lines: Vec<&str> = Vec::new();
+    let mut length = 0;
+    for message in events.iter().rev().filter_map(|event| event.message()) {
+        length += message.len() + 2;
+        if length > LONGEST_EVENTS {
+            break;
+        }
+        lines.push(message);
+    }
+    lines.reverse();
+    lines.join("; ")
+}
+
+/// The error for an instance that no waiting mends, with RDS's own words.
+pub async fn failed(rds: &Client, name: &str, doing: &str, reason: &str) -> StepError {
+    let said = match events(rds, name, None).await {
+        Ok(events) => text_of(&events),
+        Err(error) => format!("its events cannot be read: {error}"),
+    };
+    StepError::new(ErrorCode::InstanceFailed, format!("{doing} {name}: {reason}; events: {said}"))
+}
