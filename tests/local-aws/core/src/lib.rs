@@ -6,7 +6,11 @@
 //! answer against the model and encodes it again. A service therefore holds behaviour and nothing of any wire.
 //!
 //! Services know each other only through the small traits below, so that one can be added or broken on purpose
-//! without touching the rest.
+//! without touching the rest. Lambda's API and the way to the Step Functions interpreter speak HTTP themselves
+//! ([`RawService`]) behind the same gateway, faults and log.
+//!
+//! Reading order: `call` and `seams` (what a service sees), `model` (what may go in and out), `gateway` (a call from
+//! its request to its fate), `wire` (the protocols), `faults` and `call_log` (what tests plan and read).
 
 mod call;
 mod call_log;
