@@ -1,1 +1,75 @@
-//! (in the making)
+//! Upgrade the target: hop by hop to the wanted version, on the copy, then the settings that a restore does not take.
+//!
+//! Changes:      AWS (the target instance, a parameter group for each family on the way)
+//! Repeatable:   yes; the version says which hop is next, a hop is noted on the instance before it is asked for, and
+//!               each setting is compared with the source's before it is set
+//! Undo:         remove-resources
+//! If it dies:   AWS goes on; the next look sees the version
+//! Fails with:   UpgradeRefused (final; with RDS's events and the precheck's log), InstanceFailed (final),
+//!               AccessDenied (final), Throttled, ServiceUnavailable (retried)
+
+mod decide;
+mod group;
+mod refusal;
+mod settings;
+
+use aws_sdk_rds::Client;
+use aws_sdk_rds::types::DbInstance;
+use pgleap_contract::steps::{Look, UpgradeHop, UpgradeTargetInput};
+use pgleap_rds::instance;
+use pgleap_step_kit::prelude::*;
+
+use decide::{Seen, Verdict, decide};
+use refusal::Attempt;
+
+/// Look at the copy and do the next thing.
+pub async fn run(ctx: &Ctx, input: UpgradeTargetInput) -> StepResult<Look> {
+    let run = &input.run;
+    let name = instance::target_name(run)?;
+    let rds = Client::new(ctx.aws());
+    let copy = instance::describe(&rds, name).await?.filter(|copy| instance::is_ours(copy, run)).ok_or_else(|| {
+        StepError::new(ErrorCode::InstanceFailed, format!("find target {name}: there is no such instance of this run"))
+    })?;
+    let last = input.way.hops.last().ok_or_else(|| StepError::bug("the way has no hop"))?;
+    let final_group = run.id.names().target_parameter_group(&last.family);
+    match decide(&Seen::of(&copy), &input.way, &final_group) {
+        Verdict::Wait(reason) => Ok(Look::waiting(format!("instance {name} {reason}"))),
+        Verdict::Upgrade(hop) => upgrade(&rds, run, &copy, hop, last).await,
+        Verdict::Reboot => reboot(&rds, name).await,
+        Verdict::Complete => settings::complete(&rds, run, &copy).await,
+        Verdict::Fail(reason) => Err(instance::failed(&rds, name, "upgrade instance", &reason).await),
+    }
+}
+
+/// Ask for a hop, unless an earlier request for it was refused. Asked twice, it is one upgrade: RDS refuses a change of
+/// an instance that is being upgraded, and a version that is reached is not asked for again.
+async fn upgrade(rds: &Client, run: &Run, copy: &DbInstance, hop: &UpgradeHop, last: &UpgradeHop) -> StepResult<Look> {
+    let name = instance::target_name(run)?;
+    match Attempt::noted_on(copy, &hop.version) {
+        Some(attempt) => attempt.refuse_if_refused(rds, name, copy, hop).await?,
+        None => Attempt::note(rds, name, copy, &hop.version).await?,
+    }
+    let group = group::ensure(rds, run, copy, hop, last).await?;
+    let modify = rds
+        .modify_db_instance()
+        .db_instance_identifier(name)
+        .engine_version(&hop.version)
+        .allow_major_version_upgrade(true)
+        .set_db_parameter_group_name(group)
+        .apply_immediately(true);
+    let doing = format!("upgrade instance {name} to {}", hop.version);
+    match modify.send().await.doing(&doing) {
+        Ok(_) => Ok(Look::waiting(format!("instance {name} to be upgraded to {}", hop.version))),
+        Err(error) if error.is(Class::WrongState) => Ok(Look::waiting(format!("instance {name}: {}", error.message))),
+        Err(error) if error.is(Class::Refused) => Err(StepError::new(ErrorCode::UpgradeRefused, error.to_string())),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn reboot(rds: &Client, name: &str) -> StepResult<Look> {
+    match rds.reboot_db_instance().db_instance_identifier(name).send().await.doing(format!("reboot instance {name}")) {
+        Ok(_) => Ok(Look::waiting(format!("instance {name} reboots for its parameters"))),
+        Err(error) if error.is(Class::WrongState) => Ok(Look::waiting(format!("instance {name}: {}", error.message))),
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,132 @@
+//! A refused upgrade leaves the instance available on its old version: the status alone does not tell. So each hop is
+//! noted on the instance before it is asked for, with the time of the last event until then, and what RDS says after
+//! that is about this hop.
+//! Source: Amazon RDS user guide, "How to perform a major version upgrade for RDS for PostgreSQL".
+
+use aws_sdk_rds::Client;
+use aws_sdk_rds::primitives::DateTime;
+use aws_sdk_rds::types::{DbInstance, Tag};
+use pgleap_contract::steps::UpgradeHop;
+use pgleap_rds::instance;
+use pgleap_step_kit::prelude::*;
+
+/// Tag on the target: `18.4 1700000000000`, the version and the moment in milliseconds.
+const NOTE: &str = "pgleap:upgrade";
+
+/// Longest part of the precheck's log in an error, in bytes: what was found stands at its end.
+const LONGEST_LOG: usize = 4_000;
+
+/// RDS has no code for these events in DescribeEvents, only text.
+/// Source: Amazon RDS user guide, "Amazon RDS event categories and event messages", RDS-EVENT-0158 and 0270.
+const REFUSALS: [&str; 5] = ["cannot be upgraded", "could not be upgraded", "rolled back", "upgrade failed", "unable to upgrade"];
+
+/// An upgrade that was asked for, or is just about to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Attempt {
+    after: DateTime,
+}
+
+impl Attempt {
+    /// What was noted for this version.
+    pub(crate) fn noted_on(copy: &DbInstance, version: &str) -> Option<Self> {
+        let note = copy.tag_list().iter().find(|tag| tag.key() == Some(NOTE))?.value()?;
+        let (noted, moment) = note.split_once(' ')?;
+        let after = DateTime::from_millis(moment.parse().ok()?);
+        (noted == version).then_some(Self { after })
+    }
+
+    /// Note it, in the place of an earlier hop.
+    pub(crate) async fn note(rds: &Client, name: &str, copy: &DbInstance, version: &str) -> StepResult<()> {
+        let events = instance::events(rds, name, None).await?;
+        let last = events.iter().filter_map(|event| event.date()?.to_millis().ok()).max().unwrap_or(0);
+        let tag = Tag::builder().key(NOTE).value(format!("{version} {last}")).build();
+        let arn = copy.db_instance_arn().unwrap_or_default();
+        rds.add_tags_to_resource().resource_name(arn).tags(tag).send().await.doing(format!("note upgrade of instance {name}"))?;
+        Ok(())
+    }
+
+    /// The target is not to live with the note.
+    pub(crate) async fn forget(rds: &Client, copy: &DbInstance) -> StepResult<()> {
+        if copy.tag_list().iter().any(|tag| tag.key() == Some(NOTE)) {
+            let arn = copy.db_instance_arn().unwrap_or_default();
+            let answer = rds.remove_tags_from_resource().resource_name(arn).tag_keys(NOTE).send().await;
+            answer.doing(format!("remove the note of the upgrade from {arn}"))?;
+        }
+        Ok(())
+    }
+
+    /// Fail with RDS's own words if it said no. If it said nothing, the request never arrived or has not begun: it may be
+    /// sent again.
+    pub(crate) async fn refuse_if_refused(self, rds: &Client, name: &str, copy: &DbInstance, hop: &UpgradeHop) -> StepResult<()> {
+        let events = instance::events(rds, name, Some(self.after)).await?;
+        if !events.iter().filter_map(|event| event.message()).any(is_refusal) {
+            return Ok(());
+        }
+        let version = copy.engine_version().unwrap_or("unknown");
+        let log = match log(rds, name).await {
+            Ok(log) => log,
+            Err(error) => format!("cannot be read: {error}"),
+        };
+        let text = instance::text_of(&events);
+        let message = format!("upgrade instance {name} from {version} to {}: refused; events: {text}; log: {log}", hop.version);
+        Err(StepError::new(ErrorCode::UpgradeRefused, message))
+    }
+}
+
+fn is_refusal(message: &str) -> bool {
+    let message = message.to_lowercase();
+    REFUSALS.iter().any(|words| message.contains(words))
+}
+
+/// The end of the newest log of a precheck.
+async fn log(rds: &Client, name: &str) -> StepResult<String> {
+    let answer = rds.describe_db_log_files().db_instance_identifier(name).filename_contains("pg_upgrade").send().await;
+    let files = answer.doing(format!("list logs of instance {name}"))?.describe_db_log_files.unwrap_or_default();
+    let newest = files.into_iter().max_by_key(|file| {
+        let is_precheck = file.log_file_name().is_some_and(|name| name.contains("precheck"));
+        (is_precheck, file.last_written())
+    });
+    let Some(file) = newest.and_then(|file| file.log_file_name) else { return Ok("there is none".to_owned()) };
+    let mut text = String::new();
+    let mut pages = rds.download_db_log_file_portion().db_instance_identifier(name).log_file_name(&file).marker("0").into_paginator().send();
+    while let Some(page) = pages.next().await {
+        text.push_str(page.doing(format!("read log {file} of instance {name}"))?.log_file_data().unwrap_or_default());
+        let from = text.ceil_char_boundary(text.len().saturating_sub(LONGEST_LOG));
+        text.drain(..from);
+    }
+    Ok(format!("{file}: {}", text.trim()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_note_is_about_one_version() {
+        let copy = |note: &str| DbInstance::builder().tag_list(Tag::builder().key(NOTE).value(note).build()).build();
+        let attempt = Some(Attempt { after: DateTime::from_millis(1_700_000_000_123) });
+        let cases = [
+            ("18.4 1700000000123", "18.4", attempt),
+            ("17.6 1700000000123", "18.4", None),
+            ("18.4", "18.4", None),
+            ("18.4 soon", "18.4", None),
+        ];
+        for (note, version, wanted) in cases {
+            assert_eq!(Attempt::noted_on(&copy(note), version), wanted, "{note}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_told_from_what_else_happens() {
+        let cases = [
+            ("Database instance is in a state that cannot be upgraded: PreUpgrade checks failed: ..", true),
+            ("The database engine version upgrade failed. The upgrade was rolled back.", true),
+            ("Upgrade precheck started.", false),
+            ("DB instance restarted", false),
+            ("Finished applying modification to allocated storage.", false),
+        ];
+        for (message, refused) in cases {
+            assert_eq!(is_refusal(message), refused, "{message}");
+        }
+    }
+}
