@@ -30,7 +30,12 @@ impl LocalAws {
     /// logical id, JSON with `${..}` for the template's DefinitionSubstitutions), its rules.
     ///
     /// Types of resources that mean nothing here (roles, buckets, alarms) are passed over.
-    pub async fn deploy(&self, template: &Template, binaries: &Path, definitions: &BTreeMap<String, String>) -> Result<Deployment> {
+    pub async fn deploy(
+        &self,
+        template: &Template,
+        binaries: &Path,
+        definitions: &BTreeMap<String, String>,
+    ) -> Result<Deployment> {
         let mut made = Deployment::default();
         for function in template.functions(binaries)? {
             if !function.binary.is_file() {
@@ -50,7 +55,8 @@ impl LocalAws {
             made.machines.insert(id.clone(), arn);
         }
         for rule in template.of_kind(RULE) {
-            made.rules.push(self.put_rule(template, rule).await.with_context(|| format!("deploy {}", rule.logical_id))?);
+            made.rules
+                .push(self.put_rule(template, rule).await.with_context(|| format!("deploy {}", rule.logical_id))?);
         }
         Ok(made)
     }
@@ -109,7 +115,10 @@ mod tests {
     fn every_placeholder_needs_a_value() {
         let given = json!({"FenceArn": "arn:fence", "Seconds": 5});
 
-        assert_eq!(substitute("{\"a\": \"${FenceArn}\", \"b\": ${Seconds}}", &given).unwrap(), "{\"a\": \"arn:fence\", \"b\": 5}");
+        assert_eq!(
+            substitute("{\"a\": \"${FenceArn}\", \"b\": ${Seconds}}", &given).unwrap(),
+            "{\"a\": \"arn:fence\", \"b\": 5}"
+        );
         let error = substitute("${OtherArn}", &given).unwrap_err();
         assert!(error.to_string().contains("OtherArn"), "{error}");
     }

@@ -8,10 +8,11 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use local_aws_control::{EventRules, Scheduler, SecretsManager, StatesConfig, StepFunctions, Targets};
 use local_aws_core::{
-    BoundGateway, CallLog, Clock, Controls, EventBus, Faults, Gateway, Hosts, REGION, RawService, Service,
+    ApiError, BoundGateway, CallLog, Clock, Controls, EventBus, Faults, Gateway, Hosts, REGION, RawService, Service,
 };
 use local_aws_lambda::{HostConfig, LambdaHost};
-use local_aws_postgres::{CertificateAuthority, Scratch};
+use local_aws_postgres::{Binaries, CertificateAuthority, Scratch, Servers, free_port};
+use local_aws_rds::{KeepSecret, Rds, Surroundings};
 use local_aws_route53::{DnsServer, Route53, Zones};
 
 use crate::Config;
@@ -27,6 +28,7 @@ pub struct LocalAws {
     rules: Arc<EventRules>,
     scheduler: Arc<Scheduler>,
     secrets: Arc<SecretsManager>,
+    rds: Rds,
     zones: Zones,
     dns: DnsServer,
     hosts: Hosts,
@@ -51,13 +53,23 @@ impl LocalAws {
         let clock = Clock::new(config.time_scale);
         let (events, hosts) = (EventBus::default(), Hosts::default());
 
-        let bound = BoundGateway::bind((Ipv4Addr::LOCALHOST, config.port).into()).await.context("listen for API calls")?;
+        let bound =
+            BoundGateway::bind((Ipv4Addr::LOCALHOST, config.port).into()).await.context("listen for API calls")?;
         let url = format!("http://{}", bound.address());
         let zones = Zones::new(config.propagation);
         let dns_address = SocketAddr::from((Ipv4Addr::LOCALHOST, config.dns_port));
         let dns = DnsServer::start_at(dns_address, zones.clone(), hosts.clone()).await.context("listen for DNS")?;
 
         let secrets = Arc::new(SecretsManager::new(clock));
+        let rds = Rds::new(Surroundings {
+            clock,
+            hosts: hosts.clone(),
+            events: events.clone(),
+            servers: Servers::new(&scratch, Binaries::find()?, config.durability)?,
+            authority,
+            port: free_port()?,
+            secrets: Some(Arc::new(MasterPasswords(secrets.clone()))),
+        });
         let lambda = LambdaHost::start(HostConfig { log_folder: log_folder.clone(), clock }).await?;
         let states = match config.step_functions {
             false => None,
@@ -80,6 +92,7 @@ impl LocalAws {
         let controls = Controls { authorize: Arc::new(gate), ..Controls::default() };
         config.faults.into_iter().for_each(|fault| controls.faults.plan(fault));
         let services: Vec<Arc<dyn Service>> = vec![
+            Arc::new(rds.clone()),
             Arc::new(Route53::new(zones.clone())),
             secrets.clone(),
             scheduler.clone(),
@@ -90,8 +103,22 @@ impl LocalAws {
         let gateway = bound.serve(services, raw, controls);
 
         let aws = Self {
-            gateway, states, lambda, targets, rules, scheduler, secrets, zones, dns, hosts, events, policies, ca_file,
-            log_folder, scratch,
+            gateway,
+            states,
+            lambda,
+            targets,
+            rules,
+            scheduler,
+            secrets,
+            rds,
+            zones,
+            dns,
+            hosts,
+            events,
+            policies,
+            ca_file,
+            log_folder,
+            scratch,
         };
         aws.lambda.set_environment(aws.addresses());
         Ok(aws)
@@ -142,6 +169,11 @@ impl LocalAws {
     /// The API calls so far.
     pub fn calls(&self) -> &CallLog {
         self.gateway.log()
+    }
+
+    /// RDS, whose instances an observer may look into.
+    pub fn rds(&self) -> &Rds {
+        &self.rds
     }
 
     /// Route 53's zones, whose propagation delay can be changed.
@@ -195,5 +227,18 @@ impl LocalAws {
 
     pub(crate) fn policies(&self) -> &Policies {
         &self.policies
+    }
+}
+
+/// The master passwords that RDS manages are secrets like any other.
+struct MasterPasswords(Arc<SecretsManager>);
+
+impl KeepSecret for MasterPasswords {
+    fn keep(&self, name: &str, secret_string: &str) -> Result<String, ApiError> {
+        self.0.keep(name, secret_string)
+    }
+
+    fn forget(&self, arn: &str) {
+        self.0.forget(arn);
     }
 }

@@ -33,7 +33,10 @@ fn start() -> Running {
 /// Processes that work in the folder.
 fn inside(folder: &Path) -> Vec<PathBuf> {
     let processes = std::fs::read_dir("/proc").unwrap().flatten();
-    processes.filter_map(|process| std::fs::read_link(process.path().join("cwd")).ok()).filter(|cwd| cwd.starts_with(folder)).collect()
+    processes
+        .filter_map(|process| std::fs::read_link(process.path().join("cwd")).ok())
+        .filter(|cwd| cwd.starts_with(folder))
+        .collect()
 }
 
 fn assert_gone(scratch: &Path) {
@@ -49,7 +52,8 @@ fn assert_gone(scratch: &Path) {
 fn the_command_prints_its_addresses_and_ends_in_order_when_asked() {
     let mut running = start();
 
-    let names: Vec<_> = running.exports.iter().filter_map(|line| line.strip_prefix("export ")?.split('=').next()).collect();
+    let names: Vec<_> =
+        running.exports.iter().filter_map(|line| line.strip_prefix("export ")?.split('=').next()).collect();
     assert_eq!(names, ["AWS_ENDPOINT_URL", "AWS_REGION", "PGLEAP_CA_FILE", "PGLEAP_NAMESERVER", "AWS_ACCESS_KEY_ID"]);
     assert!(!inside(&running.scratch).is_empty(), "the interpreter works there");
     let asked = Command::new("kill").arg(running.child.id().to_string()).status().unwrap();

@@ -86,7 +86,13 @@ fn sdk(aws: &LocalAws, access_key_id: &str) -> SdkConfig {
         .behavior_version(BehaviorVersion::latest())
         .endpoint_url(aws.url())
         .region(Region::new("eu-west-1"))
-        .credentials_provider(SharedCredentialsProvider::new(Credentials::new(access_key_id, "local", None, None, "test")))
+        .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
+            access_key_id,
+            "local",
+            None,
+            None,
+            "test",
+        )))
         .build()
 }
 
@@ -131,7 +137,11 @@ impl Stack {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_machine_runs_its_functions_and_survives_the_death_of_one() {
     let stack = deployed(Config::default()).await;
-    stack.aws.lambda().plan_kill(KillPlan { function: "pgleap-toy".to_owned(), invocation: 1, when: KillWhen::Answered });
+    stack.aws.lambda().plan_kill(KillPlan {
+        function: "pgleap-toy".to_owned(),
+        invocation: 1,
+        when: KillWhen::Answered,
+    });
 
     let ended = stack.ended(&stack.start(r#"{"hello": "world"}"#).await).await;
 
@@ -167,7 +177,10 @@ async fn a_schedule_starts_a_machine_at_its_time() {
     let at = at.fmt(aws_sdk_scheduler::primitives::DateTimeFormat::DateTime).unwrap();
     let create = || {
         let window = FlexibleTimeWindow::builder().mode(FlexibleTimeWindowMode::Off).build().unwrap();
-        let target = Target::builder().arn(&stack.recover).role_arn("arn:aws:iam::111122223333:role/deadline-role").input(r#"{"reason":"deadline"}"#);
+        let target = Target::builder()
+            .arn(&stack.recover)
+            .role_arn("arn:aws:iam::111122223333:role/deadline-role")
+            .input(r#"{"reason":"deadline"}"#);
         scheduler
             .create_schedule()
             .name("pgleap-deadline")

@@ -98,7 +98,8 @@ mod tests {
 
     #[test]
     fn an_event_is_offered_until_its_attempts_or_its_age_are_over() {
-        let policy = RetryPolicy::of(&json!({"RetryPolicy": {"MaximumRetryAttempts": 3, "MaximumEventAgeInSeconds": 60}}));
+        let policy =
+            RetryPolicy::of(&json!({"RetryPolicy": {"MaximumRetryAttempts": 3, "MaximumEventAgeInSeconds": 60}}));
 
         assert_eq!(policy.pause(0, Duration::ZERO), Some(Duration::from_secs(1)));
         assert_eq!(policy.pause(3, Duration::ZERO), None, "three attempts after the first");

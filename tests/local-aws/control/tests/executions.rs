@@ -41,7 +41,10 @@ async fn a_stop_ends_an_execution_at_once_and_no_catch_sees_it() {
     assert_eq!(event.detail["status"], "ABORTED");
     assert_eq!(event.detail["input"], "{\"runId\":\"r\"}");
     let seen = fixture.ended(&execution).await;
-    assert_eq!((&seen["status"], &seen["error"], &seen["cause"]), (&json!("ABORTED"), &json!("Operator"), &json!("enough")));
+    assert_eq!(
+        (&seen["status"], &seen["error"], &seen["cause"]),
+        (&json!("ABORTED"), &json!("Operator"), &json!("enough"))
+    );
 
     // The function answers into an execution that is over: nothing may come of it.
     tokio::time::sleep(Duration::from_millis(3500)).await;
@@ -76,8 +79,14 @@ async fn a_history_comes_in_pages_and_backwards() {
         }
     }
 
-    let expected =
-        ["ExecutionSucceeded", "PassStateExited", "PassStateEntered", "PassStateExited", "PassStateEntered", "ExecutionStarted"];
+    let expected = [
+        "ExecutionSucceeded",
+        "PassStateExited",
+        "PassStateEntered",
+        "PassStateExited",
+        "PassStateEntered",
+        "ExecutionStarted",
+    ];
     assert_eq!(kinds, expected);
     assert_eq!(ids, [6, 5, 4, 3, 2, 1]);
 }
@@ -87,14 +96,17 @@ async fn a_start_can_be_repeated_while_it_runs_and_a_name_serves_once() {
     let fixture = support::start().await;
     let execution = fixture.run("slow", &slow_machine(), &json!({})).await;
     let machine = execution.replace(":execution:", ":stateMachine:").rsplit_once(':').unwrap().0.to_owned();
-    let start = |input: &str| call(&fixture, "StartExecution", json!({"stateMachineArn": machine, "name": "r1", "input": input}));
+    let start = |input: &str| {
+        call(&fixture, "StartExecution", json!({"stateMachineArn": machine, "name": "r1", "input": input}))
+    };
 
     let first = start("{}").await.unwrap();
 
     assert_eq!(start("{}").await.unwrap()["executionArn"], first["executionArn"]);
     assert_eq!(start("{\"other\":1}").await, Err("ExecutionAlreadyExists".to_owned()));
     assert_eq!(start("{").await, Err("InvalidExecutionInput".to_owned()));
-    let running = call(&fixture, "ListExecutions", json!({"stateMachineArn": machine, "statusFilter": "RUNNING"})).await.unwrap();
+    let running =
+        call(&fixture, "ListExecutions", json!({"stateMachineArn": machine, "statusFilter": "RUNNING"})).await.unwrap();
     assert_eq!(running["executions"].as_array().unwrap().len(), 2);
     call(&fixture, "StopExecution", json!({"executionArn": first["executionArn"]})).await.unwrap();
     assert_eq!(start("{}").await, Err("ExecutionAlreadyExists".to_owned()));
@@ -114,7 +126,11 @@ async fn what_cannot_run_is_refused_by_name() {
     ];
 
     for definition in definitions {
-        assert_eq!(call(&fixture, "CreateStateMachine", create(definition.clone())).await, Err("InvalidDefinition".to_owned()), "{definition}");
+        assert_eq!(
+            call(&fixture, "CreateStateMachine", create(definition.clone())).await,
+            Err("InvalidDefinition".to_owned()),
+            "{definition}"
+        );
     }
     let same = create(state(json!({"Type": "Succeed"})));
     let other = create(state(json!({"Type": "Pass", "End": true})));

@@ -31,7 +31,8 @@ async fn the_language_features_that_the_machine_uses_do_as_on_aws() {
 async fn check(fixture: &Fixture, execution: &str, expect: &Value) -> Result<(), String> {
     let ended = fixture.ended(execution).await;
     let history = fixture.history(execution).await;
-    let output: Value = ended["output"].as_str().map(|output| serde_json::from_str(output).unwrap()).unwrap_or_default();
+    let output: Value =
+        ended["output"].as_str().map(|output| serde_json::from_str(output).unwrap()).unwrap_or_default();
     let mut wrong = Vec::new();
     for member in ["status", "error", "cause"] {
         if !expect[member].is_null() && ended[member] != expect[member] {

@@ -29,7 +29,9 @@ impl Outcome {
             Self::Answered(body) => return (body.clone(), false),
             Self::Failed(body) => return (body.clone(), true),
             Self::Exited(status) => ("Runtime.ExitError", exit_text(*status)),
-            Self::TimedOut(limit) => ("Sandbox.Timedout", format!("Task timed out after {:.2} seconds", limit.as_secs_f64())),
+            Self::TimedOut(limit) => {
+                ("Sandbox.Timedout", format!("Task timed out after {:.2} seconds", limit.as_secs_f64()))
+            }
             Self::OutOfMemory => ("Runtime.OutOfMemory", "Runtime exited with error: signal: killed".to_owned()),
         };
         let error = json!({"errorType": kind, "errorMessage": format!("RequestId: {request_id} Error: {text}")});
@@ -70,7 +72,11 @@ mod tests {
             (Outcome::Exited(ExitStatus::from_raw(9)), "Runtime.ExitError", "signal: killed"),
             (Outcome::Exited(ExitStatus::from_raw(101 << 8)), "Runtime.ExitError", "exit status 101"),
             (Outcome::Exited(ExitStatus::from_raw(0)), "Runtime.ExitError", "without providing a reason"),
-            (Outcome::TimedOut(Duration::from_secs(3)), "Sandbox.Timedout", "RequestId: r1 Error: Task timed out after 3.00 seconds"),
+            (
+                Outcome::TimedOut(Duration::from_secs(3)),
+                "Sandbox.Timedout",
+                "RequestId: r1 Error: Task timed out after 3.00 seconds",
+            ),
             (Outcome::OutOfMemory, "Runtime.OutOfMemory", "signal: killed"),
         ];
 

@@ -17,8 +17,8 @@ use crate::answer::Outcome;
 use crate::config::{FunctionConfig, HostConfig};
 use crate::kill::{KillPlan, KillPlans};
 use crate::logs::Logs;
-use crate::sandbox::Sandbox;
 use crate::runtime_api;
+use crate::sandbox::Sandbox;
 
 /// The functions of a stand-in. A clone is another handle of the same host.
 #[derive(Debug, Clone)]
@@ -165,7 +165,10 @@ impl LambdaHost {
     /// A function signs with its name as access key id, so that policies, planned faults and the call log name it.
     pub fn before_call(&self, caller: &Caller) -> Result<(), ApiError> {
         let state = self.inner.state();
-        let own = state.sandboxes.values().filter(|sandbox| sandbox.function == caller.access_key_id && !sandbox.has_exited());
+        let own = state
+            .sandboxes
+            .values()
+            .filter(|sandbox| sandbox.function == caller.access_key_id && !sandbox.has_exited());
         let doomed: Vec<_> = own.filter(|sandbox| !sandbox.may_call()).collect();
         doomed.iter().for_each(|sandbox| sandbox.kill());
         match doomed.first() {
@@ -199,7 +202,8 @@ impl LambdaHost {
 impl Deliver for LambdaHost {
     fn deliver<'a>(&'a self, target_arn: &'a str, input: Value) -> BoxFuture<'a, Result<(), ApiError>> {
         Box::pin(async move {
-            let name = target_arn.split(":function:").nth(1).and_then(|name| name.split(':').next()).unwrap_or(target_arn);
+            let name =
+                target_arn.split(":function:").nth(1).and_then(|name| name.split(':').next()).unwrap_or(target_arn);
             self.inner.invoke_later(name, input.to_string().into())
         })
     }
@@ -215,7 +219,8 @@ impl Inner {
     /// Does a function exist, under this version or alias if one is named?
     pub(crate) fn knows(&self, function: &str, qualifier: Option<&str>) -> bool {
         self.state().functions.get(function).is_some_and(|function| {
-            qualifier.is_none_or(|name| name == "$LATEST" || function.config.qualifiers.iter().any(|known| known == name))
+            qualifier
+                .is_none_or(|name| name == "$LATEST" || function.config.qualifiers.iter().any(|known| known == name))
         })
     }
 

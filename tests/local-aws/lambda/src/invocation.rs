@@ -37,8 +37,11 @@ impl Inner {
         let kills = self.kills.take(function);
         let (sandbox, cold) = self.free_sandbox(function)?;
         self.log(function, &request_id, "START Version: $LATEST");
-        let _nobody_watches =
-            self.progress.send(Progress::Started { function: function.to_owned(), request_id: request_id.clone(), cold });
+        let _nobody_watches = self.progress.send(Progress::Started {
+            function: function.to_owned(),
+            request_id: request_id.clone(),
+            cold,
+        });
 
         let rests = sandbox.rests();
         let outcome = self.run(&sandbox, &request_id, payload, &kills).await;
@@ -50,7 +53,11 @@ impl Inner {
         }
         let (took, word) = (started.elapsed(), outcome.word());
         let peak = self.peak_mib(function);
-        self.log(function, &request_id, &format!("REPORT Outcome: {word} Duration: {} ms Max Memory Used: {peak} MB", took.as_millis()));
+        self.log(
+            function,
+            &request_id,
+            &format!("REPORT Outcome: {word} Duration: {} ms Max Memory Used: {peak} MB", took.as_millis()),
+        );
         let _nobody_watches = self.progress.send(Progress::Ended {
             function: function.to_owned(),
             request_id: request_id.clone(),
@@ -68,7 +75,8 @@ impl Inner {
         let (host, function) = (self.clone(), function.to_owned());
         tokio::spawn(async move {
             for pause in EVENT_PAUSES.into_iter().map(Some).chain([None]) {
-                if let Ok(Invoked { outcome: Outcome::Answered(_), .. }) = host.invoke(&function, payload.clone()).await {
+                if let Ok(Invoked { outcome: Outcome::Answered(_), .. }) = host.invoke(&function, payload.clone()).await
+                {
                     return;
                 }
                 match pause {

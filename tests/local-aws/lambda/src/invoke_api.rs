@@ -62,7 +62,9 @@ impl LambdaHost {
                 }
                 Ok(respond(200, &headers, body))
             }
-            other => Err(ApiError::new(400, "InvalidParameterValueException", format!("no such invocation type: {other}"))),
+            other => {
+                Err(ApiError::new(400, "InvalidParameterValueException", format!("no such invocation type: {other}")))
+            }
         }
     }
 }
@@ -156,7 +158,13 @@ mod tests {
     #[test]
     fn a_body_that_is_no_json_is_refused() {
         assert_eq!(payload(Bytes::new(), false), Ok(Bytes::from_static(b"{}")));
-        assert_eq!(payload(Bytes::from_static(b"{"), false).map_err(|error| error.code), Err("InvalidRequestContentException".to_owned()));
-        assert_eq!(payload(Bytes::from(vec![b' '; ASYNCHRONOUS_LIMIT + 1]), true).map_err(|error| error.status), Err(413));
+        assert_eq!(
+            payload(Bytes::from_static(b"{"), false).map_err(|error| error.code),
+            Err("InvalidRequestContentException".to_owned())
+        );
+        assert_eq!(
+            payload(Bytes::from(vec![b' '; ASYNCHRONOUS_LIMIT + 1]), true).map_err(|error| error.status),
+            Err(413)
+        );
     }
 }

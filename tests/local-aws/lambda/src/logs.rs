@@ -30,10 +30,9 @@ impl Logs {
     /// Add a line, as CloudWatch would show it: with the request it belongs to.
     pub(crate) fn add(&self, function: &str, request_id: &str, line: &str) {
         let mut functions = self.functions.lock().unwrap_or_else(PoisonError::into_inner);
-        let log = functions.entry(function.to_owned()).or_insert_with(|| FunctionLog {
-            file: self.open(function),
-            tail: VecDeque::new(),
-        });
+        let log = functions
+            .entry(function.to_owned())
+            .or_insert_with(|| FunctionLog { file: self.open(function), tail: VecDeque::new() });
         let line = format!("{request_id} {line}");
         if let Some(file) = &mut log.file {
             // A full disk must not fail an invocation; the tail still has the line.
@@ -53,8 +52,13 @@ impl Logs {
 
     fn open(&self, function: &str) -> Option<File> {
         let path = self.folder.join(format!("{function}.log"));
-        OpenOptions::new().create(true).append(true).open(&path).inspect_err(|error| {
-            tracing::warn!(path = %path.display(), %error, "open a function's log");
-        }).ok()
+        OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&path)
+            .inspect_err(|error| {
+                tracing::warn!(path = %path.display(), %error, "open a function's log");
+            })
+            .ok()
     }
 }

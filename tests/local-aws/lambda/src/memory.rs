@@ -25,7 +25,10 @@ mod tests {
 
     #[test]
     fn a_process_has_a_resident_size_and_a_zombie_has_none() {
-        assert_eq!(parse("Name:\tx\nVmHWM:\t  2048 kB\nVmRSS:\t  1024 kB\n"), Some(Resident { now: 1 << 20, peak: 2 << 20 }));
+        assert_eq!(
+            parse("Name:\tx\nVmHWM:\t  2048 kB\nVmRSS:\t  1024 kB\n"),
+            Some(Resident { now: 1 << 20, peak: 2 << 20 })
+        );
         assert_eq!(parse("Name:\tx\nState:\tZ (zombie)\n"), None);
     }
 }

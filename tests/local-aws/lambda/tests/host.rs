@@ -60,7 +60,8 @@ async fn an_answer_comes_back_with_the_version_and_the_request() {
     let fixture = host(|function| function.qualifiers = vec!["live".to_owned(), "1".to_owned()]).await;
 
     let answer = call(&fixture.host, "toy", &json!({"a": 1})).await;
-    let by_arn = call(&fixture.host, "arn%3Aaws%3Alambda%3Aeu-west-1%3A111122223333%3Afunction%3Atoy%3A1", &json!({})).await;
+    let by_arn =
+        call(&fixture.host, "arn%3Aaws%3Alambda%3Aeu-west-1%3A111122223333%3Afunction%3Atoy%3A1", &json!({})).await;
 
     assert_eq!(answer.status(), 200);
     assert_eq!(body(&answer)["event"], json!({"a": 1}));
@@ -147,7 +148,10 @@ async fn a_function_that_takes_too_long_is_killed_and_the_next_call_starts_anew(
     let next = call(&fixture.host, "toy", &json!({})).await;
 
     assert!(started.elapsed() < Duration::from_secs(4));
-    assert_eq!((body(&answer)["errorType"].as_str(), header(&answer, "x-amz-function-error")), (Some("Sandbox.Timedout"), "Unhandled"));
+    assert_eq!(
+        (body(&answer)["errorType"].as_str(), header(&answer, "x-amz-function-error")),
+        (Some("Sandbox.Timedout"), "Unhandled")
+    );
     assert!(body(&answer)["errorMessage"].as_str().unwrap().contains("Task timed out after 1.20 seconds"));
     assert_eq!(next.status(), 200);
 }
@@ -252,7 +256,9 @@ async fn a_function_ends_when_its_runtime_api_is_gone() {
         .stderr(std::process::Stdio::null())
         .spawn()
         .unwrap();
-    let ended = tokio::time::timeout(Duration::from_secs(5), tokio::task::spawn_blocking(move || orphan.wait_with_output())).await;
+    let ended =
+        tokio::time::timeout(Duration::from_secs(5), tokio::task::spawn_blocking(move || orphan.wait_with_output()))
+            .await;
     fixture.host.stop().await;
 
     assert!(!ended.expect("ended by itself").unwrap().unwrap().status.success());

@@ -30,10 +30,15 @@ struct Statement {
 impl Policies {
     /// A function and its `Policies` property; names of managed policies allow nothing that the stand-in serves.
     pub(crate) fn set(&self, function: &str, policies: &Value) {
-        let allowed =
-            listed(policies).flat_map(|policy| listed(&policy["Statement"])).filter(|statement| statement["Effect"] == "Allow");
-        let statements =
-            allowed.map(|statement| Statement { actions: texts(&statement["Action"]), resources: texts(&statement["Resource"]) }).collect();
+        let allowed = listed(policies)
+            .flat_map(|policy| listed(&policy["Statement"]))
+            .filter(|statement| statement["Effect"] == "Allow");
+        let statements = allowed
+            .map(|statement| Statement {
+                actions: texts(&statement["Action"]),
+                resources: texts(&statement["Resource"]),
+            })
+            .collect();
         self.statements.write().unwrap_or_else(PoisonError::into_inner).insert(function.to_owned(), statements);
     }
 
@@ -50,7 +55,10 @@ impl Statement {
     fn covers(&self, need: &Need) -> bool {
         let action = need.action.to_ascii_lowercase();
         let by_action = self.actions.iter().any(|pattern| matches(&pattern.to_ascii_lowercase(), &action));
-        let by_resource = need.resource.as_ref().is_none_or(|resource| self.resources.iter().any(|pattern| matches(pattern, resource)));
+        let by_resource = need
+            .resource
+            .as_ref()
+            .is_none_or(|resource| self.resources.iter().any(|pattern| matches(pattern, resource)));
         by_action && by_resource
     }
 }
@@ -133,7 +141,9 @@ mod tests {
             {"Effect": "Allow", "Action": "rds:DeleteDBSnapshot", "Resource": ["arn:aws:rds:eu-west-1:1:snapshot:pgleap-*"]},
         ]}]));
         let lacks = |caller: &str, action: &str, resource: Option<&str>| {
-            policies.lacks(caller, vec![Need { action: action.to_owned(), resource: resource.map(str::to_owned) }]).is_some()
+            policies
+                .lacks(caller, vec![Need { action: action.to_owned(), resource: resource.map(str::to_owned) }])
+                .is_some()
         };
 
         assert!(!lacks("swap", "route53:GetChange", None));
@@ -146,7 +156,13 @@ mod tests {
 
     #[test]
     fn patterns_have_iams_wildcards() {
-        let cases = [("*", "", true), ("a*c", "abbc", true), ("a*c", "abcd", false), ("a-??", "a-xy", true), ("a-??", "a-xyz", false)];
+        let cases = [
+            ("*", "", true),
+            ("a*c", "abbc", true),
+            ("a*c", "abcd", false),
+            ("a-??", "a-xy", true),
+            ("a-??", "a-xyz", false),
+        ];
         for (pattern, text, expected) in cases {
             assert_eq!(matches(pattern, text), expected, "{pattern} {text}");
         }

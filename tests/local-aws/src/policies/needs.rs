@@ -20,7 +20,9 @@ pub(super) fn needs(service: &str, operation: &str, input: &Value) -> Vec<Need> 
     let resources = resources(service, operation, input);
     let mut needs: Vec<Need> = match resources.is_empty() {
         true => vec![Need { action, resource: None }],
-        false => resources.iter().map(|resource| Need { action: action.clone(), resource: Some(resource.clone()) }).collect(),
+        false => {
+            resources.iter().map(|resource| Need { action: action.clone(), resource: Some(resource.clone()) }).collect()
+        }
     };
     if let Some(tagging) = tagging(service, operation, input) {
         needs.push(Need { action: tagging.to_owned(), resource: None });
@@ -77,7 +79,9 @@ fn resources(service: &str, operation: &str, input: &Value) -> Vec<String> {
         }
         "scheduler" => {
             let group = text("GroupName").unwrap_or("default");
-            named.extend(text("Name").map(|name| format!("arn:aws:scheduler:{REGION}:{ACCOUNT}:schedule/{group}/{name}")));
+            named.extend(
+                text("Name").map(|name| format!("arn:aws:scheduler:{REGION}:{ACCOUNT}:schedule/{group}/{name}")),
+            );
         }
         _ => {}
     }
@@ -113,7 +117,11 @@ mod tests {
         let cases = [
             (("rds", "DescribeDBInstances", json!({})), vec!["rds:DescribeDBInstances "]),
             (
-                ("rds", "CreateDBSnapshot", json!({"DBInstanceIdentifier": "a", "DBSnapshotIdentifier": "s", "Tags": [{}]})),
+                (
+                    "rds",
+                    "CreateDBSnapshot",
+                    json!({"DBInstanceIdentifier": "a", "DBSnapshotIdentifier": "s", "Tags": [{}]}),
+                ),
                 vec![
                     "rds:CreateDBSnapshot arn:aws:rds:eu-west-1:111122223333:db:a",
                     "rds:CreateDBSnapshot arn:aws:rds:eu-west-1:111122223333:snapshot:s",
@@ -129,9 +137,14 @@ mod tests {
             ),
             (
                 ("secretsmanager", "GetSecretValue", json!({"SecretId": "pgleap/r1/dms"})),
-                vec!["secretsmanager:GetSecretValue arn:aws:secretsmanager:eu-west-1:111122223333:secret:pgleap/r1/dms-AbCdEf"],
+                vec![
+                    "secretsmanager:GetSecretValue arn:aws:secretsmanager:eu-west-1:111122223333:secret:pgleap/r1/dms-AbCdEf",
+                ],
             ),
-            (("route53", "GetChange", json!({"Id": "/change/C1"})), vec!["route53:GetChange arn:aws:route53:::change/C1"]),
+            (
+                ("route53", "GetChange", json!({"Id": "/change/C1"})),
+                vec!["route53:GetChange arn:aws:route53:::change/C1"],
+            ),
         ];
 
         for ((service, operation, input), expected) in cases {

@@ -74,9 +74,7 @@ mod tests {
     #[test]
     fn a_target_is_given_what_it_asks_for() {
         let event = json!({"source": "aws.states", "detail": {"input": "{\"runId\":\"r\"}", "items": [1, 2]}});
-        let template = |template: &str| {
-            json!({"InputTransformer": {"InputPathsMap": {"run": "$.detail.input", "n": "$.detail.items[1]"}, "InputTemplate": template}})
-        };
+        let template = |template: &str| json!({"InputTransformer": {"InputPathsMap": {"run": "$.detail.input", "n": "$.detail.items[1]"}, "InputTemplate": template}});
         let cases = [
             (json!({}), event.clone()),
             (json!({"Input": "{\"a\":1}"}), json!({"a": 1})),

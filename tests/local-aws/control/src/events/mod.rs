@@ -39,7 +39,9 @@ impl EventRules {
             loop {
                 match events.recv().await {
                     Ok(event) => tell(&known, &envelope(&event), clock, &targets),
-                    Err(RecvError::Lagged(missed)) => tracing::error!(missed, "events came faster than rules were matched"),
+                    Err(RecvError::Lagged(missed)) => {
+                        tracing::error!(missed, "events came faster than rules were matched")
+                    }
                     Err(RecvError::Closed) => return,
                 }
             }
@@ -177,7 +179,10 @@ fn tell(rules: &Mutex<BTreeMap<String, Rule>>, event: &Value, clock: Clock, targ
     let matching: Vec<Value> = {
         let rules = rules.lock().unwrap_or_else(PoisonError::into_inner);
         let enabled = rules.values().filter(|rule| rule.members["State"] != "DISABLED");
-        enabled.filter(|rule| pattern::matches(&rule.pattern, event)).flat_map(|rule| rule.targets.values().cloned()).collect()
+        enabled
+            .filter(|rule| pattern::matches(&rule.pattern, event))
+            .flat_map(|rule| rule.targets.values().cloned())
+            .collect()
     };
     for target in matching {
         let (event, targets) = (event.clone(), targets.clone());
@@ -271,7 +276,10 @@ mod tests {
         call(&rules, "PutTargets", json!({"Rule": "a", "Targets": [{"Id": "t", "Arn": "arn"}]})).unwrap();
 
         assert_eq!(call(&rules, "DeleteRule", json!({"Name": "a"})), Err("ValidationException".to_owned()));
-        assert_eq!(call(&rules, "RemoveTargets", json!({"Rule": "a", "Ids": ["t", "u"]})).unwrap()["FailedEntryCount"], 1);
+        assert_eq!(
+            call(&rules, "RemoveTargets", json!({"Rule": "a", "Ids": ["t", "u"]})).unwrap()["FailedEntryCount"],
+            1
+        );
         assert_eq!(call(&rules, "DeleteRule", json!({"Name": "a"})), Ok(json!({})));
         assert_eq!(call(&rules, "DescribeRule", json!({"Name": "a"})), Err("ResourceNotFoundException".to_owned()));
         let bad = json!({"Name": "b", "EventPattern": "{\"source\": \"aws.states\"}"});

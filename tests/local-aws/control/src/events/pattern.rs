@@ -36,7 +36,9 @@ fn one_matches(wanted: &Value, value: &Value) -> bool {
         "exists" => argument.as_bool() == Some(true),
         "prefix" => text.zip(argument.as_str()).is_some_and(|(text, prefix)| text.starts_with(prefix)),
         "suffix" => text.zip(argument.as_str()).is_some_and(|(text, suffix)| text.ends_with(suffix)),
-        "equals-ignore-case" => text.zip(argument.as_str()).is_some_and(|(text, other)| text.eq_ignore_ascii_case(other)),
+        "equals-ignore-case" => {
+            text.zip(argument.as_str()).is_some_and(|(text, other)| text.eq_ignore_ascii_case(other))
+        }
         "wildcard" => text.zip(argument.as_str()).is_some_and(|(text, wildcard)| wildcard_matches(wildcard, text)),
         "anything-but" => !excluded(argument, value),
         _ => false,
@@ -134,7 +136,13 @@ mod tests {
 
     #[test]
     fn a_pattern_that_cannot_be_matched_is_refused() {
-        for bad in [json!({}), json!([]), json!({"source": "x"}), json!({"source": []}), json!({"n": [{"cidr": "10.0.0.0/8"}]})] {
+        for bad in [
+            json!({}),
+            json!([]),
+            json!({"source": "x"}),
+            json!({"source": []}),
+            json!({"n": [{"cidr": "10.0.0.0/8"}]}),
+        ] {
             assert!(check(&bad).is_err(), "{bad}");
         }
     }

@@ -34,7 +34,11 @@ mod tests {
     fn a_time_is_read_in_utc() {
         assert_eq!(epoch_seconds("at(1970-01-02T00:00:01)", "UTC"), Ok(86_401.0));
         for bad in ["at(1970-01-02)", "1970-01-02T00:00:01", "at(1970-01-02T00:00:01Z)", "at(1970-13-02T00:00:01)"] {
-            assert_eq!(epoch_seconds(bad, "UTC").map_err(|error| error.code), Err("ValidationException".to_owned()), "{bad}");
+            assert_eq!(
+                epoch_seconds(bad, "UTC").map_err(|error| error.code),
+                Err("ValidationException".to_owned()),
+                "{bad}"
+            );
         }
     }
 }

@@ -176,7 +176,8 @@ async fn fire(scheduler: Arc<Inner>, name: String, members: Value, wait: Duratio
 async fn deliver(scheduler: Arc<Inner>, name: String, members: Value) {
     let target = &members["Target"];
     let arn = target["Arn"].as_str().unwrap_or_default();
-    let input = target["Input"].as_str().and_then(|input| serde_json::from_str(input).ok()).unwrap_or_else(|| json!({}));
+    let input =
+        target["Input"].as_str().and_then(|input| serde_json::from_str(input).ok()).unwrap_or_else(|| json!({}));
     let policy = RetryPolicy::of(target);
     match deliver_with_retries(scheduler.targets.as_ref(), arn, &input, policy, scheduler.clock).await {
         Ok(()) => tracing::info!(schedule = name, target = arn, "the schedule fired"),
@@ -319,7 +320,11 @@ mod tests {
         let cases = [
             ("CreateSchedule", input("late", -5), "ValidationException"),
             ("CreateSchedule", with(input("odd", 5), "ScheduleExpression", "at(tomorrow)"), "ValidationException"),
-            ("CreateSchedule", with(input("zone", 5), "ScheduleExpressionTimezone", "Mars/Olympus"), "ValidationException"),
+            (
+                "CreateSchedule",
+                with(input("zone", 5), "ScheduleExpressionTimezone", "Mars/Olympus"),
+                "ValidationException",
+            ),
             ("CreateSchedule", with(input("group", 5), "GroupName", "mine"), "ResourceNotFoundException"),
             ("CreateSchedule", with(input("often", 5), "ScheduleExpression", "rate(1 minute)"), "NotImplemented"),
             ("GetSchedule", json!({"Name": "none"}), "ResourceNotFoundException"),

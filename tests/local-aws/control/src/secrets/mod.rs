@@ -65,7 +65,9 @@ impl SecretsManager {
         let content = Content::of(call)?;
         let mut store = self.store();
         if let Ok(existing) = store.find(name) {
-            existing.refuse_if_deleted("create this secret because a secret with this name is already scheduled for deletion")?;
+            existing.refuse_if_deleted(
+                "create this secret because a secret with this name is already scheduled for deletion",
+            )?;
             return match (existing.content(&token), &content) {
                 (Some(kept), Some(content)) if kept == content => Ok(existing.named(Some(&token))),
                 _ => Err(exists(name)),
@@ -138,7 +140,8 @@ impl SecretsManager {
             return Ok(json!({"ARN": gone.arn, "Name": gone.name, "DeletionDate": now}));
         }
         let secret = store.find_mut(id)?;
-        secret.refuse_if_deleted("perform this operation on the secret because it was already scheduled for deletion")?;
+        secret
+            .refuse_if_deleted("perform this operation on the secret because it was already scheduled for deletion")?;
         let date = now + Duration::from_secs(days.unsigned_abs() * 86_400).as_secs_f64();
         secret.deleted = Some(date);
         Ok(json!({"ARN": secret.arn, "Name": secret.name, "DeletionDate": date}))
@@ -157,7 +160,9 @@ impl SecretsManager {
         let size = usize::try_from(call.int("MaxResults").unwrap_or(100)).unwrap_or(100).clamp(1, 100);
         let start = match call.str("NextToken") {
             None => 0,
-            Some(token) => token.parse().map_err(|_| error("InvalidNextTokenException", "The NextToken is invalid."))?,
+            Some(token) => {
+                token.parse().map_err(|_| error("InvalidNextTokenException", "The NextToken is invalid."))?
+            }
         };
         let mut answer = json!({"SecretList": all.iter().skip(start).take(size).collect::<Vec<_>>()});
         if start + size < all.len() {
@@ -186,7 +191,10 @@ impl ReadSecret for SecretsManager {
     fn secret_string(&self, id: &str) -> Result<String, ApiError> {
         let call = Call::new("GetSecretValue", json!({"SecretId": id}));
         let value = self.get_value(&call)?;
-        value["SecretString"].as_str().map(str::to_owned).ok_or_else(|| error("ResourceNotFoundException", "The secret is binary."))
+        value["SecretString"]
+            .as_str()
+            .map(str::to_owned)
+            .ok_or_else(|| error("ResourceNotFoundException", "The secret is binary."))
     }
 }
 
@@ -220,7 +228,10 @@ mod tests {
     #[test]
     fn a_secret_is_read_by_its_name_its_arn_and_its_arn_without_the_suffix() {
         let service = service();
-        let arn = call(&service, "DescribeSecret", json!({"SecretId": "pgleap-x-dms"})).unwrap()["ARN"].as_str().unwrap().to_owned();
+        let arn = call(&service, "DescribeSecret", json!({"SecretId": "pgleap-x-dms"})).unwrap()["ARN"]
+            .as_str()
+            .unwrap()
+            .to_owned();
 
         let short = arn.rsplit_once('-').unwrap().0;
         for id in ["pgleap-x-dms", &arn, short] {
@@ -233,7 +244,11 @@ mod tests {
     fn a_creation_can_be_repeated_with_its_token_and_not_otherwise() {
         let service = service();
         let create = |token: &str, value: &str| {
-            call(&service, "CreateSecret", json!({"Name": "pgleap-x-dms", "SecretString": value, "ClientRequestToken": token}))
+            call(
+                &service,
+                "CreateSecret",
+                json!({"Name": "pgleap-x-dms", "SecretString": value, "ClientRequestToken": token}),
+            )
         };
 
         assert_eq!(create("t1", "one").unwrap()["VersionId"], "t1");
@@ -245,7 +260,11 @@ mod tests {
     fn a_new_value_is_current_and_the_old_one_previous() {
         let service = service();
         let put = |token: &str, value: &str| {
-            call(&service, "PutSecretValue", json!({"SecretId": "pgleap-x-dms", "SecretString": value, "ClientRequestToken": token}))
+            call(
+                &service,
+                "PutSecretValue",
+                json!({"SecretId": "pgleap-x-dms", "SecretString": value, "ClientRequestToken": token}),
+            )
         };
         let read = |input: Value| call(&service, "GetSecretValue", input).map(|answer| answer["SecretString"].clone());
 
@@ -263,8 +282,14 @@ mod tests {
         let service = service();
 
         call(&service, "DeleteSecret", json!({"SecretId": "pgleap-x-dms"})).unwrap();
-        assert_eq!(code(call(&service, "GetSecretValue", json!({"SecretId": "pgleap-x-dms"}))), "InvalidRequestException");
-        assert_eq!(code(call(&service, "CreateSecret", json!({"Name": "pgleap-x-dms", "SecretString": "new"}))), "InvalidRequestException");
+        assert_eq!(
+            code(call(&service, "GetSecretValue", json!({"SecretId": "pgleap-x-dms"}))),
+            "InvalidRequestException"
+        );
+        assert_eq!(
+            code(call(&service, "CreateSecret", json!({"Name": "pgleap-x-dms", "SecretString": "new"}))),
+            "InvalidRequestException"
+        );
         assert!(service.names().is_empty());
 
         for _ in 0..2 {
@@ -279,7 +304,8 @@ mod tests {
         let service = service();
         for n in 0..5 {
             let tags = json!([{"Key": "pgleap:run", "Value": format!("r{n}")}]);
-            call(&service, "CreateSecret", json!({"Name": format!("n{n}"), "SecretString": "x", "Tags": tags})).unwrap();
+            call(&service, "CreateSecret", json!({"Name": format!("n{n}"), "SecretString": "x", "Tags": tags}))
+                .unwrap();
         }
 
         let mut names = Vec::new();

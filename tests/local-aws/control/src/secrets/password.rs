@@ -18,7 +18,8 @@ pub(super) fn generate(call: &Call) -> Result<String, ApiError> {
         return Err(error("InvalidParameterException", "The password length must be between 1 and 4096."));
     }
     let excluded = call.str("ExcludeCharacters").unwrap_or_default();
-    let allowed = |letters: &str| -> Vec<char> { letters.chars().filter(|letter| !excluded.contains(*letter)).collect() };
+    let allowed =
+        |letters: &str| -> Vec<char> { letters.chars().filter(|letter| !excluded.contains(*letter)).collect() };
     let mut kinds: Vec<Vec<char>> =
         KINDS.iter().filter(|(exclude, _)| !call.flag(exclude)).map(|(_, letters)| allowed(letters)).collect();
     if call.flag("IncludeSpace") {
@@ -28,7 +29,10 @@ pub(super) fn generate(call: &Call) -> Result<String, ApiError> {
     let all: Vec<char> = kinds.concat();
     let each = call.input.get("RequireEachIncludedType").and_then(serde_json::Value::as_bool).unwrap_or(true);
     if all.is_empty() || each && kinds.len() > length {
-        return Err(error("InvalidParameterException", "The password length or the excluded characters leave no password."));
+        return Err(error(
+            "InvalidParameterException",
+            "The password length or the excluded characters leave no password.",
+        ));
     }
     let pick = |letters: &[char]| letters[fastrand::usize(..letters.len())];
     let mut password: Vec<char> = if each { kinds.iter().map(|kind| pick(kind)).collect() } else { Vec::new() };
@@ -45,7 +49,10 @@ mod tests {
 
     #[test]
     fn a_password_has_its_length_each_kind_and_nothing_excluded() {
-        let call = Call::new("GetRandomPassword", json!({"PasswordLength": 8, "ExcludePunctuation": true, "ExcludeCharacters": "abc0"}));
+        let call = Call::new(
+            "GetRandomPassword",
+            json!({"PasswordLength": 8, "ExcludePunctuation": true, "ExcludeCharacters": "abc0"}),
+        );
 
         for _ in 0..100 {
             let password = generate(&call).unwrap();

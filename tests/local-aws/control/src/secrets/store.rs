@@ -23,7 +23,10 @@ impl Content {
     pub(super) fn of(call: &Call) -> Result<Option<Self>, ApiError> {
         let [string, binary] = ["SecretString", "SecretBinary"].map(|member| call.str(member).map(str::to_owned));
         if string.is_some() && binary.is_some() {
-            return Err(error("InvalidParameterException", "You can't specify both a binary secret value and a string secret value in the same secret."));
+            return Err(error(
+                "InvalidParameterException",
+                "You can't specify both a binary secret value and a string secret value in the same secret.",
+            ));
         }
         Ok((string.is_some() || binary.is_some()).then_some(Self { string, binary }))
     }
@@ -94,7 +97,10 @@ impl Secret {
         match self.content(version) {
             Some(kept) if *kept == content => Ok(()),
             Some(_) => {
-                let text = format!("You can't use ClientRequestToken {version} because that value is already in use for a version of secret {}.", self.arn);
+                let text = format!(
+                    "You can't use ClientRequestToken {version} because that value is already in use for a version of secret {}.",
+                    self.arn
+                );
                 Err(error("ResourceExistsException", &text))
             }
             None => {
@@ -165,7 +171,9 @@ impl Secret {
             "description" => self.description.iter().map(String::as_str).collect(),
             "tag-key" => self.tags.keys().map(String::as_str).collect(),
             "tag-value" => self.tags.values().map(String::as_str).collect(),
-            _ => [&self.name].into_iter().chain(self.tags.keys()).chain(self.tags.values()).map(String::as_str).collect(),
+            _ => {
+                [&self.name].into_iter().chain(self.tags.keys()).chain(self.tags.values()).map(String::as_str).collect()
+            }
         };
         let mut values = filter["Values"].as_array().into_iter().flatten().filter_map(Value::as_str);
         values.any(|value| texts.iter().any(|text| text.starts_with(value)))
@@ -182,7 +190,11 @@ impl Secret {
             "Tags": tags,
         });
         answer[versions] = stages.into();
-        let optional = [("Description", self.description.clone().map(Value::from)), ("KmsKeyId", self.kms_key.clone().map(Value::from)), ("DeletedDate", self.deleted.map(Value::from))];
+        let optional = [
+            ("Description", self.description.clone().map(Value::from)),
+            ("KmsKeyId", self.kms_key.clone().map(Value::from)),
+            ("DeletedDate", self.deleted.map(Value::from)),
+        ];
         for (member, value) in optional {
             if let Some(value) = value {
                 answer[member] = value;

@@ -31,7 +31,10 @@ fn parse(answer: &[u8]) -> Option<Answer> {
     let head = std::str::from_utf8(&answer[..end]).ok()?;
     let body = answer[end + 4..].to_vec();
     let header = |name: &str| {
-        head.lines().filter_map(|line| line.split_once(':')).find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
+        head.lines()
+            .filter_map(|line| line.split_once(':'))
+            .find(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.trim())
     };
     if header("content-length")?.parse() != Ok(body.len()) {
         return None;
@@ -50,7 +53,10 @@ mod tests {
 
         let answer = parse(whole).unwrap();
 
-        assert_eq!((answer.status, answer.error.as_deref(), answer.body.as_slice()), (400, Some("InvalidArn"), b"{}".as_slice()));
+        assert_eq!(
+            (answer.status, answer.error.as_deref(), answer.body.as_slice()),
+            (400, Some("InvalidArn"), b"{}".as_slice())
+        );
         assert!(parse(&whole[..whole.len() - 1]).is_none());
         assert!(parse(b"").is_none());
     }

@@ -11,7 +11,9 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use local_aws_core::http::request::Parts;
 use local_aws_core::http::{HeaderValue, Response};
-use local_aws_core::{ACCOUNT, ApiError, BoxFuture, Bytes, Caller, Deliver, Event, EventBus, RawAnswer, RawService, REGION};
+use local_aws_core::{
+    ACCOUNT, ApiError, BoxFuture, Bytes, Caller, Deliver, Event, EventBus, REGION, RawAnswer, RawService,
+};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
@@ -38,7 +40,8 @@ impl StatesConfig {
     pub fn of_repository(endpoint: &str, wait_scale: f64, log_file: PathBuf) -> Self {
         let stand_in = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new(".")).to_owned();
         let root = stand_in.ancestors().nth(2).unwrap_or(Path::new(".")).to_owned();
-        let python = std::env::var_os("PGLEAP_PYTHON").map_or_else(|| root.join(".local/venv/bin/python"), PathBuf::from);
+        let python =
+            std::env::var_os("PGLEAP_PYTHON").map_or_else(|| root.join(".local/venv/bin/python"), PathBuf::from);
         let launcher = stand_in.join("interpreter/launcher.py");
         Self { python, launcher, endpoint: endpoint.to_owned(), wait_scale, log_file }
     }
@@ -75,7 +78,9 @@ impl StepFunctions {
         let mut lines = BufReader::new(stdout).lines();
         let first = tokio::time::timeout(START_LIMIT, lines.next_line()).await;
         let port = match first {
-            Ok(Ok(Some(line))) => serde_json::from_str::<Value>(&line)?["port"].as_u64().and_then(|port| u16::try_from(port).ok()),
+            Ok(Ok(Some(line))) => {
+                serde_json::from_str::<Value>(&line)?["port"].as_u64().and_then(|port| u16::try_from(port).ok())
+            }
             Ok(_) => bail!("start the interpreter: it ended, see {}", config.log_file.display()),
             Err(_) => bail!("start the interpreter: no word from it in {} s", START_LIMIT.as_secs()),
         };

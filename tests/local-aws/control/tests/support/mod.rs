@@ -6,9 +6,7 @@ use std::time::{Duration, Instant};
 
 use local_aws_control::{StatesConfig, StepFunctions};
 use local_aws_core::http::{Response, request::Parts};
-use local_aws_core::{
-    BoxFuture, Bytes, Caller, Controls, Effect, EventBus, Fault, Gateway, RawAnswer, RawService,
-};
+use local_aws_core::{BoxFuture, Bytes, Caller, Controls, Effect, EventBus, Fault, Gateway, RawAnswer, RawService};
 use serde_json::{Value, json};
 
 /// Dropped, it leaves nothing behind.
@@ -25,7 +23,8 @@ pub async fn start() -> Fixture {
     let functions = Arc::new(Functions::default());
     let controls = Controls::default();
     controls.faults.plan(Fault::nth("lambda", "hangup", 1, Effect::LoseAnswer));
-    let gateway = Gateway::bind(([127, 0, 0, 1], 0).into(), Vec::new(), vec![functions.clone()], controls).await.unwrap();
+    let gateway =
+        Gateway::bind(([127, 0, 0, 1], 0).into(), Vec::new(), vec![functions.clone()], controls).await.unwrap();
     let config = StatesConfig::of_repository(&gateway.url(), 0.01, folder.path().join("interpreter.log"));
     let states = Arc::new(StepFunctions::start(&config, &bus).await.unwrap());
     functions.states.set(Arc::downgrade(&states)).ok();
@@ -133,7 +132,9 @@ impl Functions {
 
 async fn send_task_end(states: &StepFunctions, event: &Value) {
     let (operation, input) = match event.get("error") {
-        Some(error) => ("SendTaskFailure", json!({"taskToken": event["token"], "error": error, "cause": event["cause"]})),
+        Some(error) => {
+            ("SendTaskFailure", json!({"taskToken": event["token"], "error": error, "cause": event["cause"]}))
+        }
         None => ("SendTaskSuccess", json!({"taskToken": event["token"], "output": event["answer"].to_string()})),
     };
     states.call(operation, &input).await.unwrap();

@@ -38,7 +38,8 @@ pub struct TemplateError(pub String);
 impl Template {
     /// Read a template; `parameters` overrides the defaults in it.
     pub fn read(text: &str, parameters: &BTreeMap<String, String>) -> Result<Self, TemplateError> {
-        let yaml: serde_yaml_ng::Value = serde_yaml_ng::from_str(text).map_err(|error| TemplateError(error.to_string()))?;
+        let yaml: serde_yaml_ng::Value =
+            serde_yaml_ng::from_str(text).map_err(|error| TemplateError(error.to_string()))?;
         let template = resolve::long_form(yaml)?;
         let resolver = Resolver::new(&template, parameters)?;
         let globals = resolver.resolve(&template["Globals"]["Function"])?;
@@ -188,10 +189,22 @@ Resources:
         let functions = template().functions(Path::new("/f")).unwrap();
 
         let fence = &functions[0];
-        assert_eq!((fence.name.as_str(), fence.binary.as_path()), ("pgleap-fence-source", Path::new("/f/fence-source")));
-        assert_eq!((fence.memory_mib, fence.timeout, fence.reserved_concurrency), (64, Duration::from_secs(6), Some(1)));
+        assert_eq!(
+            (fence.name.as_str(), fence.binary.as_path()),
+            ("pgleap-fence-source", Path::new("/f/fence-source"))
+        );
+        assert_eq!(
+            (fence.memory_mib, fence.timeout, fence.reserved_concurrency),
+            (64, Duration::from_secs(6), Some(1))
+        );
         let undo = "arn:aws:lambda:eu-west-1:111122223333:function:UnfenceFunction:live";
-        let expected = [("ALIAS", undo), ("LEVEL", "debug"), ("ROLE", "arn:aws:iam::111122223333:role/tester"), ("STAGE", "test"), ("UNDO", undo)];
+        let expected = [
+            ("ALIAS", undo),
+            ("LEVEL", "debug"),
+            ("ROLE", "arn:aws:iam::111122223333:role/tester"),
+            ("STAGE", "test"),
+            ("UNDO", undo),
+        ];
         assert_eq!(fence.environment, expected.map(|(key, value)| (key.to_owned(), value.to_owned())).into());
     }
 

@@ -132,9 +132,14 @@ impl Resolver {
         if let Some((id, attribute)) = id.split_once('.') {
             return self.attribute(id, attribute); // SAM's `!Ref Function.Alias`
         }
-        let by_arn = matches!(self.kind(id), Some("AWS::Serverless::StateMachine" | "AWS::StepFunctions::StateMachine" | "AWS::SNS::Topic"));
+        let by_arn = matches!(
+            self.kind(id),
+            Some("AWS::Serverless::StateMachine" | "AWS::StepFunctions::StateMachine" | "AWS::SNS::Topic")
+        );
         let found = if by_arn { self.arn(id) } else { self.name(id) };
-        found.map(Value::String).ok_or_else(|| TemplateError(format!("Ref to {id}, which is no parameter and no resource")))
+        found
+            .map(Value::String)
+            .ok_or_else(|| TemplateError(format!("Ref to {id}, which is no parameter and no resource")))
     }
 
     fn attribute(&self, id: &str, attribute: &str) -> Result<Value, TemplateError> {
@@ -152,7 +157,8 @@ impl Resolver {
         let mut result = String::new();
         let mut rest = pattern;
         while let Some((before, tail)) = rest.split_once("${") {
-            let (name, after) = tail.split_once('}').ok_or_else(|| TemplateError(format!("no end of ${{ in {pattern}")))?;
+            let (name, after) =
+                tail.split_once('}').ok_or_else(|| TemplateError(format!("no end of ${{ in {pattern}")))?;
             result.push_str(before);
             if let Some(literal) = name.strip_prefix('!') {
                 result.push_str(&format!("${{{literal}}}"));
@@ -181,7 +187,9 @@ impl Resolver {
                 Some(condition) => self.condition(condition),
                 None => Err(TemplateError(format!("no such condition: {argument}"))),
             },
-            "Fn::Equals" if parts.len() == 2 => Ok(plain(&self.resolve(&parts[0])?) == plain(&self.resolve(&parts[1])?)),
+            "Fn::Equals" if parts.len() == 2 => {
+                Ok(plain(&self.resolve(&parts[0])?) == plain(&self.resolve(&parts[1])?))
+            }
             "Fn::Not" if parts.len() == 1 => Ok(!self.condition(&parts[0])?),
             "Fn::And" => parts.iter().try_fold(true, |all, part| Ok(self.condition(part)? && all)),
             "Fn::Or" => parts.iter().try_fold(false, |any, part| Ok(self.condition(part)? || any)),
@@ -212,7 +220,9 @@ impl Resolver {
     pub(super) fn arn(&self, id: &str) -> Option<String> {
         let name = self.name(id)?;
         Some(match self.kind(id)? {
-            "AWS::Serverless::Function" | "AWS::Lambda::Function" => format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}"),
+            "AWS::Serverless::Function" | "AWS::Lambda::Function" => {
+                format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}")
+            }
             "AWS::Serverless::StateMachine" | "AWS::StepFunctions::StateMachine" => {
                 format!("arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:{name}")
             }
