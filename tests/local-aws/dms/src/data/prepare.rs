@@ -1,0 +1,60 @@
+//! What DMS does to a target table before it loads it.
+
+use tokio_postgres::Client;
+
+use super::columns::{Carriage, Column, Table, TypeMappings, quoted};
+use super::failure::Failure;
+use super::settings::PrepMode;
+
+/// Empty, replace or leave the table; make it if it is not there.
+pub(crate) async fn prepare(
+    target: &Client,
+    table: &Table,
+    mode: PrepMode,
+    mappings: &TypeMappings,
+) -> Result<(), Failure> {
+    let qualified = table.qualified();
+    if mode == PrepMode::DropAndCreate {
+        target.batch_execute(&format!("DROP TABLE IF EXISTS {qualified}")).await?;
+    }
+    let exists = target.query_one("SELECT to_regclass($1) IS NOT NULL", &[&qualified]).await?.get::<_, bool>(0);
+    if !exists {
+        target.batch_execute(&creation(table, mappings)).await?;
+    } else if mode == PrepMode::TruncateBeforeLoad {
+        target.batch_execute(&format!("TRUNCATE TABLE {qualified}")).await?;
+    }
+    Ok(())
+}
+
+/// The table as DMS makes it: columns and the primary key; no defaults, no other constraint, no index.
+fn creation(table: &Table, mappings: &TypeMappings) -> String {
+    let mut lines: Vec<_> = table
+        .columns
+        .iter()
+        .map(|column| {
+            let tail = if column.not_null && !column.is_lob() { " NOT NULL" } else { "" };
+            format!("{} {}{tail}", quoted(&column.name), made_type(column, mappings))
+        })
+        .collect();
+    if let Some(key) = &table.primary_key {
+        let names: Vec<_> = key.iter().map(|position| quoted(&table.columns[*position].name)).collect();
+        lines.push(format!("PRIMARY KEY ({})", names.join(", ")));
+    }
+    format!(
+        "CREATE SCHEMA IF NOT EXISTS {}; CREATE TABLE {} ({})",
+        quoted(&table.schema),
+        table.qualified(),
+        lines.join(", ")
+    )
+}
+
+fn made_type(column: &Column, mappings: &TypeMappings) -> String {
+    match column.carriage {
+        Carriage::BooleanAsText => "varchar(5)".to_owned(),
+        Carriage::NumericAsDecimal => "numeric(28,6)".to_owned(),
+        Carriage::UnboundedVarchar(limit) => format!("varchar({limit})"),
+        Carriage::Unsupported => format!("varchar({})", mappings.unbounded_varchar_max),
+        Carriage::Lob if column.is_array => "text".to_owned(),
+        _ => column.type_name.clone(),
+    }
+}
