@@ -1,5 +1,6 @@
 //! The command `local-aws`: addresses on its output, nothing left behind however it ends.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
 #![cfg(target_os = "linux")] // processes are found in /proc
 
 use std::io::{BufRead, BufReader};

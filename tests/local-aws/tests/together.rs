@@ -1,6 +1,8 @@
 //! The services together, asked by the real SDK clients: a machine runs functions, a schedule starts a machine, an
 //! execution's end starts another, a function may do only what its policy says.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};

@@ -1,5 +1,7 @@
 //! The host with a real function: what a caller of Invoke, and the function itself, can rely on.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 

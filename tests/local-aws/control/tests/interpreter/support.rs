@@ -10,14 +10,14 @@ use local_aws_core::{BoxFuture, Bytes, Caller, Controls, Effect, EventBus, Fault
 use serde_json::{Value, json};
 
 /// Dropped, it leaves nothing behind.
-pub struct Fixture {
-    pub states: Arc<StepFunctions>,
-    pub bus: EventBus,
-    pub gateway: Gateway,
+pub(crate) struct Fixture {
+    pub(crate) states: Arc<StepFunctions>,
+    pub(crate) bus: EventBus,
+    pub(crate) gateway: Gateway,
     _folder: tempfile::TempDir,
 }
 
-pub async fn start() -> Fixture {
+pub(crate) async fn start() -> Fixture {
     let folder = tempfile::tempdir().unwrap();
     let bus = EventBus::default();
     let functions = Arc::new(Functions::default());
@@ -33,7 +33,7 @@ pub async fn start() -> Fixture {
 
 impl Fixture {
     /// Make a machine of a definition and start it; gives the execution's ARN.
-    pub async fn run(&self, name: &str, definition: &Value, input: &Value) -> String {
+    pub(crate) async fn run(&self, name: &str, definition: &Value, input: &Value) -> String {
         let machine = json!({"name": name, "definition": definition.to_string(), "roleArn": "arn:aws:iam::111122223333:role/states"});
         let machine = self.states.call("CreateStateMachine", &machine).await.unwrap();
         let start = json!({"stateMachineArn": machine["stateMachineArn"], "input": input.to_string()});
@@ -42,7 +42,7 @@ impl Fixture {
     }
 
     /// The execution once it has ended.
-    pub async fn ended(&self, execution: &str) -> Value {
+    pub(crate) async fn ended(&self, execution: &str) -> Value {
         let limit = Instant::now() + Duration::from_secs(30);
         loop {
             let seen = self.states.call("DescribeExecution", &json!({"executionArn": execution})).await.unwrap();
@@ -54,7 +54,7 @@ impl Fixture {
         }
     }
 
-    pub async fn history(&self, execution: &str) -> Vec<Value> {
+    pub(crate) async fn history(&self, execution: &str) -> Vec<Value> {
         let input = json!({"executionArn": execution, "maxResults": 1000});
         let page = self.states.call("GetExecutionHistory", &input).await.unwrap();
         page["events"].as_array().unwrap().clone()

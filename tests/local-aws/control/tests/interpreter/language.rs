@@ -1,12 +1,10 @@
 //! The interpreter's self-test: the features of the States Language that the machine uses, as small definitions with
 //! the answers that the specification and AWS's developer guide expect (`interpreter/self-test/*.json`).
 
-mod support;
-
 use std::path::Path;
 
+use crate::support::{self, Fixture};
 use serde_json::Value;
-use support::Fixture;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_language_features_that_the_machine_uses_do_as_on_aws() {

@@ -1,11 +1,9 @@
 //! Executions from outside: stopping, asking, listing, being told.
 
-mod support;
-
 use std::time::{Duration, Instant};
 
+use crate::support::{self, Fixture};
 use serde_json::{Value, json};
-use support::Fixture;
 
 fn slow_machine() -> Value {
     json!({"QueryLanguage": "JSONata", "StartAt": "A", "States": {
