@@ -1,1 +1,76 @@
-//! (in the making)
+//! Check the database: everything that the database itself can say about whether the run will work and nothing will be
+//! left behind, before anything is touched.
+//!
+//! Changes:      nothing
+//! Repeatable:   yes
+//! Undo:         nothing to undo
+//! If it dies:   nothing has happened
+//! Fails with:   DatabaseUnreachable, Throttled, ServiceUnavailable (retried); everything else that is wrong is a finding
+//!
+//! A check is a file in `checks`: either a query that answers with one row for each offender, or a pure function over a
+//! few facts gathered beforehand. A new one is a file (or two, with its `.sql`) and a line in the list there. The catalogs
+//! do the work: only offenders travel, and of each check only the first, so ten thousand tables fit in a small Lambda.
+
+mod checks;
+mod columns;
+mod facts;
+mod query;
+mod values;
+
+use pgleap_contract::steps::{CheckDatabaseOutput, DatabaseSize, OnSource};
+use pgleap_contract::{Finding, Findings};
+use pgleap_pg::{PgErrorKind, Session};
+use pgleap_step_kit::prelude::*;
+
+use checks::Check;
+use query::Asked;
+
+/// Log in, gather, judge, answer.
+pub async fn run(ctx: &Ctx, input: OnSource) -> StepResult<CheckDatabaseOutput> {
+    let (findings, size) = match log_in(ctx, &input).await? {
+        Ok(session) => look(ctx, &input, &session).await?,
+        Err(blocker) => (vec![blocker], DatabaseSize::default()),
+    };
+    for finding in &findings {
+        tracing::info!(check = finding.check, severity = ?finding.severity, found = finding.found, "finding");
+    }
+    Ok(CheckDatabaseOutput { findings: Findings::collect(findings), size })
+}
+
+/// A login that is refused, or a secret that does not fit, is a finding like any other.
+async fn log_in(ctx: &Ctx, input: &OnSource) -> StepResult<Result<Session, Finding>> {
+    match ctx.as_owner(&input.run, &input.source).await {
+        Ok(session) => Ok(Ok(session)),
+        Err(error) => match error.code {
+            ErrorCode::DatabaseDenied | ErrorCode::SecretUnusable | ErrorCode::StatementFailed => {
+                let remedy = "source.loginSecret must hold username and password of the database's owner";
+                Ok(Err(Finding::blocker("login", error.message, remedy)))
+            }
+            _ => Err(error),
+        },
+    }
+}
+
+async fn look(ctx: &Ctx, input: &OnSource, session: &Session) -> StepResult<(Vec<Finding>, DatabaseSize)> {
+    let facts = facts::gather(ctx, input, session).await?;
+    let asked = Asked::of(&input.run, &facts);
+    let mut findings = Vec::new();
+    for check in checks::ALL {
+        match check {
+            Check::Facts(judge) => findings.extend(judge(&facts)),
+            Check::Query(query) => findings.extend(or_unseen(query.id, query.ask(session, &asked).await)?),
+        }
+    }
+    findings.extend(or_unseen(columns::ID, columns::check(session, &asked).await)?);
+    findings.extend(or_unseen(values::ID, values::check(session, &asked).await)?);
+    Ok((findings, facts.size))
+}
+
+/// A check whose query is refused is a finding, so that one report names everything; a lost connection fails the step.
+fn or_unseen(id: &str, answer: Result<Vec<Finding>, pgleap_pg::PgError>) -> StepResult<Vec<Finding>> {
+    match answer {
+        Ok(findings) => Ok(findings),
+        Err(error) if error.kind == PgErrorKind::Unreachable => Err(error.into()),
+        Err(error) => Ok(vec![Finding::blocker("not-seen", format!("check {id}: {error}"), "give the login the right to see it")]),
+    }
+}

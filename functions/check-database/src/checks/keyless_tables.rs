@@ -1,0 +1,15 @@
+//! Tables whose old rows do not name their primary key: DMS drops their updates and deletes.
+//! Source: AWS DMS user guide, "Using a PostgreSQL database as an AWS DMS source", limitations.
+
+use pgleap_contract::{KeylessTables, Severity};
+
+use crate::query::Query;
+
+pub(super) const CHECK: Query = Query {
+    id: "table-without-key",
+    severity: Severity::Blocker,
+    sql: include_str!("keyless_tables.sql"),
+    found: "table {what} {why}: its updates and deletes would be lost",
+    remedy: "add a primary key, or choose choices.keylessTables = replica-identity-full",
+    when: |asked| asked.keyless == KeylessTables::Refuse,
+};

@@ -1,0 +1,158 @@
+//! The checks. Each is a file with a query or a pure function; a new one is a file and a line in [`ALL`].
+
+mod catalog_views;
+mod create_role;
+mod database_owner;
+mod deferred_constraints;
+mod dms_leftovers;
+mod event_triggers;
+mod extension_tables;
+mod foreign_tables;
+mod inheritance;
+mod keyless_tables;
+mod large_objects;
+mod list_lengths;
+mod lob_not_null;
+mod lob_without_key;
+mod long_transactions;
+mod names_by_case;
+mod names_free;
+mod other_databases;
+mod prepared_transactions;
+mod replica_role;
+mod replication_neighbours;
+mod row_security;
+mod schema_owner;
+mod slots;
+mod table_owner;
+mod unique_over_coalesce;
+mod unlogged_tables;
+
+use pgleap_contract::Finding;
+
+use crate::facts::Facts;
+use crate::query::Query;
+
+/// One check.
+pub(crate) enum Check {
+    /// A judgement over facts that were gathered beforehand.
+    Facts(fn(&Facts) -> Vec<Finding>),
+    /// A query that answers with one row for each offender.
+    Query(&'static Query),
+}
+
+/// In the order in which an operator would ask: who may, what is around, what the tables are like.
+pub(crate) const ALL: &[Check] = &[
+    Check::Facts(database_owner::check),
+    Check::Query(&table_owner::CHECK),
+    Check::Query(&schema_owner::CHECK),
+    Check::Facts(create_role::check),
+    Check::Facts(names_free::check),
+    Check::Facts(other_databases::check),
+    Check::Facts(replication_neighbours::check),
+    Check::Facts(slots::check),
+    Check::Facts(prepared_transactions::check),
+    Check::Facts(large_objects::check),
+    Check::Facts(list_lengths::check),
+    Check::Query(&keyless_tables::CHECK),
+    Check::Query(&lob_without_key::CHECK),
+    Check::Query(&lob_not_null::CHECK),
+    Check::Query(&row_security::CHECK),
+    Check::Query(&inheritance::CHECK),
+    Check::Query(&names_by_case::CHECK),
+    Check::Query(&deferred_constraints::CHECK),
+    Check::Query(&unique_over_coalesce::CHECK),
+    Check::Query(&unlogged_tables::CHECK),
+    Check::Query(&foreign_tables::CHECK),
+    Check::Query(&extension_tables::CHECK),
+    Check::Query(&long_transactions::CHECK),
+    Check::Query(&dms_leftovers::CHECK),
+    Check::Query(&catalog_views::CHECK),
+    Check::Facts(event_triggers::check),
+    Check::Facts(replica_role::check),
+];
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::collections::HashSet;
+
+    use pgleap_contract::Severity;
+    use serde_json::json;
+
+    use super::*;
+    use crate::facts::{Lists, LoginRights, ServerLimits};
+
+    /// A world in which nothing is wrong: a case changes one thing.
+    fn good() -> Facts {
+        let run = serde_json::from_value(json!({
+            "id": "r", "executionArn": "arn", "mode": "upgrade", "replication": {}, "choices": {}, "limits": {},
+            "source": {"instance": "orders", "loginSecret": "s"}, "target": {"version": "18", "instance": "orders-v18"},
+            "record": {"zoneId": "Z", "name": "db.example.com"}
+        }));
+        Facts {
+            run: run.expect("a run"),
+            major: 15,
+            database: "orders".to_owned(),
+            login: LoginRights {
+                name: "master".to_owned(),
+                owns_database: true,
+                database_owner: "master".to_owned(),
+                may_create_schema: true,
+                may_create_roles: true,
+                may_grant_replication: true,
+                may_grant_replica_role: true,
+            },
+            server: ServerLimits {
+                wal_level: "replica".to_owned(),
+                max_replication_slots: 10,
+                slots_used: 0,
+                max_wal_senders: 10,
+                senders_used: 0,
+                max_slot_wal_keep_size: -1,
+            },
+            others: Vec::new(),
+            schemas: vec!["public".to_owned()],
+            size: Default::default(),
+            lists: Lists::default(),
+            large_objects: 0,
+            prepared_transactions: 0,
+            event_triggers: Vec::new(),
+            publications: Vec::new(),
+            subscriptions: Vec::new(),
+            slots: Vec::new(),
+            leftovers: Vec::new(),
+        }
+    }
+
+    /// Asserts what a change of the good world is found as: `b` or `w`, then the id.
+    pub(crate) fn assert_found(change: impl FnOnce(&mut Facts), expected: &[&str]) {
+        let mut facts = good();
+        change(&mut facts);
+        let word = |finding: &Finding| match finding.severity {
+            Severity::Blocker => format!("b {}", finding.check),
+            Severity::Warning => format!("w {}", finding.check),
+        };
+        let judged = ALL.iter().filter_map(|check| match check {
+            Check::Facts(judge) => Some(judge(&facts)),
+            Check::Query(_) => None,
+        });
+        let found: Vec<_> = judged.flatten().map(|finding| word(&finding)).collect();
+        assert_eq!(found, expected, "{facts:#?}");
+    }
+
+    #[test]
+    fn nothing_is_found_where_nothing_is_wrong() {
+        assert_found(|_| (), &[]);
+    }
+
+    #[test]
+    fn every_query_has_an_id_of_its_own() {
+        let ids: Vec<_> = ALL.iter().filter_map(|check| match check {
+            Check::Query(query) => Some(query.id),
+            Check::Facts(_) => None,
+        })
+        .collect();
+
+        assert_eq!(ids.iter().collect::<HashSet<_>>().len(), ids.len());
+    }
+}

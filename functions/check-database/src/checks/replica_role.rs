@@ -1,0 +1,27 @@
+//! Whether triggers and foreign keys of the target can be told to keep still while DMS writes. If not, they are set aside and
+//! come back under the fence, without validation, which follows after OPEN.
+//! Source: PostgreSQL documentation, GRANT .. ON PARAMETER (15 and later).
+
+use pgleap_contract::Finding;
+
+use crate::facts::Facts;
+
+const ID: &str = "replica-role";
+
+pub(super) fn check(facts: &Facts) -> Vec<Finding> {
+    if facts.login.may_grant_replica_role {
+        return Vec::new();
+    }
+    let found = format!("the login {} cannot let DMS set session_replication_role", facts.login.name);
+    vec![Finding::warning(ID, found, "nothing to do: triggers and foreign keys are set aside on the target while DMS writes")]
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::checks::tests::assert_found;
+
+    #[test]
+    fn a_login_that_cannot_hand_the_replica_role_on_is_said() {
+        assert_found(|facts| facts.login.may_grant_replica_role = false, &["w replica-role"]);
+    }
+}

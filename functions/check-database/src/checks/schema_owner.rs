@@ -1,0 +1,15 @@
+//! The login may look into every schema and grant that right on: it owns the schema or is a member of its owner. Schema
+//! `public` belongs to `pg_database_owner` from 15 on.
+
+use pgleap_contract::Severity;
+
+use crate::query::{self, Query};
+
+pub(super) const CHECK: Query = Query {
+    id: "schema-owner",
+    severity: Severity::Blocker,
+    sql: include_str!("schema_owner.sql"),
+    found: "schema {what} belongs to {why}, of which the login {login} is not a member",
+    remedy: "GRANT \"{why}\" TO \"{login}\", or GRANT USAGE, CREATE ON SCHEMA {what} TO \"{login}\" WITH GRANT OPTION",
+    when: query::always,
+};

@@ -1,0 +1,48 @@
+//! Logical slots are somebody's feed of changes: it does not follow to the target. And there must be room for DMS's own.
+//! Source: AWS DMS user guide, "Using a PostgreSQL database as an AWS DMS source": max_replication_slots, max_slot_wal_keep_size.
+
+use pgleap_contract::Finding;
+
+use crate::facts::Facts;
+
+const ID: &str = "slot-in-use";
+const ROOM: &str = "no-room-for-slot";
+const KEEP: &str = "slot-may-be-lost";
+
+/// DMS's walsenders: one for the task, one more while it connects anew.
+const SENDERS: i64 = 2;
+
+pub(super) fn check(facts: &Facts) -> Vec<Finding> {
+    let server = &facts.server;
+    let mut findings = Vec::new();
+    for slot in &facts.slots {
+        let found = format!("logical slot {slot} feeds somebody who would see no change after the cutover");
+        findings.push(Finding::blocker(ID, found, "move that consumer first, or drop the slot if nobody uses it"));
+    }
+    if server.max_replication_slots - server.slots_used < 1 {
+        let found = format!("all {} replication slots are in use", server.max_replication_slots);
+        findings.push(Finding::blocker(ROOM, found, "raise max_replication_slots (static: the run reboots anyway)"));
+    }
+    if server.max_wal_senders - server.senders_used < SENDERS {
+        let found = format!("{} of {} walsenders are in use", server.senders_used, server.max_wal_senders);
+        findings.push(Finding::blocker(ROOM, found, "raise max_wal_senders (static: the run reboots anyway)"));
+    }
+    if server.max_slot_wal_keep_size >= 0 {
+        let found = format!("max_slot_wal_keep_size is {} MB: a task that falls back further loses its slot", server.max_slot_wal_keep_size);
+        findings.push(Finding::warning(KEEP, found, "set it to -1 for the time of the run"));
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::checks::tests::assert_found;
+
+    #[test]
+    fn slots_of_others_and_want_of_room_are_found() {
+        assert_found(|facts| facts.slots = vec!["debezium (pgoutput)".to_owned()], &["b slot-in-use"]);
+        assert_found(|facts| facts.server.slots_used = 10, &["b no-room-for-slot"]);
+        assert_found(|facts| facts.server.senders_used = 9, &["b no-room-for-slot"]);
+        assert_found(|facts| facts.server.max_slot_wal_keep_size = 1_000, &["w slot-may-be-lost"]);
+    }
+}

@@ -1,0 +1,15 @@
+//! Unique indexes over coalesce().
+//! Source: AWS DMS user guide, "Using a PostgreSQL database as an AWS DMS source", limitations.
+
+use pgleap_contract::Severity;
+
+use crate::query::{self, Query};
+
+pub(super) const CHECK: Query = Query {
+    id: "unique-over-coalesce",
+    severity: Severity::Blocker,
+    sql: include_str!("unique_over_coalesce.sql"),
+    found: "unique index {what} is over coalesce(), which DMS does not support",
+    remedy: "use NULLS NOT DISTINCT (15 and later), or drop it for the time of the run",
+    when: query::always,
+};

@@ -1,0 +1,15 @@
+//! Unlogged tables are in no log and, restored from a snapshot, empty.
+//! Source: PostgreSQL documentation, CREATE TABLE, UNLOGGED; Amazon RDS user guide, "Restoring to a DB instance".
+
+use pgleap_contract::Severity;
+
+use crate::query::{self, Query};
+
+pub(super) const CHECK: Query = Query {
+    id: "table-not-logged",
+    severity: Severity::Warning,
+    sql: include_str!("unlogged_tables.sql"),
+    found: "unlogged table {what} will be empty on the target",
+    remedy: "fill it after the cutover, or ALTER TABLE {what} SET LOGGED",
+    when: query::always,
+};

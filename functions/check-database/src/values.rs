@@ -1,0 +1,145 @@
+//! Types that travel only if the values do: the values are read, table by table, smallest first, within a time.
+//!
+//! A full scan of a large table takes longer than a preflight may. What was not read in time is said, not guessed.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use pgleap_contract::Finding;
+use pgleap_contract::data_types::{self, BaseType, ValueTest};
+use pgleap_pg::{PgError, PgErrorKind, Session, ident};
+
+use crate::query::{Asked, NAMED};
+
+pub(crate) const ID: &str = "value-not-carried";
+const UNREAD: &str = "values-not-read";
+
+/// Time for all tables together.
+const BUDGET: Duration = Duration::from_secs(100);
+
+/// Columns to read, with what their types are; tables in order of size. A batch at a time: `$2` is where the last ended.
+const COLUMNS: &str = "\
+    SELECT c.oid, c.name, a.attname, b.typname, b.typtype::text, b.known, \
+           (CASE WHEN a.atttypmod <> -1 THEN a.atttypmod ELSE b.modifier END) <> -1 AS bounded, greatest(p.relpages, 0)::bigint AS pages \
+    FROM carried c JOIN pg_class p ON p.oid = c.oid \
+    JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' \
+    JOIN base_types b ON b.typ = a.atttypid AND NOT b.is_array \
+    WHERE b.typname IN ('numeric', 'varchar', 'bpchar', 'date', 'timestamp', 'timestamptz') \
+      AND (greatest(p.relpages, 0)::bigint, c.oid) > ($2, $3) \
+    ORDER BY greatest(p.relpages, 0)::bigint, c.oid, a.attnum LIMIT 2000";
+
+/// A table with the columns whose values must be read.
+#[derive(Debug, Default)]
+struct Table {
+    name: String,
+    columns: Vec<(String, ValueTest)>,
+}
+
+pub(crate) async fn check(session: &Session, asked: &Asked) -> Result<Vec<Finding>, PgError> {
+    let deadline = Instant::now() + BUDGET;
+    let mut findings = Vec::new();
+    let mut unread = Vec::new();
+    let mut from = (-1_i64, 0_u32);
+    loop {
+        let (tables, next) = batch(session, asked, from).await?;
+        for table in tables.values() {
+            match offending(session, table, deadline).await {
+                Ok(columns) => findings.extend(columns.into_iter().map(|(column, test)| finding(&table.name, column, test))),
+                Err(error) if error.kind == PgErrorKind::Busy => unread.push(table.name.clone()),
+                Err(error) => return Err(error),
+            }
+        }
+        match next {
+            Some(next) => from = next,
+            None => break,
+        }
+    }
+    if findings.len() > NAMED {
+        let more = findings.len() - NAMED;
+        findings.truncate(NAMED);
+        findings.push(Finding::blocker(ID, format!("and {more} more columns with such values"), ""));
+    }
+    if !unread.is_empty() {
+        let first = unread.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
+        let found = format!("values of {} table(s) could not be read in time: {first}, ..", unread.len());
+        let remedy = "make sure that they hold no infinite dates, no numeric of more than 28 digits, no NaN, no varchar over 8,000 characters";
+        findings.push(Finding::warning(UNREAD, found, remedy));
+    }
+    Ok(findings)
+}
+
+/// The next tables, and where to go on. A batch may end within a table: that table is left to the next one.
+async fn batch(
+    session: &Session,
+    asked: &Asked,
+    from: (i64, u32),
+) -> Result<(BTreeMap<(i64, u32), Table>, Option<(i64, u32)>), PgError> {
+    let sql = format!("WITH {} {COLUMNS}", include_str!("carried.sql"));
+    let rows = session.rows("list columns to read", &sql, &[&asked.skipped, &from.0, &from.1]).await?;
+    let mut tables: BTreeMap<(i64, u32), Table> = BTreeMap::new();
+    for row in &rows {
+        let kind: String = row.get(4);
+        let base = BaseType {
+            name: row.get(3),
+            kind: kind.chars().next().unwrap_or('?'),
+            known: row.get(5),
+            bounded: row.get(6),
+            array: false,
+        };
+        let table = tables.entry((row.get(7), row.get(0))).or_default();
+        table.name = row.get(1);
+        if let Some(test) = data_types::of(base).test {
+            table.columns.push((row.get(2), test));
+        }
+    }
+    let full = rows.len() == 2_000;
+    if full && tables.len() > 1 {
+        tables.pop_last();
+    }
+    let next = tables.keys().next_back().copied().filter(|_| full);
+    Ok((tables, next))
+}
+
+/// Columns of one table that hold a value which does not travel, by one scan. Not begun, or stopped, at the deadline.
+async fn offending<'a>(
+    session: &Session,
+    table: &'a Table,
+    deadline: Instant,
+) -> Result<Vec<(&'a str, ValueTest)>, PgError> {
+    if table.columns.is_empty() {
+        return Ok(Vec::new());
+    }
+    let left = deadline.saturating_duration_since(Instant::now()).as_millis().max(1);
+    let doing = format!("read values of {}", table.name);
+    session.run(&doing, &format!("SET statement_timeout = {left}")).await?;
+    let tests: Vec<_> = table.columns.iter().map(|(column, test)| format!("coalesce(bool_or({}), false)", condition(&ident(column), *test))).collect();
+    let answer = session.row(&doing, &format!("SELECT {} FROM {}", tests.join(", "), table.name), &[]).await;
+    session.run(&doing, "SET statement_timeout = 0").await?;
+    let row = answer?;
+    let columns = table.columns.iter().enumerate();
+    Ok(columns.filter(|(place, _)| row.get(*place)).map(|(_, (column, test))| (column.as_str(), *test)).collect())
+}
+
+/// True for a value that does not travel.
+fn condition(column: &str, test: ValueTest) -> String {
+    match test {
+        ValueTest::Finite => format!("NOT isfinite({column})"),
+        // Infinity as a numeric exists from 14 on; compared as text it needs no such literal.
+        ValueTest::Number => format!("{column}::text IN ('NaN', 'Infinity', '-Infinity')"),
+        ValueTest::Digits28 => {
+            format!("{column}::text IN ('NaN', 'Infinity', '-Infinity') OR length(ltrim(translate({column}::text, '-.', ''), '0')) > 28")
+        }
+        ValueTest::Characters8000 => format!("length({column}) > 8000"),
+    }
+}
+
+fn finding(table: &str, column: &str, test: ValueTest) -> Finding {
+    let holds = match test {
+        ValueTest::Finite => "an infinite date, which DMS clamps",
+        ValueTest::Number => "NaN or an infinity, which DMS does not carry",
+        ValueTest::Digits28 => "a number that DMS does not carry (more than 28 digits, NaN or an infinity)",
+        ValueTest::Characters8000 => "a text of more than 8,000 characters, where DMS cuts",
+    };
+    let found = format!("column {table}.{} holds {holds}", ident(column));
+    Finding::blocker(ID, found, "change those values, or accept that the schema goes live as of the snapshot")
+}
