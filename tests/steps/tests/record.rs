@@ -1,0 +1,241 @@
+//! `lower-ttl`, `swap-record`, `restore-record` against the local Route 53: one story, because each begins where the
+//! one before ended.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use aws_sdk_route53::Client;
+use aws_sdk_route53::types::{Change, ChangeAction, ChangeBatch, ResourceRecord, ResourceRecordSet, RrType};
+use local_aws::{Config, LocalAws};
+use pgleap_contract::steps::{LowerTtlOutput, RecordOutput, RestoreRecordInput, RunOnly, SwapRecordInput};
+use pgleap_contract::{ErrorCode, Outcome, Run};
+use pgleap_step_kit::{Ctx, StepResult};
+use serde_json::json;
+
+const NAME: &str = "orders-db.example.internal";
+const SOURCE: &str = "orders.c9x.eu-west-1.rds.amazonaws.com";
+const TARGET: &str = "orders-v18.c9x.eu-west-1.rds.amazonaws.com";
+
+/// A zone with the clients' record in it.
+struct World {
+    aws: LocalAws,
+    ctx: Ctx,
+    route53: Client,
+    run: Run,
+}
+
+/// Members of the record: set identifier, value, TTL.
+type Members = Vec<(Option<String>, String, i64)>;
+
+impl World {
+    async fn with(members: &[(Option<&str>, &str, i64)]) -> Result<Self> {
+        let config = Config { step_functions: false, propagation: Duration::from_millis(200), ..Config::default() };
+        let aws = LocalAws::start(config).await?;
+        let ctx = Ctx::new(settings(&aws), pgleap_pg::Environment::default()).await;
+        let route53 = Client::new(ctx.aws());
+        let zone = route53.create_hosted_zone().name("example.internal").caller_reference("test").send().await?;
+        let zone_id = zone.hosted_zone.context("no zone")?.id;
+        let zone_id = zone_id.trim_start_matches("/hostedzone/").to_owned();
+        let world = Self { run: a_run(&zone_id)?, aws, ctx, route53 };
+        let creations = members.iter().map(|member| change(ChangeAction::Create, member)).collect::<Result<Vec<_>>>()?;
+        world.change(creations).await?;
+        Ok(world)
+    }
+
+    async fn change(&self, changes: Vec<Change>) -> Result<()> {
+        let batch = ChangeBatch::builder().set_changes(Some(changes)).build()?;
+        let zone = &self.run.record.zone_id;
+        self.route53.change_resource_record_sets().hosted_zone_id(zone).change_batch(batch).send().await?;
+        Ok(())
+    }
+
+    async fn members(&self) -> Result<Members> {
+        let found = pgleap_record::read(&self.route53, &self.run.record).await?;
+        let plain = |m: &pgleap_record::Member| {
+            let identifier = m.set_identifier().map(str::to_owned);
+            (identifier, m.value().unwrap_or_default().to_owned(), i64::from(m.ttl().unwrap_or_default()))
+        };
+        Ok(found.iter().map(plain).collect())
+    }
+
+    async fn lower(&self) -> StepResult<LowerTtlOutput> {
+        lower_ttl::run(&self.ctx, RunOnly { run: self.run.clone() }).await
+    }
+
+    async fn lower_until_done(&self) -> Result<LowerTtlOutput> {
+        let began = Instant::now();
+        loop {
+            let output = self.lower().await?;
+            if output.done {
+                return Ok(output);
+            }
+            if began.elapsed() > Duration::from_secs(20) {
+                bail!("lower-ttl is not done after 20 s: {output:?}");
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    async fn swap(&self, await_sync: bool) -> StepResult<RecordOutput> {
+        let server = |host: &str| json!({ "host": host, "port": 5432, "database": "orders" });
+        let (source, target) = (server(SOURCE), server(TARGET));
+        let input = json!({ "run": self.run, "source": source, "target": target, "awaitSync": await_sync });
+        let input: SwapRecordInput = serde_json::from_value(input).expect("input");
+        swap_record::run(&self.ctx, input).await
+    }
+
+    async fn restore(&self, outcome: Outcome) -> StepResult<RecordOutput> {
+        let source = json!({ "host": SOURCE, "port": 5432, "database": "orders" });
+        let source = serde_json::from_value(source).expect("server");
+        restore_record::run(&self.ctx, RestoreRecordInput { run: self.run.clone(), source, outcome }).await
+    }
+
+    /// How many batches were carried out.
+    fn batches(&self) -> usize {
+        let log = self.aws.calls().since(0);
+        log.iter()
+            .filter(|call| call.operation == "ChangeResourceRecordSets")
+            .filter(|call| call.outcome == local_aws_core::Outcome::Answered)
+            .count()
+    }
+}
+
+fn settings(aws: &LocalAws) -> aws_config::ConfigLoader {
+    aws_config::defaults(aws_config::BehaviorVersion::latest())
+        .endpoint_url(aws.url())
+        .region(aws_config::Region::new("eu-west-1"))
+        .test_credentials()
+}
+
+fn a_run(zone_id: &str) -> Result<Run> {
+    Ok(serde_json::from_value(json!({
+        "id": "orders-18", "executionArn": "arn:aws:states:eu-west-1:123456789012:execution:upgrade:orders-18",
+        "mode": "upgrade", "replication": {}, "choices": {}, "limits": {},
+        "source": { "instance": "orders", "loginSecret": "secret" },
+        "target": { "version": "18", "instance": "orders-v18" },
+        "record": { "zoneId": zone_id, "name": NAME, "cutoverTtlSeconds": 1 },
+    }))?)
+}
+
+fn change(action: ChangeAction, (identifier, value, ttl): &(Option<&str>, &str, i64)) -> Result<Change> {
+    let set = ResourceRecordSet::builder()
+        .name(NAME)
+        .r#type(RrType::Cname)
+        .set_set_identifier(identifier.map(str::to_owned))
+        .set_weight(identifier.map(|_| 100))
+        .ttl(*ttl)
+        .resource_records(ResourceRecord::builder().value(*value).build()?)
+        .build()?;
+    Ok(Change::builder().action(action).resource_record_set(set).build()?)
+}
+
+fn simple(value: &str, ttl: i64) -> Members {
+    vec![(None, value.to_owned(), ttl)]
+}
+
+#[tokio::test]
+async fn a_record_is_lowered_swapped_and_put_back_and_each_twice_changes_nothing_more() -> Result<()> {
+    let world = World::with(&[(None, SOURCE, 300)]).await?;
+
+    let lowered = world.lower_until_done().await?;
+    assert_eq!(lowered.old_ttl_seconds, 300);
+    assert_eq!(world.members().await?, simple(SOURCE, 1));
+    assert_eq!(world.lower_until_done().await?.old_ttl_seconds, 300);
+
+    world.swap(false).await?;
+    assert_eq!(world.members().await?, simple(TARGET, 1));
+    assert!(world.swap(false).await?.done);
+    let before = world.batches();
+
+    world.restore(Outcome::Back).await?;
+    assert_eq!(world.members().await?, simple(SOURCE, 300));
+    assert!(world.restore(Outcome::Back).await?.done);
+
+    assert_eq!((before, world.batches()), (3, 4), "one batch each: made, lowered, swapped, put back");
+    world.aws.stop().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn after_open_only_the_ttl_goes_back_and_the_sync_of_the_swap_is_awaited() -> Result<()> {
+    let world = World::with(&[(None, SOURCE, 300)]).await?;
+    world.lower_until_done().await?;
+    world.swap(false).await?;
+
+    let began = Instant::now();
+    while !world.swap(true).await?.in_sync {
+        assert!(began.elapsed() < Duration::from_secs(20), "the swap is not in sync after 20 s");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    world.restore(Outcome::Open).await?;
+
+    assert_eq!(world.members().await?, simple(TARGET, 300));
+    world.aws.stop().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_weighted_group_changes_as_one_and_keeps_its_other_members() -> Result<()> {
+    let elsewhere = "maintenance.example.internal";
+    let world = World::with(&[(Some("live"), SOURCE, 60), (Some("page"), elsewhere, 60)]).await?;
+
+    world.lower_until_done().await?;
+    world.swap(false).await?;
+    let member = |name: &str, value: &str, ttl| (Some(name.to_owned()), value.to_owned(), ttl);
+    assert_eq!(world.members().await?, [member("live", TARGET, 1), member("page", elsewhere, 1)]);
+    world.restore(Outcome::Back).await?;
+
+    assert_eq!(world.members().await?, [member("live", SOURCE, 60), member("page", elsewhere, 60)]);
+    world.aws.stop().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_lost_answer_of_each_change_is_found_by_the_next_call() -> Result<()> {
+    let world = World::with(&[(None, SOURCE, 300)]).await?;
+    let lose = "route53:ChangeResourceRecordSets:1:lose-answer";
+
+    world.aws.faults().plan(lose.parse()?);
+    assert_eq!(world.lower_until_done().await?.old_ttl_seconds, 300);
+    assert_eq!(world.members().await?, simple(SOURCE, 1));
+    world.aws.faults().plan(lose.parse()?);
+    assert!(world.swap(false).await?.done);
+    assert_eq!(world.members().await?, simple(TARGET, 1));
+    world.aws.faults().plan(lose.parse()?);
+    let first = world.restore(Outcome::Back).await;
+    assert!(first.as_ref().err().is_none_or(|error| error.code == ErrorCode::ResourceBusy), "{first:?}");
+    world.restore(Outcome::Back).await?;
+
+    assert_eq!(world.members().await?, simple(SOURCE, 300));
+    world.aws.stop().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_somebody_else_put_there_is_named_and_left() -> Result<()> {
+    let world = World::with(&[(None, SOURCE, 300)]).await?;
+    world.lower_until_done().await?;
+    let elsewhere = "elsewhere.example.internal";
+    world.change(vec![change(ChangeAction::Upsert, &(None, elsewhere, 30))?]).await?;
+
+    let refused = world.swap(false).await.expect_err("it names neither");
+    world.restore(Outcome::Back).await?;
+
+    assert_eq!(refused.code, ErrorCode::RecordChanged);
+    assert!(refused.message.contains(elsewhere), "{}", refused.message);
+    assert_eq!(world.members().await?, simple(elsewhere, 30));
+    world.aws.stop().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_run_that_never_touched_the_record_puts_nothing_back() -> Result<()> {
+    let world = World::with(&[(None, SOURCE, 300)]).await?;
+
+    let output = world.restore(Outcome::Back).await?;
+
+    assert!(output.done && output.in_sync);
+    assert_eq!(world.batches(), 1);
+    world.aws.stop().await;
+    Ok(())
+}
