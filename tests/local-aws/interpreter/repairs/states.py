@@ -3,6 +3,7 @@
 import json
 
 from moto.stepfunctions.parser.api import ExecutionFailedEventDetails, HistoryEventType
+from moto.stepfunctions.parser.asl.component.common.error_name.error_equals_decl import ErrorEqualsDecl
 from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import FailureEvent, FailureEventException
 from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name import StatesErrorName
 from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name_type import StatesErrorNameType
@@ -16,6 +17,7 @@ SERVED_RESOURCES = ("arn:aws:states:::lambda:invoke", "arn:aws:states:::lambda:i
 
 def apply():
     _choices()
+    _wildcards()
     _json_strings()
 
 
@@ -65,6 +67,23 @@ def _no_choice_matched(env, state):
             event_details=EventDetails(executionFailedEventDetails=details),
         )
     )
+
+
+def _wildcards():
+    """`States.ALL` matches neither of the two errors that end every execution (upstream: it does), and
+    `States.TaskFailed` is the same but for time-outs (upstream: it matches no error of the engine's own)."""
+    always_final = {"States.DataLimitExceeded", "States.Runtime"}
+
+    def matches(self, env):
+        error = env.stack.pop().error_name
+        named = {name.error_name for name in self.error_names}
+        env.stack.append(
+            error in named
+            or ("States.ALL" in named and error not in always_final)
+            or ("States.TaskFailed" in named and error not in always_final | {"States.Timeout"})
+        )
+
+    ErrorEqualsDecl._eval_body = matches
 
 
 def _json_strings():
