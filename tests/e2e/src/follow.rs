@@ -5,6 +5,7 @@ use aws_sdk_sfn::Client;
 use aws_sdk_sfn::types::{ExecutionStatus, HistoryEvent};
 use serde_json::Value;
 
+use crate::clients::now;
 use crate::history::{Event, History, What};
 
 /// An execution that is followed.
@@ -16,7 +17,7 @@ pub struct Execution {
 }
 
 /// How an execution stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Standing {
     /// `RUNNING`, `SUCCEEDED`, `FAILED`, `TIMED_OUT`, `ABORTED`.
     pub status: ExecutionStatus,
@@ -24,6 +25,8 @@ pub struct Standing {
     pub error: Option<String>,
     /// Its cause.
     pub cause: Option<String>,
+    /// From its start to its end, or until now, in seconds.
+    pub seconds: f64,
 }
 
 impl Standing {
@@ -51,6 +54,7 @@ impl Execution {
             status: answer.status().clone(),
             error: answer.error().map(str::to_owned),
             cause: answer.cause().map(str::to_owned),
+            seconds: answer.stop_date().map_or_else(now, |end| end.as_secs_f64()) - answer.start_date().as_secs_f64(),
         })
     }
 

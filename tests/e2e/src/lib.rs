@@ -5,12 +5,18 @@
 //! schema. What is reported was seen in the databases and by the clients; no step is asked how it went.
 
 pub mod catalog;
+pub mod cli;
 pub mod clients;
 pub mod connect;
+pub mod dump;
 pub mod fixture;
 pub mod follow;
 pub mod history;
 pub mod names;
 pub mod observer;
+pub mod proof;
 pub mod report;
+pub mod run;
+pub mod scenario;
 pub mod screen;
+pub mod stage;

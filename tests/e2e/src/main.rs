@@ -1,2 +1,24 @@
-//! (in the making)
-fn main() {}
+//! `rehearsal`: a whole upgrade on this computer, watched from outside.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use rehearsal::cli::{Cli, Command};
+use tracing_subscriber::EnvFilter;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("error")))
+        .init();
+    let Command::Run(arguments) = Cli::parse().command;
+    match rehearsal::run::run(*arguments).await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

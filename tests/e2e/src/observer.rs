@@ -6,12 +6,14 @@
 
 mod drain;
 mod fence;
+mod meter;
 mod rows;
 mod sequences;
 mod views;
 
 pub use drain::{DrainPoint, DrainWatch};
 pub use fence::{FenceTimes, FenceWatch};
+pub use meter::{Meter, Reading};
 pub use rows::TableComparison;
 pub use sequences::SequenceComparison;
 pub use views::ViewAge;

@@ -1,0 +1,199 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use anyhow::{Result, bail, ensure};
+use clap::{Args, Parser, Subcommand};
+
+/// Rehearse an upgrade of an RDS for PostgreSQL database on this computer: real servers, the real state machine and
+/// functions, clients that write all the time, and a proof at the end.
+#[derive(Debug, Parser)]
+#[command(name = "rehearsal", version)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// A whole run, from a new source to the report.
+    Run(Box<RunArguments>),
+}
+
+/// How to rehearse.
+#[derive(Debug, Clone, Args)]
+pub struct RunArguments {
+    /// Major version of the source.
+    #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u16).range(13..=17))]
+    pub from: u16,
+    /// Major version of the target.
+    #[arg(long, default_value_t = 18, value_parser = clap::value_parser!(u16).range(14..=18))]
+    pub to: u16,
+    /// A plain SQL dump (pg_dump, or a sample database) to use as the source instead of the built-in one. Restored as
+    /// the master user; statements that it may not carry out are counted and passed over.
+    #[arg(long, value_name = "FILE.sql")]
+    pub dump: Option<PathBuf>,
+    /// Leave everything running at the end and print how to connect; Ctrl-C ends it.
+    #[arg(long)]
+    pub keep: bool,
+    /// Size of the built-in source.
+    #[arg(long, default_value_t = 300)]
+    pub megabytes: u32,
+    /// Transactions a second of all clients together.
+    #[arg(long, default_value_t = 250)]
+    pub tps: u32,
+    /// Factor on the delays that AWS would take and on the machine's waits: 0.01 turns 300 s into 3 s.
+    #[arg(long, default_value_t = 0.01)]
+    pub time_scale: f64,
+    /// JSON that is laid over the execution's input, member by member.
+    #[arg(long, value_name = "FILE.json")]
+    pub input_file: Option<PathBuf>,
+    /// Disturb the run: kill:STEP[:N] kills the function's process in its N-th call, stop-execution:STATE stops the
+    /// execution there, ddl:STATE and truncate:STATE change the source there.
+    #[arg(long = "break", value_name = "WHAT")]
+    pub disturbance: Option<Disturbance>,
+    /// Folder with the functions' binaries; this program's own if absent.
+    #[arg(long, value_name = "FOLDER")]
+    pub binaries: Option<PathBuf>,
+    /// Folder that gets a folder with the report for each run.
+    #[arg(long, value_name = "FOLDER", default_value = "target/rehearsal")]
+    pub reports: PathBuf,
+}
+
+impl RunArguments {
+    /// What clap cannot see by itself.
+    pub fn check(&self) -> Result<()> {
+        ensure!(self.from < self.to, "--to {} must be newer than --from {}", self.to, self.from);
+        ensure!(self.time_scale > 0.0 && self.time_scale <= 1.0, "--time-scale must be above 0 and at most 1");
+        if let Some(dump) = &self.dump {
+            ensure!(dump.is_file(), "--dump {}: there is no such file", dump.display());
+        }
+        Ok(())
+    }
+}
+
+/// A planned disturbance of the run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Disturbance {
+    /// SIGKILL of a function's process in the middle of its n-th invocation.
+    Kill {
+        /// The step.
+        step: String,
+        /// 1 is the first.
+        invocation: u64,
+    },
+    /// StopExecution as soon as a state has begun.
+    StopExecution {
+        /// The state, as a step's name.
+        step: String,
+    },
+    /// A column is added to a table of the source.
+    Ddl {
+        /// The state, as a step's name.
+        step: String,
+    },
+    /// A table of the source is truncated.
+    Truncate {
+        /// The state, as a step's name.
+        step: String,
+    },
+}
+
+impl Disturbance {
+    /// The step at whose beginning it happens.
+    pub fn step(&self) -> &str {
+        match self {
+            Disturbance::Kill { step, .. }
+            | Disturbance::StopExecution { step }
+            | Disturbance::Ddl { step }
+            | Disturbance::Truncate { step } => step,
+        }
+    }
+}
+
+impl FromStr for Disturbance {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let mut words = text.split(':');
+        let (what, place, number) = (words.next().unwrap_or_default(), words.next(), words.next());
+        let Some(place) = place.filter(|place| !place.is_empty()) else { bail!("{text:?}: want WHAT:WHERE") };
+        let step = kebab(place);
+        ensure!(pgleap_steps().contains(&step.as_str()), "{text:?}: there is no step {step}");
+        ensure!(words.next().is_none() && (number.is_none() || what == "kill"), "{text:?}: too many parts");
+        Ok(match what {
+            "kill" => Self::Kill { step, invocation: number.map_or(Ok(1), str::parse)? },
+            "stop-execution" => Self::StopExecution { step },
+            "ddl" => Self::Ddl { step },
+            "truncate" => Self::Truncate { step },
+            other => bail!("{other:?} is none of kill, stop-execution, ddl, truncate"),
+        })
+    }
+}
+
+impl std::fmt::Display for Disturbance {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Disturbance::Kill { step, invocation } => write!(f, "kill:{step}:{invocation}"),
+            Disturbance::StopExecution { step } => write!(f, "stop-execution:{step}"),
+            Disturbance::Ddl { step } => write!(f, "ddl:{step}"),
+            Disturbance::Truncate { step } => write!(f, "truncate:{step}"),
+        }
+    }
+}
+
+/// The steps that the machine calls, in no particular order.
+fn pgleap_steps() -> Vec<&'static str> {
+    use std::sync::OnceLock;
+    static STEPS: OnceLock<Vec<String>> = OnceLock::new();
+    let steps = STEPS.get_or_init(|| {
+        let machine = contract_tests::Machine::read("upgrade");
+        machine.map(|machine| machine.steps().into_iter().collect()).unwrap_or_default()
+    });
+    steps.iter().map(String::as_str).collect()
+}
+
+/// `FenceSource` → `fence-source`; kebab case stays.
+fn kebab(name: &str) -> String {
+    let mut kebab = String::new();
+    for letter in name.chars() {
+        if letter.is_ascii_uppercase() && !kebab.is_empty() {
+            kebab.push('-');
+        }
+        kebab.push(letter.to_ascii_lowercase());
+    }
+    kebab
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disturbance_is_named_by_step_or_state() {
+        let stop = |step: &str| Disturbance::StopExecution { step: step.to_owned() };
+        let cases = [
+            ("kill:copy-data", Some(Disturbance::Kill { step: "copy-data".to_owned(), invocation: 1 })),
+            ("kill:copy-data:3", Some(Disturbance::Kill { step: "copy-data".to_owned(), invocation: 3 })),
+            ("stop-execution:DrainSource", Some(stop("drain-source"))),
+            ("ddl:verify-copy", Some(Disturbance::Ddl { step: "verify-copy".to_owned() })),
+            ("truncate:CopyData", Some(Disturbance::Truncate { step: "copy-data".to_owned() })),
+            ("kill", None),
+            ("kill:nothing-known", None),
+            ("ddl:copy-data:2", None),
+            ("explode:copy-data", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(text.parse::<Disturbance>().ok(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+}

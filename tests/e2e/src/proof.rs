@@ -1,0 +1,88 @@
+//! From what was seen to the report's figures.
+
+use std::net::Ipv4Addr;
+
+use anyhow::Result;
+use tokio_postgres::Client;
+
+use crate::catalog::{self, Catalog, SchemaDifference};
+use crate::clients::{Kind, Observed, find_rows, invariants};
+use crate::history::History;
+use crate::observer::FenceTimes;
+use crate::report::{ClientsReport, Outage, split_outage};
+
+/// The two servers' addresses, by which clients tell them apart.
+#[derive(Debug, Clone, Copy)]
+pub struct Addresses {
+    /// The source's.
+    pub source: Ipv4Addr,
+    /// The target's, if it ever had one.
+    pub target: Option<Ipv4Addr>,
+}
+
+impl Addresses {
+    /// Whether any client wrote to the target.
+    pub fn target_serves(&self, observed: &Observed) -> bool {
+        self.target.is_some_and(|target| observed.together.acknowledged.contains_key(&target))
+    }
+}
+
+/// Hold every promise against the side that serves now. `client` is a superuser's there.
+pub async fn of_clients(observed: &Observed, addresses: Addresses, kinds: &[Kind], client: &Client) -> Result<ClientsReport> {
+    let found = find_rows(client, kinds, &observed.ledger).await?;
+    let judgement = observed.ledger.judge(&found);
+    let own_schema_only = kinds.contains(&Kind::Probe);
+    Ok(ClientsReport {
+        acknowledged: observed.ledger.acknowledged(),
+        lost: judgement.lost,
+        duplicated: judgement.duplicated,
+        unknown: observed.ledger.unknown(),
+        unknown_happened: judgement.unknown_happened,
+        reconnects: observed.reconnects,
+        acknowledged_on_both_sides: outage_of_all(observed, addresses).is_some_and(|seconds| seconds < 0.0),
+        faults: observed.faults.clone(),
+        examples: judgement.examples,
+        invariants: if own_schema_only { Vec::new() } else { invariants(client).await? },
+    })
+}
+
+fn outage_of_all(observed: &Observed, addresses: Addresses) -> Option<f64> {
+    observed.together.outage(addresses.source, addresses.target?)
+}
+
+/// The outage and what it is made of.
+pub fn of_outage(observed: &Observed, addresses: Addresses, fence: FenceTimes, history: &History) -> Outage {
+    let together = &observed.together;
+    let write_seconds = outage_of_all(observed, addresses);
+    let per_client = addresses.target.map(|target| observed.each.iter().filter_map(move |one| one.outage(addresses.source, target)));
+    let span = |address: &Ipv4Addr| together.acknowledged.get(address);
+    let made_of = match (span(&addresses.source), addresses.target.as_ref().and_then(span)) {
+        (Some(on_source), Some(on_target)) => {
+            let left = |state| history.last_visit(state).map(|(_, left)| left);
+            let ends = [
+                ("fence", left("FenceSource")),
+                ("drain (and swap of the record)", left("SwapAndDrain")),
+                ("complete", left("CompleteTarget")),
+                ("open", fence.opened),
+                ("dns", addresses.target.and_then(|target| together.resolved.get(&target).copied())),
+            ];
+            split_outage(on_source.last, on_target.first, &ends, "reconnect")
+        }
+        _ => Vec::new(),
+    };
+    Outage {
+        write_seconds,
+        fence_seconds: fence.seconds(),
+        longest_client_seconds: per_client.and_then(|seconds| seconds.max_by(f64::total_cmp)),
+        made_of,
+        longest_other_gap_seconds: together.longest_gap.map(|(seconds, _)| seconds),
+    }
+}
+
+/// What differs between the source's catalogs as before the run and a server's now. `client` is a superuser's there.
+pub async fn of_schema(mut before: Catalog, client: &Client) -> Result<Vec<SchemaDifference>> {
+    let mut after = catalog::read(client).await?;
+    catalog::print_alike(&mut before, &after, client).await?;
+    catalog::normalise(&mut before, &mut after);
+    Ok(catalog::compare(&before, &after))
+}

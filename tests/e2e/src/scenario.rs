@@ -1,0 +1,162 @@
+//! Planned disturbances: done at the moment when a step begins, and judged by what was promised for that moment.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use local_aws_lambda::{KillPlan, KillWhen, LambdaHost, Progress};
+use tokio::task::JoinHandle;
+
+use crate::cli::Disturbance;
+use crate::observer::{Access, connect};
+
+/// Far enough into an invocation for it to have begun its work.
+const INTO_THE_STEP: Duration = Duration::from_millis(40);
+/// Steps between the fence and the point of no return.
+const CUTOVER: &[&str] = &["fence-source", "swap-record", "drain-source", "complete-target", "open-target"];
+/// Steps after it.
+const AFTER_OPEN: &[&str] = &["confirm-cutover", "settle-target"];
+/// What is added to, or taken from, the source; both name the table so that the run's words can be searched for it.
+const DDL: (&str, &str) = ("stock", "ALTER TABLE shop.stock ADD COLUMN added_by_somebody int");
+const TRUNCATE: (&str, &str) = ("rates", "TRUNCATE shop.rates");
+/// A column of this name is the disturbance's own and no difference that the run made.
+pub const ADDED_COLUMN: &str = "added_by_somebody";
+
+/// What a run promises when it is disturbed so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Promise {
+    /// It ends well all the same.
+    Completes,
+    /// The source serves again, as before.
+    GoesBack,
+    /// One of the two, and nothing between.
+    EitherWay,
+    /// It stops before the fence and names the table.
+    StopsAndNames(&'static str),
+}
+
+impl Promise {
+    /// For a disturbance.
+    pub fn of(disturbance: &Disturbance) -> Self {
+        let step = disturbance.step();
+        match disturbance {
+            Disturbance::Kill { .. } if CUTOVER.contains(&step) => Promise::EitherWay,
+            Disturbance::Kill { .. } => Promise::Completes,
+            Disturbance::StopExecution { .. } if AFTER_OPEN.contains(&step) => Promise::Completes,
+            Disturbance::StopExecution { .. } if step == "open-target" => Promise::EitherWay,
+            Disturbance::StopExecution { .. } => Promise::GoesBack,
+            Disturbance::Ddl { .. } => Promise::StopsAndNames(DDL.0),
+            Disturbance::Truncate { .. } => Promise::StopsAndNames(TRUNCATE.0),
+        }
+    }
+
+    /// In words.
+    pub fn words(self) -> String {
+        match self {
+            Promise::Completes => "the run ends well all the same".to_owned(),
+            Promise::GoesBack => "the source serves again as before".to_owned(),
+            Promise::EitherWay => "the run ends well, or the source serves again as before".to_owned(),
+            Promise::StopsAndNames(table) => format!("the run stops before the fence and names {table}"),
+        }
+    }
+}
+
+/// A disturbance that waits for its moment.
+pub struct Armed {
+    done: Arc<AtomicBool>,
+    task: JoinHandle<()>,
+}
+
+/// What a disturbance needs.
+pub struct Means {
+    /// The functions.
+    pub lambda: LambdaHost,
+    /// The source's database.
+    pub source: Access,
+    /// Step Functions.
+    pub states: aws_sdk_sfn::Client,
+    /// The execution.
+    pub execution: String,
+}
+
+impl Armed {
+    /// Wait for the moment in the background.
+    pub fn arm(disturbance: Disturbance, means: Means) -> Self {
+        let done = Arc::new(AtomicBool::new(false));
+        let mut invocations = means.lambda.on_invoke();
+        let suffix = format!("-{}", disturbance.step());
+        if let Disturbance::Kill { invocation, .. } = &disturbance {
+            let functions = means.lambda.functions();
+            for function in functions.into_iter().filter(|name| name.ends_with(&suffix)) {
+                let when = KillWhen::After(INTO_THE_STEP);
+                means.lambda.plan_kill(KillPlan { function, invocation: *invocation, when });
+            }
+        }
+        let told = Arc::clone(&done);
+        let task = tokio::spawn(async move {
+            while let Ok(progress) = invocations.recv().await {
+                if matches!(&progress, Progress::Started { function, .. } if function.ends_with(&suffix)) {
+                    match disturb(&disturbance, &means).await {
+                        Ok(()) => told.store(true, Ordering::Release),
+                        Err(error) => tracing::error!(error = format!("{error:#}"), "the disturbance failed"),
+                    }
+                    return;
+                }
+            }
+        });
+        Self { done, task }
+    }
+
+    /// Whether it happened.
+    pub fn happened(&self) -> bool {
+        self.done.load(Ordering::Acquire)
+    }
+}
+
+impl Drop for Armed {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn disturb(disturbance: &Disturbance, means: &Means) -> Result<()> {
+    match disturbance {
+        Disturbance::Kill { .. } => Ok(()), // the host does it
+        Disturbance::StopExecution { .. } => {
+            tokio::time::sleep(INTO_THE_STEP).await;
+            let stop = means.states.stop_execution().execution_arn(&means.execution);
+            stop.error("Stopped").cause("by the rehearsal").send().await.context("stop the execution")?;
+            Ok(())
+        }
+        Disturbance::Ddl { .. } => on_source(means, DDL.1).await,
+        Disturbance::Truncate { .. } => on_source(means, TRUNCATE.1).await,
+    }
+}
+
+async fn on_source(means: &Means, sql: &str) -> Result<()> {
+    connect(&means.source).await?.batch_execute(sql).await.with_context(|| format!("run {sql}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_promised_depends_on_the_side_of_the_point_of_no_return() {
+        let cases = [
+            ("kill:copy-data:2", Promise::Completes),
+            ("kill:drain-source", Promise::EitherWay),
+            ("kill:settle-target", Promise::Completes),
+            ("stop-execution:copy-data", Promise::GoesBack),
+            ("stop-execution:fence-source", Promise::GoesBack),
+            ("stop-execution:open-target", Promise::EitherWay),
+            ("stop-execution:confirm-cutover", Promise::Completes),
+            ("ddl:copy-data", Promise::StopsAndNames("stock")),
+            ("truncate:copy-data", Promise::StopsAndNames("rates")),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(Promise::of(&text.parse().unwrap()), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! The stage: a local AWS with pgleap deployed on it, and what an operator has before a run: an instance, a record, a
+//! secret. All of it is made through the real SDK clients, as it would be on AWS.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_route53::types::{Change, ChangeAction, ChangeBatch, ChangeStatus, ResourceRecord, ResourceRecordSet, RrType};
+use local_aws::LocalAws;
+use local_aws_core::REGION;
+use local_aws_lambda::Template;
+use tokio_postgres::Client;
+
+use crate::connect::{Connector, Login};
+use crate::names::Names;
+use crate::observer::Access;
+
+/// The source's identifier.
+pub const SOURCE: &str = "shop-db";
+/// Its database.
+pub const DATABASE: &str = "shop";
+/// Its master user.
+pub const MASTER: &str = "shop_admin";
+const MASTER_PASSWORD: &str = "master-of-the-rehearsal";
+const ZONE: &str = "example.internal";
+/// The record that clients follow.
+pub const RECORD: &str = "shop-db.example.internal";
+/// TTL of the record, in seconds, as an operator with failover in mind has it.
+const RECORD_TTL: i64 = 1;
+
+/// Longest wait for an instance or a change.
+const LONGEST_WAIT: Duration = Duration::from_secs(300);
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+/// A local AWS and the operator's view of it.
+pub struct Stage {
+    aws: Arc<LocalAws>,
+    sdk: SdkConfig,
+    names: Arc<Names>,
+    machines: BTreeMap<String, String>,
+}
+
+/// The instance to upgrade.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// Host name of its endpoint.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// Engine version.
+    pub version: String,
+}
+
+impl Stage {
+    /// Deploy pgleap, with the functions' binaries from a folder, on a local AWS.
+    pub async fn deploy(aws: Arc<LocalAws>, binaries: &Path) -> Result<Self> {
+        let root = contract_tests::machine::repository();
+        let path = root.join("infra/template.yaml");
+        let text = std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
+        let template = Template::read(&text, &BTreeMap::new()).context("read the template")?;
+        let mut definitions = BTreeMap::new();
+        for (machine, name) in [("UpgradeStateMachine", "upgrade"), ("RecoverStateMachine", "recover")] {
+            definitions.insert(machine.to_owned(), contract_tests::Machine::read(name)?.definition.to_string());
+        }
+        let made = aws.deploy(&template, binaries, &definitions).await.context("deploy pgleap")?;
+        let credentials = Credentials::new("operator", "local", None, None, "rehearsal");
+        let sdk = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(REGION))
+            .endpoint_url(aws.url())
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .build();
+        let names = Arc::new(Names::new(aws.dns_address())?);
+        Ok(Self { aws, sdk, names, machines: made.machines })
+    }
+
+    /// The local AWS.
+    pub fn aws(&self) -> &LocalAws {
+        &self.aws
+    }
+
+    /// How SDK clients reach it.
+    pub fn sdk(&self) -> &SdkConfig {
+        &self.sdk
+    }
+
+    /// The resolver that clients share.
+    pub fn names(&self) -> Arc<Names> {
+        Arc::clone(&self.names)
+    }
+
+    /// ARN of the machine that upgrades.
+    pub fn upgrade_machine(&self) -> Result<&str> {
+        self.machine("UpgradeStateMachine")
+    }
+
+    /// ARN of the machine that recovers.
+    pub fn recover_machine(&self) -> Result<&str> {
+        self.machine("RecoverStateMachine")
+    }
+
+    fn machine(&self, id: &str) -> Result<&str> {
+        self.machines.get(id).map(String::as_str).with_context(|| format!("the template has no {id}"))
+    }
+
+    /// TLS to the instances.
+    pub fn connector(&self, source: &Source) -> Result<Connector> {
+        Connector::new(self.aws.ca_file(), source.port)
+    }
+
+    /// How the observer reaches an instance's database, whether it exists yet or not.
+    pub fn access(&self, instance: &str) -> Access {
+        let (aws, instance) = (Arc::clone(&self.aws), instance.to_owned());
+        Arc::new(move || {
+            let mut config = aws.rds().admin_config(&instance)?;
+            config.dbname(DATABASE).application_name("rehearsal observer");
+            Some(config)
+        })
+    }
+
+    /// Make the source, as an operator would have it: the default parameter group, no logical replication.
+    pub async fn create_source(&self, major: u16) -> Result<Source> {
+        let rds = aws_sdk_rds::Client::new(&self.sdk);
+        rds.create_db_instance()
+            .db_instance_identifier(SOURCE)
+            .db_instance_class("db.m6g.large")
+            .engine("postgres")
+            .engine_version(major.to_string())
+            .allocated_storage(100)
+            .storage_type("gp3")
+            .backup_retention_period(7)
+            .db_name(DATABASE)
+            .master_username(MASTER)
+            .master_user_password(MASTER_PASSWORD)
+            .send()
+            .await
+            .context("create the source instance")?;
+        let began = Instant::now();
+        loop {
+            let instance = self.instance(SOURCE).await?.context("the source instance is gone")?;
+            if instance.db_instance_status() == Some("available") {
+                let endpoint = instance.endpoint().context("the source has no endpoint")?;
+                return Ok(Source {
+                    host: endpoint.address().context("the endpoint has no address")?.to_owned(),
+                    port: u16::try_from(endpoint.port().context("the endpoint has no port")?)?,
+                    version: instance.engine_version().unwrap_or_default().to_owned(),
+                });
+            }
+            if began.elapsed() > LONGEST_WAIT {
+                bail!("wait for the source instance: still {:?}", instance.db_instance_status());
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    /// An instance as RDS describes it.
+    pub async fn instance(&self, id: &str) -> Result<Option<aws_sdk_rds::types::DbInstance>> {
+        let answer = aws_sdk_rds::Client::new(&self.sdk).describe_db_instances().db_instance_identifier(id).send().await;
+        match answer {
+            Ok(answer) => Ok(answer.db_instances().first().cloned()),
+            Err(error) if error.as_service_error().is_some_and(|error| error.is_db_instance_not_found_fault()) => Ok(None),
+            Err(error) => Err(error).with_context(|| format!("describe instance {id}")),
+        }
+    }
+
+    /// Make the zone and the record that leads to the source; the answer is the zone's id.
+    pub async fn create_record(&self, source: &Source) -> Result<String> {
+        let route53 = aws_sdk_route53::Client::new(&self.sdk);
+        let zone = route53.create_hosted_zone().name(ZONE).caller_reference("rehearsal").send().await.context("create the zone")?;
+        let zone_id = zone.hosted_zone().context("the zone has no description")?.id().trim_start_matches("/hostedzone/").to_owned();
+        let value = ResourceRecord::builder().value(&source.host).build()?;
+        let record = ResourceRecordSet::builder().name(RECORD).r#type(RrType::Cname).ttl(RECORD_TTL).resource_records(value).build()?;
+        let change = Change::builder().action(ChangeAction::Create).resource_record_set(record).build()?;
+        let batch = ChangeBatch::builder().changes(change).build()?;
+        let sent = route53.change_resource_record_sets().hosted_zone_id(&zone_id).change_batch(batch).send().await;
+        let change_id = sent.context("create the record")?.change_info().context("the change has no id")?.id().to_owned();
+        let began = Instant::now();
+        // A client that asks too early would remember for long that there is no such name.
+        loop {
+            let change = route53.get_change().id(&change_id).send().await.context("look at the record's change")?;
+            if change.change_info().is_some_and(|info| *info.status() == ChangeStatus::Insync) {
+                return Ok(zone_id);
+            }
+            if began.elapsed() > LONGEST_WAIT {
+                bail!("wait for the record: still PENDING");
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    /// The owner's login, where the run finds it; the answer is the secret's ARN.
+    pub async fn create_login_secret(&self) -> Result<String> {
+        let value = serde_json::json!({ "username": MASTER, "password": MASTER_PASSWORD }).to_string();
+        let secrets = aws_sdk_secretsmanager::Client::new(&self.sdk);
+        let made = secrets.create_secret().name("shop/owner").secret_string(value).send().await;
+        Ok(made.context("create the owner's secret")?.arn().context("the secret has no ARN")?.to_owned())
+    }
+
+    /// Connect to the source as its master user, by its endpoint.
+    pub async fn master(&self, source: &Source) -> Result<Client> {
+        let answer = self.names.resolve(&source.host).await?;
+        self.connector(source)?.connect(&answer, &master_login(), "rehearsal").await.context("connect as the master user")
+    }
+}
+
+/// The master user's login.
+pub fn master_login() -> Login {
+    Login { user: MASTER.to_owned(), password: MASTER_PASSWORD.to_owned(), database: DATABASE.to_owned() }
+}
