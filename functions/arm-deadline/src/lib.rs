@@ -31,13 +31,37 @@ const RETRY_SECONDS: i32 = 3_600;
 const RETRIES: i32 = 60;
 const FORMAT: &[FormatItem<'_>] = format_description!("at([year]-[month]-[day]T[hour]:[minute]:[second])");
 
+/// What the schedule starts.
+#[derive(Debug, Clone)]
+pub struct Recovery {
+    /// ARN of the state machine that recovers.
+    pub machine_arn: String,
+    /// ARN of the role that may start it.
+    pub role_arn: String,
+}
+
+impl Recovery {
+    /// As the deployment says; a missing variable is a defect of it.
+    pub fn from_environment() -> StepResult<Self> {
+        let variable = |name: &str| {
+            std::env::var(name).map_err(|_| StepError::bug(format!("read environment: {name} is not set")))
+        };
+        Ok(Self { machine_arn: variable("PGLEAP_RECOVER_ARN")?, role_arn: variable("PGLEAP_SCHEDULE_ROLE_ARN")? })
+    }
+}
+
 /// Answer the armed deadline, or arm it.
 pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<ArmDeadlineOutput> {
+    run_with(ctx, input, Recovery::from_environment()?).await
+}
+
+/// The same, with what the environment says at hand.
+pub async fn run_with(ctx: &Ctx, input: RunOnly, recovery: Recovery) -> StepResult<ArmDeadlineOutput> {
     let run = &input.run;
     let scheduler = Client::new(ctx.aws());
     let deadline = match armed(&scheduler, run).await? {
         Some(deadline) => deadline,
-        None => arm(&scheduler, run).await?,
+        None => arm(&scheduler, run, recovery).await?,
     };
     if deadline <= now_seconds() {
         let message = format!("arm deadline of run {}: it has passed, everything goes back", run.id);
@@ -61,13 +85,13 @@ async fn armed(scheduler: &Client, run: &Run) -> StepResult<Option<i64>> {
 }
 
 /// The SDK's own client token makes its retries one creation; a second call of this step finds the schedule by name.
-async fn arm(scheduler: &Client, run: &Run) -> StepResult<i64> {
+async fn arm(scheduler: &Client, run: &Run, recovery: Recovery) -> StepResult<i64> {
     let name = run.id.names().deadline_schedule();
     let deadline = deadline(now_seconds(), run.limits.cutover_seconds);
     let retries = RetryPolicy::builder().maximum_event_age_in_seconds(RETRY_SECONDS).maximum_retry_attempts(RETRIES);
     let target = Target::builder()
-        .arn(environment("PGLEAP_RECOVER_ARN")?)
-        .role_arn(environment("PGLEAP_SCHEDULE_ROLE_ARN")?)
+        .arn(recovery.machine_arn)
+        .role_arn(recovery.role_arn)
         .input(target_input(run))
         .retry_policy(retries.build())
         .build()
@@ -116,10 +140,6 @@ fn parse(expression: &str) -> Option<i64> {
 fn now_seconds() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970");
     i64::try_from(since.as_secs()).expect("a clock before the end of time")
-}
-
-fn environment(name: &str) -> StepResult<String> {
-    std::env::var(name).map_err(|_| StepError::bug(format!("read environment: {name} is not set")))
 }
 
 #[cfg(test)]

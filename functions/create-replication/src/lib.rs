@@ -19,15 +19,21 @@ use pgleap_contract::steps::{CreateReplicationInput, Look};
 use pgleap_dms::Connections;
 use pgleap_step_kit::prelude::*;
 
-/// Everything that can be made without waiting is made in the first look: the endpoints do not need the instance.
+/// One look, with the role by which DMS reads the run's secrets from the environment.
 pub async fn run(ctx: &Ctx, input: CreateReplicationInput) -> StepResult<Look> {
+    let secret_role = std::env::var("PGLEAP_DMS_SECRET_ROLE_ARN")
+        .map_err(|_| StepError::bug("read environment: PGLEAP_DMS_SECRET_ROLE_ARN is not set"))?;
+    run_with(ctx, input, &secret_role).await
+}
+
+/// Everything that can be made without waiting is made in the first look: the endpoints do not need the instance.
+pub async fn run_with(ctx: &Ctx, input: CreateReplicationInput, secret_role: &str) -> StepResult<Look> {
     let dms = Client::new(ctx.aws());
-    let secret_role = secret_role()?;
 
     instance::ensure_subnet_group(&dms, &input).await?;
     let instance = instance::ensure(&dms, &input).await?;
-    let source = endpoints::ensure_source(&dms, &input, &secret_role).await?;
-    let target = endpoints::ensure_target(&dms, &input, &secret_role).await?;
+    let source = endpoints::ensure_source(&dms, &input, secret_role).await?;
+    let target = endpoints::ensure_target(&dms, &input, secret_role).await?;
     let instance_arn = match instance {
         instance::Instance::Available { arn } => arn,
         instance::Instance::Passing { status } => {
@@ -38,10 +44,4 @@ pub async fn run(ctx: &Ctx, input: CreateReplicationInput) -> StepResult<Look> {
         return Ok(Look::waiting(format!("connections are tested: {names}")));
     }
     task::ensure(&dms, &input, &task::Ends { instance: instance_arn, source, target }).await
-}
-
-/// The role by which DMS reads the run's secrets. Its absence is a defect of the deployment.
-fn secret_role() -> StepResult<String> {
-    std::env::var("PGLEAP_DMS_SECRET_ROLE_ARN")
-        .map_err(|_| StepError::bug("read environment: PGLEAP_DMS_SECRET_ROLE_ARN is not set"))
 }

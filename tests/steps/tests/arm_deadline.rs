@@ -1,0 +1,74 @@
+//! `arm-deadline` against the local Scheduler.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::Result;
+use arm_deadline::Recovery;
+use local_aws::{Config, LocalAws};
+use pgleap_contract::steps::RunOnly;
+use pgleap_contract::{ErrorCode, Run};
+use pgleap_step_kit::Ctx;
+use serde_json::json;
+
+fn a_run(execution: &str, cutover_seconds: u32) -> Result<Run> {
+    Ok(serde_json::from_value(json!({
+        "id": "orders-18", "executionArn": format!("arn:aws:states:eu-west-1:123456789012:execution:upgrade:{execution}"),
+        "mode": "upgrade", "replication": {}, "choices": {}, "limits": { "cutoverSeconds": cutover_seconds },
+        "source": { "instance": "orders", "loginSecret": "secret" },
+        "target": { "version": "18", "instance": "orders-v18" },
+        "record": { "zoneId": "Z", "name": "orders-db.example.internal" },
+    }))?)
+}
+
+fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970");
+    i64::try_from(since.as_millis()).expect("a clock before the end of time")
+}
+
+fn recovery() -> Recovery {
+    Recovery {
+        machine_arn: "arn:aws:states:eu-west-1:123456789012:stateMachine:pgleap-recover".to_owned(),
+        role_arn: "arn:aws:iam::123456789012:role/pgleap-deadline".to_owned(),
+    }
+}
+
+async fn start() -> Result<(LocalAws, Ctx)> {
+    let aws = LocalAws::start(Config { step_functions: false, ..Config::default() }).await?;
+    let settings = aws_config::defaults(aws_config::BehaviorVersion::latest())
+        .endpoint_url(aws.url())
+        .region(aws_config::Region::new("eu-west-1"))
+        .test_credentials();
+    let ctx = Ctx::new(settings, pgleap_pg::Environment::default()).await;
+    Ok((aws, ctx))
+}
+
+#[tokio::test]
+async fn a_deadline_is_armed_once_and_a_repeated_call_or_a_lost_answer_does_not_move_it() -> Result<()> {
+    let (aws, ctx) = start().await?;
+    aws.faults().plan("scheduler:CreateSchedule:1:lose-answer".parse()?);
+    let before = now_ms();
+
+    let first = arm_deadline::run_with(&ctx, RunOnly { run: a_run("one", 60)? }, recovery()).await?;
+    tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
+    let second = arm_deadline::run_with(&ctx, RunOnly { run: a_run("one", 60)? }, recovery()).await?;
+
+    assert_eq!(first, second);
+    let seconds = (first.cutover.deadline_epoch_ms - before) as f64 / 1_000.0;
+    assert!((64.0..=68.0).contains(&seconds), "{seconds} s");
+    assert_eq!(aws.scheduler().names(), ["pgleap-orders-18-deadline"]);
+    aws.stop().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_deadline_of_another_execution_is_not_taken_over() -> Result<()> {
+    let (aws, ctx) = start().await?;
+    arm_deadline::run_with(&ctx, RunOnly { run: a_run("one", 60)? }, recovery()).await?;
+
+    let refused = arm_deadline::run_with(&ctx, RunOnly { run: a_run("two", 60)? }, recovery()).await.expect_err("it is another's");
+
+    assert_eq!(refused.code, ErrorCode::BadInput);
+    assert!(refused.message.contains("runId"), "{}", refused.message);
+    aws.stop().await;
+    Ok(())
+}
