@@ -93,10 +93,14 @@ class Api:
 
     def StopExecution(self, executionArn, error=None, cause=None):
         execution = self.backend.describe_execution(executionArn)
-        # The thread of a new execution makes its environment a moment after StartExecution has answered.
-        _wait_until(lambda: execution.exec_worker.env is not None)
-        execution.stop(stop_date=datetime.datetime.now(datetime.timezone.utc), error=error, cause=cause)
-        _wait_until(lambda: execution.status != "RUNNING")
+
+        def stopped():
+            # An execution that has just been started has no environment yet, and one that does not run yet ignores this.
+            if execution.exec_worker.env is not None:
+                execution.stop(stop_date=datetime.datetime.now(datetime.timezone.utc), error=error, cause=cause)
+            return execution.status != "RUNNING"
+
+        _wait_until(stopped)
         return {"stopDate": _epoch(execution.stop_date)}
 
     def DescribeExecution(self, executionArn, **ignored):

@@ -140,3 +140,15 @@ async fn what_cannot_run_is_refused_by_name() {
     assert_eq!(call(&fixture, "DescribeExecution", nobody).await, Err("ExecutionDoesNotExist".to_owned()));
     assert!(fixture.gateway.log().since(0).is_empty(), "no function was called");
 }
+
+#[tokio::test]
+async fn an_execution_can_be_stopped_as_soon_as_it_is_started() {
+    let fixture = support::start().await;
+    for n in 0..10 {
+        let execution = fixture.run(&format!("slow-{n}"), &slow_machine(), &json!({})).await;
+
+        call(&fixture, "StopExecution", json!({"executionArn": execution})).await.unwrap();
+
+        assert_eq!(fixture.ended(&execution).await["status"], "ABORTED");
+    }
+}
