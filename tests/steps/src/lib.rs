@@ -1,1 +1,215 @@
-//! A world for a step: a local AWS with a source instance, its record and its secret. (in the making)
+//! A world for a step: a local AWS with a source instance, its record, its owner's secret, and a context that reaches it.
+//!
+//! ```no_run
+//! # async fn example() -> anyhow::Result<()> {
+//! let world = step_tests::World::start(13).await?;
+//! let owner = world.owner().await?;
+//! owner.run("make a table", "CREATE TABLE public.t (id int PRIMARY KEY)").await?;
+//! # Ok(()) }
+//! ```
+
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use aws_sdk_route53::types::{Change, ChangeAction, ChangeBatch, ResourceRecord, ResourceRecordSet, RrType};
+use local_aws::{Config, LocalAws};
+use pgleap_contract::steps::{Look, OnSource, RunOnly};
+use pgleap_contract::{Run, Server};
+use pgleap_pg::{Environment, Session};
+use pgleap_step_kit::{Ctx, StepResult};
+use serde_json::json;
+use tokio_postgres::Client;
+
+/// The source's identifier.
+pub const SOURCE: &str = "orders";
+/// The target's.
+pub const TARGET: &str = "orders-next";
+/// The record that clients follow.
+pub const RECORD: &str = "orders-db.example.internal";
+/// The source's master, who owns the database.
+pub const OWNER: &str = "orders_admin";
+/// The database.
+pub const DATABASE: &str = "orders";
+
+const PASSWORD: &str = "a-password-of-the-tests";
+/// How long anything of the local AWS may take to become what a test waits for.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// Everything that a step meets.
+pub struct World {
+    /// The local AWS; ended when the world is dropped.
+    pub aws: LocalAws,
+    /// What a step is given.
+    pub ctx: Ctx,
+    /// The run, as `start-run` would have made it.
+    pub run: Run,
+    /// The source's server.
+    pub source: Server,
+}
+
+impl World {
+    /// A source of this major, to be upgraded to 18 (17 to 18, 18 to nothing).
+    pub async fn start(major: u16) -> Result<Self> {
+        Self::start_to(major, "18").await
+    }
+
+    /// A source of this major, to be upgraded to that version.
+    pub async fn start_to(major: u16, version: &str) -> Result<Self> {
+        let config = Config { step_functions: false, time_scale: 0.002, propagation: Duration::from_millis(100), ..Config::default() };
+        let aws = LocalAws::start(config).await?;
+        let loader = aws_config::defaults(aws_config::BehaviorVersion::latest())
+            .endpoint_url(aws.url())
+            .region(aws_config::Region::new("eu-west-1"))
+            .test_credentials();
+        let environment =
+            Environment { nameserver: Some(aws.dns_address()), ca_file: Some(aws.ca_file().to_owned()) };
+        let ctx = Ctx::new(loader, environment).await;
+        let source = create_source(&ctx, major).await?;
+        let secret = create_secret(&ctx).await?;
+        let zone = create_record(&ctx, &source.host).await?;
+        let run = serde_json::from_value(json!({
+            "id": "orders-run",
+            "executionArn": "arn:aws:states:eu-west-1:123456789012:execution:pgleap-upgrade:orders-run",
+            "mode": "upgrade", "replication": {}, "choices": {}, "limits": {},
+            "source": { "instance": SOURCE, "database": DATABASE, "loginSecret": secret },
+            "target": { "version": version, "instance": TARGET },
+            "record": { "zoneId": zone, "name": RECORD },
+        }))?;
+        Ok(Self { aws, ctx, run, source })
+    }
+
+    /// Input of a step that talks to AWS only.
+    pub fn run_only(&self) -> RunOnly {
+        RunOnly { run: self.run.clone() }
+    }
+
+    /// Input of a step that talks to the source.
+    pub fn on_source(&self) -> OnSource {
+        OnSource { run: self.run.clone(), source: self.source.clone() }
+    }
+
+    /// A session of the source's owner.
+    pub async fn owner(&self) -> Result<Session> {
+        Ok(self.ctx.as_owner(&self.run, &self.source).await?)
+    }
+
+    /// A session of RDS's own superuser, who sees what no login of a customer does.
+    pub async fn rdsadmin(&self, instance: &str, database: &str) -> Result<Client> {
+        let mut config = self.aws.rds().admin_config(instance).context("no such instance")?;
+        let (client, connection) = config.dbname(database).connect(tokio_postgres::NoTls).await?;
+        tokio::spawn(connection);
+        Ok(client)
+    }
+
+    /// A client of RDS.
+    pub fn rds(&self) -> aws_sdk_rds::Client {
+        aws_sdk_rds::Client::new(self.ctx.aws())
+    }
+
+    /// Logical decoding on the source, as `configure-source` and `reboot-source` leave it.
+    pub async fn configure_source(&self) -> Result<()> {
+        let configured = wait_for("configure-source", async || {
+            let output = configure_source::run(&self.ctx, self.run_only()).await?;
+            Ok(output.done.then_some(output.reboot_needed))
+        })
+        .await?;
+        if configured {
+            until_done("reboot-source", async || reboot_source::run(&self.ctx, self.run_only()).await).await?;
+        }
+        Ok(())
+    }
+
+    /// The source as `prepare-source` leaves it.
+    pub async fn prepare_source(&self) -> Result<()> {
+        self.configure_source().await?;
+        until_done("prepare-source", async || prepare_source::run(&self.ctx, self.on_source()).await).await
+    }
+
+    /// AWS calls that were carried out and change something, as `rds CreateDBSnapshot`: for "a second run changes nothing".
+    pub fn changes(&self) -> Vec<String> {
+        let log = self.aws.calls().since(0);
+        let carried_out = log.iter().filter(|call| call.outcome == local_aws_core::Outcome::Answered);
+        let reads = ["Describe", "Get", "List"];
+        carried_out
+            .filter(|call| !reads.iter().any(|verb| call.operation.starts_with(verb)))
+            .map(|call| format!("{} {}", call.service, call.operation))
+            .collect()
+    }
+}
+
+/// Call a step until it is done, as the machine would.
+pub async fn until_done<F>(what: &str, step: impl Fn() -> F) -> Result<()>
+where
+    F: Future<Output = StepResult<Look>>,
+{
+    wait_for(what, async || Ok(step().await?.done.then_some(()))).await
+}
+
+/// Look until there is something, within a bound.
+pub async fn wait_for<T, F>(what: &str, look: impl Fn() -> F) -> Result<T>
+where
+    F: Future<Output = Result<Option<T>>>,
+{
+    let began = Instant::now();
+    loop {
+        if let Some(found) = look().await? {
+            return Ok(found);
+        }
+        if began.elapsed() > PATIENCE {
+            bail!("{what}: not done after {PATIENCE:?}");
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+async fn create_source(ctx: &Ctx, major: u16) -> Result<Server> {
+    let rds = aws_sdk_rds::Client::new(ctx.aws());
+    rds.create_db_instance()
+        .db_instance_identifier(SOURCE)
+        .engine("postgres")
+        .engine_version(major.to_string())
+        .db_instance_class("db.t3.medium")
+        .allocated_storage(20)
+        .db_name(DATABASE)
+        .master_username(OWNER)
+        .master_user_password(PASSWORD)
+        .backup_retention_period(1)
+        .send()
+        .await
+        .context("create the source")?;
+    wait_for("the source", async || {
+        let answer = rds.describe_db_instances().db_instance_identifier(SOURCE).send().await?;
+        let instance = answer.db_instances().first().context("the source is gone")?;
+        let endpoint = instance.endpoint().filter(|_| instance.db_instance_status() == Some("available"));
+        Ok(endpoint.and_then(|endpoint| {
+            let (host, port) = (endpoint.address()?.to_owned(), u16::try_from(endpoint.port()?).ok()?);
+            Some(Server { host, port, database: DATABASE.to_owned() })
+        }))
+    })
+    .await
+}
+
+async fn create_secret(ctx: &Ctx) -> Result<String> {
+    let client = aws_sdk_secretsmanager::Client::new(ctx.aws());
+    let value = json!({ "username": OWNER, "password": PASSWORD }).to_string();
+    let secret = client.create_secret().name("orders/owner").secret_string(value).send().await?;
+    secret.arn.context("the secret has no ARN")
+}
+
+/// The zone's id.
+async fn create_record(ctx: &Ctx, host: &str) -> Result<String> {
+    let client = aws_sdk_route53::Client::new(ctx.aws());
+    let zone = client.create_hosted_zone().name("example.internal").caller_reference("tests").send().await?;
+    let id = zone.hosted_zone.context("no zone")?.id.trim_start_matches("/hostedzone/").to_owned();
+    let set = ResourceRecordSet::builder()
+        .name(RECORD)
+        .r#type(RrType::Cname)
+        .ttl(60)
+        .resource_records(ResourceRecord::builder().value(host).build()?)
+        .build()?;
+    let change = Change::builder().action(ChangeAction::Create).resource_record_set(set).build()?;
+    let batch = ChangeBatch::builder().changes(change).build()?;
+    client.change_resource_record_sets().hosted_zone_id(&id).change_batch(batch).send().await?;
+    Ok(id)
+}

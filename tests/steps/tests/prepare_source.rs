@@ -1,0 +1,107 @@
+//! `configure-source`, `reboot-source`, `prepare-source` against the local AWS: one story, because each begins where the
+//! one before ended.
+
+use anyhow::Result;
+use pgleap_contract::KeylessTables;
+use pgleap_pg::fingerprint;
+use step_tests::{DATABASE, SOURCE, World};
+
+/// What the step leaves in the database, passwords included.
+const LEFT: &str = "\
+    SELECT 'role ' || a.rolname || coalesce(a.rolpassword, '') || a.rolreplication || coalesce(s.setconfig::text, '') AS line \
+      FROM pg_authid a LEFT JOIN pg_db_role_setting s ON s.setrole = a.oid \
+    UNION ALL SELECT 'member ' || roleid::regrole || ' ' || member::regrole FROM pg_auth_members \
+    UNION ALL SELECT 'table ' || c.oid::regclass || c.relreplident::text || coalesce(c.relacl::text, '') FROM pg_class c \
+      WHERE c.relnamespace::regnamespace::text IN ('pgleap', 'public', 'shop') \
+    UNION ALL SELECT 'catalog ' || md5(string_agg(kind || object || fingerprint, ',' ORDER BY kind, object)) FROM pgleap.catalog_before \
+    UNION ALL SELECT 'identity ' || i::text FROM pgleap.replica_identity_before i \
+    UNION ALL SELECT 'database ' || coalesce(datacl::text, '') FROM pg_database WHERE datname = current_database() \
+    ORDER BY 1";
+
+async fn left(world: &World) -> Result<Vec<String>> {
+    let rows = world.rdsadmin(SOURCE, DATABASE).await?.query(LEFT, &[]).await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+const SHOP: &str = "\
+    CREATE SCHEMA shop; CREATE TABLE shop.orders (id int PRIMARY KEY, body text); CREATE SEQUENCE shop.numbers; \
+    CREATE TABLE shop.clicks (at timestamptz); CREATE TABLE shop.quiet (id int PRIMARY KEY); \
+    ALTER TABLE shop.quiet REPLICA IDENTITY NOTHING; CREATE VIEW shop.seen AS SELECT id FROM shop.orders;";
+
+async fn a_prepared_source(major: u16) -> Result<World> {
+    let mut world = World::start(major).await?;
+    world.run.choices.keyless_tables = KeylessTables::ReplicaIdentityFull;
+    world.owner().await?.run("fill the source", SHOP).await?;
+    world.prepare_source().await?;
+    Ok(world)
+}
+
+async fn can_be_prepared_twice(major: u16) -> Result<()> {
+    let world = a_prepared_source(major).await?;
+    let (changes, database) = (world.changes(), left(&world).await?);
+
+    world.prepare_source().await?;
+
+    assert_eq!(world.changes(), changes);
+    assert_eq!(left(&world).await?, database);
+    let reboots = changes.iter().filter(|change| change.ends_with("RebootDBInstance")).count();
+    assert_eq!(reboots, 1, "{changes:?}");
+    logins_may_what_they_must(&world).await?;
+    the_fingerprint_names_what_changes(&world).await
+}
+
+async fn logins_may_what_they_must(world: &World) -> Result<()> {
+    let work = world.ctx.as_work(&world.run, &world.source).await?;
+    work.run("mark", "INSERT INTO pgleap.marker (id, kind) VALUES ('11111111-1111-1111-1111-111111111111', 'test')").await?;
+    work.run("read a sequence", "SELECT last_value FROM shop.numbers").await?;
+    let dms = world.ctx.connect(&world.run, &world.source, &world.run.id.names().dms_source_secret()).await?;
+    dms.run("read", "SELECT * FROM shop.orders; SELECT * FROM pgleap.marker").await?;
+    dms.run("make a slot", "SELECT pg_create_logical_replication_slot('a_test', 'test_decoding')").await?;
+    dms.run("drop the slot", "SELECT pg_drop_replication_slot('a_test')").await?;
+    let denied = dms.run("write", "INSERT INTO shop.orders VALUES (1)").await;
+    assert!(denied.is_err());
+    Ok(())
+}
+
+async fn the_fingerprint_names_what_changes(world: &World) -> Result<()> {
+    let (owner, work) = (world.owner().await?, world.ctx.as_work(&world.run, &world.source).await?);
+    assert_eq!(fingerprint::changed(&owner).await?, Vec::<String>::new());
+    owner.run("write", "INSERT INTO shop.orders SELECT n, 'x' FROM generate_series(1, 100) n; SELECT nextval('shop.numbers')").await?;
+    owner.run("analyze", "ANALYZE shop.orders").await?;
+    owner.run("reindex", "REINDEX TABLE shop.orders").await?;
+    fingerprint::take_filenodes(&owner).await?;
+    assert_eq!(fingerprint::changed(&work).await?, Vec::<String>::new());
+    assert_eq!(fingerprint::changed_filenodes(&work).await?, Vec::<String>::new());
+
+    let changes = "ALTER TABLE shop.orders ADD COLUMN late int DEFAULT 7; CREATE INDEX late ON shop.orders (late); \
+        GRANT SELECT ON shop.clicks TO PUBLIC; CREATE TABLE shop.later (id int PRIMARY KEY); DROP VIEW shop.seen; \
+        ALTER SEQUENCE shop.numbers INCREMENT 5; TRUNCATE shop.clicks; COMMENT ON TABLE shop.quiet IS 'quiet'; \
+        CREATE FUNCTION shop.one() RETURNS int LANGUAGE sql AS 'SELECT 1'; CREATE ROLE newcomer";
+    owner.run("change", changes).await?;
+
+    let expected = [
+        "comments on pg_class: new", "constraint shop.later.later_pkey: new", "function shop.one(): new",
+        "index shop.late: new", "index shop.later_pkey: new", "role newcomer: new", "rule shop.seen.\"_RETURN\": gone",
+        "sequence shop.numbers: changed", "table shop.clicks: changed", "table shop.later: new",
+        "table shop.orders: changed", "view shop.seen: gone",
+    ];
+    assert_eq!(fingerprint::changed(&work).await?, expected);
+    let files = ["table shop.clicks: truncated or rewritten", "table shop.later: new"];
+    assert_eq!(fingerprint::changed_filenodes(&work).await?, files);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_source_of_13_is_prepared_and_a_second_time_changes_nothing() -> Result<()> {
+    can_be_prepared_twice(13).await
+}
+
+#[tokio::test]
+async fn a_source_of_15_is_prepared_and_a_second_time_changes_nothing() -> Result<()> {
+    can_be_prepared_twice(15).await
+}
+
+#[tokio::test]
+async fn a_source_of_17_is_prepared_and_a_second_time_changes_nothing() -> Result<()> {
+    can_be_prepared_twice(17).await
+}
