@@ -6,24 +6,25 @@ use std::path::Path;
 use crate::support::{self, Fixture};
 use serde_json::Value;
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_language_features_that_the_machine_uses_do_as_on_aws() {
-    let fixture = support::start().await;
-    let cases = cases();
-    assert!(cases.len() > 30, "the cases were found");
+#[test]
+fn the_language_features_that_the_machine_uses_do_as_on_aws() {
+    support::run(async |fixture| {
+        let cases = cases();
+        assert!(cases.len() > 30, "the cases were found");
 
-    let mut executions = Vec::new();
-    for (name, case) in &cases {
-        executions.push(fixture.run(name, &case["definition"], &case["input"]).await);
-    }
-    let mut wrong = Vec::new();
-    for ((name, case), execution) in cases.iter().zip(&executions) {
-        if let Err(reason) = check(&fixture, execution, &case["expect"]).await {
-            wrong.push(format!("{name}: {} {reason}", case["proves"]));
+        let mut executions = Vec::new();
+        for (name, case) in &cases {
+            executions.push(fixture.run(name, &case["definition"], &case["input"]).await);
         }
-    }
+        let mut wrong = Vec::new();
+        for ((name, case), execution) in cases.iter().zip(&executions) {
+            if let Err(reason) = check(fixture, execution, &case["expect"]).await {
+                wrong.push(format!("{name}: {} {reason}", case["proves"]));
+            }
+        }
 
-    assert!(wrong.is_empty(), "{} of {} cases:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
+        assert!(wrong.is_empty(), "{} of {} cases:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
+    });
 }
 
 async fn check(fixture: &Fixture, execution: &str, expect: &Value) -> Result<(), String> {

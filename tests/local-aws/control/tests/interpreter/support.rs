@@ -1,6 +1,7 @@
 //! An interpreter on a gateway, with functions that do as a case needs.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
@@ -8,27 +9,38 @@ use local_aws_control::{StatesConfig, StepFunctions};
 use local_aws_core::http::{Response, request::Parts};
 use local_aws_core::{BoxFuture, Bytes, Caller, Controls, Effect, EventBus, Fault, Gateway, RawAnswer, RawService};
 use serde_json::{Value, json};
+use tokio::runtime::Runtime;
 
-/// Dropped, it leaves nothing behind.
+/// One interpreter for all tests, because it takes a second or two to start. It ends with the test program, which is
+/// the other end of its standard input.
 pub(crate) struct Fixture {
     pub(crate) states: Arc<StepFunctions>,
     pub(crate) bus: EventBus,
-    pub(crate) gateway: Gateway,
-    _folder: tempfile::TempDir,
+    _gateway: Gateway,
 }
 
-pub(crate) async fn start() -> Fixture {
-    let folder = tempfile::tempdir().unwrap();
+/// Run a test on the shared interpreter.
+pub(crate) fn run(test: impl AsyncFnOnce(&Fixture)) {
+    static SHARED: OnceLock<(Runtime, Fixture)> = OnceLock::new();
+    let (runtime, fixture) = SHARED.get_or_init(|| {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let fixture = runtime.block_on(start());
+        (runtime, fixture)
+    });
+    runtime.block_on(test(fixture));
+}
+
+async fn start() -> Fixture {
     let bus = EventBus::default();
     let functions = Arc::new(Functions::default());
     let controls = Controls::default();
     controls.faults.plan(Fault::nth("lambda", "hangup", 1, Effect::LoseAnswer));
     let gateway =
         Gateway::bind(([127, 0, 0, 1], 0).into(), Vec::new(), vec![functions.clone()], controls).await.unwrap();
-    let config = StatesConfig::of_repository(&gateway.url(), 0.01, folder.path().join("interpreter.log"));
+    let config = StatesConfig::of_repository(&gateway.url(), 0.01, PathBuf::from("/dev/null"));
     let states = Arc::new(StepFunctions::start(&config, &bus).await.unwrap());
     functions.states.set(Arc::downgrade(&states)).ok();
-    Fixture { states, bus, gateway, _folder: folder }
+    Fixture { states, bus, _gateway: gateway }
 }
 
 impl Fixture {
