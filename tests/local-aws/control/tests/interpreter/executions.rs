@@ -2,10 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::{self, Fixture};
-use local_aws_core::Event;
 use serde_json::{Value, json};
 use tokio::sync::broadcast::Receiver;
+
+use local_aws_core::Event;
+
+use crate::support::{self, Fixture};
 
 fn slow_machine() -> Value {
     json!({"QueryLanguage": "JSONata", "StartAt": "A", "States": {

@@ -3,8 +3,9 @@
 
 use std::path::Path;
 
-use crate::support::{self, Fixture};
 use serde_json::Value;
+
+use crate::support::{self, Fixture};
 
 #[test]
 fn the_language_features_that_the_machine_uses_do_as_on_aws() {
