@@ -1,0 +1,151 @@
+//! `remove-resources` against the local RDS, Scheduler and Secrets Manager.
+
+use anyhow::{Context, Result};
+use arm_deadline::Recovery;
+use aws_sdk_rds::types::Tag;
+use pgleap_contract::steps::{RemoveResourcesInput, RemoveResourcesOutput};
+use pgleap_contract::{Names, Outcome};
+use step_tests::{SOURCE, TARGET, World, until_done, wait_for};
+
+const STRANGERS_GROUP: &str = "pgleap-orders-run-2-quiet";
+
+fn tag(run: &str) -> Tag {
+    Tag::builder().key(Names::TAG).value(run).build()
+}
+
+async fn create_group(world: &World, name: &str, run: &str) -> Result<()> {
+    let request = world.rds().create_db_parameter_group().db_parameter_group_name(name);
+    request.db_parameter_group_family("postgres15").description("test").tags(tag(run)).send().await?;
+    Ok(())
+}
+
+/// What a run has made by the time its copy is restored: snapshot, copy, groups, secrets, schedule.
+async fn make_everything(world: &World) -> Result<()> {
+    let names = world.run.id.names();
+    world.configure_source().await?;
+    until_done("snapshot-source", async || snapshot_source::run(&world.ctx, world.run_only()).await).await?;
+    for group in [names.quiet_parameter_group(), names.target_parameter_group("postgres15")] {
+        create_group(world, &group, world.run.id.as_str()).await?;
+    }
+    create_group(world, STRANGERS_GROUP, "orders-run-2").await?;
+    restore(world, world.run.id.as_str()).await?;
+    let secrets = aws_sdk_secretsmanager::Client::new(world.ctx.aws());
+    let tag = aws_sdk_secretsmanager::types::Tag::builder().key(Names::TAG).value(world.run.id.as_str()).build();
+    for name in [names.work_secret(), names.dms_source_secret(), names.dms_target_secret(), names.record_secret()] {
+        secrets.create_secret().name(name).secret_string("{}").tags(tag.clone()).send().await?;
+    }
+    let recovery = Recovery {
+        machine_arn: "arn:aws:states:eu-west-1:123456789012:stateMachine:pgleap-recover".to_owned(),
+        role_arn: "arn:aws:iam::123456789012:role/pgleap-deadline".to_owned(),
+    };
+    arm_deadline::run_with(&world.ctx, world.run_only(), recovery).await?;
+    Ok(())
+}
+
+async fn restore(world: &World, run: &str) -> Result<()> {
+    let names = world.run.id.names();
+    world
+        .rds()
+        .restore_db_instance_from_db_snapshot()
+        .db_instance_identifier(TARGET)
+        .db_snapshot_identifier(names.snapshot())
+        .db_parameter_group_name(names.target_parameter_group("postgres15"))
+        .deletion_protection(true)
+        .tags(tag(run))
+        .send()
+        .await?;
+    wait_for("the copy", async || {
+        let found = world.rds().describe_db_instances().db_instance_identifier(TARGET).send().await?;
+        let status = found.db_instances().first().and_then(|instance| instance.db_instance_status());
+        Ok((status == Some("available")).then_some(()))
+    })
+    .await
+}
+
+async fn remove(world: &World, outcome: Outcome) -> Result<RemoveResourcesOutput> {
+    wait_for("remove-resources", async || {
+        let input = RemoveResourcesInput { run: world.run.clone(), outcome };
+        let output = remove_resources::run(&world.ctx, input).await?;
+        Ok(output.done.then_some(output))
+    })
+    .await
+}
+
+async fn instances(world: &World) -> Result<Vec<String>> {
+    let found = world.rds().describe_db_instances().send().await?;
+    Ok(found.db_instances().iter().filter_map(|instance| instance.db_instance_identifier().map(str::to_owned)).collect())
+}
+
+async fn groups(world: &World) -> Result<Vec<String>> {
+    let found = world.rds().describe_db_parameter_groups().send().await?;
+    let names = found.db_parameter_groups().iter().filter_map(|group| group.db_parameter_group_name().map(str::to_owned));
+    let mut ours: Vec<String> = names.filter(|name| name.starts_with("pgleap-")).collect();
+    ours.sort();
+    Ok(ours)
+}
+
+async fn snapshots(world: &World) -> Result<usize> {
+    let found = world.rds().describe_db_snapshots().snapshot_type("manual").send().await?;
+    Ok(found.db_snapshots().len())
+}
+
+#[tokio::test]
+async fn on_the_way_back_everything_goes_but_the_source_and_its_group() -> Result<()> {
+    let world = World::start(15).await?;
+    make_everything(&world).await?;
+
+    let output = remove(&world, Outcome::Back).await?;
+
+    let source_group = world.run.id.names().source_parameter_group();
+    assert_eq!(instances(&world).await?, [SOURCE]);
+    assert_eq!(snapshots(&world).await?, 0);
+    assert_eq!(groups(&world).await?, [STRANGERS_GROUP.to_owned(), source_group.clone()]);
+    assert_eq!(world.aws.secrets().names(), ["orders/owner"]);
+    assert!(world.aws.scheduler().names().is_empty());
+    assert_eq!(output.kept.len(), 1, "{:?}", output.kept);
+    assert!(output.kept[0].contains(&source_group), "{:?}", output.kept);
+
+    let changes = world.changes();
+    remove(&world, Outcome::Back).await?;
+    assert_eq!(world.changes(), changes, "a second run changes nothing");
+    world.aws.stop().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn after_open_the_target_and_its_group_stay_and_no_later_run_of_this_name_can_delete_it() -> Result<()> {
+    let world = World::start(15).await?;
+    make_everything(&world).await?;
+
+    let output = remove(&world, Outcome::Open).await?;
+    assert_eq!(instances(&world).await?, [SOURCE, TARGET]);
+    assert_eq!(snapshots(&world).await?, 0);
+    let names = world.run.id.names();
+    let kept = [STRANGERS_GROUP.to_owned(), names.source_parameter_group(), names.target_parameter_group("postgres15")];
+    assert_eq!(groups(&world).await?, kept);
+    assert_eq!(output.kept.len(), 2, "{:?}", output.kept);
+
+    let later = remove(&world, Outcome::Back).await?;
+
+    assert_eq!(instances(&world).await?, [SOURCE, TARGET]);
+    assert!(later.kept.iter().any(|kept| kept.contains(TARGET)), "{:?}", later.kept);
+    world.aws.stop().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_instance_that_the_run_has_not_made_is_never_deleted() -> Result<()> {
+    let world = World::start(15).await?;
+    world.configure_source().await?;
+    until_done("snapshot-source", async || snapshot_source::run(&world.ctx, world.run_only()).await).await?;
+    create_group(&world, &world.run.id.names().target_parameter_group("postgres15"), "orders-run").await?;
+    restore(&world, "another-run").await?;
+
+    let output = remove(&world, Outcome::Back).await?;
+
+    assert_eq!(instances(&world).await?, [SOURCE, TARGET]);
+    let reason = output.kept.iter().find(|kept| kept.contains(TARGET)).context("not named")?;
+    assert!(reason.contains("tag"), "{reason}");
+    world.aws.stop().await;
+    Ok(())
+}
