@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use pgleap_contract::Finding;
 use pgleap_contract::data_types::{self, BaseType, ValueTest};
-use pgleap_pg::{PgError, PgErrorKind, Session, ident};
+use pgleap_pg::{PgError, PgErrorKind, Session};
 
 use crate::query::{Asked, NAMED};
 
@@ -19,7 +19,7 @@ const BUDGET: Duration = Duration::from_secs(100);
 
 /// Columns to read, with what their types are; tables in order of size. A batch at a time: `$2` is where the last ended.
 const COLUMNS: &str = "\
-    SELECT c.oid, c.name, a.attname, b.typname, b.typtype::text, b.known, \
+    SELECT c.oid, c.name, quote_ident(a.attname), b.typname, b.typtype::text, b.known, \
            (CASE WHEN a.atttypmod <> -1 THEN a.atttypmod ELSE b.modifier END) <> -1 AS bounded, greatest(p.relpages, 0)::bigint AS pages \
     FROM carried c JOIN pg_class p ON p.oid = c.oid \
     JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' \
@@ -31,6 +31,7 @@ const COLUMNS: &str = "\
 /// A table with the columns whose values must be read.
 #[derive(Debug, Default)]
 struct Table {
+    /// Both quoted.
     name: String,
     columns: Vec<(String, ValueTest)>,
 }
@@ -112,7 +113,7 @@ async fn offending<'a>(
     let left = deadline.saturating_duration_since(Instant::now()).as_millis().max(1);
     let doing = format!("read values of {}", table.name);
     session.run(&doing, &format!("SET statement_timeout = {left}")).await?;
-    let tests: Vec<_> = table.columns.iter().map(|(column, test)| format!("coalesce(bool_or({}), false)", condition(&ident(column), *test))).collect();
+    let tests: Vec<_> = table.columns.iter().map(|(column, test)| format!("coalesce(bool_or({}), false)", condition(column, *test))).collect();
     let answer = session.row(&doing, &format!("SELECT {} FROM {}", tests.join(", "), table.name), &[]).await;
     session.run(&doing, "SET statement_timeout = 0").await?;
     let row = answer?;
@@ -140,6 +141,6 @@ fn finding(table: &str, column: &str, test: ValueTest) -> Finding {
         ValueTest::Digits28 => "a number that DMS does not carry (more than 28 digits, NaN or an infinity)",
         ValueTest::Characters8000 => "a text of more than 8,000 characters, where DMS cuts",
     };
-    let found = format!("column {table}.{} holds {holds}", ident(column));
+    let found = format!("column {table}.{column} holds {holds}");
     Finding::blocker(ID, found, "change those values, or accept that the schema goes live as of the snapshot")
 }

@@ -9,7 +9,8 @@ use crate::facts::Facts;
 const ID: &str = "replica-role";
 
 pub(super) fn check(facts: &Facts) -> Vec<Finding> {
-    if facts.login.may_grant_replica_role {
+    // The right exists from 15 on. An older source cannot say what its login may do on the target.
+    if facts.login.may_grant_replica_role || facts.major < 15 {
         return Vec::new();
     }
     let found = format!("the login {} cannot let DMS set session_replication_role", facts.login.name);
@@ -23,5 +24,6 @@ mod tests {
     #[test]
     fn a_login_that_cannot_hand_the_replica_role_on_is_said() {
         assert_found(|facts| facts.login.may_grant_replica_role = false, &["w replica-role"]);
+        assert_found(|facts| (facts.major, facts.login.may_grant_replica_role) = (13, false), &[]);
     }
 }
