@@ -39,6 +39,8 @@ pub struct Report {
     pub schema_differences: Vec<SchemaDifference>,
     /// The state machine.
     pub machine: MachineReport,
+    /// How the machine that recovers ended, each time that it was started.
+    pub recoveries: Vec<String>,
     /// Its phases in order.
     pub phases: Vec<Phase>,
     /// The functions.

@@ -1,6 +1,6 @@
 //! A whole rehearsal: stage, source, clients, run, proof, report, and nothing left behind.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -35,7 +35,7 @@ const METER: Duration = Duration::from_secs(2);
 /// Longest rehearsal; the machine's own bounds are far larger.
 const LONGEST_RUN: Duration = Duration::from_secs(3600);
 /// Longest wait for the machine that recovers, once the first has ended badly.
-const LONGEST_RECOVERY: Duration = Duration::from_secs(300);
+const LONGEST_RECOVERY: Duration = Duration::from_secs(120);
 
 /// Rehearse and report; true if everything was as promised.
 pub async fn run(arguments: RunArguments) -> Result<bool> {
@@ -53,6 +53,7 @@ pub async fn run(arguments: RunArguments) -> Result<bool> {
         report.error.get_or_insert(Failure { error: "RehearsalFailed".to_owned(), cause: format!("{error:#}") });
     }
     let path = report.write(&arguments.reports, &name)?;
+    copy_logs(aws.log_folder(), &arguments.reports.join(&name).join("log"))?;
     screen.summarise(&report);
     screen.say(format!("report: {}", path.display()));
     if arguments.keep {
@@ -71,6 +72,15 @@ async fn start(arguments: &RunArguments, screen: &Screen) -> Result<Arc<LocalAws
     screen.doing("starting a local AWS");
     let config = Config { time_scale: arguments.time_scale, keep: arguments.keep, ..Config::default() };
     Ok(Arc::new(LocalAws::start(config).await.context("start the local AWS")?))
+}
+
+/// What functions and interpreter said outlives the stand-in's scratch folder.
+fn copy_logs(from: &Path, to: &Path) -> Result<()> {
+    std::fs::create_dir_all(to).with_context(|| format!("create {}", to.display()))?;
+    for entry in std::fs::read_dir(from).with_context(|| format!("list {}", from.display()))?.flatten() {
+        std::fs::copy(entry.path(), to.join(entry.file_name())).with_context(|| format!("copy {}", entry.path().display()))?;
+    }
+    Ok(())
 }
 
 /// Every handle is gone when this is called; a straggler's task may hold one for a moment longer.
@@ -116,12 +126,14 @@ async fn keep(aws: &LocalAws, screen: &Screen) {
 }
 
 async fn rehearse(arguments: &RunArguments, aws: Arc<LocalAws>, screen: &mut Screen, report: &mut Report) -> Result<()> {
-    let stage = Stage::deploy(aws, &binaries(arguments)?).await?;
+    let mut stage = Stage::new(aws)?;
     screen.doing("making the source instance");
     let source = stage.create_source(arguments.from).await?;
     report.source = Side { version: source.version.clone(), instance: SOURCE.to_owned() };
     let cast = fill(arguments, &stage, &source, screen).await?;
-    let input = input(arguments, &stage, &source).await?;
+    let (zone_id, secret) = (stage.create_record(&source).await?, stage.create_login_secret().await?);
+    stage.deploy(&binaries(arguments)?, &zone_id, &secret).await?;
+    let input = input(arguments, &zone_id, &secret)?;
     let before = catalog::read(&connect(&stage.access(SOURCE)).await?).await?;
 
     let show = Show::begin(arguments, stage, source, cast, screen).await?;
@@ -172,9 +184,7 @@ async fn fill(arguments: &RunArguments, stage: &Stage, source: &Source, screen: 
     Ok(Cast { members: dump::crew(), size, watched_role: dump::WATCHED_ROLE })
 }
 
-async fn input(arguments: &RunArguments, stage: &Stage, source: &Source) -> Result<Value> {
-    let zone_id = stage.create_record(source).await?;
-    let secret = stage.create_login_secret().await?;
+fn input(arguments: &RunArguments, zone_id: &str, secret: &str) -> Result<Value> {
     let mut input = json!({
         "source": { "instance": SOURCE, "database": DATABASE, "loginSecret": secret },
         "target": { "version": arguments.to.to_string() },
@@ -263,7 +273,7 @@ impl Show {
         let standing = self.follow(&mut execution, screen).await?;
         if standing.status.as_str() != "SUCCEEDED" {
             screen.say(format!("the machine ended {}: {}", standing.status.as_str(), standing.error.as_deref().unwrap_or_default()));
-            self.await_recovery(screen).await?;
+            self.await_recovery(screen, report).await?;
         }
         screen.doing("clients write a little longer");
         tokio::time::sleep(AFTERWARDS).await;
@@ -331,7 +341,7 @@ impl Show {
     }
 
     /// The rule on executions that ended badly starts the other machine; wait until it is done.
-    async fn await_recovery(&self, screen: &Screen) -> Result<()> {
+    async fn await_recovery(&self, screen: &Screen, report: &mut Report) -> Result<()> {
         let states = aws_sdk_sfn::Client::new(self.stage.sdk());
         let began = Instant::now();
         loop {
@@ -339,12 +349,10 @@ impl Show {
             let statuses: Vec<String> =
                 listed.context("list recoveries")?.executions().iter().map(|one| one.status().as_str().to_owned()).collect();
             screen.doing(&format!("recovery: {}", statuses.join(", ")));
-            if !statuses.is_empty() && statuses.iter().all(|status| status != "RUNNING") {
-                screen.say(format!("recovery: {}", statuses.join(", ")));
+            let over = !statuses.is_empty() && statuses.iter().all(|status| status != "RUNNING");
+            report.recoveries = statuses;
+            if over || began.elapsed() > LONGEST_RECOVERY {
                 return Ok(());
-            }
-            if began.elapsed() > LONGEST_RECOVERY {
-                bail!("wait for the recovery: {statuses:?}");
             }
             tokio::time::sleep(LOOK).await;
         }
@@ -451,6 +459,9 @@ fn broken_promises(promise: Promise, report: &Report, seen: &Seen) -> Vec<String
             broken.push(format!("clients could not write for {gap:.1} s"));
         }
         let own = |name: &str| name.contains(ADDED_COLUMN);
+        if report.recoveries.is_empty() || report.recoveries.iter().any(|status| status != "SUCCEEDED") {
+            broken.push(format!("the recovery ended {:?}", report.recoveries));
+        }
         let left = report.schema_differences.iter().filter(|difference| !own(&difference.name));
         broken.extend(left.map(|d| format!("the source is not as before: {} {}, {}", d.kind, d.name, d.fact)));
         broken

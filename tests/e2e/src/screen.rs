@@ -1,6 +1,7 @@
 //! What a person sees: a live line on a terminal, plain lines in a log, a summary at the end.
 
 use std::io::{IsTerminal, Write};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -36,6 +37,7 @@ pub struct Screen {
     live: Option<ProgressBar>,
     began: Instant,
     phase: String,
+    doing: Mutex<String>,
     last_line: Instant,
 }
 
@@ -58,7 +60,7 @@ impl Screen {
             bar
         });
         let now = Instant::now();
-        Self { live, began: now, phase: String::new(), last_line: now }
+        Self { live, began: now, phase: String::new(), doing: Mutex::default(), last_line: now }
     }
 
     /// A line that stays.
@@ -72,6 +74,11 @@ impl Screen {
 
     /// What is being done now, before the run has phases.
     pub fn doing(&self, what: &str) {
+        let mut doing = self.doing.lock().unwrap_or_else(PoisonError::into_inner);
+        if *doing == what {
+            return;
+        }
+        what.clone_into(&mut doing);
         match &self.live {
             Some(bar) => bar.set_message(what.to_owned()),
             None => self.say(what),

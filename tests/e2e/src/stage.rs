@@ -57,17 +57,8 @@ pub struct Source {
 }
 
 impl Stage {
-    /// Deploy pgleap, with the functions' binaries from a folder, on a local AWS.
-    pub async fn deploy(aws: Arc<LocalAws>, binaries: &Path) -> Result<Self> {
-        let root = contract_tests::machine::repository();
-        let path = root.join("infra/template.yaml");
-        let text = std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
-        let template = Template::read(&text, &BTreeMap::new()).context("read the template")?;
-        let mut definitions = BTreeMap::new();
-        for (machine, name) in [("UpgradeStateMachine", "upgrade"), ("RecoverStateMachine", "recover")] {
-            definitions.insert(machine.to_owned(), contract_tests::Machine::read(name)?.definition.to_string());
-        }
-        let made = aws.deploy(&template, binaries, &definitions).await.context("deploy pgleap")?;
+    /// An empty AWS, seen by its operator.
+    pub fn new(aws: Arc<LocalAws>) -> Result<Self> {
         let credentials = Credentials::new("operator", "local", None, None, "rehearsal");
         let sdk = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
@@ -76,7 +67,27 @@ impl Stage {
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .build();
         let names = Arc::new(Names::new(aws.dns_address())?);
-        Ok(Self { aws, sdk, names, machines: made.machines })
+        Ok(Self { aws, sdk, names, machines: BTreeMap::new() })
+    }
+
+    /// Deploy pgleap for a zone and an owner's secret, with the functions' binaries from a folder.
+    pub async fn deploy(&mut self, binaries: &Path, zone_id: &str, login_secret: &str) -> Result<()> {
+        let path = contract_tests::machine::repository().join("infra/template.yaml");
+        let text = std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
+        let parameters = [
+            ("HostedZoneId", zone_id),
+            ("LoginSecretArn", login_secret),
+            ("VpcSubnetIds", "subnet-rehearsal"),
+            ("VpcSecurityGroupIds", "sg-rehearsal"),
+        ];
+        let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let template = Template::read(&text, &parameters).context("read the template")?;
+        let mut definitions = BTreeMap::new();
+        for (machine, name) in [("UpgradeStateMachine", "upgrade"), ("RecoverStateMachine", "recover")] {
+            definitions.insert(machine.to_owned(), contract_tests::Machine::read(name)?.definition.to_string());
+        }
+        self.machines = self.aws.deploy(&template, binaries, &definitions).await.context("deploy pgleap")?.machines;
+        Ok(())
     }
 
     /// The local AWS.
