@@ -8,7 +8,8 @@ use crate::{Error, Result};
 
 /// A TCP port that nobody listens on, on any loopback address, at this moment.
 pub fn free_port() -> Result<u16> {
-    let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).map_err(|error| Error::NoAddress(error.to_string()))?;
+    let listener =
+        TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).map_err(|error| Error::NoAddress(error.to_string()))?;
     listener.local_addr().map(|address| address.port()).map_err(|error| Error::NoAddress(error.to_string()))
 }
 

@@ -26,7 +26,8 @@ impl Binaries {
 
     /// A given folder.
     pub fn at(home: &Path) -> Result<Self> {
-        let home = home.canonicalize().map_err(Error::file("find the PostgreSQL servers (run `make setup`) in", home))?;
+        let home =
+            home.canonicalize().map_err(Error::file("find the PostgreSQL servers (run `make setup`) in", home))?;
         Ok(Self { home, copying: Arc::default() })
     }
 

@@ -194,7 +194,8 @@ impl Cluster {
     fn spawn(&self) -> Result<Child> {
         let log_path = self.log_path();
         make_private_folder(&self.folder.join("log"), self.servers.shared.user)?;
-        let log = OpenOptions::new().create(true).append(true).open(&log_path).map_err(Error::file("open", &log_path))?;
+        let log =
+            OpenOptions::new().create(true).append(true).open(&log_path).map_err(Error::file("open", &log_path))?;
         let also_log = log.try_clone().map_err(Error::file("open", &log_path))?;
         let mut command = self.programs.command("postgres", &self.data_folder());
         command

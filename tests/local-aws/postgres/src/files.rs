@@ -44,7 +44,8 @@ fn copy_below(root: &Path, below: &Path, to: &Path, user: ServerUser, wanted: &d
             Err(error) => Err(Error::file("look at", &entry.path())(error)),
         };
         match copied {
-            Err(Error::File { source, path, .. }) if source.kind() == ErrorKind::NotFound && path.starts_with(root) => {}
+            Err(Error::File { source, path, .. }) if source.kind() == ErrorKind::NotFound && path.starts_with(root) => {
+            }
             other => other?,
         }
     }

@@ -46,14 +46,22 @@ pub(crate) async fn run(mut command: Command) -> Result<()> {
     let program = Path::new(command.get_program()).file_name().unwrap_or_default().to_string_lossy().into_owned();
     let started = program.clone();
     let output = blocking(move || {
-        command.output().map_err(|source| Error::Program { program: started, status: "not started".to_owned(), output: source.to_string() })
+        command.output().map_err(|source| Error::Program {
+            program: started,
+            status: "not started".to_owned(),
+            output: source.to_string(),
+        })
     })
     .await?;
     if output.status.success() {
         return Ok(());
     }
     let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-    Err(Error::Program { program, status: output.status.to_string(), output: tail(text.trim(), OUTPUT_TAIL).to_owned() })
+    Err(Error::Program {
+        program,
+        status: output.status.to_string(),
+        output: tail(text.trim(), OUTPUT_TAIL).to_owned(),
+    })
 }
 
 /// Work that blocks, away from the threads that serve everything else.

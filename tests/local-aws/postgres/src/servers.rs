@@ -135,7 +135,11 @@ impl Servers {
         let programs = self.programs(major).await?;
         let (folder, user) = (self.cluster_folder(name), self.shared.user);
         if folder.exists() {
-            return Err(Error::Server { what: "make", cluster: name.to_owned(), reason: "the name is in use".to_owned() });
+            return Err(Error::Server {
+                what: "make",
+                cluster: name.to_owned(),
+                reason: "the name is in use".to_owned(),
+            });
         }
         let data = folder.join("data");
         blocking(move || {

@@ -170,7 +170,9 @@ async fn an_upgrade_carries_rows_roles_and_passwords() {
     old.admin("postgres")
         .await
         .unwrap()
-        .batch_execute("CREATE ROLE app LOGIN PASSWORD 'secret'; CREATE TABLE t AS SELECT generate_series(1, 100) AS id")
+        .batch_execute(
+            "CREATE ROLE app LOGIN PASSWORD 'secret'; CREATE TABLE t AS SELECT generate_series(1, 100) AS id",
+        )
         .await
         .unwrap();
     old.stop(Shutdown::Fast).await.unwrap();
@@ -255,7 +257,8 @@ async fn a_killed_process_leaves_no_server_and_no_folder() {
 
 fn processes_in(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir("/proc").unwrap().flatten();
-    let inside = |entry: &std::fs::DirEntry| std::fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| cwd == folder);
+    let inside =
+        |entry: &std::fs::DirEntry| std::fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| cwd == folder);
     entries.filter(inside).map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
 }
 

@@ -54,9 +54,10 @@ impl EngineVersion {
     fn targets(&self) -> impl Iterator<Item = &'static EngineVersion> {
         let place = VERSIONS.iter().position(|version| version == self).unwrap_or(VERSIONS.len());
         let (major, released, reaches) = (self.major, self.released, self.reaches);
-        VERSIONS.iter().skip(place + 1).filter(move |target| {
-            target.major == major || (target.major <= reaches && target.released >= released)
-        })
+        VERSIONS
+            .iter()
+            .skip(place + 1)
+            .filter(move |target| target.major == major || (target.major <= reaches && target.released >= released))
     }
 
     pub(crate) fn can_become(&self, target: &EngineVersion) -> bool {
@@ -102,12 +103,12 @@ pub(crate) fn resolve(text: Option<&str>, majors: &[u16]) -> Result<&'static Eng
 
 impl Shared {
     pub(crate) fn describe_engine_versions(&self, call: &Call) -> Reply {
-        let filters = Filters::of(call, &["db-parameter-group-family", "engine", "engine-version", "status", "engine-mode"])?;
+        let filters =
+            Filters::of(call, &["db-parameter-group-family", "engine", "engine-version", "status", "engine-mode"])?;
         let default = resolve(None, &self.around.servers.majors()).ok();
         let wanted = |version: &&EngineVersion| {
-            let text_fits = call.str("EngineVersion").is_none_or(|text| {
-                text == version.text || text.parse() == Ok(version.major)
-            });
+            let text_fits =
+                call.str("EngineVersion").is_none_or(|text| text == version.text || text.parse() == Ok(version.major));
             text_fits
                 && call.str("Engine").is_none_or(|engine| engine == "postgres")
                 && call.str("DBParameterGroupFamily").is_none_or(|family| family == version.family())

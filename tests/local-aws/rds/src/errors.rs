@@ -20,7 +20,8 @@ pub(crate) fn snapshot_not_found(identifier: &str) -> ApiError {
 }
 
 pub(crate) fn snapshot_exists(identifier: &str) -> ApiError {
-    let text = format!("Cannot create the snapshot because a snapshot with the identifier {identifier} already exists.");
+    let text =
+        format!("Cannot create the snapshot because a snapshot with the identifier {identifier} already exists.");
     ApiError::new(400, "DBSnapshotAlreadyExists", text)
 }
 

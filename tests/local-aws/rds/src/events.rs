@@ -84,8 +84,14 @@ impl Shared {
 
     pub(crate) fn describe_events(&self, call: &Call) -> Reply {
         let (start, end) = self.event_span(call)?;
-        let categories: Vec<&str> =
-            call.input.get("EventCategories").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+        let categories: Vec<&str> = call
+            .input
+            .get("EventCategories")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect();
         let wanted = |event: &&Recorded| {
             (start..=end).contains(&event.date)
                 && call.str("SourceType").is_none_or(|kind| kind == event.subject.api_name())

@@ -32,9 +32,9 @@ impl Shared {
                 && call.int("FileLastWritten").is_none_or(|since| file.written_at >= since)
                 && call.int("FileSize").is_none_or(|least| file.text.len() as i64 > least)
         };
-        let listed = files.iter().filter(wanted).map(|(name, file)| {
-            json!({ "LogFileName": name, "LastWritten": file.written_at, "Size": file.text.len() })
-        });
+        let listed = files.iter().filter(wanted).map(
+            |(name, file)| json!({ "LogFileName": name, "LastWritten": file.written_at, "Size": file.text.len() }),
+        );
         answer(call, "DescribeDBLogFiles", listed.collect())
     }
 
@@ -42,16 +42,22 @@ impl Shared {
         let name = call.required("LogFileName")?;
         let files = self.files_of(call)?;
         let file = files.get(name).ok_or_else(|| {
-            ApiError::new(404, "DBLogFileNotFoundFault", format!("DBLog File: {name}, is not found on the DB instance."))
+            ApiError::new(
+                404,
+                "DBLogFileNotFoundFault",
+                format!("DBLog File: {name}, is not found on the DB instance."),
+            )
         })?;
         let lines = match call.int("NumberOfLines") {
             Some(lines) if lines > 0 => usize::try_from(lines).unwrap_or(MOST_LINES),
             _ => MOST_LINES,
         };
         let marker = call.str("Marker").map(|marker| {
-            marker.parse::<usize>().ok().filter(|start| file.text.is_char_boundary(*start)).ok_or_else(|| {
-                errors::value("Invalid marker.")
-            })
+            marker
+                .parse::<usize>()
+                .ok()
+                .filter(|start| file.text.is_char_boundary(*start))
+                .ok_or_else(|| errors::value("Invalid marker."))
         });
         let (start, end) = portion(&file.text, marker.transpose()?, lines);
         Ok(json!({

@@ -62,7 +62,10 @@ impl Filters {
 
     /// Whether something with this property passes the filters of that name.
     pub(crate) fn allow(&self, name: &str, property: &str) -> bool {
-        self.0.iter().filter(|(filter, _)| filter == name).all(|(_, values)| values.iter().any(|value| value == property))
+        self.0
+            .iter()
+            .filter(|(filter, _)| filter == name)
+            .all(|(_, values)| values.iter().any(|value| value == property))
     }
 }
 
@@ -105,7 +108,8 @@ mod tests {
 
     #[test]
     fn filters_are_joined_by_and_their_values_by_or() {
-        let input = json!({"Filters": [{"Name": "engine", "Values": ["mysql", "postgres"]}, {"Name": "id", "Values": ["a"]}]});
+        let input =
+            json!({"Filters": [{"Name": "engine", "Values": ["mysql", "postgres"]}, {"Name": "id", "Values": ["a"]}]});
         let filters = Filters::of(&Call::new("Describe", input.clone()), &["engine", "id"]).unwrap();
 
         assert!(filters.allow("engine", "postgres") && filters.allow("id", "a"));

@@ -44,11 +44,13 @@ pub(crate) async fn set_up(cluster: &Cluster, master: &str, password: &str, data
     execute(
         &admin,
         &format!(
-            "CREATE ROLE {master_name} LOGIN CREATEDB CREATEROLE REPLICATION PASSWORD {} VALID UNTIL 'infinity' IN ROLE rds_superuser",
+            "CREATE ROLE {master_name} LOGIN CREATEDB CREATEROLE REPLICATION PASSWORD {} VALID UNTIL 'infinity'",
             literal(password)
         ),
     )
     .await?;
+    // The guide lets the master user hand rds_superuser on, which from 16 on takes the admin option.
+    execute(&admin, &format!("GRANT rds_superuser TO {master_name} WITH ADMIN OPTION")).await?;
     execute(&admin, &format!("CREATE DATABASE {ADMIN_DATABASE} OWNER {ADMIN}")).await?;
     execute(&admin, &format!("REVOKE ALL ON DATABASE {ADMIN_DATABASE} FROM PUBLIC")).await?;
     for owned in ["postgres", "template1"] {

@@ -42,7 +42,9 @@ impl Shared {
         let mut state = self.state();
         let instance = state.instance_mut(instance_name)?;
         if !matches!(instance.status, Status::Available | Status::StorageOptimization) {
-            let text = format!("Cannot create a snapshot because the database instance {instance_name} is not currently in the available state.");
+            let text = format!(
+                "Cannot create a snapshot because the database instance {instance_name} is not currently in the available state."
+            );
             return Err(errors::instance_state(text));
         }
         let resource_id = instance.resource_id.clone();
@@ -67,7 +69,13 @@ impl Shared {
         self.take_snapshot(resource_id, name).await
     }
 
-    fn add_snapshot(&self, state: &mut State, resource_id: &str, name: &str, mut tags: tags::Tags) -> Result<(), ApiError> {
+    fn add_snapshot(
+        &self,
+        state: &mut State,
+        resource_id: &str,
+        name: &str,
+        mut tags: tags::Tags,
+    ) -> Result<(), ApiError> {
         if state.snapshots.contains_key(name) {
             return Err(errors::snapshot_exists(name));
         }
@@ -120,18 +128,19 @@ impl Shared {
     }
 
     pub(crate) fn describe_snapshots(&self, call: &Call) -> Reply {
-        let filters = Filters::of(
-            call,
-            &["db-instance-id", "db-snapshot-id", "dbi-resource-id", "snapshot-type", "engine"],
-        )?;
+        let filters =
+            Filters::of(call, &["db-instance-id", "db-snapshot-id", "dbi-resource-id", "snapshot-type", "engine"])?;
         let state = self.state();
-        let named = call.str("DBSnapshotIdentifier").map(|name| name.rsplit(':').next().unwrap_or(name).to_ascii_lowercase());
+        let named =
+            call.str("DBSnapshotIdentifier").map(|name| name.rsplit(':').next().unwrap_or(name).to_ascii_lowercase());
         if let Some(name) = named.as_ref().filter(|name| !state.snapshots.contains_key(*name)) {
             return Err(errors::snapshot_not_found(name));
         }
         let wanted = |snapshot: &&Snapshot| {
             named.as_ref().is_none_or(|name| *name == snapshot.identifier)
-                && call.str("DBInstanceIdentifier").is_none_or(|id| id.eq_ignore_ascii_case(&snapshot.instance_identifier))
+                && call
+                    .str("DBInstanceIdentifier")
+                    .is_none_or(|id| id.eq_ignore_ascii_case(&snapshot.instance_identifier))
                 && call.str("DbiResourceId").is_none_or(|id| id == snapshot.resource_id)
                 && call.str("SnapshotType").is_none_or(|kind| kind == "manual")
                 && filters.allow("db-instance-id", &snapshot.instance_identifier)

@@ -76,7 +76,8 @@ impl Shared {
         let mut state = self.state();
         let arn = call.required("ResourceName")?;
         state.refuse_unknown_arn(arn)?;
-        let keys: Vec<&str> = call.input["TagKeys"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let keys: Vec<&str> =
+            call.input["TagKeys"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         state.tags.entry(arn.to_owned()).or_default().retain(|(key, _)| !keys.contains(&key.as_str()));
         Ok(json!({}))
     }

@@ -61,7 +61,11 @@ impl Shared {
         };
         let resource_id = self.add_instance(new)?;
         let (rds, id, database) = (self.clone(), resource_id.clone(), call.str("DBName").map(str::to_owned));
-        self.spawn_job(&resource_id, "create", async move { rds.create_job(&id, &password, database.as_deref()).await });
+        self.spawn_job(
+            &resource_id,
+            "create",
+            async move { rds.create_job(&id, &password, database.as_deref()).await },
+        );
         let state = self.state();
         let instance = state.instances.values().find(|instance| instance.resource_id == resource_id);
         one("DBInstance", instance.map_or(Value::Null, |instance| self.instance_json(&state, instance)))
@@ -128,7 +132,9 @@ impl Shared {
                 Ok(password)
             }
             (false, Some(password)) => refuse_password(password).map(|()| password.to_owned()),
-            (false, None) => Err(errors::value("The parameter MasterUserPassword must be provided and must not be blank.")),
+            (false, None) => {
+                Err(errors::value("The parameter MasterUserPassword must be provided and must not be blank."))
+            }
         }
     }
 
@@ -145,7 +151,12 @@ impl Shared {
         Ok((password, json!({ "SecretArn": arn, "SecretStatus": "active", "KmsKeyId": key })))
     }
 
-    async fn create_job(self: &Arc<Self>, resource_id: &str, password: &str, database: Option<&str>) -> Result<(), JobFailed> {
+    async fn create_job(
+        self: &Arc<Self>,
+        resource_id: &str,
+        password: &str,
+        database: Option<&str>,
+    ) -> Result<(), JobFailed> {
         let work = self.make_server(resource_id, password, database);
         let ((), made) = tokio::join!(self.pause(delays::CREATING), work);
         self.put_in_service(resource_id, made?);

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use local_aws_core::{Call, Reply};
 use local_aws_postgres::Shutdown;
 
-
 use super::jobs::JobFailed;
 use crate::names::{identifier, instance_arn};
 use crate::paging::one;
@@ -41,7 +40,9 @@ impl Shared {
             return Err(errors::instance_state(format!("Instance {name} is already being deleted.")));
         }
         if final_snapshot.is_some() && instance.status != Status::Available {
-            return Err(errors::instance_state(format!("Instance {name} is currently not in a state for a final snapshot.")));
+            return Err(errors::instance_state(format!(
+                "Instance {name} is currently not in a state for a final snapshot."
+            )));
         }
         instance.status = Status::Deleting;
         let resource_id = instance.resource_id.clone();
@@ -80,7 +81,9 @@ impl Shared {
         let removed = state.instances.remove(identifier);
         drop(state);
         let secret = removed.as_ref().and_then(|instance| instance.attributes.get("MasterUserSecret"));
-        if let (Some(secrets), Some(arn)) = (&self.around.secrets, secret.and_then(|secret| secret["SecretArn"].as_str())) {
+        if let (Some(secrets), Some(arn)) =
+            (&self.around.secrets, secret.and_then(|secret| secret["SecretArn"].as_str()))
+        {
             secrets.forget(arn);
         }
     }

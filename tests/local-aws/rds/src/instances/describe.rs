@@ -70,9 +70,19 @@ fn pending_json(instance: &Instance) -> Value {
     let shown = instance.pending.iter().filter_map(|(member, value)| match member.as_str() {
         "MasterUserPassword" => Some(("MasterUserPassword", json!("****"))),
         "EnableIAMDatabaseAuthentication" => Some(("IAMDatabaseAuthenticationEnabled", value.clone())),
-        "AllocatedStorage" | "BackupRetentionPeriod" | "CACertificateIdentifier" | "DBInstanceClass"
-        | "DBSubnetGroupName" | "DedicatedLogVolume" | "EngineVersion" | "Iops" | "LicenseModel" | "MultiAZ"
-        | "ProcessorFeatures" | "StorageThroughput" | "StorageType" => Some((member.as_str(), value.clone())),
+        "AllocatedStorage"
+        | "BackupRetentionPeriod"
+        | "CACertificateIdentifier"
+        | "DBInstanceClass"
+        | "DBSubnetGroupName"
+        | "DedicatedLogVolume"
+        | "EngineVersion"
+        | "Iops"
+        | "LicenseModel"
+        | "MultiAZ"
+        | "ProcessorFeatures"
+        | "StorageThroughput"
+        | "StorageType" => Some((member.as_str(), value.clone())),
         _ => None,
     });
     shown.map(|(member, value)| (member.to_owned(), value)).collect::<serde_json::Map<_, _>>().into()

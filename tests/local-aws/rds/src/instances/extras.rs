@@ -22,10 +22,10 @@ impl Shared {
         if instance.status != Status::Available {
             return Err(errors::instance_state("Database instance is not in available state."));
         }
-        let mut roles = instance.attributes.get("AssociatedRoles").and_then(Value::as_array).cloned().unwrap_or_default();
+        let mut roles =
+            instance.attributes.get("AssociatedRoles").and_then(Value::as_array).cloned().unwrap_or_default();
         roles.push(json!({ "RoleArn": arn, "FeatureName": feature, "Status": "ACTIVE" }));
         instance.attributes.insert("AssociatedRoles".to_owned(), roles.into());
         Ok(json!({}))
     }
 }
-

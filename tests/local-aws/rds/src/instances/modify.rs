@@ -88,12 +88,13 @@ impl Shared {
 
     fn with_managed_password(&self, call: &Call, resource_id: &str, mut work: Work) -> Result<Work, ApiError> {
         if call.flag("ManageMasterUserPassword") {
-            let about = self.with_instance(resource_id, |instance| {
-                (instance.identifier.clone(), instance.master_username.clone())
-            });
+            let about = self
+                .with_instance(resource_id, |instance| (instance.identifier.clone(), instance.master_username.clone()));
             let (identifier, master) = about.unwrap_or_default();
             let (password, secret) = self.manage_password(&identifier, &master)?;
-            self.with_instance(resource_id, |instance| instance.attributes.insert("MasterUserSecret".to_owned(), secret));
+            self.with_instance(resource_id, |instance| {
+                instance.attributes.insert("MasterUserSecret".to_owned(), secret)
+            });
             work.password = Some(password);
         }
         Ok(work)
@@ -141,11 +142,7 @@ fn refuse_storage(instance: &Instance, call: &Call) -> Result<(), ApiError> {
     Ok(())
 }
 
-fn wanted_version(
-    instance: &Instance,
-    call: &Call,
-    majors: &[u16],
-) -> Result<&'static EngineVersion, ApiError> {
+fn wanted_version(instance: &Instance, call: &Call, majors: &[u16]) -> Result<&'static EngineVersion, ApiError> {
     match call.str("EngineVersion") {
         None => Ok(instance.version),
         Some(text) => engine_versions::resolve(Some(text), majors),
@@ -241,6 +238,8 @@ fn differs(instance: &Instance, member: &str, value: &Value) -> bool {
     match member {
         "EngineVersion" => value.as_str() != Some(instance.version.text),
         "DBInstanceClass" => value.as_str() != Some(&instance.class),
-        _ => attributes::shown(member, value).is_none_or(|(shown, value)| instance.attributes.get(shown) != Some(&value)),
+        _ => {
+            attributes::shown(member, value).is_none_or(|(shown, value)| instance.attributes.get(shown) != Some(&value))
+        }
     }
 }

@@ -24,7 +24,8 @@ impl Shared {
         }
         instance.status = Status::Rebooting;
         let resource_id = instance.resource_id.clone();
-        let reply = state.instance(call.required("DBInstanceIdentifier")?).map(|found| self.instance_json(&state, found))?;
+        let reply =
+            state.instance(call.required("DBInstanceIdentifier")?).map(|found| self.instance_json(&state, found))?;
         drop(state);
         let (rds, id) = (self.clone(), resource_id.clone());
         self.spawn_job(&resource_id, "reboot", async move { rds.reboot_job(&id, with_failover).await });
@@ -41,7 +42,11 @@ impl Shared {
 
     /// Restart with the attached group. After a failover the standby goes on with what the server had before: a
     /// static parameter needs a reboot without failover.
-    pub(crate) async fn restart_server(self: &Arc<Self>, resource_id: &str, with_failover: bool) -> Result<(), JobFailed> {
+    pub(crate) async fn restart_server(
+        self: &Arc<Self>,
+        resource_id: &str,
+        with_failover: bool,
+    ) -> Result<(), JobFailed> {
         let cluster = self.cluster_of(resource_id)?;
         let identifier = self.with_instance(resource_id, |instance| instance.identifier.clone()).unwrap_or_default();
         self.tell_instance(&identifier, 4, "DB instance shutdown");

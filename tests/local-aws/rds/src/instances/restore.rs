@@ -32,7 +32,11 @@ impl Shared {
             false => None,
         };
         let (rds, id) = (self.clone(), resource_id.clone());
-        self.spawn_job(&resource_id, "restore", async move { rds.restore_job(&id, &backup, &snapshot_name, managed).await });
+        self.spawn_job(
+            &resource_id,
+            "restore",
+            async move { rds.restore_job(&id, &backup, &snapshot_name, managed).await },
+        );
         let state = self.state();
         let instance = state.instances.values().find(|instance| instance.resource_id == resource_id);
         one("DBInstance", instance.map_or(Value::Null, |instance| self.instance_json(&state, instance)))
@@ -46,7 +50,8 @@ impl Shared {
     ) -> Result<(NewInstance, Arc<KeptBackup>), local_aws_core::ApiError> {
         let group = {
             let state = self.state();
-            let snapshot = state.snapshots.get(snapshot_name).ok_or_else(|| errors::snapshot_not_found(snapshot_name))?;
+            let snapshot =
+                state.snapshots.get(snapshot_name).ok_or_else(|| errors::snapshot_not_found(snapshot_name))?;
             snapshot.version
         };
         let group = self.group_for(call, group)?;
@@ -81,7 +86,8 @@ impl Shared {
     }
 
     fn manage_restored(&self, resource_id: &str) -> Result<String, local_aws_core::ApiError> {
-        let about = self.with_instance(resource_id, |instance| (instance.identifier.clone(), instance.master_username.clone()));
+        let about =
+            self.with_instance(resource_id, |instance| (instance.identifier.clone(), instance.master_username.clone()));
         let (identifier, master) = about.ok_or_else(|| errors::instance_not_found(resource_id))?;
         let (password, secret) = self.manage_password(&identifier, &master)?;
         self.with_instance(resource_id, |instance| instance.attributes.insert("MasterUserSecret".to_owned(), secret));
@@ -99,7 +105,8 @@ impl Shared {
         let ((), recovered) = tokio::join!(self.pause(delays::RESTORING), work);
         let cluster = recovered?;
         if let Some(password) = managed_password {
-            let master = self.with_instance(resource_id, |instance| instance.master_username.clone()).unwrap_or_default();
+            let master =
+                self.with_instance(resource_id, |instance| instance.master_username.clone()).unwrap_or_default();
             roles::set_password(&cluster, &master, &password).await?;
         }
         self.put_in_service(resource_id, cluster);

@@ -158,7 +158,9 @@ fn fits(value: &str, data_type: &str, allowed: &str) -> bool {
             // The bounds may be negative, so the dash that parts them is the first one after a digit.
             let dash = allowed.char_indices().skip(1).find(|(_, letter)| *letter == '-').map(|(place, _)| place);
             let Some((least, most)) = dash.map(|place| (&allowed[..place], &allowed[place + 1..])) else { return true };
-            let inside = |bound: &str, is_inside: fn(f64, f64) -> bool| bound.parse().map_or(true, |bound| is_inside(number, bound));
+            let inside = |bound: &str, is_inside: fn(f64, f64) -> bool| {
+                bound.parse().map_or(true, |bound| is_inside(number, bound))
+            };
             inside(least, |number, least| number >= least) && inside(most, |number, most| number <= most)
         }),
         "list" => value.split(',').all(|item| allowed.split(',').any(|choice| choice == item.trim())),

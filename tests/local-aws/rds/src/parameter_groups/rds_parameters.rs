@@ -86,9 +86,26 @@ pub(super) fn own_parameters(major: u16) -> impl Iterator<Item = Parameter> {
         boolean("rds.force_ssl", Dynamic, force_tls, "Force SSL connections."),
         boolean("rds.adaptive_autovacuum", Dynamic, "1", "RDS parameter to enable/disable adaptive autovacuum."),
         boolean("rds.iam_auth_for_replication", Dynamic, "0", "Allow IAM authentication for replication connections."),
-        boolean("rds.restrict_password_commands", Static, "0", "restricts password-related commands to members of rds_password"),
-        integer("rds.log_retention_period", Dynamic, "4320", "1440-10080", "Amazon RDS will delete PostgreSQL log that are older than N minutes."),
-        integer("rds.rds_superuser_reserved_connections", Static, "2", "0-8388607", "Sets the number of connection slots reserved for rds_superusers."),
+        boolean(
+            "rds.restrict_password_commands",
+            Static,
+            "0",
+            "restricts password-related commands to members of rds_password",
+        ),
+        integer(
+            "rds.log_retention_period",
+            Dynamic,
+            "4320",
+            "1440-10080",
+            "Amazon RDS will delete PostgreSQL log that are older than N minutes.",
+        ),
+        integer(
+            "rds.rds_superuser_reserved_connections",
+            Static,
+            "2",
+            "0-8388607",
+            "Sets the number of connection slots reserved for rds_superusers.",
+        ),
     ]
     .into_iter()
 }

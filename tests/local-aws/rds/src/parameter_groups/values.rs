@@ -86,7 +86,9 @@ impl Shared {
 fn requested(call: &Call) -> Result<Vec<Requested<'_>>, ApiError> {
     let list = call.input.get("Parameters").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     if list.len() > MOST_PARAMETERS {
-        return Err(errors::value(format!("A maximum of {MOST_PARAMETERS} parameters can be modified in a single request.")));
+        return Err(errors::value(format!(
+            "A maximum of {MOST_PARAMETERS} parameters can be modified in a single request."
+        )));
     }
     list.iter()
         .map(|parameter| {
@@ -104,7 +106,8 @@ fn requested(call: &Call) -> Result<Vec<Requested<'_>>, ApiError> {
 /// A change that may be made, or why not.
 fn judged(catalog: &Catalog, requested: &Requested<'_>) -> Result<Change, ApiError> {
     let mut change = judged_reset(catalog, requested)?;
-    let value = requested.value.ok_or_else(|| errors::combination("Parameters must contain the member ParameterValue."))?;
+    let value =
+        requested.value.ok_or_else(|| errors::combination("Parameters must contain the member ParameterValue."))?;
     catalog.parameter(requested.name)?.refuse_value(value)?;
     change.value = Some(UserValue { value: value.to_owned(), apply_method: requested.apply_method.to_owned() });
     Ok(change)

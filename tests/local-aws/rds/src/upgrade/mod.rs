@@ -28,7 +28,8 @@ impl Shared {
         target: &'static EngineVersion,
         group: Option<&str>,
     ) -> Result<(), JobFailed> {
-        let about = self.with_instance(resource_id, |instance| (instance.version, instance.number("BackupRetentionPeriod")));
+        let about =
+            self.with_instance(resource_id, |instance| (instance.version, instance.number("BackupRetentionPeriod")));
         let Some((from, retention)) = about else { return Ok(()) };
         if retention > 0 {
             self.back_up(resource_id, identifier).await;
@@ -50,7 +51,11 @@ impl Shared {
     }
 
     /// The server stays the installed one of its major; it restarts, as it would.
-    async fn upgrade_minor(self: &Arc<Self>, resource_id: &str, target: &'static EngineVersion) -> Result<(), JobFailed> {
+    async fn upgrade_minor(
+        self: &Arc<Self>,
+        resource_id: &str,
+        target: &'static EngineVersion,
+    ) -> Result<(), JobFailed> {
         self.restart_server(resource_id, false).await?;
         self.pause(delays::UPGRADING).await;
         self.with_instance(resource_id, |instance| instance.version = target);
@@ -143,7 +148,8 @@ impl Shared {
         let written_at = self.now();
         let stamp = (written_at * 1000.0) as i64;
         self.with_instance(resource_id, |instance| {
-            let stamped = logs.into_iter().map(|(name, text)| StoredLog { name: format!("{name}.{stamp}"), text, written_at });
+            let stamped =
+                logs.into_iter().map(|(name, text)| StoredLog { name: format!("{name}.{stamp}"), text, written_at });
             instance.logs.extend(stamped);
         });
     }

@@ -7,10 +7,12 @@ use super::report::Findings;
 use crate::parameter_groups::Catalog;
 
 const PREPARED_TRANSACTIONS: &str = "SELECT gid FROM pg_catalog.pg_prepared_xacts";
-const LOGICAL_SLOTS: &str = "SELECT slot_name::text FROM pg_catalog.pg_replication_slots WHERE slot_type = 'logical' ORDER BY 1";
+const LOGICAL_SLOTS: &str =
+    "SELECT slot_name::text FROM pg_catalog.pg_replication_slots WHERE slot_type = 'logical' ORDER BY 1";
 const RESERVED_ROLES: &str = "SELECT rolname::text FROM pg_catalog.pg_roles WHERE rolname ~ '^pg_' AND oid >= 16384";
 const INVALID_DATABASES: &str = "SELECT datname::text FROM pg_catalog.pg_database WHERE datconnlimit = -2 ORDER BY 1";
-const DATABASES: &str = "SELECT datname::text FROM pg_catalog.pg_database WHERE datallowconn AND datconnlimit <> -2 ORDER BY 1";
+const DATABASES: &str =
+    "SELECT datname::text FROM pg_catalog.pg_database WHERE datallowconn AND datconnlimit <> -2 ORDER BY 1";
 const EXTENSIONS: &str = "SELECT extname::text FROM pg_catalog.pg_extension ORDER BY 1";
 const REG_COLUMNS: &str = "SELECT n.nspname || '.' || c.relname || '.' || a.attname
     FROM pg_catalog.pg_class c, pg_catalog.pg_namespace n, pg_catalog.pg_attribute a
@@ -36,7 +38,8 @@ pub(super) async fn look(cluster: &Cluster, target: &Catalog) -> Result<Findings
         findings.instance.push(text.to_owned());
     }
     if cluster.major() < FIRST_MAJOR_THAT_KEEPS_SLOTS && !texts(&admin, LOGICAL_SLOTS).await?.is_empty() {
-        let text = "There are one or more logical replication slots. Please drop all logical replication slots and try again.";
+        let text =
+            "There are one or more logical replication slots. Please drop all logical replication slots and try again.";
         findings.instance.push(text.to_owned());
     }
     if !texts(&admin, RESERVED_ROLES).await?.is_empty() {
@@ -45,7 +48,9 @@ pub(super) async fn look(cluster: &Cluster, target: &Catalog) -> Result<Findings
     }
     let invalid = texts(&admin, INVALID_DATABASES).await?;
     if !invalid.is_empty() {
-        findings.instance.push(format!("There are invalid databases: {}. Drop all invalid databases.", listed(&invalid)));
+        findings
+            .instance
+            .push(format!("There are invalid databases: {}. Drop all invalid databases.", listed(&invalid)));
     }
     for database in texts(&admin, DATABASES).await? {
         let issues = look_into(&cluster.admin(&database).await?, target).await?;
@@ -59,7 +64,9 @@ pub(super) async fn look(cluster: &Cluster, target: &Catalog) -> Result<Findings
 async fn look_into(client: &Client, target: &Catalog) -> Result<Vec<String>, Error> {
     let mut issues = Vec::new();
     if !texts(client, REG_COLUMNS).await?.is_empty() {
-        issues.push("The [\"reg*\"] data types are used in user tables. Remove all usage of these data types.".to_owned());
+        issues.push(
+            "The [\"reg*\"] data types are used in user tables. Remove all usage of these data types.".to_owned(),
+        );
     }
     let extensions = texts(client, EXTENSIONS).await?;
     let unsupported: Vec<String> = extensions.into_iter().filter(|name| !target.extensions.contains(name)).collect();
@@ -71,7 +78,10 @@ async fn look_into(client: &Client, target: &Catalog) -> Result<Vec<String>, Err
         ));
     }
     if !texts(client, ACTIVITY_VIEWS).await?.is_empty() {
-        issues.push("The database has views or materialized views that depend on 'pg_stat_activity'. Drop the views.".to_owned());
+        issues.push(
+            "The database has views or materialized views that depend on 'pg_stat_activity'. Drop the views."
+                .to_owned(),
+        );
     }
     Ok(issues)
 }

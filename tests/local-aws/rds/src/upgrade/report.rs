@@ -21,7 +21,9 @@ impl Findings {
 /// The log in the guide's shape; `None` if nothing stands in the way. `now` in epoch seconds.
 pub(super) fn render(findings: &Findings, from: &str, target: &str, now: f64) -> Option<String> {
     findings.all().next()?;
-    let format = format_description!("[weekday repr:short] [month repr:short] [day padding:none] [hour]:[minute]:[second] [year]");
+    let format = format_description!(
+        "[weekday repr:short] [month repr:short] [day padding:none] [hour]:[minute]:[second] [year]"
+    );
     let moment = OffsetDateTime::from_unix_timestamp(now as i64).ok().and_then(|moment| moment.format(format).ok());
     let mut lines = vec![
         "------------------------------------------------------------------------".to_owned(),
@@ -35,7 +37,9 @@ pub(super) fn render(findings: &Findings, from: &str, target: &str, now: f64) ->
     ];
     lines.extend(findings.instance.iter().map(|issue| format!("* {issue}")));
     for (database, issues) in &findings.databases {
-        lines.push(format!("* The following issues in the database '{database}' need to be corrected before upgrading:"));
+        lines.push(format!(
+            "* The following issues in the database '{database}' need to be corrected before upgrading:"
+        ));
         lines.extend(issues.iter().map(|issue| format!("** {issue}")));
     }
     Some(lines.join("\n") + "\n")

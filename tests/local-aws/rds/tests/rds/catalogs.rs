@@ -8,13 +8,17 @@ use crate::region::Region;
 async fn upgrade_paths_are_told_by_version() {
     let region = Region::new();
 
-    let versions = region.call("DescribeDBEngineVersions", json!({ "Engine": "postgres", "EngineVersion": "13.7" })).await;
+    let versions =
+        region.call("DescribeDBEngineVersions", json!({ "Engine": "postgres", "EngineVersion": "13.7" })).await;
     let default = region.call("DescribeDBEngineVersions", json!({ "Engine": "postgres", "DefaultOnly": true })).await;
     let family = json!({ "Engine": "postgres", "DBParameterGroupFamily": "postgres18" });
     let family = region.call("DescribeDBEngineVersions", family).await;
 
     let version = &versions["DBEngineVersions"][0];
-    assert_eq!((&version["DBParameterGroupFamily"], &version["MajorEngineVersion"]), (&json!("postgres13"), &json!("13")));
+    assert_eq!(
+        (&version["DBParameterGroupFamily"], &version["MajorEngineVersion"]),
+        (&json!("postgres13"), &json!("13"))
+    );
     let majors: Vec<_> = version["ValidUpgradeTarget"]
         .as_array()
         .unwrap()

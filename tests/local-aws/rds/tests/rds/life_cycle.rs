@@ -72,7 +72,8 @@ async fn a_deleted_instance_leaves_a_final_snapshot_that_can_be_restored() {
     region.create("old", "15", json!({ "DeletionProtection": true })).await;
     region.master("old").await.batch_execute("CREATE TABLE kept (id int)").await.unwrap();
 
-    let protected = region.refusal("DeleteDBInstance", json!({ "DBInstanceIdentifier": "old", "SkipFinalSnapshot": true })).await;
+    let protected =
+        region.refusal("DeleteDBInstance", json!({ "DBInstanceIdentifier": "old", "SkipFinalSnapshot": true })).await;
     region.call("ModifyDBInstance", json!({ "DBInstanceIdentifier": "old", "DeletionProtection": false })).await;
     let unnamed = region.refusal("DeleteDBInstance", json!({ "DBInstanceIdentifier": "old" })).await;
     let input = json!({ "DBInstanceIdentifier": "old", "FinalDBSnapshotIdentifier": "last" });
@@ -82,7 +83,10 @@ async fn a_deleted_instance_leaves_a_final_snapshot_that_can_be_restored() {
     region.call("RestoreDBInstanceFromDBSnapshot", input).await;
     region.available("new").await;
 
-    assert_eq!((protected.code.as_str(), unnamed.code.as_str()), ("InvalidParameterCombination", "InvalidParameterCombination"));
+    assert_eq!(
+        (protected.code.as_str(), unnamed.code.as_str()),
+        ("InvalidParameterCombination", "InvalidParameterCombination")
+    );
     assert_eq!(deleting["DBInstance"]["DBInstanceStatus"], "deleting");
     assert_eq!(region.hosts.get("old.cpgleaplocal.eu-west-1.rds.amazonaws.com"), None);
     assert_eq!(text(&region.master("new").await, "SELECT count(*) FROM kept").await, "0");
@@ -100,7 +104,9 @@ async fn what_waits_for_the_window_is_carried_out_by_the_next_immediate_change()
 
     region.call("ModifyDBInstance", modify(json!({ "MultiAZ": true, "CopyTagsToSnapshot": true }))).await;
     let queued = region.instance("db").await;
-    region.call("ModifyDBInstance", modify(json!({ "DBInstanceClass": "db.t3.small", "ApplyImmediately": true }))).await;
+    region
+        .call("ModifyDBInstance", modify(json!({ "DBInstanceClass": "db.t3.small", "ApplyImmediately": true })))
+        .await;
     let applied = region.settled("db").await;
 
     assert_eq!(queued["PendingModifiedValues"], json!({ "MultiAZ": true }));
@@ -132,11 +138,15 @@ async fn a_reboot_is_refused_while_another_is_under_way_and_ends_connections() {
 
     let rebooting = region.call("RebootDBInstance", json!({ "DBInstanceIdentifier": "db" })).await;
     let refused = region.refusal("RebootDBInstance", json!({ "DBInstanceIdentifier": "db" })).await;
-    let failover = region.refusal("RebootDBInstance", json!({ "DBInstanceIdentifier": "db", "ForceFailover": true })).await;
+    let failover =
+        region.refusal("RebootDBInstance", json!({ "DBInstanceIdentifier": "db", "ForceFailover": true })).await;
     region.available("db").await;
 
     assert_eq!(rebooting["DBInstance"]["DBInstanceStatus"], "rebooting");
-    assert_eq!((refused.code.as_str(), failover.code.as_str()), ("InvalidDBInstanceState", "InvalidParameterCombination"));
+    assert_eq!(
+        (refused.code.as_str(), failover.code.as_str()),
+        ("InvalidDBInstanceState", "InvalidParameterCombination")
+    );
     assert!(master.simple_query("SELECT 1").await.is_err());
     region.master("db").await;
 }

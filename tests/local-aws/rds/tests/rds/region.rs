@@ -34,7 +34,15 @@ impl Region {
         let (hosts, bus, port) = (Hosts::default(), EventBus::default(), free_port().unwrap());
         let events = bus.subscribe();
         let clock = Clock::new(SCALE);
-        let rds = Rds::new(Surroundings { clock, hosts: hosts.clone(), events: bus, servers, authority, port, secrets: None });
+        let rds = Rds::new(Surroundings {
+            clock,
+            hosts: hosts.clone(),
+            events: bus,
+            servers,
+            authority,
+            port,
+            secrets: None,
+        });
         Self { rds, hosts, port, events, ca }
     }
 

@@ -9,8 +9,12 @@ async fn a_master_user_is_what_rds_makes_of_it(version: &str) {
     region.create("db", version, json!({})).await;
     let master = region.master("db").await;
 
-    let query = "SELECT string_agg(concat_ws(' ', datname, pg_get_userbyid(datdba)), ', ' ORDER BY datname) FROM pg_database";
-    assert_eq!(text(&master, query).await, "app boss, postgres boss, rdsadmin rdsadmin, template0 rdsadmin, template1 boss");
+    let query =
+        "SELECT string_agg(concat_ws(' ', datname, pg_get_userbyid(datdba)), ', ' ORDER BY datname) FROM pg_database";
+    assert_eq!(
+        text(&master, query).await,
+        "app boss, postgres boss, rdsadmin rdsadmin, template0 rdsadmin, template1 boss"
+    );
     let query = "SELECT concat_ws(' ', rolsuper, rolcreaterole, rolcreatedb) FROM pg_roles WHERE rolname = 'boss'";
     assert_eq!(text(&master, query).await, "f t t");
     let closed = region.try_connect("db", "boss", "rdsadmin").await.unwrap_err();
@@ -30,7 +34,10 @@ async fn a_master_user_of_18_is_what_rds_makes_of_it() {
     // From 15 on the right to set it can be granted.
     let region = Region::new();
     region.create("db", "18", json!({})).await;
-    region.master("db").await.batch_execute("SET session_replication_role = replica").await.unwrap();
+    let master = region.master("db").await;
+    master.batch_execute("SET session_replication_role = replica").await.unwrap();
+    master.batch_execute("CREATE ROLE other; GRANT rds_superuser TO other").await.unwrap();
+    master.batch_execute("GRANT SET ON PARAMETER session_replication_role TO other").await.unwrap();
 }
 
 async fn granting_rds_replication_lets_a_login_replicate(version: &str) {

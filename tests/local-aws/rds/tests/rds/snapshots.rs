@@ -10,7 +10,8 @@ use crate::region::{PASSWORD, Region, text, wait_until};
 #[tokio::test]
 async fn a_snapshot_under_writes_restores_to_a_consistent_copy_with_roles_and_slots() {
     let region = Region::new();
-    let group = json!({ "DBParameterGroupName": "logical", "DBParameterGroupFamily": "postgres13", "Description": "d" });
+    let group =
+        json!({ "DBParameterGroupName": "logical", "DBParameterGroupFamily": "postgres13", "Description": "d" });
     region.call("CreateDBParameterGroup", group).await;
     let logical = json!({ "DBParameterGroupName": "logical", "Parameters": [
         { "ParameterName": "rds.logical_replication", "ParameterValue": "1", "ApplyMethod": "pending-reboot" }] });
@@ -20,7 +21,10 @@ async fn a_snapshot_under_writes_restores_to_a_consistent_copy_with_roles_and_sl
     region.create("source", "13", settings).await;
     let master = region.master("source").await;
     master.batch_execute("CREATE TABLE written (id bigint PRIMARY KEY)").await.unwrap();
-    master.batch_execute(&format!("CREATE ROLE app LOGIN PASSWORD '{PASSWORD}'; GRANT ALL ON written TO app")).await.unwrap();
+    master
+        .batch_execute(&format!("CREATE ROLE app LOGIN PASSWORD '{PASSWORD}'; GRANT ALL ON written TO app"))
+        .await
+        .unwrap();
     master.batch_execute("SELECT pg_create_logical_replication_slot('dms', 'test_decoding')").await.unwrap();
     let stop = Arc::new(AtomicBool::new(false));
     let acknowledged = Arc::new(AtomicI64::new(0));
@@ -31,7 +35,8 @@ async fn a_snapshot_under_writes_restores_to_a_consistent_copy_with_roles_and_sl
     let before = acknowledged.load(Ordering::Acquire);
     let snapshot = region.snapshot("source", "copy-me").await;
     let after = acknowledged.load(Ordering::Acquire);
-    let input = json!({ "DBInstanceIdentifier": "copy", "DBSnapshotIdentifier": "copy-me", "DBParameterGroupName": "logical" });
+    let input =
+        json!({ "DBInstanceIdentifier": "copy", "DBSnapshotIdentifier": "copy-me", "DBParameterGroupName": "logical" });
     region.call("RestoreDBInstanceFromDBSnapshot", input).await;
     let copy = region.available("copy").await;
     stop.store(true, Ordering::Release);
@@ -42,11 +47,17 @@ async fn a_snapshot_under_writes_restores_to_a_consistent_copy_with_roles_and_sl
     let last: i64 = text(&app, "SELECT max(id) FROM written").await.parse().unwrap();
     assert!(rows == last && rows >= before && rows <= after + 1, "{before} <= {rows} <= {after}, last {last}");
     assert_eq!(text(&app, "SELECT slot_name FROM pg_replication_slots").await, "dms", "the slot comes along");
-    assert_eq!(text(&app, "SHOW wal_level").await, "logical", "a group given to the restore is read by the first start");
+    assert_eq!(
+        text(&app, "SHOW wal_level").await,
+        "logical",
+        "a group given to the restore is read by the first start"
+    );
     assert_eq!(snapshot["TagList"], json!([{ "Key": "team", "Value": "shop" }]));
     assert_eq!(copy["TagList"], snapshot["TagList"], "without tags of its own it takes the snapshot's");
     assert_eq!(copy["EngineVersion"], "13.23");
-    for (member, dropped) in [("DeletionProtection", json!(false)), ("MultiAZ", json!(false)), ("MonitoringInterval", json!(0))] {
+    for (member, dropped) in
+        [("DeletionProtection", json!(false)), ("MultiAZ", json!(false)), ("MonitoringInterval", json!(0))]
+    {
         assert_eq!(copy[member], dropped, "{member} is not carried");
     }
     assert_ne!(copy["DbiResourceId"], region.instance("source").await["DbiResourceId"]);
@@ -75,7 +86,8 @@ async fn snapshots_are_listed_by_instance_and_deleted() {
     let again = json!({ "DBInstanceIdentifier": "db", "DBSnapshotIdentifier": "first" });
     let again = region.try_call("CreateDBSnapshot", again).await;
 
-    let listed = region.call("DescribeDBSnapshots", json!({ "DBInstanceIdentifier": "db", "SnapshotType": "manual" })).await;
+    let listed =
+        region.call("DescribeDBSnapshots", json!({ "DBInstanceIdentifier": "db", "SnapshotType": "manual" })).await;
     let deleted = region.call("DeleteDBSnapshot", json!({ "DBSnapshotIdentifier": "first" })).await;
     let gone = region.refusal("DescribeDBSnapshots", json!({ "DBSnapshotIdentifier": "first" })).await;
     let restore = json!({ "DBInstanceIdentifier": "x", "DBSnapshotIdentifier": "first" });

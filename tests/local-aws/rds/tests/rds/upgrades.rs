@@ -33,8 +33,11 @@ async fn data_roles_and_passwords_survive(from: &str, to: &str, to_version: &str
     assert_eq!(newest, "t", "predefined roles of the new major reach the master user");
     let published = region.published("db").join(" ");
     assert!(published.ends_with("0264 0265 0266 0267 0268 0269"), "{published}");
-    let logs = region.call("DescribeDBLogFiles", json!({ "DBInstanceIdentifier": "db", "FilenameContains": "pg_upgrade" })).await;
-    let names: Vec<_> = logs["DescribeDBLogFiles"].as_array().unwrap().iter().map(|log| log["LogFileName"].to_string()).collect();
+    let logs = region
+        .call("DescribeDBLogFiles", json!({ "DBInstanceIdentifier": "db", "FilenameContains": "pg_upgrade" }))
+        .await;
+    let names: Vec<_> =
+        logs["DescribeDBLogFiles"].as_array().unwrap().iter().map(|log| log["LogFileName"].to_string()).collect();
     assert!(names.iter().any(|name| name.contains("pg_upgrade_internal.log")), "{names:?}");
 }
 
@@ -49,7 +52,8 @@ async fn data_roles_and_passwords_survive_an_upgrade_from_16_to_17() {
 }
 
 async fn log_of(region: &Region, id: &str, part: &str) -> String {
-    let files = region.call("DescribeDBLogFiles", json!({ "DBInstanceIdentifier": id, "FilenameContains": part })).await;
+    let files =
+        region.call("DescribeDBLogFiles", json!({ "DBInstanceIdentifier": id, "FilenameContains": part })).await;
     let name = files["DescribeDBLogFiles"][0]["LogFileName"].clone();
     let input = json!({ "DBInstanceIdentifier": id, "LogFileName": name, "Marker": "0" });
     region.call("DownloadDBLogFilePortion", input).await["LogFileData"].as_str().unwrap().to_owned()
@@ -58,7 +62,8 @@ async fn log_of(region: &Region, id: &str, part: &str) -> String {
 #[tokio::test]
 async fn a_logical_slot_blocks_the_upgrade_until_it_is_dropped() {
     let mut region = Region::new();
-    let group = json!({ "DBParameterGroupName": "logical", "DBParameterGroupFamily": "postgres13", "Description": "d" });
+    let group =
+        json!({ "DBParameterGroupName": "logical", "DBParameterGroupFamily": "postgres13", "Description": "d" });
     region.call("CreateDBParameterGroup", group).await;
     let logical = json!({ "DBParameterGroupName": "logical", "Parameters": [
         { "ParameterName": "rds.logical_replication", "ParameterValue": "1", "ApplyMethod": "pending-reboot" }] });
@@ -77,19 +82,32 @@ async fn a_logical_slot_blocks_the_upgrade_until_it_is_dropped() {
     let blocked = region.settled("db").await;
 
     assert!(custom.message.contains("is custom"), "{custom}");
-    assert!(wrong_family.message.contains("Please use a Parameter Group with DBParameterGroupFamily postgres18"), "{wrong_family}");
-    assert_eq!((&blocked["EngineVersion"], &blocked["DBParameterGroups"][0]["DBParameterGroupName"]), (&json!("13.23"), &json!("logical")));
+    assert!(
+        wrong_family.message.contains("Please use a Parameter Group with DBParameterGroupFamily postgres18"),
+        "{wrong_family}"
+    );
+    assert_eq!(
+        (&blocked["EngineVersion"], &blocked["DBParameterGroups"][0]["DBParameterGroupName"]),
+        (&json!("13.23"), &json!("logical"))
+    );
     assert_eq!(text(&master, "SELECT count(*) FROM pg_replication_slots").await, "1", "it was not even interrupted");
     let published = region.published("db").join(" ");
     assert!(published.ends_with("0264 0265 0158 0270"), "{published}");
     let report = log_of(&region, "db", "pg_upgrade_precheck.log").await;
-    assert!(report.contains("could not be upgraded from 13.23 to 18.6") && report.contains("drop all logical replication slots"), "{report}");
+    assert!(
+        report.contains("could not be upgraded from 13.23 to 18.6")
+            && report.contains("drop all logical replication slots"),
+        "{report}"
+    );
 
     master.batch_execute("SELECT pg_drop_replication_slot('dms')").await.unwrap();
     region.call("ModifyDBInstance", asked).await;
     let is_upgraded = |db: &Value| db["EngineVersion"] == "18.6" && db["DBInstanceStatus"] == "available";
     let upgraded = region.wait_for_instance("db", "upgraded", is_upgraded).await;
-    assert_eq!(upgraded["DBParameterGroups"][0], json!({ "DBParameterGroupName": "default.postgres18", "ParameterApplyStatus": "in-sync" }));
+    assert_eq!(
+        upgraded["DBParameterGroups"][0],
+        json!({ "DBParameterGroupName": "default.postgres18", "ParameterApplyStatus": "in-sync" })
+    );
     assert_eq!(region.show("db", "wal_level").await, "replica");
 }
 
@@ -98,7 +116,10 @@ async fn what_else_stands_in_the_way_is_named_by_database() {
     let region = Region::new();
     region.create("db", "15.19", json!({})).await;
     let master = region.master("db").await;
-    master.batch_execute("CREATE TABLE t (code regproc); CREATE VIEW v AS SELECT pid FROM pg_stat_activity").await.unwrap();
+    master
+        .batch_execute("CREATE TABLE t (code regproc); CREATE VIEW v AS SELECT pid FROM pg_stat_activity")
+        .await
+        .unwrap();
     region.rds.plan("db", PlannedFault::FailPrecheck("The moon is full.".to_owned())).await.unwrap();
 
     region.call("ModifyDBInstance", upgrade("db", "18.6")).await;
@@ -122,7 +143,7 @@ async fn an_upgrade_that_pg_upgrade_refuses_is_rolled_back() {
     let region = Region::new();
     region.create("db", "17.11", json!({})).await;
     let admin = region.admin("db").await;
-    // RDS's own checks do not see this, pg_upgrade does: a superuser that is not the first.
+    // RDS's own checks do not see this, pg_upgrade does.
     admin.batch_execute("UPDATE pg_database SET datallowconn = true WHERE datname = 'template0'").await.unwrap();
     let master = region.master("db").await;
     master.batch_execute("CREATE TABLE kept (id int)").await.unwrap();
@@ -147,10 +168,18 @@ async fn paths_that_rds_does_not_know_are_refused() {
 
     let too_far = region.refusal("ModifyDBInstance", upgrade("db", "18.6")).await;
     let without_flag = region.refusal("ModifyDBInstance", without_flag).await;
-    region.call("ModifyDBInstance", json!({ "DBInstanceIdentifier": "db", "EngineVersion": "13.23", "ApplyImmediately": true })).await;
+    region
+        .call(
+            "ModifyDBInstance",
+            json!({ "DBInstanceIdentifier": "db", "EngineVersion": "13.23", "ApplyImmediately": true }),
+        )
+        .await;
     let minor = region.wait_for_instance("db", "13.23", |db| db["EngineVersion"] == "13.23").await;
 
-    assert_eq!((too_far.code.as_str(), too_far.message.as_str()), ("InvalidParameterCombination", "Cannot upgrade postgres from 13.7 to 18.6"));
+    assert_eq!(
+        (too_far.code.as_str(), too_far.message.as_str()),
+        ("InvalidParameterCombination", "Cannot upgrade postgres from 13.7 to 18.6")
+    );
     assert!(without_flag.message.contains("AllowMajorVersionUpgrade flag must be present"), "{without_flag}");
     assert_eq!(minor["DBParameterGroups"][0]["DBParameterGroupName"], "default.postgres13");
 }
