@@ -13,7 +13,7 @@ use pgleap_step_kit::chores::work_off;
 use pgleap_step_kit::prelude::*;
 
 /// The stages of `vacuumdb --analyze-in-stages`, table by table.
-const PLAN: &str = include_str!("plan.sql");
+pub const PLAN: &str = include_str!("plan.sql");
 
 /// Workers at a time: reading is bound by the disk before it is by processors.
 const WORKERS: i64 = 3;

@@ -91,12 +91,9 @@ BEGIN
     END LOOP;
 END $$;
 
--- pg_get_constraintdef leaves out the storage parameters of the index; where they belong depends on the constraint.
+-- pg_get_constraintdef leaves out the storage parameters of a unique constraint's index, but not of an exclusion's.
 CREATE OR REPLACE FUNCTION pgleap.with_options(definition text, kind "char", options text[]) RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT CASE
-        WHEN options IS NULL THEN definition
-        WHEN kind = 'u' THEN regexp_replace(definition, '( DEFERRABLE.*)?$', format(' WITH (%s)\1', array_to_string(options, ', ')))
-        ELSE regexp_replace(definition, '( WHERE .*| DEFERRABLE.*)?$', format(' WITH (%s)\1', array_to_string(options, ', ')))
-    END
+    SELECT CASE WHEN options IS NULL OR kind <> 'u' THEN definition
+                ELSE regexp_replace(definition, '( DEFERRABLE.*)?$', format(' WITH (%s)\1', array_to_string(options, ', '))) END
 $$;
