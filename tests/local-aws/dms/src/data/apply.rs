@@ -171,13 +171,13 @@ impl Applier {
                     plan: (Vec::new(), Vec::new()),
                     problem: Some(Problem::Data(reason)),
                 }),
-                Plan::Write { operation, mut assignments, place, lobs } => {
+                Plan::Write { operation, assignments, place, lobs } => {
                     let mut problem = None;
                     let mut second = None;
                     if let Some(work) = lobs {
                         match found.next().expect("one answer for each look-up") {
                             Ok(values) => {
-                                second = self.place_lobs(table, &work, values, &mut assignments)?;
+                                second = self.second_statement(table, &work, values)?;
                             }
                             Err(refused) => problem = Some(refused),
                         }
@@ -198,34 +198,30 @@ impl Applier {
         Ok(works)
     }
 
-    /// In full mode the values make a second statement, in limited mode they go with the row.
-    fn place_lobs(
+    /// The second statement, with what limited mode leaves of the values. A row that is gone has none.
+    fn second_statement(
         &self,
         table: &Table,
         work: &LobWork,
         values: Option<Vec<Option<String>>>,
-        assignments: &mut Vec<Assignment>,
     ) -> Result<Option<Statement>, ApplyFailure> {
-        match table.lob_mode {
-            LobMode::Full => Ok(values.map(|values| write_lobs(table, work, values))),
-            LobMode::NotCarried => Ok(None),
-            LobMode::Limited(kilobytes) => {
-                let values = values.unwrap_or_else(|| vec![None; work.columns.len()]);
-                for (column, value) in work.columns.iter().zip(values) {
-                    let cut =
-                        value.as_deref().and_then(|whole| limited_value(&table.columns[*column], whole, kilobytes));
-                    if cut.is_some() && self.fails_on_lob_truncation {
-                        return Err(ApplyFailure::Stop(format!(
-                            "LOB value of column '{}' in table '{}'.'{}' is truncated and FailTasksOnLobTruncation \
-                             is set",
-                            table.columns[*column].name, table.schema, table.name
-                        )));
-                    }
-                    assignments.push(Assignment { column: *column, value: cut.or(value) });
+        let Some(mut values) = values else { return Ok(None) };
+        if let LobMode::Limited(kilobytes) = table.lob_mode {
+            for (column, value) in work.columns.iter().zip(&mut values) {
+                let column = &table.columns[*column];
+                let Some(cut) = value.as_deref().and_then(|whole| limited_value(column, whole, kilobytes)) else {
+                    continue;
+                };
+                if self.fails_on_lob_truncation {
+                    return Err(ApplyFailure::Stop(format!(
+                        "LOB value of column '{}' in table '{}'.'{}' is truncated and FailTasksOnLobTruncation is set",
+                        column.name, table.schema, table.name
+                    )));
                 }
-                Ok(None)
+                *value = Some(cut);
             }
         }
+        Ok(Some(write_lobs(table, work, values)))
     }
 
     /// Read large values from the source, all look-ups at once. A row that is gone gives none.

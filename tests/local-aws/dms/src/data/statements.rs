@@ -117,7 +117,7 @@ fn new_values(table: &Table, new: &Tuple, is_insert: bool) -> Result<(Vec<Assign
             Datum::Text(_) if column.is_lob() && table.lob_mode == LobMode::NotCarried => {}
             Datum::Text(_) if column.is_lob() => {
                 lobs.push(position);
-                if is_insert && table.lob_mode == LobMode::Full {
+                if is_insert {
                     assignments.push(Assignment { column: position, value: None });
                 }
             }

@@ -286,7 +286,7 @@ mod tests {
 
         assert_eq!(without_xids(13), without_xids(18));
         assert_eq!(without_xids(15), without_xids(18));
-        assert_eq!(without_xids(18).len(), 19);
+        assert_eq!(without_xids(18).len(), 20);
     }
 
     #[test]

@@ -1,0 +1,20 @@
+//! The control plane: records, their states, and what DMS refuses.
+
+mod errors;
+mod filters;
+mod identifiers;
+mod records;
+mod service;
+
+mod certificates;
+mod connections;
+mod endpoints;
+mod events;
+mod instances;
+mod subnet_groups;
+mod table_statistics;
+mod tags;
+mod task_runs;
+mod tasks;
+
+pub use service::{Dms, DmsSettings};
