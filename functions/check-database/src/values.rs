@@ -38,35 +38,63 @@ struct Table {
 
 pub(crate) async fn check(session: &Session, asked: &Asked) -> Result<Vec<Finding>, PgError> {
     let deadline = Instant::now() + BUDGET;
-    let mut findings = Vec::new();
-    let mut unread = Vec::new();
+    let mut seen = Seen::default();
     let mut from = (-1_i64, 0_u32);
     loop {
         let (tables, next) = batch(session, asked, from).await?;
-        for table in tables.values() {
+        for table in tables.values().filter(|table| !table.columns.is_empty()) {
             match offending(session, table, deadline).await {
-                Ok(columns) => findings.extend(columns.into_iter().map(|(column, test)| finding(&table.name, column, test))),
-                Err(error) if error.kind == PgErrorKind::Busy => unread.push(table.name.clone()),
+                Ok(Some(columns)) => columns.into_iter().for_each(|(column, test)| seen.offender(&table.name, column, test)),
+                Ok(None) => seen.unread(&table.name),
+                Err(error) if error.kind == PgErrorKind::Busy => seen.unread(&table.name),
                 Err(error) => return Err(error),
             }
         }
         match next {
             Some(next) => from = next,
-            None => break,
+            None => return Ok(seen.findings()),
         }
     }
-    if findings.len() > NAMED {
-        let more = findings.len() - NAMED;
-        findings.truncate(NAMED);
-        findings.push(Finding::blocker(ID, format!("and {more} more columns with such values"), ""));
+}
+
+/// What was seen so far: the first offenders by name, the rest as a count.
+#[derive(Default)]
+struct Seen {
+    findings: Vec<Finding>,
+    more: usize,
+    unread: Vec<String>,
+    unread_more: usize,
+}
+
+impl Seen {
+    fn offender(&mut self, table: &str, column: &str, test: ValueTest) {
+        if self.findings.len() < NAMED {
+            self.findings.push(finding(table, column, test));
+        } else {
+            self.more += 1;
+        }
     }
-    if !unread.is_empty() {
-        let first = unread.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
-        let found = format!("values of {} table(s) could not be read in time: {first}, ..", unread.len());
-        let remedy = "make sure that they hold no infinite dates, no numeric of more than 28 digits, no NaN, no varchar over 8,000 characters";
-        findings.push(Finding::warning(UNREAD, found, remedy));
+
+    fn unread(&mut self, table: &str) {
+        if self.unread.len() < 5 {
+            self.unread.push(table.to_owned());
+        } else {
+            self.unread_more += 1;
+        }
     }
-    Ok(findings)
+
+    fn findings(mut self) -> Vec<Finding> {
+        if self.more > 0 {
+            self.findings.push(Finding::blocker(ID, format!("and {} more columns with such values", self.more), ""));
+        }
+        if !self.unread.is_empty() {
+            let all = self.unread.len() + self.unread_more;
+            let found = format!("values of {all} table(s) could not be read in time, among them {}", self.unread.join(", "));
+            let remedy = "make sure that they hold no infinite dates, no numeric of more than 28 digits, no NaN, no varchar over 8,000 characters";
+            self.findings.push(Finding::warning(UNREAD, found, remedy));
+        }
+        self.findings
+    }
 }
 
 /// The next tables, and where to go on. A batch may end within a table: that table is left to the next one.
@@ -101,24 +129,25 @@ async fn batch(
     Ok((tables, next))
 }
 
-/// Columns of one table that hold a value which does not travel, by one scan. Not begun, or stopped, at the deadline.
+/// Columns of one table that hold a value which does not travel, by one scan; `None` if the time is over.
 async fn offending<'a>(
     session: &Session,
     table: &'a Table,
     deadline: Instant,
-) -> Result<Vec<(&'a str, ValueTest)>, PgError> {
-    if table.columns.is_empty() {
-        return Ok(Vec::new());
+) -> Result<Option<Vec<(&'a str, ValueTest)>>, PgError> {
+    let left = deadline.saturating_duration_since(Instant::now()).as_millis();
+    if left == 0 {
+        return Ok(None);
     }
-    let left = deadline.saturating_duration_since(Instant::now()).as_millis().max(1);
     let doing = format!("read values of {}", table.name);
     session.run(&doing, &format!("SET statement_timeout = {left}")).await?;
-    let tests: Vec<_> = table.columns.iter().map(|(column, test)| format!("coalesce(bool_or({}), false)", condition(column, *test))).collect();
+    let tests: Vec<_> =
+        table.columns.iter().map(|(column, test)| format!("coalesce(bool_or({}), false)", condition(column, *test))).collect();
     let answer = session.row(&doing, &format!("SELECT {} FROM {}", tests.join(", "), table.name), &[]).await;
     session.run(&doing, "SET statement_timeout = 0").await?;
     let row = answer?;
     let columns = table.columns.iter().enumerate();
-    Ok(columns.filter(|(place, _)| row.get(*place)).map(|(_, (column, test))| (column.as_str(), *test)).collect())
+    Ok(Some(columns.filter(|(place, _)| row.get(*place)).map(|(_, (column, test))| (column.as_str(), *test)).collect()))
 }
 
 /// True for a value that does not travel.

@@ -9,6 +9,7 @@
 //! ```
 
 use std::future::Future;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -31,6 +32,11 @@ pub const RECORD: &str = "orders-db.example.internal";
 pub const OWNER: &str = "orders_admin";
 /// The database.
 pub const DATABASE: &str = "orders";
+
+/// Rows of the rehearsal's schema: its smallest size.
+const REHEARSAL_SIZES: &str = "\
+    SET search_path = \"$user\", public; SET rehearsal.branches = 4; SET rehearsal.accounts = 4000; SET rehearsal.customers = 500; \
+    SET rehearsal.orders = 2000; SET rehearsal.documents = 50; SET rehearsal.measurements = 2000";
 
 const PASSWORD: &str = "a-password-of-the-tests";
 /// How long anything of the local AWS may take to become what a test waits for.
@@ -92,6 +98,21 @@ impl World {
     /// A session of the source's owner.
     pub async fn owner(&self) -> Result<Session> {
         Ok(self.ctx.as_owner(&self.run, &self.source).await?)
+    }
+
+    /// Fill the source with what real databases have and DMS can carry: the rehearsal's schema, with few rows.
+    pub async fn load_rehearsal(&self) -> Result<()> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../e2e/schema");
+        let files = std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+        let numbered = |path: &PathBuf| path.file_name().is_some_and(|name| name.as_encoded_bytes()[0].is_ascii_digit());
+        let mut files: Vec<_> = files.into_iter().filter(numbered).collect();
+        files.sort();
+        let owner = self.owner().await?;
+        owner.run("set sizes", REHEARSAL_SIZES).await?;
+        for file in files {
+            owner.run(&format!("load {}", file.display()), &std::fs::read_to_string(&file)?).await?;
+        }
+        Ok(())
     }
 
     /// A session of RDS's own superuser, who sees what no login of a customer does.

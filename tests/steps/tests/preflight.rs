@@ -1,7 +1,7 @@
 //! `start-run`, `check-instance`, `check-database` and `find-servers` against the local AWS: they look and change nothing.
 
 use anyhow::Result;
-use pgleap_contract::{Finding, Severity};
+use pgleap_contract::{Finding, KeylessTables, Severity};
 use step_tests::World;
 
 fn worded(findings: &[Finding]) -> Vec<String> {
@@ -72,6 +72,25 @@ async fn everything_that_dms_cannot_carry_is_named() -> Result<()> {
         ] {
             assert!(found.contains(id), "{major}: {id} is not among\n{found}");
         }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_rehearsals_source_passes_with_a_choice_about_its_keyless_table() -> Result<()> {
+    for major in [13, 18] {
+        let mut world = World::start(major).await?;
+        world.load_rehearsal().await?;
+
+        let refused = check_database::run(&world.ctx, world.on_source()).await?;
+        world.run.choices.keyless_tables = KeylessTables::ReplicaIdentityFull;
+        let accepted = check_database::run(&world.ctx, world.on_source()).await?;
+
+        let refused: Vec<_> = worded(&refused.findings.list).into_iter().filter(|line| line.starts_with('b')).collect();
+        let why = "has no primary key: its updates and deletes would be lost";
+        assert_eq!(refused, ["public.pgbench_history", "shop.clicks"].map(|table| format!("b table-without-key: table {table} {why}")));
+        let unproven = "w type-unproven: AWS says of these types only that DMS carries them in part: shop.rates.since (interval)";
+        assert_eq!(worded(&accepted.findings.list), [unproven]);
     }
     Ok(())
 }
