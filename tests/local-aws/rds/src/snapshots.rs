@@ -56,6 +56,7 @@ impl Shared {
         drop(state);
         let (rds, id) = (self.clone(), resource_id.clone());
         self.spawn_job(&resource_id, "snapshot", async move {
+            rds.set_status(&id, Status::BackingUp);
             rds.take_snapshot(&id, &name).await?;
             rds.set_status(&id, Status::Available);
             Ok(())

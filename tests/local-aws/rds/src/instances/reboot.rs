@@ -33,6 +33,8 @@ impl Shared {
     }
 
     async fn reboot_job(self: &Arc<Self>, resource_id: &str, with_failover: bool) -> Result<(), JobFailed> {
+        // Another job may have run, and ended in `available`, since the call was accepted.
+        self.set_status(resource_id, Status::Rebooting);
         self.pause(delays::REBOOT_BEFORE).await;
         self.restart_server(resource_id, with_failover).await?;
         self.pause(delays::REBOOT_AFTER).await;

@@ -40,8 +40,12 @@ impl Shared {
         if let Err(error) = self.reload_parameters(resource_id, names).await {
             tracing::error!(resource_id, %error, "dynamic parameters cannot be applied");
         }
-        if let Some(instance) = self.state().by_resource_id(resource_id) {
+        let identifier = self.with_instance(resource_id, |instance| {
             instance.group.applying = instance.group.applying.saturating_sub(1);
+            instance.identifier.clone()
+        });
+        if let Some(identifier) = identifier {
+            self.tell_instance(&identifier, 92, "Finished updating DB parameter group.");
         }
     }
 
