@@ -8,9 +8,10 @@ CREATE TABLE IF NOT EXISTS pgleap.run (
 );
 INSERT INTO pgleap.run (id) VALUES ({run}) ON CONFLICT DO NOTHING;
 -- DMS carries this table: a row that is seen on the target says that everything committed before it is there.
+-- No `text`: to DMS that is a LOB, which it writes in a second step, and NOT NULL refuses the first.
 CREATE TABLE IF NOT EXISTS pgleap.marker (
     id uuid PRIMARY KEY,
-    kind text NOT NULL,
+    kind varchar(20) NOT NULL,
     at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 -- What a table logged of its old rows before the run asked for whole ones. identity: as in pg_class.relreplident.
