@@ -218,11 +218,16 @@ fn find_progress(output: &Value) -> Option<Load> {
 
 /// A failed Lambda's cause is JSON with an `errorMessage`. `NotYet` is no failure, only a wait.
 fn words_of(error: &str, cause: &str) -> String {
-    let message = serde_json::from_str::<Value>(cause)
+    let message = message_of(cause);
+    if error == "NotYet" { message } else { format!("{error}: {message}") }
+}
+
+/// The message in a failed Lambda's cause; a cause of another kind is its own message.
+pub fn message_of(cause: &str) -> String {
+    serde_json::from_str::<Value>(cause)
         .ok()
         .and_then(|body| body.get("errorMessage")?.as_str().map(str::to_owned))
-        .unwrap_or_else(|| cause.to_owned());
-    if error == "NotYet" { message } else { format!("{error}: {message}") }
+        .unwrap_or_else(|| cause.to_owned())
 }
 
 #[cfg(test)]
