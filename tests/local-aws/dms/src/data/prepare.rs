@@ -19,9 +19,20 @@ pub(crate) async fn prepare(
     }
     let exists = target.query_one("SELECT to_regclass($1) IS NOT NULL", &[&qualified]).await?.get::<_, bool>(0);
     if !exists {
+        make_schema(target, &table.schema).await?;
         target.batch_execute(&creation(table, mappings)).await?;
     } else if mode == PrepMode::TruncateBeforeLoad {
         target.batch_execute(&format!("TRUNCATE TABLE {qualified}")).await?;
+    }
+    Ok(())
+}
+
+/// Only when it is missing: `IF NOT EXISTS` asks for a right on the database even where the schema is there.
+async fn make_schema(target: &Client, schema: &str) -> Result<(), Failure> {
+    let name = quoted(schema);
+    let exists = target.query_one("SELECT to_regnamespace($1) IS NOT NULL", &[&name]).await?.get::<_, bool>(0);
+    if !exists {
+        target.batch_execute(&format!("CREATE SCHEMA {name}")).await?;
     }
     Ok(())
 }
@@ -40,12 +51,7 @@ fn creation(table: &Table, mappings: &TypeMappings) -> String {
         let names: Vec<_> = key.iter().map(|position| quoted(&table.columns[*position].name)).collect();
         lines.push(format!("PRIMARY KEY ({})", names.join(", ")));
     }
-    format!(
-        "CREATE SCHEMA IF NOT EXISTS {}; CREATE TABLE {} ({})",
-        quoted(&table.schema),
-        table.qualified(),
-        lines.join(", ")
-    )
+    format!("CREATE TABLE {} ({})", table.qualified(), lines.join(", "))
 }
 
 fn made_type(column: &Column, mappings: &TypeMappings) -> String {

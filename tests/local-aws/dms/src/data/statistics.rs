@@ -17,7 +17,6 @@ pub(crate) enum TableState {
     BeforeLoad,
     FullLoad,
     Completed,
-    Cancelled,
     Error,
     Reloading,
 }
@@ -29,7 +28,6 @@ impl TableState {
             Self::BeforeLoad => "Before load",
             Self::FullLoad => "Full load",
             Self::Completed => "Table completed",
-            Self::Cancelled => "Table cancelled",
             Self::Error => "Table error",
             Self::Reloading => "Table is being reloaded",
         }
@@ -148,7 +146,6 @@ impl TaskProgress {
                 TableState::FullLoad | TableState::Reloading => tally.loading += 1,
                 TableState::BeforeLoad => tally.queued += 1,
                 TableState::Error => tally.errored += 1,
-                TableState::Cancelled => {}
             }
         }
         tally
