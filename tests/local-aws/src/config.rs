@@ -24,6 +24,8 @@ pub struct Config {
     pub durability: Durability,
     /// Faults planned from the start.
     pub faults: Vec<Fault>,
+    /// Faults of DMS's tasks planned from the start.
+    pub dms_faults: Vec<local_aws_dms::Fault>,
     /// Whether Step Functions is there; its interpreter takes a second or two to start.
     pub step_functions: bool,
     /// Who may do what, beside the policies of deployed functions.
@@ -42,6 +44,7 @@ impl Default for Config {
             schedule_lateness: Duration::ZERO,
             durability: Durability::default(),
             faults: Vec::new(),
+            dms_faults: Vec::new(),
             step_functions: true,
             authorize: None,
             keep: false,

@@ -28,6 +28,9 @@ struct Arguments {
     /// Plan a fault: service:operation:which:effect, for example dms:StartReplicationTask:1:lose-answer. Repeatable.
     #[arg(long)]
     fault: Vec<Fault>,
+    /// Plan a fault of DMS's tasks, for example "out-of-memory at 40% while class < dms.t3.large". Repeatable.
+    #[arg(long)]
+    dms_fault: Vec<local_aws_dms::Fault>,
     /// Leave the scratch folder with data and logs.
     #[arg(long)]
     keep: bool,
@@ -40,22 +43,31 @@ async fn main() -> Result<()> {
         .with_writer(std::io::stderr)
         .with_env_filter(tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into()))
         .init();
-    let aws = LocalAws::start(Config {
+    let config = Config {
         time_scale: arguments.time_scale,
         port: arguments.port,
         dns_port: arguments.dns_port,
         propagation: Duration::try_from_secs_f64(arguments.propagation)?,
         faults: arguments.fault,
+        dms_faults: arguments.dms_fault,
         keep: arguments.keep,
         ..Config::default()
-    })
-    .await?;
+    };
+    // Listen before there is anything to clean up: a signal during the start counts too.
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let asked_to_end = async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    };
+    tokio::pin!(asked_to_end);
+    let aws = tokio::select! {
+        started = LocalAws::start(config) => started?,
+        () = &mut asked_to_end => return Ok(()),
+    };
     print(&aws);
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted?,
-        _ = terminate.recv() => {}
-    }
+    asked_to_end.await;
     aws.stop().await;
     Ok(())
 }

@@ -10,6 +10,7 @@ use local_aws_control::{EventRules, Scheduler, SecretsManager, StatesConfig, Ste
 use local_aws_core::{
     ApiError, BoundGateway, CallLog, Clock, Controls, EventBus, Faults, Gateway, Hosts, REGION, RawService, Service,
 };
+use local_aws_dms::{Dms, DmsSettings};
 use local_aws_lambda::{HostConfig, LambdaHost};
 use local_aws_postgres::{Binaries, CertificateAuthority, Scratch, Servers, free_port};
 use local_aws_rds::{KeepSecret, Rds, Surroundings};
@@ -28,6 +29,7 @@ pub struct LocalAws {
     rules: Arc<EventRules>,
     scheduler: Arc<Scheduler>,
     secrets: Arc<SecretsManager>,
+    dms: Arc<Dms>,
     rds: Rds,
     zones: Zones,
     dns: DnsServer,
@@ -70,6 +72,8 @@ impl LocalAws {
             port: free_port()?,
             secrets: Some(Arc::new(MasterPasswords(secrets.clone()))),
         });
+        let settings = DmsSettings { faults: config.dms_faults };
+        let dms = Arc::new(Dms::new(clock, hosts.clone(), events.clone(), secrets.clone(), settings));
         let lambda = LambdaHost::start(HostConfig { log_folder: log_folder.clone(), clock }).await?;
         let states = match config.step_functions {
             false => None,
@@ -93,6 +97,7 @@ impl LocalAws {
         config.faults.into_iter().for_each(|fault| controls.faults.plan(fault));
         let services: Vec<Arc<dyn Service>> = vec![
             Arc::new(rds.clone()),
+            dms.clone(),
             Arc::new(Route53::new(zones.clone())),
             secrets.clone(),
             scheduler.clone(),
@@ -110,6 +115,7 @@ impl LocalAws {
             rules,
             scheduler,
             secrets,
+            dms,
             rds,
             zones,
             dns,
@@ -174,6 +180,11 @@ impl LocalAws {
     /// RDS, whose instances an observer may look into.
     pub fn rds(&self) -> &Rds {
         &self.rds
+    }
+
+    /// DMS, whose tasks can be made to fail.
+    pub fn dms(&self) -> &Dms {
+        &self.dms
     }
 
     /// Route 53's zones, whose propagation delay can be changed.
