@@ -183,3 +183,38 @@ async fn paths_that_rds_does_not_know_are_refused() {
     assert!(without_flag.message.contains("AllowMajorVersionUpgrade flag must be present"), "{without_flag}");
     assert_eq!(minor["DBParameterGroups"][0]["DBParameterGroupName"], "default.postgres13");
 }
+
+#[tokio::test]
+async fn from_17_on_a_slot_goes_along_if_it_is_wholly_consumed() {
+    let region = Region::new();
+    for (name, family) in [("logical-17", "postgres17"), ("logical-18", "postgres18")] {
+        let group = json!({ "DBParameterGroupName": name, "DBParameterGroupFamily": family, "Description": "d" });
+        region.call("CreateDBParameterGroup", group).await;
+        let logical = json!({ "DBParameterGroupName": name, "Parameters": [
+            { "ParameterName": "rds.logical_replication", "ParameterValue": "1", "ApplyMethod": "pending-reboot" }] });
+        region.call("ModifyDBParameterGroup", logical).await;
+    }
+    region.create("db", "17.11", json!({ "DBParameterGroupName": "logical-17" })).await;
+    let master = region.master("db").await;
+    master.batch_execute("SELECT pg_create_logical_replication_slot('dms', 'test_decoding')").await.unwrap();
+    master.batch_execute("CREATE TABLE t (id int)").await.unwrap();
+    let mut asked = upgrade("db", "18.6");
+    asked["DBParameterGroupName"] = "logical-18".into();
+
+    region.call("ModifyDBInstance", asked.clone()).await;
+    region.wait_for_instance("db", "upgrading", |db| db["DBInstanceStatus"] == "upgrading").await;
+    let unconsumed = region.settled("db").await;
+    let master = region.master("db").await;
+    master.batch_execute("SELECT pg_logical_slot_get_changes('dms', NULL, NULL)").await.unwrap();
+    drop(master);
+    region.call("ModifyDBInstance", asked).await;
+    region.wait_for_instance("db", "upgraded", |db| db["EngineVersion"] == "18.6").await;
+    region.settled("db").await;
+
+    assert_eq!(unconsumed["EngineVersion"], "17.11");
+    let master = region.master("db").await;
+    assert_eq!(
+        text(&master, "SELECT concat_ws(' ', slot_name, invalidation_reason) FROM pg_replication_slots").await,
+        "dms"
+    );
+}
