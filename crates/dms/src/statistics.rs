@@ -18,8 +18,10 @@ pub struct TableProblems {
     pub errored: u64,
     /// Tables neither loaded completely nor in error.
     pub unfinished: u64,
-    /// The first of both, with their states.
+    /// The first ones in error, with their states.
     pub named: Vec<String>,
+    /// The first unfinished ones, with their states.
+    pub named_unfinished: Vec<String>,
 }
 
 impl TableProblems {
@@ -31,24 +33,29 @@ impl TableProblems {
     fn add(&mut self, table: &TableStatistics) {
         let state = table.table_state.as_deref().unwrap_or("unknown");
         self.tables += 1;
-        match state {
+        let (count, named) = match state {
             "Table completed" => return,
-            "Table error" | "Table does not exist" | "Table cancelled" => self.errored += 1,
-            _ => self.unfinished += 1,
-        }
-        if self.named.len() < NAMED {
+            "Table error" | "Table does not exist" | "Table cancelled" => (&mut self.errored, &mut self.named),
+            _ => (&mut self.unfinished, &mut self.named_unfinished),
+        };
+        *count += 1;
+        if named.len() < NAMED {
             let schema = table.schema_name.as_deref().unwrap_or_default();
             let name = table.table_name.as_deref().unwrap_or_default();
-            self.named.push(format!("{schema}.{name} ({state})"));
+            named.push(format!("{schema}.{name} ({state})"));
         }
     }
 }
 
+/// Where tables are in error, the unfinished ones are no news.
 impl std::fmt::Display for TableProblems {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let troubled = self.errored + self.unfinished;
-        write!(f, "{} of {} tables: {}", troubled, self.tables, self.named.join(", "))?;
-        if troubled > self.named.len() as u64 { f.write_str(", …") } else { Ok(()) }
+        let (count, named) = match self.errored {
+            0 => (self.unfinished, &self.named_unfinished),
+            errored => (errored, &self.named),
+        };
+        write!(f, "{count} of {} tables: {}", self.tables, named.join(", "))?;
+        if count > named.len() as u64 { f.write_str(", …") } else { Ok(()) }
     }
 }
 
@@ -77,14 +84,14 @@ mod tests {
 
         problems.add(&table("good", "Table completed"));
         assert!(problems.none());
-        problems.add(&table("bad", "Table error"));
-        assert_eq!(problems.to_string(), "1 of 2 tables: app.bad (Table error)");
         for n in 0..30 {
             problems.add(&table(&format!("t{n}"), "Before load"));
         }
+        assert!(problems.to_string().starts_with("30 of 31 tables: app.t0 (Before load), "));
+        assert!(problems.to_string().ends_with(", …"));
+        problems.add(&table("bad", "Table error"));
 
         assert_eq!((problems.tables, problems.errored, problems.unfinished), (32, 1, 30));
-        assert_eq!(problems.named.len(), NAMED);
-        assert!(problems.to_string().ends_with(", …"));
+        assert_eq!(problems.to_string(), "1 of 32 tables: app.bad (Table error)");
     }
 }
