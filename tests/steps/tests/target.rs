@@ -1,0 +1,161 @@
+//! The target from the snapshot to the moment after OPEN, against the local AWS: each step until it is done, then again.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result};
+use aws_sdk_rds::types::{ApplyMethod, Parameter};
+use pgleap_contract::steps::{CheckInstanceOutput, OnBoth, PrepareTargetOutput, RestoreTargetInput, UnderFence, UpgradeTargetInput, UpgradeWay};
+use pgleap_contract::{Cutover, ErrorCode, Server};
+use pgleap_pg::Session;
+use step_tests::{SOURCE, TARGET, World, until_done, wait_for};
+
+/// Run a step until it is done, then once more: that must be done at once and change nothing in AWS.
+macro_rules! done_and_again {
+    ($world:expr, $name:literal, $step:path, $input:expr) => {{
+        let first = wait_for($name, async || Ok(Some($step(&$world.ctx, $input).await?).filter(|output| output.done))).await?;
+        let changes = $world.changes();
+        let second = $step(&$world.ctx, $input).await?;
+        assert_eq!(first, second, "{}", $name);
+        assert_eq!(changes, $world.changes(), "{}: the second call changes nothing", $name);
+        first
+    }};
+}
+
+#[tokio::test]
+async fn a_target_is_made_upgraded_prepared_rebuilt_and_completed() -> Result<()> {
+    let world = World::start(13).await?;
+    give_users_group(&world).await?;
+    world.load_rehearsal().await?;
+    world.prepare_source().await?;
+    let way = way(&world).await?;
+    until_done("snapshot-source", async || snapshot_source::run(&world.ctx, world.run_only()).await).await?;
+
+    let restore = || RestoreTargetInput { run: world.run.clone(), source: world.source.clone() };
+    let target = done_and_again!(world, "restore-target", restore_target::run, restore()).target.context("no target")?;
+    let both = || OnBoth { run: world.run.clone(), source: world.source.clone(), target: target.clone() };
+    done_and_again!(world, "isolate-target", isolate_target::run, both());
+    assert_isolated(&world, &target).await?;
+
+    let upgrade = || UpgradeTargetInput { run: world.run.clone(), way: way.clone() };
+    done_and_again!(world, "upgrade-target", upgrade_target::run, upgrade());
+    assert_upgraded(&world, &target).await?;
+
+    let prepared = wait_for("prepare-target", async || {
+        Ok(Some(prepare_target::run(&world.ctx, both()).await?).filter(|output| output.done))
+    })
+    .await?;
+    assert_eq!(prepared, prepare_target::run(&world.ctx, both()).await?);
+    assert_selected(&prepared);
+
+    done_and_again!(world, "rebuild-target", rebuild_target::run, both());
+    done_and_again!(world, "analyze-target", analyze_target::run, both());
+    complete(&world, &target).await?;
+    done_and_again!(world, "settle-target", settle_target::run, both());
+    let owner = world.ctx.as_owner(&world.run, &target).await?;
+    let sql = "SELECT string_agg(conname, ', ' ORDER BY conname) FROM pg_constraint WHERE NOT convalidated";
+    let not_valid = owner.row("read constraints", sql, &[]).await?.get::<_, Option<String>>(0);
+    assert_eq!(not_valid.as_deref(), Some("Archive -> user"), "as on the source");
+    assert_eq!(count(&owner, "SELECT count(*) FROM pgleap.chore WHERE done_at IS NULL").await?, 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_refused_upgrade_is_told_with_the_log_and_not_asked_for_again() -> Result<()> {
+    let world = World::start_to(16, "17").await?;
+    world.owner().await?.run("use a type that has no way", "CREATE TABLE public.t (code regproc)").await?;
+    world.prepare_source().await?;
+    let way = way(&world).await?;
+    until_done("snapshot-source", async || snapshot_source::run(&world.ctx, world.run_only()).await).await?;
+    let restore = || RestoreTargetInput { run: world.run.clone(), source: world.source.clone() };
+    done_and_again!(world, "restore-target", restore_target::run, restore());
+    let upgrade = || UpgradeTargetInput { run: world.run.clone(), way: way.clone() };
+
+    let refused = wait_for("the refusal", async || Ok(upgrade_target::run(&world.ctx, upgrade()).await.err())).await?;
+
+    assert_eq!(refused.code, ErrorCode::UpgradeRefused, "{refused}");
+    assert!(refused.message.contains("reg*"), "{refused}");
+    let again = upgrade_target::run(&world.ctx, upgrade()).await.err().context("not refused")?;
+    assert_eq!(again.code, ErrorCode::UpgradeRefused);
+    let asked = world.aws.calls().since(0).iter().filter(|call| call.operation == "ModifyDBInstance").count();
+    assert_eq!(asked, 2, "the source's parameter group, and one request for the upgrade");
+    Ok(())
+}
+
+/// A parameter group of the user's own, with values that travel and one that has no successor.
+async fn give_users_group(world: &World) -> Result<()> {
+    let rds = world.rds();
+    rds.create_db_parameter_group().db_parameter_group_name("users").db_parameter_group_family("postgres13").description("the user's").send().await?;
+    let values = [("work_mem", "8192"), ("vacuum_cleanup_index_scale_factor", "0.2"), ("wal_sender_timeout", "45000")];
+    let parameters = values.map(|(name, value)| {
+        Parameter::builder().parameter_name(name).parameter_value(value).apply_method(ApplyMethod::PendingReboot).build()
+    });
+    rds.modify_db_parameter_group().db_parameter_group_name("users").set_parameters(Some(parameters.to_vec())).send().await?;
+    rds.modify_db_instance().db_instance_identifier(SOURCE).db_parameter_group_name("users").apply_immediately(true).send().await?;
+    wait_for("the user's group", async || {
+        let answer = rds.describe_db_instances().db_instance_identifier(SOURCE).send().await?;
+        let instance = answer.db_instances().first().context("no source")?;
+        let group = instance.db_parameter_groups().first().and_then(|group| group.db_parameter_group_name());
+        Ok((group == Some("users") && instance.db_instance_status() == Some("available")).then_some(()))
+    })
+    .await
+}
+
+async fn way(world: &World) -> Result<UpgradeWay> {
+    let output: CheckInstanceOutput = check_instance::run(&world.ctx, world.run_only()).await?;
+    output.way.with_context(|| format!("no way: {}", output.findings.text))
+}
+
+async fn assert_isolated(world: &World, target: &Server) -> Result<()> {
+    let admin = world.rdsadmin(TARGET, &target.database).await?;
+    let row = admin
+        .query_one(
+            "SELECT (SELECT count(*) FROM pg_replication_slots), has_database_privilege('shop_app', current_database(), 'CONNECT'),
+                    current_setting('max_logical_replication_workers')",
+            &[],
+        )
+        .await?;
+    assert_eq!((row.get::<_, i64>(0), row.get::<_, bool>(1), row.get::<_, &str>(2)), (0, false, "0"));
+    Ok(())
+}
+
+async fn assert_upgraded(world: &World, target: &Server) -> Result<()> {
+    let owner = world.ctx.as_owner(&world.run, target).await?;
+    assert_eq!(owner.major().await?, 18);
+    let sql = "SELECT current_setting('work_mem'), current_setting('wal_sender_timeout'), current_setting('max_logical_replication_workers')";
+    let row = owner.row("read settings", sql, &[]).await?;
+    assert_eq!((row.get::<_, &str>(0), row.get::<_, &str>(1), row.get::<_, &str>(2)), ("8MB", "45s", "4"));
+    let answer = world.rds().describe_db_instances().db_instance_identifier(TARGET).send().await?;
+    let instance = answer.db_instances().first().context("no target")?;
+    assert_eq!(instance.backup_retention_period(), Some(1));
+    assert!(instance.tag_list().iter().all(|tag| tag.key() != Some("pgleap:upgrade")));
+    let group = instance.db_parameter_groups().first().context("no group")?;
+    assert_eq!((group.db_parameter_group_name(), group.parameter_apply_status()), (Some("pgleap-orders-run-target-postgres18"), Some("in-sync")));
+    Ok(())
+}
+
+fn assert_selected(prepared: &PrepareTargetOutput) {
+    let selection = &prepared.selection;
+    assert_eq!(selection.schemas, ["Sales Dept", "public", "shop"]);
+    let excluded: Vec<_> = selection.excluded_tables.iter().map(|table| table.table.as_str()).collect();
+    assert_eq!(excluded, ["measurements", "measurements_2025", "shipments"]);
+    let removed: Vec<_> = selection.removed_columns.iter().map(|column| format!("{}.{}", column.table, column.column)).collect();
+    assert!(removed.contains(&"customers.full_name".to_owned()), "{removed:?}");
+}
+
+async fn complete(world: &World, target: &Server) -> Result<()> {
+    let deadline = SystemTime::now().duration_since(UNIX_EPOCH)? + Duration::from_secs(60);
+    let cutover = Cutover { deadline_epoch_ms: i64::try_from(deadline.as_millis())? };
+    let input = || UnderFence { run: world.run.clone(), source: world.source.clone(), target: target.clone(), cutover };
+
+    let first = complete_target::run(&world.ctx, input()).await?;
+    let second = complete_target::run(&world.ctx, input()).await?;
+
+    assert!(first.objects > 20 && first.sequences > 10, "{first:?}");
+    assert_eq!((second.objects, second.sequences), (0, first.sequences));
+    assert!(first.milliseconds < 5_000, "clients wait meanwhile: {first:?}");
+    Ok(())
+}
+
+async fn count(session: &Session, sql: &str) -> Result<i64> {
+    Ok(session.row("count", sql, &[]).await?.get(0))
+}
