@@ -34,6 +34,11 @@ impl Phase {
             Phase::Settle => "settle",
         }
     }
+
+    /// How long a worker waits for a lock before it comes again: whoever comes after it waits as long.
+    fn lock_timeout(self) -> &'static str {
+        if self == Phase::Settle { "300ms" } else { "2s" }
+    }
 }
 
 /// How far a phase is.
@@ -92,13 +97,13 @@ pub async fn leave_worker(owner: Session, phase: Phase, worker: &str) -> Result<
     let settings = "
         SELECT set_config('client_min_messages', 'error', false), set_config('application_name', $1, false),
                set_config('synchronous_commit', 'off', false), set_config('default_tablespace', '', false),
-               set_config('lock_timeout', '2s', false),
+               set_config('lock_timeout', $2, false),
                set_config('search_path', coalesce((
                    SELECT substr(setting, length('search_path=') + 1) FROM pg_db_role_setting s, unnest(s.setconfig) AS setting
                    WHERE s.setrole = 0 AND s.setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())
                      AND starts_with(setting, 'search_path=')), '\"$user\", public'), false),
                (SELECT count(set_config(name, '0', false)) FROM pg_settings WHERE name IN ('transaction_timeout', 'idle_session_timeout'))";
-    owner.rows(doing, settings, &[&worker]).await?;
+    owner.rows(doing, settings, &[&worker, &phase.lock_timeout()]).await?;
     owner.start_and_leave(doing, &format!("CALL pgleap.work_off({})", crate::literal(phase.word()))).await
 }
 

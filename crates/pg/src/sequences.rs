@@ -4,7 +4,7 @@ use crate::{PgError, Session, ident};
 
 const SQL: &str = include_str!("sequences.sql");
 
-/// Values are put so many at a time: each sequence of a transaction holds a lock of the server's lock table.
+/// Values are read and put so many at a time: each sequence of a transaction holds a lock of the server's lock table.
 const CHUNK: usize = 1_000;
 
 /// Where sequences stand: name, value and whether it was handed out, column by column as they are sent.
@@ -19,7 +19,7 @@ pub struct Values {
 pub async fn install(owner: &Session, work_login: &str) -> Result<(), PgError> {
     let work = ident(work_login);
     let mut sql = format!("BEGIN; {SQL}");
-    for function in ["pgleap.sequence_values()", "pgleap.set_sequences(text[], bigint[], boolean[])"] {
+    for function in ["pgleap.sequence_values(oid, int)", "pgleap.set_sequences(text[], bigint[], boolean[])"] {
         sql.push_str(&format!("REVOKE ALL ON FUNCTION {function} FROM PUBLIC; GRANT EXECUTE ON FUNCTION {function} TO {work};"));
     }
     sql.push_str("COMMIT");
@@ -28,13 +28,22 @@ pub async fn install(owner: &Session, work_login: &str) -> Result<(), PgError> {
 
 /// Where every user sequence stands.
 pub async fn read(source: &Session) -> Result<Values, PgError> {
+    let sql = "SELECT id, name, value, called FROM pgleap.sequence_values($1, $2)";
+    let most = i32::try_from(CHUNK).expect("a thousand fits");
     let mut found = Values::default();
-    for row in source.rows("read sequences", "SELECT name, value, called FROM pgleap.sequence_values()", &[]).await? {
-        found.names.push(row.get(0));
-        found.values.push(row.get(1));
-        found.called.push(row.get(2));
+    let mut after = 0_u32;
+    loop {
+        let page = source.rows("read sequences", sql, &[&after, &most]).await?;
+        for row in &page {
+            found.names.push(row.get(1));
+            found.values.push(row.get(2));
+            found.called.push(row.get(3));
+        }
+        match page.last() {
+            Some(last) if page.len() == CHUNK => after = last.get(0),
+            _ => return Ok(found),
+        }
     }
-    Ok(found)
 }
 
 /// Put them, with head-room in the direction of the increment. Answers how many.

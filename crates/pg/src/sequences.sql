@@ -3,25 +3,25 @@
 -- Installed by the owner's login on both sides, called by the run's working login with the owner's rights.
 -- Reads: sequences. Changes: sequences (set_sequences). Safe to repeat: the same values give the same state.
 
--- Every user sequence with its value. One that was never called has no value in the catalogs, so it is asked itself.
--- pg_sequence_last_value answers NULL from 17 on, and fails before, where the right to read is missing: never go on
--- with a value that could not be seen.
-CREATE OR REPLACE FUNCTION pgleap.sequence_values(OUT name text, OUT value bigint, OUT called boolean) RETURNS SETOF record
+-- User sequences with their values, a page at a time, by oid: each that is read holds a lock until the transaction ends.
+-- One that was never called has no value in the catalogs, so it is asked itself. pg_sequence_last_value answers NULL
+-- from 17 on, and fails before, where the right to read is missing: the question that follows fails then.
+CREATE OR REPLACE FUNCTION pgleap.sequence_values(after oid, most int, OUT id oid, OUT name text, OUT value bigint, OUT called boolean)
+RETURNS SETOF record
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    sequence record;
 BEGIN
-    FOR sequence IN
-        SELECT c.oid, format('%I.%I', n.nspname, c.relname) AS qualified, pg_sequence_last_value(c.oid) AS last
-        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-        WHERE c.relkind = 'S' AND c.relpersistence <> 't' AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'pgleap')
-          AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+    FOR id, name, value IN
+        SELECT p.oid, p.name, pg_sequence_last_value(p.oid)
+        FROM (SELECT c.oid, format('%I.%I', n.nspname, c.relname) AS name
+              FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+              WHERE c.relkind = 'S' AND c.relpersistence <> 't' AND c.oid > after
+                AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'pgleap')
+                AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+              ORDER BY c.oid LIMIT most) AS p
     LOOP
-        name := sequence.qualified;
-        value := sequence.last;
         called := true;
         IF value IS NULL THEN
-            EXECUTE format('SELECT last_value, is_called FROM %s', sequence.qualified) INTO value, called;
+            EXECUTE format('SELECT last_value, is_called FROM %s', name) INTO value, called;
         END IF;
         RETURN NEXT;
     END LOOP;

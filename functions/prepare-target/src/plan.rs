@@ -2,6 +2,7 @@
 //! runs. What comes back later is only known now: a dropped index has no definition.
 
 use pgleap_contract::Run;
+use pgleap_contract::data_types::{self, Travel};
 use pgleap_pg::Session;
 use pgleap_step_kit::StepResult;
 
@@ -17,16 +18,11 @@ const FUNCTIONS: [&str; 6] = [
 
 const VIEWS: &str = include_str!("plan/views.sql");
 
-/// Types that DMS moves as large values, by the name in `pg_type`; arrays and composite types are added by kind.
-/// Source: AWS DMS user guide, "Source data types for PostgreSQL".
-const LOB_TYPES: &[&str] = &[
-    "text", "citext", "bytea", "json", "jsonb", "jsonpath", "xml", "hstore", "tsvector", "tsquery", "path", "polygon",
-    "geometry", "geography", "lo",
-];
-
 /// Make the plan if there is none. Two that make it at once wait for each other, and the second finds it made.
 pub async fn make(target: &Session, run: &Run, replica_role: bool) -> StepResult<()> {
     let doing = "plan the target";
+    // Arrays and composite types are added by their kind.
+    let large: Vec<_> = data_types::TABLE.iter().filter(|kind| kind.travel == Travel::Apart).map(|kind| kind.name).collect();
     let left = &run.choices.as_of_snapshot_schemas;
     target.run(doing, &format!("BEGIN; SELECT pg_advisory_xact_lock(hashtext('pgleap plan')); {} {VIEWS}", FUNCTIONS.concat())).await?;
     let planned: bool =
@@ -36,7 +32,7 @@ pub async fn make(target: &Session, run: &Run, replica_role: bool) -> StepResult
         target.rows(doing, "SELECT pgleap.plan_triggers()", &[]).await?;
         target.rows(doing, "SELECT pgleap.plan_foreign_keys($1)", &[&replica_role]).await?;
         target.rows(doing, "SELECT pgleap.plan_indexes()", &[]).await?;
-        target.rows(doing, "SELECT pgleap.plan_columns($1)", &[&LOB_TYPES]).await?;
+        target.rows(doing, "SELECT pgleap.plan_columns($1)", &[&large]).await?;
         target.rows(doing, "SELECT pgleap.plan_rows($1::text::name)", &[&run.id.names().dms_login()]).await?;
         target.rows(doing, "SELECT pgleap.plan_replica_identities()", &[]).await?;
         target.rows(doing, "SELECT pgleap.plan_views($1)", &[left]).await?;

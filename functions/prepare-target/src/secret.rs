@@ -3,7 +3,7 @@
 use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::types::Tag;
 use pgleap_step_kit::prelude::*;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// Make it, or bring it up to date.
 pub(crate) async fn ensure(ctx: &Ctx, run: &Run, target: &Server) -> StepResult<()> {
@@ -20,9 +20,7 @@ pub(crate) async fn ensure(ctx: &Ctx, run: &Run, target: &Server) -> StepResult<
             let reason = format!("use secret {name}: the name is taken by a secret that this run has not made");
             return Err(StepError::new(ErrorCode::SecretUnusable, reason));
         }
-        let put = client.put_secret_value().secret_id(&name).secret_string(wanted.to_string()).send().await;
-        put.doing(format!("update secret {name}"))?;
-        return Ok(());
+        return update(&client, &name, &wanted).await;
     }
     let tag = Tag::builder().key(Names::TAG).value(run.id.as_str()).build();
     let create = client
@@ -37,4 +35,15 @@ pub(crate) async fn ensure(ctx: &Ctx, run: &Run, target: &Server) -> StepResult<
         Err(error) if error.is(Class::AlreadyThere) => Ok(()),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Only if it is otherwise: a target that was restored anew may listen elsewhere.
+async fn update(client: &Client, name: &str, wanted: &Value) -> StepResult<()> {
+    let has = client.get_secret_value().secret_id(name).send().await.doing(format!("read secret {name}"))?;
+    let has: Option<Value> = has.secret_string().and_then(|text| serde_json::from_str(text).ok());
+    if has.as_ref() != Some(wanted) {
+        let put = client.put_secret_value().secret_id(name).secret_string(wanted.to_string()).send().await;
+        put.doing(format!("update secret {name}"))?;
+    }
+    Ok(())
 }

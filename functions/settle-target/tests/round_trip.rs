@@ -112,8 +112,8 @@ async fn prepare(world: &World, owner: &Session, replica_role: bool) {
 /// What DMS does with a row that has large values: first without them, then with.
 async fn refuse_nothing_to_dms(world: &World) {
     let dms = world.target(DMS).await;
-    let sql = "INSERT INTO rich.large_columns (id, data, bits, list, wide, short, kind) VALUES (1, NULL, NULL, NULL, NULL, NULL, 0);
-               UPDATE rich.large_columns SET \"Body\" = '', data = '{}', bits = '', list = '{}', wide = '', short = '' WHERE id = 1;
+    let sql = "INSERT INTO rich.large_columns (id, data, bits, list, wide, short, kind) VALUES (1, NULL, NULL, NULL, 'wide', NULL, 0);
+               UPDATE rich.large_columns SET \"Body\" = '', data = '{}', bits = '', list = '{}', short = '' WHERE id = 1;
                INSERT INTO rich.tree_2_low (region, id, body) VALUES (2, 1, NULL);
                INSERT INTO shop.customers (id, country, email, family_name) VALUES (7, 'XX', 'a@b', 'x');
                INSERT INTO pgleap.marker (id, kind) VALUES (gen_random_uuid(), 'x');

@@ -15,17 +15,16 @@ BEGIN
     -- Large columns under the types that domains stand for; what is computed from them is NULL for the same moment.
     CREATE TEMP TABLE large ON COMMIT DROP AS
     WITH RECURSIVE base AS (
-        SELECT t.oid, t.oid AS base, t.typbasetype, t.typtypmod FROM pg_type t
+        SELECT t.oid, t.oid AS base, t.typbasetype FROM pg_type t
         UNION ALL
-        SELECT b.oid, t.oid, t.typbasetype, t.typtypmod FROM base b JOIN pg_type t ON t.oid = b.typbasetype WHERE b.typbasetype <> 0
+        SELECT b.oid, t.oid, t.typbasetype FROM base b JOIN pg_type t ON t.oid = b.typbasetype WHERE b.typbasetype <> 0
     )
     SELECT a.attrelid, a.attnum, a.attname, a.attnotnull, false AS computed
     FROM pgleap.carried k
     JOIN pg_attribute a ON a.attrelid = k.relid AND a.attnum > 0 AND NOT a.attisdropped AND a.attidentity = ''
     JOIN base b ON b.oid = a.atttypid AND b.typbasetype = 0
     JOIN pg_type t ON t.oid = b.base
-    WHERE t.typname = ANY (lob_types) OR t.typcategory = 'A' OR t.typtype = 'c'
-       OR (t.typname IN ('varchar', 'bpchar') AND a.atttypmod = -1 AND b.typtypmod = -1);
+    WHERE t.typname = ANY (lob_types) OR t.typcategory = 'A' OR t.typtype = 'c';
     INSERT INTO large
     SELECT a.attrelid, a.attnum, a.attname, a.attnotnull, true
     FROM pg_attribute a
