@@ -8,11 +8,13 @@ use crate::{PgError, Session};
 /// What every part is read with; `fingerprint.sql` has the reasons.
 const CATALOG: &str = include_str!("fingerprint.sql");
 
-/// Files of the tables that are carried: plain ones, whose changes are logged.
+/// Files of the tables that are carried: plain ones, whose changes are logged, and not an extension's.
 const FILES: &str = "\
     SELECT format('%I.%I', n.nspname, c.relname) AS name, c.oid AS relation, c.relfilenode AS file
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind = 'r' AND c.relpersistence = 'p' AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'pgleap')
+      AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+                      WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
       AND NOT EXISTS (SELECT FROM pgleap.catalog_skipped s WHERE s.schema = n.nspname)";
 
 const TABLES: &str = "\

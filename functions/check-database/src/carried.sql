@@ -15,12 +15,13 @@ spaces AS (
                       WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
 ), carried AS (
     SELECT * FROM relations r WHERE r.relkind = 'r' AND r.relpersistence = 'p'
-), base_types AS (
-    -- Each type with the base that a domain stands for, and the element that an array is made of; through both, so that
+), base_types AS MATERIALIZED (
+    -- Each type that a column has (a short list, which keeps every plan with it fast), with the base that a domain stands for, and the element that an array is made of; through both, so that
     -- a domain over an array of a domain comes down to what DMS sees.
     WITH RECURSIVE down AS (
         SELECT t.oid AS typ, t.oid AS base, -1 AS modifier, false AS is_array, false AS domain_not_null
         FROM pg_type t
+        WHERE t.oid IN (SELECT a.atttypid FROM pg_attribute a WHERE a.attnum > 0)
         UNION ALL
         SELECT d.typ,
                CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.typelem END,

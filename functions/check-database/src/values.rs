@@ -17,6 +17,9 @@ const UNREAD: &str = "values-not-read";
 /// Time for all tables together.
 const BUDGET: Duration = Duration::from_secs(100);
 
+/// Rows of one batch, a hundred bytes each.
+const BATCH: usize = 10_000;
+
 /// Columns to read, with what their types are; tables in order of size. A batch at a time: `$2` is where the last ended.
 const COLUMNS: &str = "\
     SELECT c.oid, c.name, quote_ident(a.attname), b.typname, b.typtype::text, b.known, \
@@ -24,9 +27,10 @@ const COLUMNS: &str = "\
     FROM carried c JOIN pg_class p ON p.oid = c.oid \
     JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' \
     JOIN base_types b ON b.typ = a.atttypid AND NOT b.is_array \
-    WHERE b.typname IN ('numeric', 'varchar', 'bpchar', 'date', 'timestamp', 'timestamptz') \
+    WHERE (b.typname IN ('numeric', 'date', 'timestamp', 'timestamptz') \
+        OR b.typname IN ('varchar', 'bpchar') AND a.atttypmod = -1 AND b.modifier = -1) \
       AND (greatest(p.relpages, 0)::bigint, c.oid) > ($2, $3) \
-    ORDER BY greatest(p.relpages, 0)::bigint, c.oid, a.attnum LIMIT 2000";
+    ORDER BY greatest(p.relpages, 0)::bigint, c.oid, a.attnum LIMIT 10000";
 
 /// A table with the columns whose values must be read.
 #[derive(Debug, Default)]
@@ -121,7 +125,7 @@ async fn batch(
             table.columns.push((row.get(2), test));
         }
     }
-    let full = rows.len() == 2_000;
+    let full = rows.len() == BATCH;
     if full && tables.len() > 1 {
         tables.pop_last();
     }

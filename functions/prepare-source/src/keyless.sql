@@ -7,6 +7,7 @@ JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_index p ON p.indrelid = c.oid AND p.indisprimary
 WHERE c.relkind = 'r' AND c.relpersistence = 'p'
   AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'pgleap') AND n.nspname <> ALL ($1::text[])
+  AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
   AND c.relreplident <> 'f'
   AND (p.indexrelid IS NULL OR c.relreplident = 'n' OR (c.relreplident = 'i' AND NOT p.indisreplident))
 ORDER BY 1, 2

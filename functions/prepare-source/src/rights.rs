@@ -20,6 +20,7 @@ const LACKS: &str = "\
     WHERE n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'pgleap') AND n.nspname <> ALL ($1::text[]) \
       AND (c.relkind = 'r' AND c.relpersistence = 'p' AND NOT (has_schema_privilege($2, n.oid, 'USAGE') AND has_table_privilege($2, c.oid, 'SELECT')) \
         OR c.relkind = 'S' AND NOT (has_schema_privilege($3, n.oid, 'USAGE') AND has_sequence_privilege($3, c.oid, 'SELECT'))) \
+      AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e') \
     ORDER BY 1 LIMIT 5";
 
 /// Grant, then prove. `pg_read_all_data` (from 14) leaves the user's own grants as they are, so it goes first.
