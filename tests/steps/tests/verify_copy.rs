@@ -1,14 +1,15 @@
 //! `verify-copy` against real servers: a source of 13, a target of 18, and a hand that plays DMS and carries the markers.
 
+mod support;
+
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use pgleap_contract::steps::{OnBoth, VerifyCopyOutput};
 use pgleap_contract::{ErrorCode, Server};
 use pgleap_pg::{Session, fingerprint};
 use pgleap_step_kit::{StepError, StepResult};
-use serde_json::json;
-use step_tests::{DATABASE, OWNER, TARGET, World, wait_for};
+use step_tests::{World, wait_for};
 use tokio::task::JoinHandle;
 
 /// One table a kind of value, with the same rows on both sides; the order of the rows differs.
@@ -58,15 +59,11 @@ impl Both {
         let owner = world.owner().await?;
         fingerprint::take_filenodes(&owner).await?;
 
-        let target = create_target(&world).await?;
+        let target = support::create_target(&world, "18").await?;
         let there = world.ctx.as_owner(&world.run, &target).await?;
         there.run("make the schema", SCHEMA).await?;
         there.run("fill it", &rows("DESC")).await?;
         there.run("leave something unlogged", "INSERT INTO public.scratch VALUES (1)").await?;
-        let marker = "CREATE SCHEMA pgleap;
-            CREATE TABLE pgleap.marker (id uuid PRIMARY KEY, kind text NOT NULL, at timestamptz NOT NULL DEFAULT clock_timestamp())";
-        there.run("make the marker table", marker).await?;
-        create_dms_login(&world, &target, &there).await?;
         let carrier = tokio::spawn(carry_markers(owner, there));
         Ok(Self { world, target, carrier })
     }
@@ -105,32 +102,6 @@ impl Both {
         self.carrier.abort();
         self.world.aws.stop().await;
     }
-}
-
-async fn create_target(world: &World) -> Result<Server> {
-    let login = world.ctx.login(&world.run.source.login_secret).await?;
-    let request = world.rds().create_db_instance().db_instance_identifier(TARGET).engine("postgres").engine_version("18");
-    let request = request.db_instance_class("db.t3.medium").allocated_storage(20).db_name(DATABASE);
-    request.master_username(OWNER).master_user_password(&login.password).send().await?;
-    wait_for("the target", async || {
-        let answer = world.rds().describe_db_instances().db_instance_identifier(TARGET).send().await?;
-        let instance = answer.db_instances().first().context("the target is gone")?;
-        let endpoint = instance.endpoint().filter(|_| instance.db_instance_status() == Some("available"));
-        Ok(endpoint.and_then(|endpoint| {
-            let (host, port) = (endpoint.address()?.to_owned(), u16::try_from(endpoint.port()?).ok()?);
-            Some(Server { host, port, database: DATABASE.to_owned() })
-        }))
-    })
-    .await
-}
-
-async fn create_dms_login(world: &World, target: &Server, there: &Session) -> Result<()> {
-    let names = world.run.id.names();
-    there.run("make DMS's login", &format!("CREATE ROLE {} LOGIN PASSWORD 'a-password'", names.dms_login())).await?;
-    let value = json!({ "username": names.dms_login(), "password": "a-password", "host": target.host, "port": target.port });
-    let secrets = aws_sdk_secretsmanager::Client::new(world.ctx.aws());
-    secrets.create_secret().name(names.dms_target_secret()).secret_string(value.to_string()).send().await?;
-    Ok(())
 }
 
 /// Markers arrive on the target a moment after they were committed on the source.

@@ -1,0 +1,249 @@
+//! `create-replication`, `copy-data`, `resume-replication`, `remove-replication` against the local DMS, which really
+//! moves rows between real servers: one story, because each begins where the one before ended.
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+use pgleap_contract::steps::{
+    ColumnName, CopyDataOutput, CreateReplicationInput, DatabaseSize, Look, Selection, TableName, UpgradeWay,
+};
+use pgleap_contract::{ErrorCode, Server};
+use pgleap_pg::Session;
+use pgleap_step_kit::{StepError, StepResult};
+use step_tests::{World, until_done, wait_for};
+
+const SCHEMA: &str = r#"
+    CREATE SCHEMA "My_shop";
+    CREATE TABLE "My_shop"."Orders" (
+        id bigint PRIMARY KEY, said text, raw bytea, document jsonb, yes boolean, exact numeric, wide varchar,
+        twice bigint GENERATED ALWAYS AS (id * 2) STORED);
+    CREATE TABLE "My_shop".events (id int, region varchar(10), PRIMARY KEY (id, region)) PARTITION BY LIST (region);
+    CREATE TABLE "My_shop".events_eu PARTITION OF "My_shop".events FOR VALUES IN ('eu');"#;
+const ROWS: &str = r#"
+    INSERT INTO "My_shop"."Orders"
+    SELECT g, repeat('é', g % 3000), decode(repeat('ff', g % 70000), 'hex'), jsonb_build_object('g', g), g % 2 = 0,
+           round(1 / (g::numeric + 2), g % 20), repeat('w', CASE WHEN g = 7 THEN 20000 ELSE 5 END)
+    FROM generate_series(1, 300) g;
+    INSERT INTO "My_shop".events SELECT g, 'eu' FROM generate_series(1, 1000) g;"#;
+
+struct Both {
+    world: World,
+    target: Server,
+}
+
+impl Both {
+    async fn start() -> Result<Self> {
+        let world = World::start(15).await?;
+        let owner = world.owner().await?;
+        owner.run("make the schema", SCHEMA).await?;
+        owner.run("fill it", ROWS).await?;
+        world.prepare_source().await?;
+        let dms = world.run.id.names().dms_login();
+        let rights = format!(
+            "GRANT USAGE ON SCHEMA \"My_shop\" TO {dms}; GRANT ALL ON ALL TABLES IN SCHEMA \"My_shop\" TO {dms}"
+        );
+        world.owner().await?.run("let DMS read", &rights).await?;
+
+        let target = support::create_target(&world, "17").await?;
+        let there = world.ctx.as_owner(&world.run, &target).await?;
+        there.run("make the schema", SCHEMA).await?;
+        there.run("let DMS write", &rights).await?;
+        Ok(Self { world, target })
+    }
+
+    fn input(&self) -> CreateReplicationInput {
+        let schema = "My_shop".to_owned();
+        let parent = TableName { schema: schema.clone(), table: "events".to_owned() };
+        let generated = ColumnName { schema: schema.clone(), table: "Orders".to_owned(), column: "twice".to_owned() };
+        CreateReplicationInput {
+            run: self.world.run.clone(),
+            source: self.world.source.clone(),
+            target: self.target.clone(),
+            way: UpgradeWay {
+                from: "15".to_owned(),
+                hops: Vec::new(),
+                dms_engine_version: "3.6.1".to_owned(),
+                subnet_ids: vec!["subnet-a".to_owned(), "subnet-b".to_owned()],
+                security_group_ids: vec!["sg-a".to_owned()],
+            },
+            size: DatabaseSize { tables: 3, bytes: 1 << 20, sequences: 0 },
+            selection: Selection {
+                schemas: vec![schema],
+                excluded_tables: vec![parent],
+                removed_columns: vec![generated],
+                replica_role: false,
+            },
+        }
+    }
+
+    async fn create(&self) -> StepResult<Look> {
+        let role = "arn:aws:iam::123456789012:role/pgleap-dms-secrets";
+        create_replication::run_with(&self.world.ctx, self.input(), role).await
+    }
+
+    /// As the machine does it: a failed connection test is worth a few retries.
+    async fn create_until_done(&self) -> Result<usize> {
+        let began = Instant::now();
+        let mut failed_tests = 0;
+        while began.elapsed() < Duration::from_secs(60) {
+            match self.create().await {
+                Ok(look) if look.done => return Ok(failed_tests),
+                Err(error) if error.code == ErrorCode::ConnectionTestFailed && failed_tests < 3 => failed_tests += 1,
+                Err(error) if error.code == ErrorCode::ServiceUnavailable => {}
+                Ok(_waiting) => {}
+                Err(error) => return Err(error.into()),
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        bail!("create-replication: not done after 60 s")
+    }
+
+    async fn copy(&self) -> StepResult<CopyDataOutput> {
+        copy_data::run(&self.world.ctx, self.world.run_only()).await
+    }
+
+    async fn copy_until_done(&self) -> Result<CopyDataOutput> {
+        wait_for("copy-data", async || Ok(Some(self.copy().await?).filter(|output| output.done))).await
+    }
+
+    async fn copy_until_refused(&self) -> Result<StepError> {
+        wait_for("copy-data to be refused", async || match self.copy().await {
+            Ok(output) if output.done => bail!("it ended well"),
+            Ok(_looking) => Ok(None),
+            Err(error) => Ok(Some(error)),
+        })
+        .await
+    }
+
+    async fn resume_until_done(&self) -> Result<()> {
+        let ctx = &self.world.ctx;
+        until_done("resume-replication", async || resume_replication::run(ctx, self.world.run_only()).await).await
+    }
+
+    async fn remove_until_done(&self) -> Result<()> {
+        let ctx = &self.world.ctx;
+        until_done("remove-replication", async || remove_replication::run(ctx, self.world.run_only()).await).await
+    }
+
+    async fn source(&self) -> Result<Session> {
+        self.world.owner().await
+    }
+
+    async fn target(&self) -> Result<Session> {
+        Ok(self.world.ctx.as_owner(&self.world.run, &self.target).await?)
+    }
+
+    /// Rows and content of the tables, generated columns too.
+    async fn content(&self, session: &Session) -> Result<(i64, String)> {
+        let sql = r#"SELECT (SELECT count(*) FROM "My_shop".events) + count(*),
+                            md5(string_agg(o::text, '|' ORDER BY id)) FROM "My_shop"."Orders" o"#;
+        let row = session.row("read the tables", sql, &[]).await?;
+        Ok((row.get(0), row.get(1)))
+    }
+}
+
+#[tokio::test]
+async fn a_copy_is_made_followed_and_removed_and_each_step_twice_changes_nothing_more() -> Result<()> {
+    let both = Both::start().await?;
+    both.create_until_done().await?;
+    let made = both.world.changes();
+    assert!(both.create().await?.done);
+    assert_eq!(both.world.changes(), made, "a second create-replication changes nothing");
+
+    let copied = both.copy_until_done().await?;
+    assert_eq!((copied.progress.percent, copied.progress.tables_errored), (100, 0), "{copied:?}");
+    assert_eq!(both.copy_until_done().await?.progress, copied.progress);
+    assert_eq!(both.content(&both.target().await?).await?, both.content(&both.source().await?).await?);
+
+    both.resume_until_done().await?;
+    both.resume_until_done().await?;
+    let change = r#"UPDATE "My_shop"."Orders" SET said = 'late' || id, document = NULL WHERE id < 50;
+                    DELETE FROM "My_shop"."Orders" WHERE id = 99; INSERT INTO "My_shop".events VALUES (-1, 'eu');"#;
+    both.source().await?.run("go on writing", change).await?;
+    wait_for("the changes on the target", async || {
+        let same = both.content(&both.target().await?).await? == both.content(&both.source().await?).await?;
+        Ok(same.then_some(()))
+    })
+    .await?;
+
+    both.remove_until_done().await?;
+    let removed = both.world.changes();
+    both.remove_until_done().await?;
+    assert_eq!(both.world.changes(), removed, "a second remove-replication changes nothing");
+    let slots = both.source().await?.row("count slots", "SELECT count(*) FROM pg_replication_slots", &[]).await?;
+    assert_eq!(slots.get::<_, i64>(0), 0);
+    both.world.aws.stop().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn lost_answers_and_forgotten_tests_cost_a_look_and_nothing_else() -> Result<()> {
+    let both = Both::start().await?;
+    for operation in ["CreateReplicationSubnetGroup", "CreateReplicationInstance", "CreateEndpoint", "TestConnection",
+        "CreateReplicationTask", "StartReplicationTask", "StopReplicationTask", "DeleteReplicationTask", "DeleteEndpoint",
+        "DeleteReplicationInstance", "DeleteReplicationSubnetGroup"]
+    {
+        both.world.aws.faults().plan(format!("dms:{operation}:1:lose-answer").parse()?);
+    }
+    both.world.aws.dms().plan_fault("forget-connection-test 1 times".parse()?);
+
+    both.create_until_done().await?;
+    both.copy_until_done().await?;
+    both.resume_until_done().await?;
+    assert_eq!(both.content(&both.target().await?).await?, both.content(&both.source().await?).await?);
+    both.remove_until_done().await?;
+
+    both.world.aws.stop().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_refused_connection_is_named_and_tried_again() -> Result<()> {
+    let both = Both::start().await?;
+    let endpoint = both.world.run.id.names().target_endpoint();
+    both.world.aws.dms().plan_fault(format!("refuse-connection to {endpoint} 2 times").parse()?);
+
+    assert_eq!(both.create_until_done().await?, 2);
+
+    both.remove_until_done().await?;
+    both.world.aws.stop().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_load_that_ran_out_of_memory_is_done_once_more_on_a_larger_instance() -> Result<()> {
+    let both = Both::start().await?;
+    both.world.aws.dms().plan_fault("out-of-memory at 10% while class < dms.t3.large".parse()?);
+    both.create_until_done().await?;
+
+    both.copy_until_done().await?;
+
+    let dms = aws_sdk_databasemigration::Client::new(both.world.ctx.aws());
+    let instances = dms.describe_replication_instances().send().await?;
+    assert_eq!(instances.replication_instances()[0].replication_instance_class(), Some("dms.t3.large"));
+    let tasks = dms.describe_replication_tasks().send().await?;
+    let names: Vec<_> = tasks.replication_tasks().iter().filter_map(|task| task.replication_task_identifier()).collect();
+    assert_eq!(names, [both.world.run.id.names().second_task()]);
+    assert_eq!(both.content(&both.target().await?).await?, both.content(&both.source().await?).await?);
+    both.resume_until_done().await?;
+    both.remove_until_done().await?;
+    both.world.aws.stop().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_table_in_error_is_named_and_ends_the_load() -> Result<()> {
+    let both = Both::start().await?;
+    both.world.aws.dms().plan_fault("table-error on My_shop.Orders in full-lob-mode".parse()?);
+    both.create_until_done().await?;
+
+    let error = both.copy_until_refused().await?;
+
+    assert_eq!(error.code, ErrorCode::TablesInError);
+    assert!(error.message.contains("My_shop.Orders"), "{}", error.message);
+    both.remove_until_done().await?;
+    both.world.aws.stop().await;
+    Ok(())
+}

@@ -1,0 +1,45 @@
+//! A target beside the world's source, for steps that need both before the steps that make one.
+
+use anyhow::{Context, Result};
+use pgleap_contract::Server;
+use pgleap_pg::Session;
+use serde_json::json;
+use step_tests::{DATABASE, OWNER, TARGET, World, wait_for};
+
+/// An empty target of this version, with the run's marker table in it.
+pub(crate) async fn create_target(world: &World, version: &str) -> Result<Server> {
+    let login = world.ctx.login(&world.run.source.login_secret).await?;
+    let request = world.rds().create_db_instance().db_instance_identifier(TARGET).engine("postgres").engine_version(version);
+    let request = request.db_instance_class("db.t3.medium").allocated_storage(20).db_name(DATABASE);
+    request.master_username(OWNER).master_user_password(&login.password).send().await?;
+    let target = wait_for("the target", async || {
+        let answer = world.rds().describe_db_instances().db_instance_identifier(TARGET).send().await?;
+        let instance = answer.db_instances().first().context("the target is gone")?;
+        let endpoint = instance.endpoint().filter(|_| instance.db_instance_status() == Some("available"));
+        Ok(endpoint.and_then(|endpoint| {
+            let (host, port) = (endpoint.address()?.to_owned(), u16::try_from(endpoint.port()?).ok()?);
+            Some(Server { host, port, database: DATABASE.to_owned() })
+        }))
+    })
+    .await?;
+    let there = world.ctx.as_owner(&world.run, &target).await?;
+    let marker = "CREATE SCHEMA pgleap;
+        CREATE TABLE pgleap.marker (id uuid PRIMARY KEY, kind text NOT NULL, at timestamptz NOT NULL DEFAULT clock_timestamp())";
+    there.run("make the marker table", marker).await?;
+    create_dms_login(world, &target, &there).await?;
+    Ok(target)
+}
+
+async fn create_dms_login(world: &World, target: &Server, there: &Session) -> Result<()> {
+    let names = world.run.id.names();
+    let dms = names.dms_login();
+    let sql = format!(
+        "CREATE ROLE {dms} LOGIN PASSWORD 'a-password'; CREATE SCHEMA pgleap_dms; GRANT ALL ON SCHEMA pgleap_dms TO {dms};
+         GRANT USAGE ON SCHEMA pgleap TO {dms}; GRANT ALL ON ALL TABLES IN SCHEMA pgleap TO {dms}"
+    );
+    there.run("make DMS's login", &sql).await?;
+    let value = json!({ "username": dms, "password": "a-password", "host": target.host, "port": target.port });
+    let secrets = aws_sdk_secretsmanager::Client::new(world.ctx.aws());
+    secrets.create_secret().name(names.dms_target_secret()).secret_string(value.to_string()).send().await?;
+    Ok(())
+}
