@@ -4,6 +4,7 @@
 //! run offers a hook there: it says so by a notification and waits for an advisory lock. The observer holds that lock
 //! from the moment the target exists, opens a snapshot on each side when it is told, lets go, and then reads at leisure.
 
+mod differing;
 mod drain;
 mod fence;
 mod meter;

@@ -247,6 +247,7 @@ mod tests {
             rows_source: Some(1),
             rows_target: Some(1),
             equal: true,
+            differing: Vec::new(),
         };
         let clients = ClientsReport { acknowledged: 1, ..ClientsReport::default() };
         let outage = Outage { write_seconds: Some(1.0), ..Outage::default() };

@@ -195,9 +195,11 @@ fn proof_lines(report: &Report) -> Vec<String> {
         format!("  {:<34}{holds} of {} hold", "sums that must come out", clients.invariants.len()),
         format!("  {:<34}{:.0} MB", "largest function", peak as f64 / 1e6),
     ];
-    lines.extend(report.tables.iter().filter(|table| !table.equal).take(10).map(|table| {
-        format!("    differs: {}.{} ({:?} rows on the source, {:?} on the target)", table.schema, table.name, table.rows_source, table.rows_target)
-    }));
+    for table in report.tables.iter().filter(|table| !table.equal).take(10) {
+        let (schema, name, ours, theirs) = (&table.schema, &table.name, table.rows_source, table.rows_target);
+        lines.push(format!("    differs: {schema}.{name} ({ours:?} rows on the source, {theirs:?} on the target)"));
+        lines.extend(table.differing.iter().map(|row| format!("      {row}")));
+    }
     lines.extend(report.sequences.iter().filter(|sequence| !sequence.past).take(10).map(|sequence| {
         format!("    behind: {} ({:?} on the source, {:?} on the target)", sequence.name, sequence.source, sequence.target)
     }));

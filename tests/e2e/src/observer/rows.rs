@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 use tokio_postgres::Client;
 
-use super::OF_THE_RUN;
+use super::{OF_THE_RUN, differing};
 
 /// One table on both sides.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -22,7 +22,13 @@ pub struct TableComparison {
     pub rows_target: Option<i64>,
     /// Same number of rows, same total length, same checksum.
     pub equal: bool,
+    /// The first few rows that differ, if the table is not too large to look for them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub differing: Vec<String>,
 }
+
+/// Larger tables are not searched for their differing rows.
+const LARGEST_SEARCHED: i64 = 2_000_000;
 
 type Name = (String, String);
 
@@ -35,12 +41,18 @@ pub(super) async fn compare(source: &Client, target: &Client) -> Result<Vec<Tabl
             sums(source, name, on_source.contains(name)),
             sums(target, name, on_target.contains(name))
         )?;
+        let searchable = ours.as_ref().zip(theirs.as_ref()).filter(|(ours, theirs)| ours != theirs && ours.rows < LARGEST_SEARCHED);
+        let differing = match searchable {
+            Some(_) => differing::describe(source, target, &name.0, &name.1).await?,
+            None => Vec::new(),
+        };
         compared.push(TableComparison {
             schema: name.0.clone(),
             name: name.1.clone(),
             rows_source: ours.as_ref().map(|sums| sums.rows),
             rows_target: theirs.as_ref().map(|sums| sums.rows),
             equal: ours == theirs,
+            differing,
         });
     }
     Ok(compared)
