@@ -41,7 +41,7 @@ const CLASSES: [(&str, u32); 35] = [
     ("dms.r6i.32xlarge", 1024),
 ];
 
-/// Engine versions on offer, newest first. PostgreSQL 17 came with 3.6.1, 16 with 3.5.3.
+/// Engine versions on offer, newest first. PostgreSQL 16 came with 3.5.3.
 const ENGINES: [&str; 3] = ["3.6.1", "3.5.4", "3.5.3"];
 
 /// What an instance gets that names no version.
@@ -55,6 +55,12 @@ pub(crate) fn memory_gib(class: &str) -> Option<u32> {
 /// Whether a version can be had.
 pub(crate) fn has_engine(version: &str) -> bool {
     ENGINES.contains(&version)
+}
+
+/// Whether a version works with a PostgreSQL major: 17 came with 3.6.1. Nothing is documented of later ones, so the
+/// newest version is taken to know them.
+pub(crate) fn knows_major(version: &str, major: i32) -> bool {
+    major < 17 || version == ENGINES[0]
 }
 
 /// `EngineVersions` of DescribeEngineVersions.
@@ -81,4 +87,24 @@ pub(crate) fn orderable_instances(zones: &[&str]) -> Vec<Value> {
             })
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_know_the_majors_of_their_time() {
+        for (version, major, expected) in
+            [("3.5.4", 16, true), ("3.5.4", 17, false), ("3.6.1", 17, true), ("3.6.1", 18, true)]
+        {
+            assert_eq!(knows_major(version, major), expected, "{version} {major}");
+        }
+    }
+
+    #[test]
+    fn a_default_can_be_had_and_upgrades_go_forward() {
+        assert!(has_engine(DEFAULT_ENGINE));
+        assert_eq!(engine_versions()[2]["AvailableUpgrades"], json!(["3.5.4", "3.6.1"]));
+    }
 }

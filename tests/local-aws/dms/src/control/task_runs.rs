@@ -17,7 +17,7 @@ use crate::data::columns::TypeMappings;
 use crate::data::mapping::TableMapping;
 use crate::data::settings::{PrepMode, TaskSettings};
 use crate::data::statistics::TableState;
-use crate::data::task::{Ending, Halt, Migration, StartMode, TaskRun};
+use crate::data::task::{Ending, Halt, Migration, StartMode, StopReason, TaskRun};
 
 const START: Duration = Duration::from_secs(20);
 const STOP: Duration = Duration::from_secs(10);
@@ -150,6 +150,7 @@ fn describe_run(
         resource_id: task.resource_id.clone(),
         server: instance.identifier.clone(),
         class: instance.class.clone(),
+        engine: instance.engine.clone(),
         migration: task.migration,
         mode,
         mapping: Arc::new(mapping),
@@ -190,10 +191,12 @@ async fn end(dms: &Arc<Inner>, arn: &str, name: &str, ending: Ending) {
         let mut records = dms.records();
         let Some(task) = records.tasks.get_mut(arn) else { return };
         task.run = None;
-        if ending == Ending::Interrupted {
-            return;
-        }
         task.status == "stopping"
+    };
+    let ending = match ending {
+        Ending::Interrupted if stopping => Ending::Stopped(StopReason::Normal),
+        Ending::Interrupted => return resume_if_possible(dms, arn),
+        other => other,
     };
     if stopping {
         dms.clock.sleep(STOP).await;
@@ -262,18 +265,29 @@ pub(crate) fn interrupt(dms: &Inner, instance: &str) {
 
 /// The instance is back: tasks that ran go on by themselves.
 pub(crate) fn resume_interrupted(dms: &Arc<Inner>, instance: &str) {
-    let mut records = dms.records();
+    let records = dms.records();
     let interrupted: Vec<String> = records
         .tasks
         .values()
         .filter(|task| task.instance == instance && task.run.is_none())
-        .filter(|task| ["starting", "running", "stopping"].contains(&task.status))
+        .filter(|task| ["starting", "running"].contains(&task.status))
         .map(|task| task.arn.clone())
         .collect();
+    drop(records);
     for arn in interrupted {
-        if let Err(error) = launch(dms, &mut records, &arn, StartMode::Resume, false) {
-            tracing::warn!(%error, arn, "resume task after its instance: refused");
-        }
+        resume_if_possible(dms, &arn);
+    }
+}
+
+/// Go on with a task whose instance is there; otherwise the instance's return will.
+fn resume_if_possible(dms: &Arc<Inner>, arn: &str) {
+    let mut records = dms.records();
+    let Ok(task) = tasks::find(&records, arn) else { return };
+    if !instances::find(&records, &task.instance).is_ok_and(|instance| instance.status == "available") {
+        return;
+    }
+    if let Err(error) = launch(dms, &mut records, arn, StartMode::Resume, false) {
+        tracing::warn!(%error, arn, "resume task after its instance: refused");
     }
 }
 

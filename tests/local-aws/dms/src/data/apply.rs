@@ -5,27 +5,23 @@
 //! whole transaction is rolled back and done again slowly, so the error policies see exactly one change at a time.
 
 use std::collections::HashMap;
-use std::error::Error;
 use std::sync::Arc;
 
-use bytes::BytesMut;
-use futures_util::poll;
-use tokio_postgres::types::{Format, IsNull, ToSql, Type, to_sql_checked};
-use tokio_postgres::{Client, Statement as Prepared};
+use tokio_postgres::Client;
 
 use super::access::Session;
-use super::columns::{LobMode, Table, limited_value};
+use super::columns::Table;
 use super::conflicts::{EarlierErrors, Problem, Remedy, remedy};
 use super::control_tables::ControlTables;
 use super::failure::Failure;
 use super::lsn::Lsn;
+use super::parameters::{Statements, as_sql, parameters, send};
 use super::settings::TaskSettings;
-use super::statements::{
-    Assignment, LobWork, OnDuplicate, Plan, Statement, as_text, plan, read_lobs, write, write_lobs,
-};
+use super::statements::{OnDuplicate, Statement, as_text, write};
 use super::statistics::{Counts, InDoubt, Progress, TableName, TableState};
 use super::stream::TableId;
 use super::test_decoding::{Operation, Row};
+use super::work::{Planner, Work};
 
 /// A change of a table.
 #[derive(Debug)]
@@ -79,48 +75,24 @@ impl From<tokio_postgres::Error> for ApplyFailure {
 pub(crate) struct Applier {
     pub(crate) tables: Arc<Vec<Table>>,
     pub(crate) target: Session,
-    source: Session,
-    on_target: Statements,
-    on_source: Statements,
+    planner: Planner,
+    prepared: Statements,
     settings: Arc<TaskSettings>,
     control: ControlTables,
     progress: Arc<Progress>,
-    fails_on_lob_truncation: bool,
-}
-
-/// Statements of one item, large values already read.
-struct Work {
-    table: TableId,
-    operation: Operation,
-    main: Option<Statement>,
-    lobs: Option<Statement>,
-    /// For an upsert.
-    plan: (Vec<Assignment>, Vec<Assignment>),
-    problem: Option<Problem>,
 }
 
 impl Applier {
     /// An applier on fresh connections.
     pub(crate) fn new(
-        tables: Arc<Vec<Table>>,
-        source: Session,
+        planner: Planner,
         target: Session,
         settings: Arc<TaskSettings>,
         control: ControlTables,
         progress: Arc<Progress>,
-        fails_on_lob_truncation: bool,
     ) -> Self {
-        Self {
-            tables,
-            target,
-            source,
-            on_target: Statements::default(),
-            on_source: Statements::default(),
-            settings,
-            control,
-            progress,
-            fails_on_lob_truncation,
-        }
+        let tables = Arc::clone(&planner.tables);
+        Self { tables, target, planner, prepared: Statements::default(), settings, control, progress }
     }
 
     /// Apply source transactions in order. Afterwards they are committed on the target, as far as policies let them.
@@ -129,7 +101,7 @@ impl Applier {
         let tolerance = if overlap_is_fine { tolerance } else { Tolerance::Strict };
         let mut works = Vec::with_capacity(units.len());
         for unit in units {
-            works.push(self.prepare_works(&unit.items, tolerance).await?);
+            works.push(self.planner.plan(&unit.items, tolerance).await?);
         }
         if works.iter().all(Vec::is_empty) {
             return Ok(());
@@ -143,128 +115,6 @@ impl Applier {
             self.apply_slowly(unit, works, tolerance).await?;
         }
         Ok(())
-    }
-
-    async fn prepare_works(&mut self, items: &[Item], tolerance: Tolerance) -> Result<Vec<Work>, ApplyFailure> {
-        let tables = Arc::clone(&self.tables);
-        let mut plans = Vec::with_capacity(items.len());
-        let mut look_ups = Vec::new();
-        for item in items {
-            let table = &tables[item.table];
-            let planned = plan(table, item.operation, &item.row);
-            if let Plan::Write { lobs: Some(work), .. } = &planned {
-                look_ups.push(read_lobs(table, work));
-            }
-            plans.push((item, planned));
-        }
-        let mut found = self.look_up(&look_ups).await?.into_iter();
-        let mut works = Vec::with_capacity(items.len());
-        for (item, planned) in plans {
-            let table = &tables[item.table];
-            match planned {
-                Plan::Ignored => {}
-                Plan::Refused(reason) => works.push(Work {
-                    table: item.table,
-                    operation: item.operation,
-                    main: None,
-                    lobs: None,
-                    plan: (Vec::new(), Vec::new()),
-                    problem: Some(Problem::Data(reason)),
-                }),
-                Plan::Write { operation, assignments, place, lobs } => {
-                    let mut problem = None;
-                    let mut second = None;
-                    if let Some(work) = lobs {
-                        match found.next().expect("one answer for each look-up") {
-                            Ok(values) => {
-                                second = self.second_statement(table, &work, values)?;
-                            }
-                            Err(refused) => problem = Some(refused),
-                        }
-                    }
-                    let keep = if tolerance == Tolerance::Overlap { OnDuplicate::Keep } else { OnDuplicate::Fail };
-                    let main = write(table, operation, &assignments, &place, keep);
-                    works.push(Work {
-                        table: item.table,
-                        operation,
-                        main,
-                        lobs: second,
-                        plan: (assignments, place),
-                        problem,
-                    });
-                }
-            }
-        }
-        Ok(works)
-    }
-
-    /// The second statement, with what limited mode leaves of the values. A row that is gone has none.
-    fn second_statement(
-        &self,
-        table: &Table,
-        work: &LobWork,
-        values: Option<Vec<Option<String>>>,
-    ) -> Result<Option<Statement>, ApplyFailure> {
-        let Some(mut values) = values else { return Ok(None) };
-        if let LobMode::Limited(kilobytes) = table.lob_mode {
-            for (column, value) in work.columns.iter().zip(&mut values) {
-                let column = &table.columns[*column];
-                let Some(cut) = value.as_deref().and_then(|whole| limited_value(column, whole, kilobytes)) else {
-                    continue;
-                };
-                if self.fails_on_lob_truncation {
-                    return Err(ApplyFailure::Stop(format!(
-                        "LOB value of column '{}' in table '{}'.'{}' is truncated and FailTasksOnLobTruncation is set",
-                        column.name, table.schema, table.name
-                    )));
-                }
-                *value = Some(cut);
-            }
-        }
-        Ok(Some(write_lobs(table, work, values)))
-    }
-
-    /// Read large values from the source, all look-ups at once. A row that is gone gives none.
-    async fn look_up(
-        &mut self,
-        statements: &[Statement],
-    ) -> Result<Vec<Result<Option<Vec<Option<String>>>, Problem>>, ApplyFailure> {
-        let mut sent = Vec::with_capacity(statements.len());
-        for statement in statements {
-            let prepared = match self.on_source.prepared(&self.source, &statement.sql).await {
-                Ok(prepared) => prepared,
-                Err(failure) => {
-                    let problem = Problem::of(&failure).ok_or(failure)?;
-                    sent.push(Err(problem));
-                    continue;
-                }
-            };
-            let values = parameters(statement);
-            let source = &self.source;
-            let mut answer = Box::pin(async move { source.query_opt(&prepared, &as_sql(&values)).await });
-            let at_once = poll!(&mut answer);
-            sent.push(Ok((answer, at_once)));
-        }
-        let mut found = Vec::with_capacity(sent.len());
-        for look_up in sent {
-            found.push(match look_up {
-                Err(problem) => Err(problem),
-                Ok((answer, at_once)) => {
-                    let answer = match at_once {
-                        std::task::Poll::Ready(answer) => answer,
-                        std::task::Poll::Pending => answer.await,
-                    };
-                    match answer {
-                        Ok(row) => Ok(row.map(|row| (0..row.len()).map(|position| row.get(position)).collect())),
-                        Err(error) => {
-                            let failure = Failure::from(error);
-                            Err(Problem::of(&failure).ok_or(failure)?)
-                        }
-                    }
-                }
-            });
-        }
-        Ok(found)
     }
 
     /// All at once. False: something was refused, nothing is done.
@@ -282,7 +132,7 @@ impl Applier {
                 .map(|main| (main, tolerance == Tolerance::Strict))
                 .chain(work.lobs.iter().map(|lobs| (lobs, false)))
             {
-                match self.on_target.prepared(&self.target, &statement.sql).await {
+                match self.prepared.prepared(&self.target, &statement.sql).await {
                     Ok(prepared) => statements.push((prepared, statement, must_find)),
                     Err(failure) if failure.is_recoverable() => return Err(failure.into()),
                     Err(_) => return Ok(false),
@@ -294,20 +144,13 @@ impl Applier {
         let txid = txid(&self.target).await?;
         let mut sent = Vec::with_capacity(statements.len());
         for (prepared, statement, must_find) in statements {
-            let values = parameters(statement);
-            let target = &self.target;
-            let mut answer = Box::pin(async move { target.execute(&prepared, &as_sql(&values)).await });
-            let at_once = poll!(&mut answer);
-            sent.push((answer, at_once, must_find));
+            let (target, values) = (&self.target, parameters(statement));
+            let request = async move { target.execute(&prepared, &as_sql(&values)).await };
+            sent.push((send(request).await, must_find));
         }
-        let mut is_clean = true;
-        let mut lost = None;
-        for (answer, at_once, must_find) in sent {
-            let outcome = match at_once {
-                std::task::Poll::Ready(outcome) => outcome,
-                std::task::Poll::Pending => answer.await,
-            };
-            match outcome.map_err(Failure::from) {
+        let (mut is_clean, mut lost) = (true, None);
+        for (sent, must_find) in sent {
+            match sent.answer().await {
                 Ok(0) if must_find => is_clean = false,
                 Ok(_) => {}
                 Err(failure) if failure.is_recoverable() => lost = Some(failure),
@@ -362,7 +205,16 @@ impl Applier {
             let problem = match self.execute(statement).await {
                 Ok(0) if is_main && tolerance == Tolerance::Strict => Problem::Conflict("0 rows affected".to_owned()),
                 Ok(_) => continue,
-                Err(failure) => Problem::of(&failure).ok_or(failure)?,
+                Err(failure) => {
+                    let is_duplicate = failure.code() == Some("23505");
+                    let problem = Problem::of(&failure).ok_or(failure)?;
+                    if is_duplicate && tolerance == Tolerance::Overlap {
+                        // An older state of the row collides with a newer one of another; the newer one is to come.
+                        self.target.batch_execute("ROLLBACK TO SAVEPOINT dms; RELEASE SAVEPOINT dms").await?;
+                        return Ok(Ok(()));
+                    }
+                    problem
+                }
             };
             self.target.batch_execute("ROLLBACK TO SAVEPOINT dms; RELEASE SAVEPOINT dms").await?;
             return Ok(Err(problem));
@@ -372,7 +224,7 @@ impl Applier {
     }
 
     async fn execute(&mut self, statement: &Statement) -> Result<u64, Failure> {
-        let prepared = self.on_target.prepared(&self.target, &statement.sql).await?;
+        let prepared = self.prepared.prepared(&self.target, &statement.sql).await?;
         let values = parameters(statement);
         Ok(self.target.execute(&prepared, &as_sql(&values)).await?)
     }
@@ -422,7 +274,7 @@ impl Applier {
     async fn upsert(&mut self, work: &Work) -> Result<bool, ApplyFailure> {
         let tables = Arc::clone(&self.tables);
         let table = &tables[work.table];
-        let (assignments, place) = &work.plan;
+        let (assignments, place) = (&work.assignments, &work.place);
         let statement = match work.operation {
             Operation::Insert => {
                 let key = table.primary_key.as_deref().or(table.lob_key.as_deref()).unwrap_or_default();
@@ -520,50 +372,4 @@ pub(crate) async fn resolve_doubt(target: &Client, progress: &Progress) -> Resul
 
 async fn txid(target: &Client) -> Result<String, Failure> {
     Ok(target.query_one("SELECT txid_current()::text", &[]).await?.get(0))
-}
-
-/// Prepared statements of one connection by their text.
-#[derive(Default)]
-struct Statements {
-    prepared: HashMap<String, Prepared>,
-}
-
-impl Statements {
-    async fn prepared(&mut self, client: &Client, sql: &str) -> Result<Prepared, Failure> {
-        if let Some(prepared) = self.prepared.get(sql) {
-            return Ok(prepared.clone());
-        }
-        let prepared = client.prepare(sql).await?;
-        self.prepared.insert(sql.to_owned(), prepared.clone());
-        Ok(prepared)
-    }
-}
-
-/// A value in its text form, for a parameter of whatever type the server infers.
-#[derive(Debug)]
-struct TextForm(String);
-
-impl ToSql for TextForm {
-    fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
-        out.extend_from_slice(self.0.as_bytes());
-        Ok(IsNull::No)
-    }
-
-    fn accepts(_: &Type) -> bool {
-        true
-    }
-
-    fn encode_format(&self, _: &Type) -> Format {
-        Format::Text
-    }
-
-    to_sql_checked!();
-}
-
-fn parameters(statement: &Statement) -> Vec<Option<TextForm>> {
-    statement.values.iter().map(|value| value.clone().map(TextForm)).collect()
-}
-
-fn as_sql(values: &[Option<TextForm>]) -> Vec<&(dyn ToSql + Sync)> {
-    values.iter().map(|value| value as &(dyn ToSql + Sync)).collect()
 }

@@ -77,6 +77,10 @@ impl Failure {
     pub(crate) fn is_recoverable(&self) -> bool {
         match self {
             Self::Connection(_) | Self::Secret(_) => true,
+            // A server that refuses a connection is an environment that failed, whatever its reason.
+            Self::Server { severity, .. } if severity == "FATAL" => true,
+            // The number of slots or connections that a server is configured for does not change by waiting.
+            Self::Server { code, .. } if code == "53400" => false,
             Self::Server { code, .. } => {
                 // 57P: the server is shutting down or starting; 08: connection; 53: out of resources; 25006: read-only.
                 code.starts_with("57P")
@@ -165,9 +169,11 @@ mod tests {
         for code in ["57P01", "57P03", "08006", "53300"] {
             assert!(server(code).is_recoverable(), "{code}");
         }
-        for code in ["23505", "42501", "0A000"] {
+        for code in ["23505", "42501", "0A000", "53400"] {
             assert!(!server(code).is_recoverable(), "{code}");
         }
         assert!(Failure::Connection("gone".to_owned()).is_recoverable());
+        let refused_connection = server_failure(b"SFATAL\0C42501\0Mpermission denied for database\0\0");
+        assert!(refused_connection.is_recoverable());
     }
 }

@@ -30,5 +30,7 @@ mod test_decoding;
 mod apply;
 mod conflicts;
 mod control_tables;
+mod parameters;
 mod replicate;
 pub(crate) mod task;
+mod work;

@@ -16,12 +16,14 @@ use super::faults::Faults;
 use super::load::LoadContext;
 use super::lsn::Lsn;
 use super::mapping::TableMapping;
+use super::parameters::Statements;
 pub(crate) use super::replicate::Parked;
 use super::replicate::Replication;
 use super::settings::TaskSettings;
 use super::slot;
 use super::statistics::{Progress, Slot, TableName, TableState};
 use super::stream::{ChangeStream, TableIndex};
+use super::work::Planner;
 
 /// `MigrationType`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,6 +128,8 @@ pub(crate) struct TaskRun {
     /// `ReplicationInstanceIdentifier`.
     pub(crate) server: String,
     pub(crate) class: String,
+    /// `EngineVersion`.
+    pub(crate) engine: String,
     pub(crate) migration: Migration,
     pub(crate) mode: StartMode,
     pub(crate) mapping: Arc<TableMapping>,
@@ -160,7 +164,11 @@ impl TaskRun {
         let mut pause = Duration::from_secs(behavior.recoverable_error_interval);
         loop {
             let before = self.progress.lock().checkpoint;
-            let failure = match self.attempt(&started).await {
+            let outcome = self.attempt(&started).await;
+            if outcome.is_err() && *self.halt.borrow() == Halt::Stop {
+                return Ending::Stopped(StopReason::Normal);
+            }
+            let failure = match outcome {
                 Ok(ending) => return ending,
                 Err(Broken::Fatal(text)) => return Ending::Failed(fatal(&text)),
                 Err(Broken::Lost(failure)) => failure,
@@ -208,6 +216,9 @@ impl TaskRun {
     async fn begin(&mut self) -> Result<(Replication, Parked), Broken> {
         let source = self.source.connect("AWS DMS").await?;
         let target = self.target.connect("AWS DMS apply").await?;
+        for (session, side) in [(&source, "source"), (&target, "target")] {
+            check_version(session, side, &self.engine).await?;
+        }
         resolve_doubt(&target, &self.progress).await?;
         let views_allowed = self.migration == Migration::FullLoad;
         let mut tables = selected_tables(&source, &self.mapping, &self.settings, &self.mappings, views_allowed).await?;
@@ -233,15 +244,14 @@ impl TaskRun {
         }
         self.mode = StartMode::Resume;
         let look_ups = self.source.connect("AWS DMS look-up").await?;
-        let applier = Applier::new(
-            Arc::clone(&tables),
-            look_ups,
-            target,
-            Arc::clone(&self.settings),
-            control.clone(),
-            Arc::clone(&self.progress),
-            self.fails_on_lob_truncation,
-        );
+        let planner = Planner {
+            tables: Arc::clone(&tables),
+            source: look_ups,
+            fails_on_lob_truncation: self.fails_on_lob_truncation,
+            prepared: Statements::default(),
+        };
+        let (settings, progress) = (Arc::clone(&self.settings), Arc::clone(&self.progress));
+        let applier = Applier::new(planner, target, settings, control.clone(), progress);
         let (_, no_reloads) = mpsc::unbounded_channel();
         let replication = Replication {
             tables,
@@ -275,6 +285,7 @@ impl TaskRun {
         let mut progress = self.progress.lock();
         if self.mode == StartMode::Fresh {
             progress.tables.clear();
+            progress.table_errors = 0;
             progress.checkpoint = None;
             progress.load_is_over = false;
             progress.full_load_started = None;
@@ -373,6 +384,16 @@ async fn halted(halt: &mut watch::Receiver<Halt>) -> Ending {
 /// DMS's frame around the text of a fatal error.
 fn fatal(text: &str) -> String {
     format!("Last Error {text} Stop Reason FATAL_ERROR Error Level FATAL")
+}
+
+/// Each DMS version knows the majors of its time.
+async fn check_version(session: &Session, side: &str, engine: &str) -> Result<(), Broken> {
+    let row = session.query_one("SELECT current_setting('server_version_num')::int4 / 10000", &[]).await;
+    let major: i32 = row.map_err(Failure::from)?.get(0);
+    if crate::catalog::knows_major(engine, major) {
+        return Ok(());
+    }
+    Err(Broken::Fatal(format!("PostgreSQL version {major} of the {side} is not supported by DMS version {engine}")))
 }
 
 /// `CaptureDdls`: a table and an event trigger on the source. An event trigger needs a superuser, which on RDS
