@@ -20,7 +20,10 @@ fn every_error_word_has_a_page_with_all_its_sections() {
         assert!(page.starts_with(&format!("# {code}\n")), "{code}: the title is another word");
         for section in SECTIONS {
             let text = page.split(section).nth(1).unwrap_or_else(|| panic!("{code}: no section {section:?}"));
-            assert!(text.split("\n## ").next().is_some_and(|text| text.trim().len() > 10), "{code}: {section:?} is empty");
+            assert!(
+                text.split("\n## ").next().is_some_and(|text| text.trim().len() > 10),
+                "{code}: {section:?} is empty"
+            );
         }
     }
 }

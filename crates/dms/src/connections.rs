@@ -27,7 +27,8 @@ pub async fn connections(client: &Client, instance_arn: &str, endpoint_arns: &[&
     let mut failed = Vec::new();
     for endpoint_arn in endpoint_arns {
         let found = connection(client, instance_arn, endpoint_arn).await?;
-        let name = found.as_ref().and_then(|c| c.endpoint_identifier.clone()).unwrap_or_else(|| (*endpoint_arn).to_owned());
+        let name =
+            found.as_ref().and_then(|c| c.endpoint_identifier.clone()).unwrap_or_else(|| (*endpoint_arn).to_owned());
         match found.as_ref().and_then(|c| c.status.as_deref()) {
             Some("successful") => {}
             None => {
@@ -35,7 +36,8 @@ pub async fn connections(client: &Client, instance_arn: &str, endpoint_arns: &[&
                 waiting.push(name);
             }
             Some("failed") => {
-                let said = found.and_then(|c| c.last_failure_message).unwrap_or_else(|| "DMS gives no reason".to_owned());
+                let said =
+                    found.and_then(|c| c.last_failure_message).unwrap_or_else(|| "DMS gives no reason".to_owned());
                 test(client, instance_arn, endpoint_arn).await?;
                 failed.push(format!("test connection of {name}: {said}"));
             }

@@ -93,10 +93,22 @@ mod tests {
             ("Stop Reason STOPPED_AFTER_CACHED_EVENTS", "", Ending::CachedChangesApplied),
             ("STOPPED_AFTER_CACHED_EVENTS", "", Ending::CachedChangesApplied),
             ("Stop Reason NORMAL", "", Ending::StoppedByHand),
-            ("Stop Reason FATAL_ERROR", "Last Error Replication task out of memory. Stop Reason FATAL_ERROR Error Level FATAL", Ending::OutOfMemory),
+            (
+                "Stop Reason FATAL_ERROR",
+                "Last Error Replication task out of memory. Stop Reason FATAL_ERROR Error Level FATAL",
+                Ending::OutOfMemory,
+            ),
             ("Stop Reason STOPPED_DUE_TO_LOW_MEMORY", "", Ending::OutOfMemory),
-            ("Last Error  ODBC general error. Stop Reason RECOVERABLE_ERROR Error Level RECOVERABLE", "", Ending::Recoverable),
-            ("", "Last Error  No tables were found at task initialization. Stop Reason FATAL_ERROR Error Level FATAL", Ending::Fatal),
+            (
+                "Last Error  ODBC general error. Stop Reason RECOVERABLE_ERROR Error Level RECOVERABLE",
+                "",
+                Ending::Recoverable,
+            ),
+            (
+                "",
+                "Last Error  No tables were found at task initialization. Stop Reason FATAL_ERROR Error Level FATAL",
+                Ending::Fatal,
+            ),
             ("Stop Reason STOPPED_AFTER_FULL_LOAD", "", Ending::Fatal),
             ("", "", Ending::Fatal),
         ];

@@ -45,7 +45,12 @@ fn change(action: ChangeAction, set: ResourceRecordSet) -> Change {
 }
 
 /// Submit the changes as one batch; answers the change's id. `Refused` means that the record is no longer as it was read.
-pub async fn submit(client: &Client, record: &Record, comment: String, changes: Vec<Change>) -> Result<String, AwsError> {
+pub async fn submit(
+    client: &Client,
+    record: &Record,
+    comment: String,
+    changes: Vec<Change>,
+) -> Result<String, AwsError> {
     let batch = ChangeBatch::builder().comment(comment).set_changes(Some(changes)).build().expect("changes are set");
     let answer = client.change_resource_record_sets().hosted_zone_id(&record.zone_id).change_batch(batch).send().await;
     let change = answer.doing(format!("change record {}", record.name))?.change_info;
@@ -83,7 +88,8 @@ mod tests {
     fn a_change_deletes_what_was_read_and_creates_it_with_another_value_and_all_else_kept() {
         let group = [member(Some("a"), "old", 300), member(Some("b"), "other", 300)];
 
-        let changes = plan(&group, |m| (if m.value() == Some("old") { "new".to_owned() } else { "other".to_owned() }, 1));
+        let changes =
+            plan(&group, |m| (if m.value() == Some("old") { "new".to_owned() } else { "other".to_owned() }, 1));
 
         let said: Vec<_> = changes
             .iter()
@@ -91,7 +97,13 @@ mod tests {
                 let set = change.resource_record_set().expect("set");
                 let value = set.resource_records()[0].value();
                 assert_eq!((set.weight(), set.health_check_id()), (Some(10), Some("check")));
-                format!("{} {} {} {}", change.action(), set.set_identifier().unwrap_or("-"), value, set.ttl().unwrap_or(0))
+                format!(
+                    "{} {} {} {}",
+                    change.action(),
+                    set.set_identifier().unwrap_or("-"),
+                    value,
+                    set.ttl().unwrap_or(0)
+                )
             })
             .collect();
         assert_eq!(said, ["DELETE a old 300", "DELETE b other 300", "CREATE a new 1", "CREATE b other 1"]);

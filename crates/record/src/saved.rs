@@ -93,9 +93,9 @@ impl Memory {
             .await;
         match answer.doing(format!("create {name}")) {
             Ok(_created) => Ok(self),
-            Err(error) if error.is(Class::AlreadyThere) => {
-                Self::load(client, run).await?.ok_or_else(|| StepError::bug(format!("create {name}: it exists and does not")))
-            }
+            Err(error) if error.is(Class::AlreadyThere) => Self::load(client, run)
+                .await?
+                .ok_or_else(|| StepError::bug(format!("create {name}: it exists and does not"))),
             Err(error) => Err(error.into()),
         }
     }

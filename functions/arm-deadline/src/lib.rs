@@ -14,7 +14,9 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use aws_sdk_scheduler::Client;
-use aws_sdk_scheduler::types::{ActionAfterCompletion, FlexibleTimeWindow, FlexibleTimeWindowMode, RetryPolicy, Target};
+use aws_sdk_scheduler::types::{
+    ActionAfterCompletion, FlexibleTimeWindow, FlexibleTimeWindowMode, RetryPolicy, Target,
+};
 use pgleap_contract::steps::{ArmDeadlineOutput, RunOnly};
 use pgleap_contract::{Cutover, Run};
 use pgleap_step_kit::prelude::*;
@@ -80,7 +82,8 @@ async fn armed(scheduler: &Client, run: &Run) -> StepResult<Option<i64>> {
         return Err(StepError::new(ErrorCode::BadInput, message));
     }
     let expression = found.schedule_expression().unwrap_or_default();
-    let deadline = parse(expression).ok_or_else(|| StepError::bug(format!("look at schedule {name}: it says {expression:?}")))?;
+    let deadline =
+        parse(expression).ok_or_else(|| StepError::bug(format!("look at schedule {name}: it says {expression:?}")))?;
     Ok(Some(deadline))
 }
 

@@ -34,7 +34,9 @@ pub(crate) async fn make(dms: &Client, run: &RunId, first: &ReplicationTask) -> 
         let instance = pgleap_dms::instance(dms, &names.replication_instance()).await?;
         let class = instance.as_ref().and_then(|instance| instance.replication_instance_class()).unwrap_or_default();
         let Some(larger) = larger_class(class) else {
-            return Ok(Err(format!("the replication instance ({class}) ran out of memory, and no larger class is known")));
+            return Ok(Err(format!(
+                "the replication instance ({class}) ran out of memory, and no larger class is known"
+            )));
         };
         request = request.tags(Tag::builder().key(CLASS_TAG).value(larger).build());
     }
@@ -82,7 +84,8 @@ async fn wanted_class(dms: &Client, task: &ReplicationTask) -> StepResult<Option
 
 /// The status may still read `available` just after the call, so the class decides too.
 async fn grow(dms: &Client, name: &str, wanted: &str) -> StepResult<Option<String>> {
-    let missing = || StepError::new(ErrorCode::ReplicationFailed, format!("grow replication instance {name}: it does not exist"));
+    let missing =
+        || StepError::new(ErrorCode::ReplicationFailed, format!("grow replication instance {name}: it does not exist"));
     let instance = pgleap_dms::instance(dms, name).await?.ok_or_else(missing)?;
     let status = instance.replication_instance_status().unwrap_or("unknown");
     let has = instance.replication_instance_class().unwrap_or_default();
@@ -111,15 +114,18 @@ async fn written(dms: &Client, task: &ReplicationTask) -> StepResult<(String, St
     let filter = Filter::builder().name("replication-task-arn").values(arn).build().expect("name and values are set");
     let answer = dms.describe_replication_tasks().filters(filter).send().await;
     let found = answer.doing(format!("read the settings of task {arn}"))?.replication_tasks.unwrap_or_default();
-    let task = found.into_iter().next().ok_or_else(|| StepError::bug(format!("read the settings of task {arn}: it is gone")))?;
+    let task = found
+        .into_iter()
+        .next()
+        .ok_or_else(|| StepError::bug(format!("read the settings of task {arn}: it is gone")))?;
     let settings = task.replication_task_settings.unwrap_or_default();
     Ok((task.table_mappings.unwrap_or_default(), creatable(&settings)?))
 }
 
 /// DMS answers settings with the log's names in them and refuses those on creation.
 fn creatable(settings: &str) -> StepResult<String> {
-    let mut settings: Value =
-        serde_json::from_str(settings).map_err(|error| StepError::bug(format!("read the settings of the task: {error}")))?;
+    let mut settings: Value = serde_json::from_str(settings)
+        .map_err(|error| StepError::bug(format!("read the settings of the task: {error}")))?;
     if let Some(logging) = settings.get_mut("Logging").and_then(Value::as_object_mut) {
         logging.remove("CloudWatchLogGroup");
         logging.remove("CloudWatchLogStream");
@@ -130,8 +136,10 @@ fn creatable(settings: &str) -> StepResult<String> {
 /// The next class of the family, which has twice the memory (half as much again from 8xlarge on); the largest burstable
 /// one is followed by the smallest with memory for its purpose. Source: AWS documentation, DMS replication instance types.
 fn larger_class(class: &str) -> Option<String> {
-    const SIZES: &[&str] =
-        &["micro", "small", "medium", "large", "xlarge", "2xlarge", "4xlarge", "8xlarge", "12xlarge", "16xlarge", "24xlarge"];
+    const SIZES: &[&str] = &[
+        "micro", "small", "medium", "large", "xlarge", "2xlarge", "4xlarge", "8xlarge", "12xlarge", "16xlarge",
+        "24xlarge",
+    ];
     let (family, size) = class.rsplit_once('.')?;
     if family == "dms.t3" && size == "large" {
         return Some("dms.r6i.large".to_owned());

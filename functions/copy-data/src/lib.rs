@@ -202,7 +202,8 @@ mod tests {
 
     #[test]
     fn a_table_that_is_not_complete_spoils_the_end() {
-        let problems = |tables, errored, unfinished| TableProblems { tables, errored, unfinished, ..TableProblems::default() };
+        let problems =
+            |tables, errored, unfinished| TableProblems { tables, errored, unfinished, ..TableProblems::default() };
         let cases = [
             (true, problems(3, 0, 0), None),
             (true, problems(3, 1, 0), Some(ErrorCode::TablesInError)),

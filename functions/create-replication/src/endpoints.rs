@@ -128,7 +128,8 @@ mod tests {
             ("pgleap/r/dms-source", "people", false),
         ];
         for (secret, database, adopted) in cases {
-            let found = Endpoint::builder().endpoint_arn("arn:e").postgre_sql_settings(settings(secret, database)).build();
+            let found =
+                Endpoint::builder().endpoint_arn("arn:e").postgre_sql_settings(settings(secret, database)).build();
 
             assert_eq!(adopt(&found, &wanted, "e").is_ok(), adopted, "{secret} {database}");
         }

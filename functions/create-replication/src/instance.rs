@@ -68,11 +68,16 @@ pub(crate) async fn ensure(dms: &Client, input: &CreateReplicationInput) -> Step
 async fn judge(dms: &Client, name: &str, found: &ReplicationInstance) -> StepResult<Instance> {
     let status = found.replication_instance_status().unwrap_or("unknown").to_owned();
     match standing(&status) {
-        Standing::Usable => Ok(Instance::Available { arn: found.replication_instance_arn().unwrap_or_default().to_owned() }),
+        Standing::Usable => {
+            Ok(Instance::Available { arn: found.replication_instance_arn().unwrap_or_default().to_owned() })
+        }
         Standing::Passing => Ok(Instance::Passing { status }),
         Standing::Broken => {
             let events = pgleap_dms::events(dms, SourceType::ReplicationInstance, name).await;
-            Err(StepError::new(ErrorCode::InstanceFailed, format!("create replication instance {name}: it is {status}: {events}")))
+            Err(StepError::new(
+                ErrorCode::InstanceFailed,
+                format!("create replication instance {name}: it is {status}: {events}"),
+            ))
         }
     }
 }
@@ -88,7 +93,12 @@ enum Standing {
 fn standing(status: &str) -> Standing {
     match status {
         "available" => Standing::Usable,
-        "failed" | "deleted" | "deleting" | "storage-full" | "incompatible-credentials" | "incompatible-network"
+        "failed"
+        | "deleted"
+        | "deleting"
+        | "storage-full"
+        | "incompatible-credentials"
+        | "incompatible-network"
         | "inaccessible-encryption-credentials" => Standing::Broken,
         _ => Standing::Passing,
     }
@@ -137,7 +147,10 @@ mod tests {
             message: message.to_owned(),
         };
 
-        let role = created(Err(refused(Class::Denied, "The IAM Role arn:aws:iam::1:role/dms-vpc-role is not configured properly.")));
+        let role = created(Err(refused(
+            Class::Denied,
+            "The IAM Role arn:aws:iam::1:role/dms-vpc-role is not configured properly.",
+        )));
         let other = created(Err(refused(Class::Denied, "no")));
 
         assert!(role.expect_err("refused").message.contains("docs/runbook/AccessDenied.md"));

@@ -75,7 +75,13 @@ mod tests {
 
     #[test]
     fn wildcards_in_names_stand_for_themselves() {
-        let cases = [("orders", "orders"), ("order_items", "order[_]items"), ("100%", "100[%]"), ("a[b]", "a[[]b]"), ("Ünïcode", "Ünïcode")];
+        let cases = [
+            ("orders", "orders"),
+            ("order_items", "order[_]items"),
+            ("100%", "100[%]"),
+            ("a[b]", "a[[]b]"),
+            ("Ünïcode", "Ünïcode"),
+        ];
         for (name, escaped) in cases {
             assert_eq!(escape(name), escaped);
         }
@@ -86,7 +92,11 @@ mod tests {
         let selection = Selection {
             schemas: vec!["public".to_owned(), "My_Schema".to_owned()],
             excluded_tables: vec![TableName { schema: "public".to_owned(), table: "events".to_owned() }],
-            removed_columns: vec![ColumnName { schema: "public".to_owned(), table: "t".to_owned(), column: "full_name".to_owned() }],
+            removed_columns: vec![ColumnName {
+                schema: "public".to_owned(),
+                table: "t".to_owned(),
+                column: "full_name".to_owned(),
+            }],
             replica_role: true,
         };
 
@@ -98,7 +108,14 @@ mod tests {
             .map(|rule| {
                 let at = &rule["object-locator"];
                 let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-                format!("{} {} {}.{} {}", text(&rule["rule-id"]), text(&rule["rule-action"]), text(&at["schema-name"]), text(&at["table-name"]), text(&at["column-name"]))
+                format!(
+                    "{} {} {}.{} {}",
+                    text(&rule["rule-id"]),
+                    text(&rule["rule-action"]),
+                    text(&at["schema-name"]),
+                    text(&at["table-name"]),
+                    text(&at["column-name"])
+                )
             })
             .collect();
         assert_eq!(

@@ -90,7 +90,8 @@ mod tests {
     #[test]
     fn no_policy_logs_an_error_and_goes_on() {
         let policies = error_behavior();
-        for (name, policy) in policies.as_object().expect("object").iter().filter(|(name, _)| name.ends_with("Policy")) {
+        for (name, policy) in policies.as_object().expect("object").iter().filter(|(name, _)| name.ends_with("Policy"))
+        {
             assert!(policy == "SUSPEND_TABLE" || policy == "STOP_TASK", "{name} is {policy}");
         }
     }

@@ -47,7 +47,11 @@ mod tests {
             (Some("dms.c5.large"), 60_000 * GIB, 1, "dms.c5.large"),
         ];
         for (wanted, bytes, tables, expected) in cases {
-            assert_eq!(class(wanted, &DatabaseSize { bytes, tables, sequences: 0 }), expected, "{bytes} bytes, {tables} tables");
+            assert_eq!(
+                class(wanted, &DatabaseSize { bytes, tables, sequences: 0 }),
+                expected,
+                "{bytes} bytes, {tables} tables"
+            );
         }
     }
 

@@ -26,7 +26,8 @@ pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<LowerTtlOutput> {
         None => Memory::of(run, &members).create(&secrets, run).await?,
     };
     let old_ttl_seconds = memory.longest_ttl();
-    let answer = |done: bool, waiting_for: &str| LowerTtlOutput { done, waiting_for: waiting_for.to_owned(), old_ttl_seconds };
+    let answer =
+        |done: bool, waiting_for: &str| LowerTtlOutput { done, waiting_for: waiting_for.to_owned(), old_ttl_seconds };
 
     let changes = match decide(run, &members, &memory) {
         Verdict::Done => return Ok(answer(true, "")),
@@ -63,7 +64,8 @@ enum Verdict {
 
 fn decide(run: &Run, members: &[Member], memory: &Memory) -> Verdict {
     let is_low = |member: &Member| member.ttl().is_some_and(|ttl| ttl <= run.record.cutover_ttl_seconds);
-    let as_before = |member: &Member| memory.member(member.set_identifier()).map(|saved| saved.ttl_seconds) == member.ttl();
+    let as_before =
+        |member: &Member| memory.member(member.set_identifier()).map(|saved| saved.ttl_seconds) == member.ttl();
     match &memory.changes.lowered {
         _ if !members.iter().all(is_low) => Verdict::Lower,
         Some(change_id) => Verdict::Ask(change_id.clone()),

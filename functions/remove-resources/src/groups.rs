@@ -72,7 +72,9 @@ async fn candidates(rds: &Client, run: &Run) -> StepResult<Vec<DbParameterGroup>
     while let Some(page) = pages.next().await {
         let page = page.doing("list parameter groups")?;
         let groups = page.db_parameter_groups.unwrap_or_default().into_iter();
-        found.extend(groups.filter(|group| group.db_parameter_group_name().is_some_and(|name| name.starts_with(&prefix))));
+        found.extend(
+            groups.filter(|group| group.db_parameter_group_name().is_some_and(|name| name.starts_with(&prefix))),
+        );
     }
     Ok(found)
 }

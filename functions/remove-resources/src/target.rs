@@ -181,9 +181,19 @@ mod tests {
             ("untagged", DbInstance::builder().build(), Some(snapshot("r", 100)), "keep"),
             ("no snapshot", ours().build(), None, "keep"),
             ("a snapshot of another run", ours().build(), Some(snapshot("other", 100)), "keep"),
-            ("older than the snapshot", instance("orders-v18", "r", Some(99)).build(), Some(snapshot("r", 100)), "keep"),
+            (
+                "older than the snapshot",
+                instance("orders-v18", "r", Some(99)).build(),
+                Some(snapshot("r", 100)),
+                "keep",
+            ),
             ("the source", instance("orders", "r", Some(200)).build(), Some(snapshot("r", 100)), "keep"),
-            ("with replicas", ours().read_replica_db_instance_identifiers("x").build(), Some(snapshot("r", 100)), "keep"),
+            (
+                "with replicas",
+                ours().read_replica_db_instance_identifiers("x").build(),
+                Some(snapshot("r", 100)),
+                "keep",
+            ),
         ];
         for (case, instance, snapshot, expected) in cases {
             let said = match decide(&a_run(), &instance, snapshot.as_ref()) {

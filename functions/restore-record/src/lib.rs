@@ -29,7 +29,11 @@ pub async fn run(ctx: &Ctx, input: RestoreRecordInput) -> StepResult<RecordOutpu
     if changes.is_empty() {
         return look(&route53, &memory).await;
     }
-    let comment = format!("pgleap run {}: {}", run.id, if input.outcome == Outcome::Back { "back as it was" } else { "TTL as it was" });
+    let comment = format!(
+        "pgleap run {}: {}",
+        run.id,
+        if input.outcome == Outcome::Back { "back as it was" } else { "TTL as it was" }
+    );
     match pgleap_record::submit(&route53, &run.record, comment, changes).await {
         Ok(change_id) => {
             memory.changes.restored = Some(change_id);
@@ -137,7 +141,14 @@ mod tests {
 
     #[test]
     fn a_member_that_came_since_leads_to_the_source_again() {
-        let stranger = Memory { before: vec![SavedMember { set_identifier: Some("a".to_owned()), value: SOURCE.to_owned(), ttl_seconds: 300 }], ..memory(SOURCE, 0) };
+        let stranger = Memory {
+            before: vec![SavedMember {
+                set_identifier: Some("a".to_owned()),
+                value: SOURCE.to_owned(),
+                ttl_seconds: 300,
+            }],
+            ..memory(SOURCE, 0)
+        };
 
         assert_eq!(restored(&input("back"), &stranger, &member(TARGET, 1)), (SOURCE.to_owned(), 300));
     }

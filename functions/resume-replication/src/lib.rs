@@ -19,7 +19,8 @@ use pgleap_step_kit::prelude::*;
 pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<Look> {
     let dms = Client::new(ctx.aws());
     let names = input.run.id.names();
-    let task = pgleap_dms::current_task(&dms, &names).await?.ok_or_else(|| failed(&names.task(), "it does not exist"))?;
+    let task =
+        pgleap_dms::current_task(&dms, &names).await?.ok_or_else(|| failed(&names.task(), "it does not exist"))?;
     let name = task.replication_task_identifier().unwrap_or_default();
     let arn = task.replication_task_arn().unwrap_or_default();
 
@@ -97,7 +98,8 @@ mod tests {
         ];
         for (status, reason, errored, expected) in cases {
             let stats = ReplicationTaskStats::builder().tables_errored(errored).build();
-            let task = ReplicationTask::builder().status(status).stop_reason(reason).replication_task_stats(stats).build();
+            let task =
+                ReplicationTask::builder().status(status).stop_reason(reason).replication_task_stats(stats).build();
             let said = match decide(&task) {
                 Verdict::Done => "done",
                 Verdict::Wait(_) => "wait",

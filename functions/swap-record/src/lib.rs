@@ -108,7 +108,8 @@ mod tests {
             "record": { "zoneId": "Z", "name": "db.example.com" }, "replication": {}, "choices": {}, "limits": {},
         });
         let server = |host: &str| json!({ "host": host, "port": 5432, "database": "orders" });
-        serde_json::from_value(json!({ "run": run, "source": server(SOURCE), "target": server(TARGET) })).expect("input")
+        serde_json::from_value(json!({ "run": run, "source": server(SOURCE), "target": server(TARGET) }))
+            .expect("input")
     }
 
     fn member(value: &str) -> Member {

@@ -48,7 +48,12 @@ pub(crate) async fn columns(source: &Session, table: &Table) -> Result<Vec<Strin
 }
 
 /// Sum the table up, within `time`.
-pub(crate) async fn sum(session: &Session, table: &Table, columns: &[String], time: Duration) -> Result<Answer, PgError> {
+pub(crate) async fn sum(
+    session: &Session,
+    table: &Table,
+    columns: &[String],
+    time: Duration,
+) -> Result<Answer, PgError> {
     session.run("limit the statement", &format!("SET statement_timeout = {}", time.as_millis().max(1))).await?;
     let doing = format!("sum up table {table}");
     match session.row(&doing, &statement(table, columns), &[]).await {

@@ -39,9 +39,10 @@ pub(crate) async fn table(
     let changes = checksum::changes(source, table).await?;
     match later_look(table, &Sums { before, there, after }, changes) {
         Later::Found(found) => Ok(found),
-        Later::Differs(what) => {
-            Err(StepError::new(ErrorCode::CopyDiffers, format!("compare table {table}: while the source stood still, {what}")))
-        }
+        Later::Differs(what) => Err(StepError::new(
+            ErrorCode::CopyDiffers,
+            format!("compare table {table}: while the source stood still, {what}"),
+        )),
     }
 }
 
@@ -73,7 +74,9 @@ enum Later {
 
 fn later_look(table: &Table, sums: &Sums, changes: i64) -> Later {
     match (&sums.before, &sums.there, &sums.after) {
-        (Answer::Sum(source), Answer::Sum(there), _) | (_, Answer::Sum(there), Answer::Sum(source)) if source == there => {
+        (Answer::Sum(source), Answer::Sum(there), _) | (_, Answer::Sum(there), Answer::Sum(source))
+            if source == there =>
+        {
             Later::Found(Found::Equal)
         }
         (Answer::TooLarge, _, _) | (_, Answer::TooLarge, _) | (_, _, Answer::TooLarge) => Later::Found(Found::Skipped),

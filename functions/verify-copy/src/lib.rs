@@ -94,6 +94,10 @@ async fn refuse_changes(source: &Session) -> StepResult<()> {
 fn output(totals: &Totals) -> VerifyCopyOutput {
     let done = totals.pending == 0;
     let all = totals.pending + totals.equal + totals.skipped;
-    let waiting_for = if done { String::new() } else { format!("{} of {all} tables are equal, {} to compare", totals.equal, totals.pending) };
+    let waiting_for = if done {
+        String::new()
+    } else {
+        format!("{} of {all} tables are equal, {} to compare", totals.equal, totals.pending)
+    };
     VerifyCopyOutput { done, waiting_for, tables_equal: totals.equal, tables_skipped: totals.skipped }
 }

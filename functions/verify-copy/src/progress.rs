@@ -111,7 +111,8 @@ pub(crate) async fn note(target: &Session, table: &Table, found: &Found) -> Resu
         Found::Suspicion(what) => ("pending", Some(what)),
         Found::SameSuspicion => return Ok(()),
     };
-    let sql = "UPDATE pgleap.verified SET state = $3, tries = tries + 1, suspicion = $4, suspected_at = clock_timestamp()
+    let sql =
+        "UPDATE pgleap.verified SET state = $3, tries = tries + 1, suspicion = $4, suspected_at = clock_timestamp()
                WHERE schema = $1 AND name = $2";
     target.rows("note a comparison", sql, &[&table.schema, &table.name, &state, &suspicion]).await?;
     Ok(())

@@ -65,7 +65,9 @@ async fn the_deadline_of_another_execution_is_not_taken_over() -> Result<()> {
     let (aws, ctx) = start().await?;
     arm_deadline::run_with(&ctx, RunOnly { run: a_run("one", 60)? }, recovery()).await?;
 
-    let refused = arm_deadline::run_with(&ctx, RunOnly { run: a_run("two", 60)? }, recovery()).await.expect_err("it is another's");
+    let refused = arm_deadline::run_with(&ctx, RunOnly { run: a_run("two", 60)? }, recovery())
+        .await
+        .expect_err("it is another's");
 
     assert_eq!(refused.code, ErrorCode::BadInput);
     assert!(refused.message.contains("runId"), "{}", refused.message);

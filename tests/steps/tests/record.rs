@@ -37,7 +37,8 @@ impl World {
         let zone_id = zone.hosted_zone.context("no zone")?.id;
         let zone_id = zone_id.trim_start_matches("/hostedzone/").to_owned();
         let world = Self { run: a_run(&zone_id)?, aws, ctx, route53 };
-        let creations = members.iter().map(|member| change(ChangeAction::Create, member)).collect::<Result<Vec<_>>>()?;
+        let creations =
+            members.iter().map(|member| change(ChangeAction::Create, member)).collect::<Result<Vec<_>>>()?;
         world.change(creations).await?;
         Ok(world)
     }

@@ -73,12 +73,17 @@ async fn remove(world: &World, outcome: Outcome) -> Result<RemoveResourcesOutput
 
 async fn instances(world: &World) -> Result<Vec<String>> {
     let found = world.rds().describe_db_instances().send().await?;
-    Ok(found.db_instances().iter().filter_map(|instance| instance.db_instance_identifier().map(str::to_owned)).collect())
+    Ok(found
+        .db_instances()
+        .iter()
+        .filter_map(|instance| instance.db_instance_identifier().map(str::to_owned))
+        .collect())
 }
 
 async fn groups(world: &World) -> Result<Vec<String>> {
     let found = world.rds().describe_db_parameter_groups().send().await?;
-    let names = found.db_parameter_groups().iter().filter_map(|group| group.db_parameter_group_name().map(str::to_owned));
+    let names =
+        found.db_parameter_groups().iter().filter_map(|group| group.db_parameter_group_name().map(str::to_owned));
     let mut ours: Vec<String> = names.filter(|name| name.starts_with("pgleap-")).collect();
     ours.sort();
     Ok(ours)

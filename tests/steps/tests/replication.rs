@@ -181,10 +181,19 @@ async fn a_copy_is_made_followed_and_removed_and_each_step_twice_changes_nothing
 #[tokio::test]
 async fn lost_answers_and_forgotten_tests_cost_a_look_and_nothing_else() -> Result<()> {
     let both = Both::start().await?;
-    for operation in ["CreateReplicationSubnetGroup", "CreateReplicationInstance", "CreateEndpoint", "TestConnection",
-        "CreateReplicationTask", "StartReplicationTask", "StopReplicationTask", "DeleteReplicationTask", "DeleteEndpoint",
-        "DeleteReplicationInstance", "DeleteReplicationSubnetGroup"]
-    {
+    for operation in [
+        "CreateReplicationSubnetGroup",
+        "CreateReplicationInstance",
+        "CreateEndpoint",
+        "TestConnection",
+        "CreateReplicationTask",
+        "StartReplicationTask",
+        "StopReplicationTask",
+        "DeleteReplicationTask",
+        "DeleteEndpoint",
+        "DeleteReplicationInstance",
+        "DeleteReplicationSubnetGroup",
+    ] {
         both.world.aws.faults().plan(format!("dms:{operation}:1:lose-answer").parse()?);
     }
     both.world.aws.dms().plan_fault("forget-connection-test 1 times".parse()?);
@@ -224,7 +233,8 @@ async fn a_load_that_ran_out_of_memory_is_done_once_more_on_a_larger_instance() 
     let instances = dms.describe_replication_instances().send().await?;
     assert_eq!(instances.replication_instances()[0].replication_instance_class(), Some("dms.t3.large"));
     let tasks = dms.describe_replication_tasks().send().await?;
-    let names: Vec<_> = tasks.replication_tasks().iter().filter_map(|task| task.replication_task_identifier()).collect();
+    let names: Vec<_> =
+        tasks.replication_tasks().iter().filter_map(|task| task.replication_task_identifier()).collect();
     assert_eq!(names, [both.world.run.id.names().second_task()]);
     assert_eq!(both.content(&both.target().await?).await?, both.content(&both.source().await?).await?);
     both.resume_until_done().await?;

@@ -69,7 +69,8 @@ impl Both {
     }
 
     async fn look(&self) -> StepResult<VerifyCopyOutput> {
-        let input = OnBoth { run: self.world.run.clone(), source: self.world.source.clone(), target: self.target.clone() };
+        let input =
+            OnBoth { run: self.world.run.clone(), source: self.world.source.clone(), target: self.target.clone() };
         verify_copy::run(&self.world.ctx, input).await
     }
 
@@ -110,7 +111,10 @@ async fn carry_markers(source: Session, target: Session) {
         let rows = source.rows("read markers", "SELECT id::text, kind FROM pgleap.marker", &[]).await.expect("source");
         for row in rows {
             let insert = "INSERT INTO pgleap.marker (id, kind) VALUES ($1::text::uuid, $2) ON CONFLICT DO NOTHING";
-            target.rows("carry a marker", insert, &[&row.get::<_, &str>(0), &row.get::<_, &str>(1)]).await.expect("target");
+            target
+                .rows("carry a marker", insert, &[&row.get::<_, &str>(0), &row.get::<_, &str>(1)])
+                .await
+                .expect("target");
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }

@@ -9,7 +9,8 @@ use step_tests::{DATABASE, OWNER, TARGET, World, wait_for};
 /// An empty target of this version, with the run's marker table in it.
 pub(crate) async fn create_target(world: &World, version: &str) -> Result<Server> {
     let login = world.ctx.login(&world.run.source.login_secret).await?;
-    let request = world.rds().create_db_instance().db_instance_identifier(TARGET).engine("postgres").engine_version(version);
+    let request =
+        world.rds().create_db_instance().db_instance_identifier(TARGET).engine("postgres").engine_version(version);
     let request = request.db_instance_class("db.t3.medium").allocated_storage(20).db_name(DATABASE);
     request.master_username(OWNER).master_user_password(&login.password).send().await?;
     let target = wait_for("the target", async || {
