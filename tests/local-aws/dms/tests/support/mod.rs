@@ -20,6 +20,7 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(40);
 const PASSWORD: &str = "dms-secret";
 
 /// Secrets by name.
+#[derive(Default)]
 pub(crate) struct Secrets(HashMap<String, String>);
 
 impl ReadSecret for Secrets {
