@@ -14,6 +14,8 @@ pub enum Phase {
     Rebuild,
     /// Statistics.
     Analyze,
+    /// Just before the fence: autovacuum kept off the tables, because whoever wants its lock waits a second for it.
+    Calm,
     /// Under the fence: what replication cannot stand and clients must not miss.
     Complete,
     /// Under the fence: materialized views that were measured to fit.
@@ -29,6 +31,7 @@ impl Phase {
             Phase::Prepare => "prepare",
             Phase::Rebuild => "rebuild",
             Phase::Analyze => "analyze",
+            Phase::Calm => "calm",
             Phase::Complete => "complete",
             Phase::Refresh => "refresh",
             Phase::Settle => "settle",
@@ -107,7 +110,7 @@ pub async fn leave_worker(owner: Session, phase: Phase, worker: &str) -> Result<
     owner.start_and_leave(doing, &format!("CALL pgleap.work_off({})", crate::literal(phase.word()))).await
 }
 
-/// Run chores under the fence, at most `most` in one transaction. Answers what was done and what is left.
+/// Run chores around and under the fence, at most `most` in one transaction. Answers what was done and what is left.
 pub async fn complete(work: &Session, phase: Phase, most: i32) -> Result<(i64, i64), PgError> {
     let row = work.row("complete the target", "SELECT done, remaining FROM pgleap.complete($1, $2)", &[&phase.word(), &most]).await?;
     Ok((row.get(0), row.get(1)))

@@ -6,7 +6,7 @@
 
 CREATE TABLE IF NOT EXISTS pgleap.chore (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    phase text NOT NULL,               -- whose: prepare, rebuild, analyze, complete, refresh, settle
+    phase text NOT NULL,               -- whose: prepare, rebuild, analyze, calm, complete, refresh, settle
     rank int NOT NULL,                 -- everything of a rank is done before the next rank begins
     object text NOT NULL,              -- for people: 'index shop.orders_open'
     statements text[] NOT NULL,
@@ -60,7 +60,7 @@ BEGIN
     END LOOP;
 END $$;
 
--- Run chores of the phases that happen under the fence, at most so many in one transaction: its locks must fit the
+-- Run chores of the phases that happen around and under the fence, at most so many in one transaction: its locks must fit the
 -- server's lock table. Any failure undoes this call's chores and reaches the caller. Answers what was done and what is left.
 CREATE OR REPLACE FUNCTION pgleap.complete(wanted text, most int, OUT done bigint, OUT remaining bigint)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -68,8 +68,8 @@ DECLARE
     todo record;
     statement text;
 BEGIN
-    IF wanted NOT IN ('complete', 'refresh') THEN
-        RAISE EXCEPTION 'phase % does not happen under the fence', wanted;
+    IF wanted NOT IN ('calm', 'complete', 'refresh') THEN
+        RAISE EXCEPTION 'phase % is not for the working login', wanted;
     END IF;
     done := 0;
     FOR todo IN

@@ -1,6 +1,6 @@
 //! Guard the cutover: every guardrail at once, just before the fence.
 //!
-//! Changes:      source (a marker row, to measure the lag with)
+//! Changes:      source (a marker row, to measure the lag with); target (autovacuum kept off its tables until after OPEN)
 //! Repeatable:   yes; the machine looks until every guardrail holds
 //! Undo:         none needed
 //! If it dies:   nothing but a marker row
@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use pgleap_contract::Limits;
 use pgleap_contract::steps::{GuardCutoverOutput, OnBoth};
-use pgleap_pg::{Session, dms_notes, fingerprint};
+use pgleap_pg::chores::{self, Phase};
+use pgleap_pg::{PgErrorKind, Session, dms_notes, fingerprint};
 use pgleap_step_kit::prelude::*;
 
 /// How many changed objects an error names.
@@ -48,7 +49,10 @@ pub async fn run(ctx: &Ctx, input: OnBoth) -> StepResult<GuardCutoverOutput> {
         prepared: source.row("look for prepared transactions", "SELECT count(*) FROM pg_prepared_xacts", &[]).await?.get(0),
         lag: measure_lag(&source, &target, limits).await?,
     };
-    let in_the_way = decide(&seen, limits);
+    let mut in_the_way = decide(&seen, limits);
+    if in_the_way.is_empty() {
+        in_the_way.extend(calm(&target).await?);
+    }
     Ok(GuardCutoverOutput {
         done: in_the_way.is_empty(),
         waiting_for: in_the_way.join("; "),
@@ -70,6 +74,20 @@ fn decide(seen: &Seen, limits: &Limits) -> Vec<String> {
         in_the_way.push(format!("{} prepared transactions on the source", seen.prepared));
     }
     in_the_way
+}
+
+/// Keep autovacuum off the target's tables: under the fence its locks would cost clients a second each. A lock that is
+/// not had within the limit is one that completing the target would wait for too.
+async fn calm(target: &Session) -> StepResult<Option<String>> {
+    target.run("limit the wait for locks", "SET lock_timeout = '3s'").await?;
+    loop {
+        match chores::complete(target, Phase::Calm, 200).await {
+            Ok((_, 0)) => return Ok(None),
+            Ok(_) => (),
+            Err(error) if error.kind == PgErrorKind::Busy => return Ok(Some(format!("a table of the target is locked: {error}"))),
+            Err(error) => return Err(error.into()),
+        }
+    }
 }
 
 /// DDL on the source since just before the snapshot is not on the target; a truncated or rewritten table was not

@@ -34,6 +34,7 @@ pub async fn make(target: &Session, run: &Run, replica_role: bool) -> StepResult
         target.rows(doing, "SELECT pgleap.plan_indexes()", &[]).await?;
         target.rows(doing, "SELECT pgleap.plan_columns($1)", &[&large]).await?;
         target.rows(doing, "SELECT pgleap.plan_rows($1::text::name)", &[&run.id.names().dms_login()]).await?;
+        target.rows(doing, "SELECT pgleap.plan_autovacuum()", &[]).await?;
         target.rows(doing, "SELECT pgleap.plan_replica_identities()", &[]).await?;
         target.rows(doing, "SELECT pgleap.plan_views($1)", &[left]).await?;
     }

@@ -127,6 +127,8 @@ async fn complete(world: &World) {
                    SELECT nextval('shop.slot_seq')";
     world.source_admin().await.batch_execute(advance).await.unwrap();
     let (source, target) = (world.source(WORK).await, world.target(WORK).await);
+    assert_eq!(chores::complete(&target, Phase::Calm, 1_000).await.unwrap().1, 0);
+    assert!(chores::complete(&target, Phase::Settle, 1).await.is_err(), "the working login may not run what is for the owner");
     for _again in 0..2 {
         loop {
             let (_, remaining) = chores::complete(&target, Phase::Complete, 7).await.unwrap();
