@@ -14,6 +14,7 @@ mod group;
 use aws_sdk_rds::Client;
 use aws_sdk_rds::types::DbInstance;
 use pgleap_contract::steps::{ConfigureSourceOutput, RunOnly};
+use pgleap_rds::instance;
 use pgleap_step_kit::prelude::*;
 
 use decide::{Association, Verdict, decide};
@@ -22,8 +23,7 @@ use decide::{Association, Verdict, decide};
 pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<ConfigureSourceOutput> {
     let run = &input.run;
     let rds = Client::new(ctx.aws());
-    let instance = describe(&rds, &run.source.instance).await?;
-    let association = Association::of(&instance);
+    let association = Association::of(&describe(&rds, &run.source.instance).await?);
     let serves = match &association.group {
         Some(group) => group::serves(&rds, group).await?,
         None => false,
@@ -31,11 +31,14 @@ pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<ConfigureSourceOutput>
     match decide(&association, serves, &run.id.names().source_parameter_group()) {
         Verdict::Done { reboot_needed } => Ok(ConfigureSourceOutput { done: true, waiting_for: String::new(), reboot_needed }),
         Verdict::Wait(reason) => Ok(waiting(format!("instance {}: {reason}", run.source.instance))),
+        Verdict::Fail(ErrorCode::InstanceFailed, reason) => {
+            Err(instance::failed(&rds, &run.source.instance, "configure instance", &reason).await)
+        }
         Verdict::Fail(code, reason) => {
             Err(StepError::new(code, format!("configure instance {}: {reason}", run.source.instance)))
         }
         Verdict::SetValues { group } => {
-            group::set_values(&rds, &group).await?;
+            let group = group::make(&rds, run, &group).await?;
             Ok(waiting(format!("parameter group {group} to take its values")))
         }
         Verdict::MakeAndAttach { from } => {
@@ -50,11 +53,8 @@ fn waiting(waiting_for: String) -> ConfigureSourceOutput {
 }
 
 async fn describe(rds: &Client, name: &str) -> StepResult<DbInstance> {
-    let answer = rds.describe_db_instances().db_instance_identifier(name).send().await;
-    let found = answer.doing(format!("describe instance {name}")).optional()?;
-    found
-        .and_then(|found| found.db_instances.unwrap_or_default().into_iter().next())
-        .ok_or_else(|| StepError::new(ErrorCode::InstanceFailed, format!("find source {name}: there is no such instance")))
+    let found = instance::describe(rds, name).await?;
+    found.ok_or_else(|| StepError::new(ErrorCode::InstanceFailed, format!("find source {name}: there is no such instance")))
 }
 
 /// Without `ApplyImmediately`, which would drag along whatever else is pending; a parameter group is associated at once

@@ -7,8 +7,10 @@
 //! Fails with:   InstanceFailed (final), AccessDenied (final), Throttled, ServiceUnavailable (retried)
 
 use aws_sdk_rds::Client;
+use aws_sdk_rds::config::retry::RetryConfig;
 use aws_sdk_rds::types::DbInstance;
 use pgleap_contract::steps::{Look, RunOnly};
+use pgleap_rds::instance;
 use pgleap_step_kit::instance_status::{self, Standing};
 use pgleap_step_kit::prelude::*;
 
@@ -16,14 +18,11 @@ use pgleap_step_kit::prelude::*;
 pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<Look> {
     let name = &input.run.source.instance;
     let rds = Client::new(ctx.aws());
-    let instance = describe(&rds, name).await?;
-    match decide(&instance) {
+    match decide(&describe(&rds, name).await?) {
         Verdict::Done => Ok(Look::done()),
         Verdict::Wait(reason) => Ok(Look::waiting(format!("instance {name}: {reason}"))),
         Verdict::Reboot => reboot(&rds, name).await,
-        Verdict::Fail(reason) => {
-            Err(StepError::new(ErrorCode::InstanceFailed, format!("reboot instance {name}: {reason}")))
-        }
+        Verdict::Fail(reason) => Err(instance::failed(&rds, name, "reboot instance", &reason).await),
     }
 }
 
@@ -52,18 +51,19 @@ fn decide(instance: &DbInstance) -> Verdict {
 }
 
 async fn describe(rds: &Client, name: &str) -> StepResult<DbInstance> {
-    let answer = rds.describe_db_instances().db_instance_identifier(name).send().await;
-    let found = answer.doing(format!("describe instance {name}")).optional()?;
-    found
-        .and_then(|found| found.db_instances.unwrap_or_default().into_iter().next())
-        .ok_or_else(|| StepError::new(ErrorCode::InstanceFailed, format!("find source {name}: there is no such instance")))
+    let found = instance::describe(rds, name).await?;
+    found.ok_or_else(|| StepError::new(ErrorCode::InstanceFailed, format!("find source {name}: there is no such instance")))
 }
 
 /// Never with a failover: static parameters take hold only in a reboot without one.
 /// Source: Amazon RDS user guide, "Rebooting a DB instance".
+///
+/// The SDK must not repeat this call by itself: where the answer was lost and the reboot was quick, that would be a second
+/// one. The machine calls this step again, which looks first.
 async fn reboot(rds: &Client, name: &str) -> StepResult<Look> {
-    let answer = rds.reboot_db_instance().db_instance_identifier(name).force_failover(false).send().await;
-    match answer.doing(format!("reboot instance {name}")) {
+    let once = aws_sdk_rds::config::Builder::new().retry_config(RetryConfig::disabled());
+    let reboot = rds.reboot_db_instance().db_instance_identifier(name).force_failover(false);
+    match reboot.customize().config_override(once).send().await.doing(format!("reboot instance {name}")) {
         Ok(_) => Ok(Look::waiting(format!("instance {name} reboots"))),
         // A reboot asked for before whose answer was lost, or a backup that just began.
         Err(error) if error.is(Class::WrongState) => Ok(Look::waiting(format!("instance {name}: {}", error.message))),

@@ -7,10 +7,14 @@
 //! Fails with:   InstanceFailed (final), AccessDenied (final), ResourceBusy, Throttled, ServiceUnavailable (retried)
 
 use aws_sdk_rds::Client;
-use aws_sdk_rds::types::{DbSnapshot, Tag};
+use aws_sdk_rds::types::{DbSnapshot, SourceType};
 use pgleap_contract::steps::{Look, RunOnly};
+use pgleap_rds::instance;
 use pgleap_step_kit::instance_status::{self, Standing};
 use pgleap_step_kit::prelude::*;
+
+/// How far back events are read, in minutes.
+const A_DAY: i32 = 1_440;
 
 /// Look for the snapshot; ask for it if there is none.
 pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<Look> {
@@ -18,7 +22,15 @@ pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<Look> {
     let name = run.id.names().snapshot();
     let rds = Client::new(ctx.aws());
     match describe(&rds, &name).await? {
-        Some(snapshot) => judge(run, &name, &snapshot),
+        Some(snapshot) => match judge(run, &snapshot) {
+            Verdict::Done => Ok(Look::done()),
+            Verdict::Wait(reason) => Ok(Look::waiting(format!("snapshot {name} {reason}"))),
+            Verdict::Stranger => {
+                let reason = format!("take snapshot {name}: the name is taken by a snapshot that this run has not made");
+                Err(StepError::new(ErrorCode::InstanceFailed, reason))
+            }
+            Verdict::Fail(reason) => Err(failed(&rds, &name, &reason).await),
+        },
         None => create(&rds, run, &name).await,
     }
 }
@@ -29,29 +41,43 @@ async fn describe(rds: &Client, name: &str) -> StepResult<Option<DbSnapshot>> {
     Ok(found.and_then(|found| found.db_snapshots.unwrap_or_default().into_iter().next()))
 }
 
-fn judge(run: &Run, name: &str, snapshot: &DbSnapshot) -> StepResult<Look> {
-    let failed = |reason: String| Err(StepError::new(ErrorCode::InstanceFailed, format!("take snapshot {name}: {reason}")));
+#[derive(Debug, PartialEq, Eq)]
+enum Verdict {
+    Done,
+    Wait(String),
+    Stranger,
+    Fail(String),
+}
+
+fn judge(run: &Run, snapshot: &DbSnapshot) -> Verdict {
     let is_ours = snapshot.tag_list().iter().any(|tag| tag.key() == Some(Names::TAG) && tag.value() == Some(run.id.as_str()));
     if !is_ours || snapshot.db_instance_identifier() != Some(run.source.instance.as_str()) {
-        return failed("the name is taken by a snapshot that this run has not made".to_owned());
+        return Verdict::Stranger;
     }
     let status = snapshot.status().unwrap_or("creating");
     match instance_status::of_snapshot(status) {
-        Standing::Usable => Ok(Look::done()),
-        Standing::Passing => {
-            Ok(Look::waiting(format!("snapshot {name} is {status}, {} %", snapshot.percent_progress().unwrap_or(0))))
-        }
-        Standing::Broken => failed(format!("it is {status}")),
+        Standing::Usable => Verdict::Done,
+        Standing::Passing => Verdict::Wait(format!("is {status}, {} %", snapshot.percent_progress().unwrap_or(0))),
+        Standing::Broken => Verdict::Fail(format!("it is {status}")),
     }
 }
 
+/// With RDS's own words: what happened to the snapshot.
+async fn failed(rds: &Client, name: &str, reason: &str) -> StepError {
+    let events = rds.describe_events().source_type(SourceType::DbSnapshot).source_identifier(name).duration(A_DAY).send().await;
+    let said = match events.doing(format!("describe events of snapshot {name}")) {
+        Ok(answer) => instance::text_of(answer.events()),
+        Err(error) => format!("its events cannot be read: {error}"),
+    };
+    StepError::new(ErrorCode::InstanceFailed, format!("take snapshot {name}: {reason}; events: {said}"))
+}
+
 async fn create(rds: &Client, run: &Run, name: &str) -> StepResult<Look> {
-    let tag = Tag::builder().key(Names::TAG).value(run.id.as_str()).build();
     let answer = rds
         .create_db_snapshot()
         .db_instance_identifier(&run.source.instance)
         .db_snapshot_identifier(name)
-        .tags(tag)
+        .tags(instance::tag(run))
         .send()
         .await;
     match answer.doing(format!("take snapshot {name} of {}", run.source.instance)) {
@@ -67,6 +93,7 @@ async fn create(rds: &Client, run: &Run, name: &str) -> StepResult<Look> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use aws_sdk_rds::types::Tag;
     use serde_json::json;
 
     fn a_run() -> Run {
@@ -86,16 +113,14 @@ mod tests {
     #[test]
     fn only_a_finished_snapshot_of_this_run_will_do() {
         let cases = [
-            (snapshot("available", "r", "orders"), Some(true)),
-            (snapshot("creating", "r", "orders"), Some(false)),
-            (snapshot("failed", "r", "orders"), None),
-            (snapshot("available", "other", "orders"), None),
-            (snapshot("available", "r", "invoices"), None),
+            (snapshot("available", "r", "orders"), Verdict::Done),
+            (snapshot("creating", "r", "orders"), Verdict::Wait("is creating, 0 %".to_owned())),
+            (snapshot("failed", "r", "orders"), Verdict::Fail("it is failed".to_owned())),
+            (snapshot("available", "other", "orders"), Verdict::Stranger),
+            (snapshot("available", "r", "invoices"), Verdict::Stranger),
         ];
-        for (snapshot, done) in cases {
-            let seen = judge(&a_run(), "pgleap-r-snapshot", &snapshot);
-
-            assert_eq!(seen.as_ref().ok().map(|look| look.done), done, "{seen:?}");
+        for (snapshot, verdict) in cases {
+            assert_eq!(judge(&a_run(), &snapshot), verdict, "{snapshot:?}");
         }
     }
 }

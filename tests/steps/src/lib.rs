@@ -16,7 +16,7 @@ use anyhow::{Context, Result, bail};
 use aws_sdk_route53::types::{Change, ChangeAction, ChangeBatch, ResourceRecord, ResourceRecordSet, RrType};
 use local_aws::{Config, LocalAws};
 use pgleap_contract::steps::{Look, OnSource, RunOnly};
-use pgleap_contract::{Run, Server};
+use pgleap_contract::{ErrorCode, Run, Server};
 use pgleap_pg::{Environment, Session};
 use pgleap_step_kit::{Ctx, StepResult};
 use serde_json::json;
@@ -159,13 +159,22 @@ impl World {
     }
 }
 
-/// Call a step until it is done, as the machine would.
+/// Call a step until it is done, as the machine would: what another attempt may mend is tried again.
 pub async fn until_done<F>(what: &str, step: impl Fn() -> F) -> Result<()>
 where
     F: Future<Output = StepResult<Look>>,
 {
-    wait_for(what, async || Ok(step().await?.done.then_some(()))).await
+    wait_for(what, async || match step().await {
+        Ok(look) => Ok(look.done.then_some(())),
+        Err(error) if TRANSIENT.contains(&error.code) => Ok(None),
+        Err(error) => Err(error.into()),
+    })
+    .await
 }
+
+/// Words that the machine's retrier `transient` knows.
+const TRANSIENT: &[ErrorCode] =
+    &[ErrorCode::Throttled, ErrorCode::ServiceUnavailable, ErrorCode::ResourceBusy, ErrorCode::DatabaseUnreachable];
 
 /// Look until there is something, within a bound.
 pub async fn wait_for<T, F>(what: &str, look: impl Fn() -> F) -> Result<T>

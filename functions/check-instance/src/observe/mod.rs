@@ -77,7 +77,7 @@ impl Eyes {
             return Err(error.into());
         }
         let remedy = match error.class {
-            Class::Denied => "allow the step's role this action (infra/policies/check-instance)",
+            Class::Denied => "allow the function this action (its policy is in infra/template.yaml)",
             _ => "the message has AWS's words",
         };
         self.unseen.push(Finding::blocker("not-seen", error.to_string(), remedy));
