@@ -210,3 +210,30 @@ async fn a_stop_position_ends_the_task() {
         assert!(rig.target_count("SELECT count(*) FROM app.t").await < i64::from(id));
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lock_on_the_target_does_not_keep_a_task_from_stopping() {
+    let rig = Rig::start("locked", 18, 18, TWO_TABLES, Wishes::default()).await;
+    let arn = rig.make_task(json!({})).await;
+    rig.start_task(&arn, "start-replication").await;
+    rig.wait_for_changes().await;
+    let holder = rig.target.admin("app").await.unwrap();
+    holder.batch_execute("BEGIN; LOCK TABLE app.t").await.unwrap();
+    rig.on_source.batch_execute("INSERT INTO app.t VALUES (1, 1)").await.unwrap();
+    until("the apply to wait", async || {
+        let waiting = rig
+            .target_count("SELECT count(*) FROM pg_stat_activity WHERE usename = 'dms' AND wait_event_type = 'Lock'")
+            .await;
+        if waiting > 0 { Ok(()) } else { Err(rig.statistics().await.to_string()) }
+    })
+    .await;
+
+    rig.stop_task(&arn).await;
+    holder.batch_execute("ROLLBACK").await.unwrap();
+    rig.start_task(&arn, "resume-processing").await;
+    rig.wait_for_task("running").await;
+    rig.drain().await;
+
+    rig.assert_table_equal("app.t").await;
+    rig.assert_no_exceptions().await;
+}

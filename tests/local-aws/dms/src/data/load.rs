@@ -2,13 +2,12 @@
 //!
 //! Each table is read at its own moment, as DMS does; changes that overlap its load are the cached changes' affair.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::BytesMut;
 use postgres_protocol::message::frontend;
-use tokio_postgres::Client;
 
-use super::access::Access;
+use super::access::{Access, Session};
 use super::cached_changes::Snapshot;
 use super::columns::{Carriage, Column, LobMode, Table, TypeMappings, quoted, select_expression};
 use super::failure::Failure;
@@ -37,6 +36,7 @@ pub(crate) struct LoadContext {
     pub(crate) faults: Faults,
     /// The replication instance's class.
     pub(crate) class: String,
+    pub(crate) idle: Mutex<Vec<LoadConnections>>,
 }
 
 /// Why a load ended before its end.
@@ -76,24 +76,65 @@ pub(crate) async fn load_table(
     if !context.settings.target_metadata.support_lobs && table.columns.iter().any(Column::is_lob) {
         return Err(LoadFailure::Table("ERROR: missing data for column: SupportLobs is false".to_owned()));
     }
-    let target = context.target.connect("AWS DMS load").await?;
+    let mut connections = context.connections().await?;
+    let LoadConnections { source, target, .. } = &mut connections;
     let prep_mode = context.settings.full_load_settings.target_table_prep_mode;
-    prepare::prepare(&target, table, prep_mode, &context.mappings).await?;
-    let mut source = Wire::connect(&context.source, false).await?;
+    prepare::prepare(target, table, prep_mode, &context.mappings).await?;
     source.command("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
-    begun(read_snapshot(&mut source).await?);
-    let checks = context.source.connect("AWS DMS load").await?;
-    let condition = check_values(context, table, &checks).await?;
-    let mut out = Wire::connect(&context.target, false).await?;
-    copy_rows(context, table, &condition, &mut source, &mut out).await?;
+    begun(read_snapshot(source).await?);
+    let condition = check_values(context, table, source).await?;
+    copy_rows(context, table, &condition, source, target).await?;
     source.command("COMMIT").await?;
     if table.lob_mode == LobMode::Full && table.columns.iter().any(Column::is_lob) {
         if context.faults.fails_in_full_lob_mode(&table.schema, &table.name) {
             return Err(LoadFailure::Table("planned fault: large values cannot be written".to_owned()));
         }
-        lob::copy(&checks, &target, table).await?;
+        let (from, to) = connections.for_large_values(context).await?;
+        lob::copy(from, to, table).await?;
     }
+    context.give_back(connections);
     Ok(())
+}
+
+/// What one load after the other uses: a login costs more than a small table.
+pub(crate) struct LoadConnections {
+    source: Wire,
+    target: Wire,
+    large_values: Option<(Session, Session)>,
+}
+
+impl LoadConnections {
+    async fn for_large_values(&mut self, context: &LoadContext) -> Result<(&Session, &Session), Failure> {
+        if self.large_values.is_none() {
+            let source = context.source.connect("AWS DMS load").await?;
+            let target = context.target.connect("AWS DMS load").await?;
+            self.large_values = Some((source, target));
+        }
+        let (source, target) = self.large_values.as_ref().expect("made just above");
+        Ok((source, target))
+    }
+}
+
+impl LoadContext {
+    async fn connections(&self) -> Result<LoadConnections, Failure> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        if let Some(connections) = idle {
+            return Ok(connections);
+        }
+        let source = Wire::connect(&self.source, false).await?;
+        let target = Wire::connect(&self.target, false).await?;
+        Ok(LoadConnections { source, target, large_values: None })
+    }
+
+    /// Only after a success: after a failure nobody knows where a connection stands.
+    fn give_back(&self, connections: LoadConnections) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connections);
+    }
+
+    /// Close what waits for the next load.
+    pub(crate) fn close_idle_connections(&self) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
 }
 
 async fn read_snapshot(source: &mut Wire) -> Result<Begun, Failure> {
@@ -106,7 +147,7 @@ async fn read_snapshot(source: &mut Wire) -> Result<Begun, Failure> {
 }
 
 /// Values that do not travel or would be cut; the answer is a condition that leaves rows out, or nothing.
-async fn check_values(context: &LoadContext, table: &Table, source: &Client) -> Result<String, LoadFailure> {
+async fn check_values(context: &LoadContext, table: &Table, source: &mut Wire) -> Result<String, LoadFailure> {
     let behavior = &context.settings.error_behavior;
     for column in table.columns.iter().filter(|column| column.carriage == Carriage::Unsupported) {
         if any_row(source, table, &format!("{} IS NOT NULL", quoted(&column.name))).await? {
@@ -152,9 +193,9 @@ async fn check_values(context: &LoadContext, table: &Table, source: &Client) -> 
     Ok(condition)
 }
 
-async fn any_row(source: &Client, table: &Table, condition: &str) -> Result<bool, Failure> {
-    let sql = format!("SELECT 1 FROM {} WHERE {condition} LIMIT 1", table.qualified());
-    Ok(source.query_opt(&sql, &[]).await?.is_some())
+async fn any_row(source: &mut Wire, table: &Table, condition: &str) -> Result<bool, Failure> {
+    let sql = format!("SELECT EXISTS (SELECT 1 FROM {} WHERE {condition})", table.qualified());
+    Ok(source.value(&sql).await? == "t")
 }
 
 /// Columns that the COPY names; large values that are not carried are left to the target's defaults.

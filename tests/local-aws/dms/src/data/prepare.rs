@@ -1,38 +1,37 @@
 //! What DMS does to a target table before it loads it.
 
-use tokio_postgres::Client;
-
-use super::columns::{Carriage, Column, Table, TypeMappings, quoted};
+use super::columns::{Carriage, Column, Table, TypeMappings, literal, quoted};
 use super::failure::Failure;
 use super::settings::PrepMode;
+use super::wire::Wire;
 
 /// Empty, replace or leave the table; make it if it is not there.
 pub(crate) async fn prepare(
-    target: &Client,
+    target: &mut Wire,
     table: &Table,
     mode: PrepMode,
     mappings: &TypeMappings,
 ) -> Result<(), Failure> {
     let qualified = table.qualified();
     if mode == PrepMode::DropAndCreate {
-        target.batch_execute(&format!("DROP TABLE IF EXISTS {qualified}")).await?;
+        target.command(&format!("DROP TABLE IF EXISTS {qualified}")).await?;
     }
-    let exists = target.query_one("SELECT to_regclass($1) IS NOT NULL", &[&qualified]).await?.get::<_, bool>(0);
+    let exists = target.value(&format!("SELECT to_regclass({}) IS NOT NULL", literal(&qualified))).await? == "t";
     if !exists {
         make_schema(target, &table.schema).await?;
-        target.batch_execute(&creation(table, mappings)).await?;
+        target.command(&creation(table, mappings)).await?;
     } else if mode == PrepMode::TruncateBeforeLoad {
-        target.batch_execute(&format!("TRUNCATE TABLE {qualified}")).await?;
+        target.command(&format!("TRUNCATE TABLE {qualified}")).await?;
     }
     Ok(())
 }
 
 /// Only when it is missing: `IF NOT EXISTS` asks for a right on the database even where the schema is there.
-async fn make_schema(target: &Client, schema: &str) -> Result<(), Failure> {
+async fn make_schema(target: &mut Wire, schema: &str) -> Result<(), Failure> {
     let name = quoted(schema);
-    let exists = target.query_one("SELECT to_regnamespace($1) IS NOT NULL", &[&name]).await?.get::<_, bool>(0);
+    let exists = target.value(&format!("SELECT to_regnamespace({}) IS NOT NULL", literal(&name))).await? == "t";
     if !exists {
-        target.batch_execute(&format!("CREATE SCHEMA {name}")).await?;
+        target.command(&format!("CREATE SCHEMA {name}")).await?;
     }
     Ok(())
 }

@@ -152,6 +152,9 @@ pub(crate) struct TaskRun {
     pub(crate) reloads: mpsc::UnboundedReceiver<TableName>,
 }
 
+/// How long a stop waits for the transaction at hand.
+const STOP_GRACE: Duration = Duration::from_secs(60);
+
 const NO_TABLES: &str = " No tables were found at task initialization. Either the selected table(s) or schemas(s) no \
     longer exist or no match was found for the table selection pattern(s). If you would like to start a Task that \
     does not initially capture any tables, set Task Setting FailOnNoTablesCaptured to false and restart task.";
@@ -205,12 +208,23 @@ impl TaskRun {
         };
         started();
         let (mut replication, parked) = begun;
-        let outcome = replication.run(parked).await;
+        let outcome = tokio::select! {
+            outcome = replication.run(parked) => outcome,
+            ending = self.overdue(&mut halt) => Ok((ending, Parked::new())),
+        };
         // The receiver of reloads outlives the attempt.
         std::mem::swap(&mut self.reloads, &mut replication.reloads);
         let (ending, parked) = outcome?;
         *self.parked.lock().unwrap_or_else(PoisonError::into_inner) = parked;
         Ok(ending)
+    }
+
+    /// A statement that waits for somebody's lock must not keep a task from stopping: what it would have written is
+    /// rolled back and comes again.
+    async fn overdue(&self, halt: &mut watch::Receiver<Halt>) -> Ending {
+        let ending = halted(halt).await;
+        self.clock.sleep(STOP_GRACE).await;
+        ending
     }
 
     async fn begin(&mut self) -> Result<(Replication, Parked), Broken> {
@@ -277,6 +291,7 @@ impl TaskRun {
             progress: Arc::clone(&self.progress),
             faults: self.faults.clone(),
             class: self.class.clone(),
+            idle: Mutex::default(),
         }
     }
 

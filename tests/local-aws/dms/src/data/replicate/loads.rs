@@ -56,6 +56,9 @@ impl Loop<'_> {
             }
             LoadEvent::Ended(table, outcome) => {
                 self.loading -= 1;
+                if self.loading == 0 {
+                    self.owned.load.close_idle_connections();
+                }
                 match outcome {
                     Ok(()) => {
                         self.load_ended(table);
