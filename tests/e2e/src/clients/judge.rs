@@ -65,9 +65,9 @@ fn key(text: &str) -> Option<u128> {
     u128::from_str_radix(&text.replace('-', ""), 16).ok()
 }
 
-/// No number of ours leaves 32 bits; one that does was not written by a client and compares as different.
-fn number(value: i64) -> u32 {
-    u32::try_from(value).unwrap_or(u32::MAX)
+/// No number of ours leaves 32 bits; one that does, and NULL, was not written by a client and compares as different.
+fn number(value: Option<i64>) -> u32 {
+    value.and_then(|value| u32::try_from(value).ok()).unwrap_or(u32::MAX)
 }
 
 /// Something that holds whatever the clients wrote, if nothing was applied twice, half or not at all.
