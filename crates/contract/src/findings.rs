@@ -55,6 +55,8 @@ pub struct Findings {
 impl Findings {
     /// How many findings travel; the rest are in the step's log.
     pub const LISTED: usize = 60;
+    /// Longest [`Self::text`] in bytes: the Cause of a failed execution takes 32,768 characters, and preflight has two.
+    const LONGEST_TEXT: usize = 15_000;
     /// Longest text of one finding in bytes.
     const LONGEST: usize = 600;
 
@@ -68,12 +70,13 @@ impl Findings {
             shorten(&mut finding.found, Self::LONGEST);
             shorten(&mut finding.remedy, Self::LONGEST);
         }
-        let text = all
+        let mut text = all
             .iter()
             .filter(|finding| finding.severity == Severity::Blocker)
             .map(|finding| format!("[{}] {} ({})", finding.check, finding.found, finding.remedy))
             .collect::<Vec<_>>()
             .join("\n");
+        shorten(&mut text, Self::LONGEST_TEXT);
         Self { blockers, warnings, list: all, text }
     }
 }

@@ -47,6 +47,8 @@ pub(crate) struct LoginRights {
     /// May make schemas in the database.
     pub(crate) may_create_schema: bool,
     pub(crate) may_create_roles: bool,
+    /// May set a role's password.
+    pub(crate) may_set_passwords: bool,
     /// The role `rds_replication` exists and may be granted.
     pub(crate) may_grant_replication: bool,
     /// May let another login set `session_replication_role`.
@@ -123,6 +125,7 @@ fn read(row: &Row, run: &Run, others: Vec<OtherDatabase>) -> Facts {
             database_owner: row.get("database_owner"),
             may_create_schema: row.get("may_create_schema"),
             may_create_roles: row.get("may_create_roles"),
+            may_set_passwords: row.get("may_set_passwords"),
             may_grant_replication: row.get("may_grant_replication"),
             may_grant_replica_role: false,
         },

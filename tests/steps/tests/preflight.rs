@@ -1,8 +1,9 @@
 //! `start-run`, `check-instance`, `check-database` and `find-servers` against the local AWS: they look and change nothing.
 
 use anyhow::Result;
+use local_aws_core::{Effect, Fault};
 use pgleap_contract::{Finding, KeylessTables, Severity};
-use step_tests::World;
+use step_tests::{SOURCE, World, wait_for};
 
 fn worded(findings: &[Finding]) -> Vec<String> {
     let word = |finding: &Finding| match finding.severity {
@@ -92,5 +93,108 @@ async fn the_rehearsals_source_passes_with_a_choice_about_its_keyless_table() ->
         let unproven = "w type-unproven: AWS says of these types only that DMS carries them in part: shop.rates.since (interval)";
         assert_eq!(worded(&accepted.findings.list), [unproven]);
     }
+    Ok(())
+}
+
+/// What stands in the way of a run, beside what DMS cannot carry.
+const IN_THE_WAY: &str = "\
+    CREATE ROLE \"Other Owner\"; GRANT \"Other Owner\" TO CURRENT_USER; CREATE SCHEMA theirs AUTHORIZATION \"Other Owner\"; \
+    SET ROLE \"Other Owner\"; CREATE TABLE theirs.t (id int PRIMARY KEY); RESET ROLE; REVOKE \"Other Owner\" FROM CURRENT_USER; \
+    CREATE SCHEMA pgleap; CREATE SCHEMA left_behind; CREATE TABLE left_behind.t (mood inet); \
+    CREATE TABLE public.t (id int PRIMARY KEY); CREATE PUBLICATION feed FOR TABLE public.t";
+
+#[tokio::test]
+async fn everything_around_the_tables_that_stands_in_the_way_is_named_at_once() -> Result<()> {
+    for major in [13, 16, 18] {
+        let mut world = World::start(major).await?;
+        world.configure_source().await?;
+        let owner = world.owner().await?;
+        owner.run("stand in the way", IN_THE_WAY).await?;
+        owner.run("make a slot", "SELECT pg_create_logical_replication_slot('debezium', 'test_decoding')").await?;
+        for database in ["billing", "empty", "accepted"] {
+            owner.run("make a database", &format!("CREATE DATABASE {database}")).await?;
+        }
+        world.rdsadmin(SOURCE, "billing").await?.batch_execute("CREATE TABLE bills (id int)").await?;
+        world.rdsadmin(SOURCE, "accepted").await?.batch_execute("CREATE TABLE bills (id int)").await?;
+        world.run.choices.as_of_snapshot_databases = vec!["accepted".to_owned()];
+        world.run.choices.as_of_snapshot_schemas = vec!["left_behind".to_owned(), "no_such".to_owned()];
+
+        let output = check_database::run(&world.ctx, world.on_source()).await?;
+
+        let ids: Vec<_> = output.findings.list.iter().map(|finding| finding.check.as_str()).collect();
+        let expected = [
+            "table-owner", "schema-owner", "names-in-use", "other-database", "slot-in-use",
+            "accepted-but-unknown", "publication",
+        ];
+        assert_eq!(ids, expected, "{major}: {:#?}", output.findings.list);
+        let membership = &output.findings.list[0];
+        assert!(membership.found.contains("role \"Other Owner\" owns 1 of the relations to carry, e.g. theirs.t"), "{membership:?}");
+        assert!(membership.remedy.ends_with("GRANT \"Other Owner\" TO \"orders_admin\""), "{membership:?}");
+        assert!(output.findings.list[3].found.contains("billing"), "{:?}", output.findings.list[3]);
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_login_that_does_not_open_the_door_is_a_finding() -> Result<()> {
+    let mut world = World::start(15).await?;
+    let secrets = aws_sdk_secretsmanager::Client::new(world.ctx.aws());
+    for (name, value, says) in [
+        ("wrong-password", "{\"username\": \"orders_admin\", \"password\": \"wrong\"}", "password authentication failed"),
+        ("no-password", "{\"username\": \"orders_admin\"}", "want JSON with username and password"),
+    ] {
+        secrets.create_secret().name(name).secret_string(value).send().await?;
+        world.run.source.login_secret = name.to_owned();
+
+        let output = check_database::run(&world.ctx, world.on_source()).await?;
+
+        assert_eq!((output.findings.blockers, output.findings.list[0].check.as_str()), (1, "login"));
+        assert!(output.findings.text.contains(says) && !output.findings.text.contains("wrong\""), "{}", output.findings.text);
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn everything_that_aws_says_against_the_run_is_named_at_once() -> Result<()> {
+    let mut world = World::start_to(13, "19").await?;
+    let rds = world.rds();
+    let modify = rds.modify_db_instance().db_instance_identifier(SOURCE).db_instance_class("db.t3.large");
+    modify.apply_immediately(false).send().await?;
+    let snapshot = rds.create_db_snapshot().db_instance_identifier(SOURCE);
+    snapshot.db_snapshot_identifier(world.run.id.names().snapshot()).send().await?;
+    wait_for("the snapshot", async || {
+        let answer = rds.describe_db_instances().db_instance_identifier(SOURCE).send().await?;
+        Ok((answer.db_instances()[0].db_instance_status() == Some("available")).then_some(()))
+    })
+    .await?;
+    world.run.source.login_secret = "no-such".to_owned();
+    world.run.record.name = "no-such.example.internal".to_owned();
+    world.run.replication.instance_class = Some("dms.no.such".to_owned());
+
+    let output = check_instance::run(&world.ctx, world.run_only()).await?;
+
+    let ids: Vec<_> = output.findings.list.iter().map(|finding| finding.check.as_str()).collect();
+    let expected = ["pending-modifications", "upgrade-way", "dms-engine", "login-secret", "record", "names-free"];
+    assert_eq!(ids, expected, "{:#?}", output.findings.list);
+    assert_eq!((output.source.is_some(), output.way), (true, None));
+
+    world.run.source.instance = "no-such".to_owned();
+    let output = check_instance::run(&world.ctx, world.run_only()).await?;
+    assert_eq!(output.findings.list[0].check, "instance-usable");
+    assert_eq!(output.source, None);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_permission_that_is_missing_is_a_finding_and_the_rest_is_looked_at() -> Result<()> {
+    let world = World::start(13).await?;
+    let denied = Effect::Error { code: "AccessDenied".to_owned(), status: 403, message: "not authorized".to_owned() };
+    world.aws.faults().plan(Fault::every("rds", "DescribeDBEngineVersions", denied));
+    world.aws.faults().plan(Fault::nth("route53", "GetHostedZone", 1, Effect::Throttle));
+
+    let output = check_instance::run(&world.ctx, world.run_only()).await?;
+
+    let ids: Vec<_> = output.findings.list.iter().map(|finding| finding.check.as_str()).collect();
+    assert_eq!(ids, ["not-seen", "dms-engine-unproven"], "{:#?}", output.findings.list);
     Ok(())
 }

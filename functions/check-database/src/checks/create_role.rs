@@ -1,5 +1,6 @@
 //! The login may make the run's two roles and let DMS's replicate.
-//! Source: Amazon RDS user guide, "Using a PostgreSQL database as an AWS DMS source": rds_replication.
+//! Source: AWS DMS user guide, "Using an AWS-managed PostgreSQL database as a DMS source" (rds_replication); Amazon RDS
+//! user guide, "Restricting password management".
 
 use pgleap_contract::Finding;
 
@@ -13,6 +14,10 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
     if !login.may_create_roles {
         let found = format!("the login {} may not create roles", login.name);
         findings.push(Finding::blocker(ID, found, format!("as the master: ALTER ROLE \"{}\" CREATEROLE", login.name)));
+    }
+    if !login.may_set_passwords {
+        let found = format!("the login {} may not set passwords (rds.restrict_password_commands)", login.name);
+        findings.push(Finding::blocker(ID, found, format!("as the master: GRANT rds_password TO \"{}\"", login.name)));
     }
     if !login.may_grant_replication {
         let found = format!("the login {} may not grant rds_replication", login.name);
@@ -29,6 +34,7 @@ mod tests {
     #[test]
     fn a_login_that_cannot_make_the_runs_roles_is_found() {
         assert_found(|facts| facts.login.may_create_roles = false, &["b create-role"]);
+        assert_found(|facts| facts.login.may_set_passwords = false, &["b create-role"]);
         assert_found(|facts| facts.login.may_grant_replication = false, &["b create-role"]);
     }
 }

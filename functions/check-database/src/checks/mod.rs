@@ -99,6 +99,7 @@ pub(crate) mod tests {
                 database_owner: "master".to_owned(),
                 may_create_schema: true,
                 may_create_roles: true,
+                may_set_passwords: true,
                 may_grant_replication: true,
                 may_grant_replica_role: true,
             },
