@@ -163,6 +163,8 @@ impl LocalAws {
             ("AWS_REGION", REGION.to_owned()),
             ("PGLEAP_NAMESERVER", self.dns_address().to_string()),
             ("PGLEAP_CA_FILE", self.ca_file.display().to_string()),
+            // Of the system's store nothing is used here, and reading it is half of a cold start.
+            ("SSL_CERT_FILE", self.ca_file.display().to_string()),
         ];
         variables.map(|(name, value)| (name.to_owned(), value)).into()
     }
