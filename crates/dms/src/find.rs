@@ -26,6 +26,15 @@ pub async fn instance(client: &Client, id: &str) -> Result<Option<ReplicationIns
     Ok(found.and_then(|page| page.replication_instances.unwrap_or_default().into_iter().next()))
 }
 
+/// Status of the replication instance of this ARN; `missing` if there is none.
+pub async fn instance_status(client: &Client, arn: &str) -> Result<String, AwsError> {
+    let filter = filter("replication-instance-arn", [arn]);
+    let answer = client.describe_replication_instances().filters(filter).send().await;
+    let found = answer.doing(format!("describe replication instance {arn}")).optional()?;
+    let instance = found.and_then(|page| page.replication_instances.unwrap_or_default().into_iter().next());
+    Ok(instance.and_then(|instance| instance.replication_instance_status).unwrap_or_else(|| "missing".to_owned()))
+}
+
 /// The subnet group of this name.
 pub async fn subnet_group(client: &Client, id: &str) -> Result<Option<ReplicationSubnetGroup>, AwsError> {
     let filter = filter("replication-subnet-group-id", [id]);

@@ -6,10 +6,12 @@
 
 mod connections;
 mod find;
+mod standing;
 mod statistics;
 mod task;
 
 pub use connections::{Connections, connections, retest};
-pub use find::{current_task, endpoint, events, instance, subnet_group, tag, tasks};
+pub use find::{current_task, endpoint, events, instance, instance_status, subnet_group, tag, tasks};
+pub use standing::Standing;
 pub use statistics::{TableProblems, table_problems};
 pub use task::{Ending, Status, ending, words};

@@ -8,7 +8,7 @@
 use aws_sdk_databasemigration::Client;
 use aws_sdk_databasemigration::types::{Filter, ReplicationTask, Tag};
 use pgleap_contract::RunId;
-use pgleap_dms::{Ending, Status};
+use pgleap_dms::{Ending, Standing, Status};
 use pgleap_step_kit::prelude::*;
 use serde_json::Value;
 
@@ -89,8 +89,13 @@ async fn grow(dms: &Client, name: &str, wanted: &str) -> StepResult<Option<Strin
     let instance = pgleap_dms::instance(dms, name).await?.ok_or_else(missing)?;
     let status = instance.replication_instance_status().unwrap_or("unknown");
     let has = instance.replication_instance_class().unwrap_or_default();
-    if status != "available" {
-        return Ok(Some(format!("replication instance {name} is {status}")));
+    match Standing::of(status) {
+        Standing::Usable => {}
+        Standing::Passing => return Ok(Some(format!("replication instance {name} is {status}"))),
+        Standing::Broken => {
+            let message = format!("grow replication instance {name}: it is {status}");
+            return Err(StepError::new(ErrorCode::InstanceFailed, message));
+        }
     }
     if has == wanted {
         return Ok(None);

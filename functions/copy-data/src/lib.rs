@@ -5,8 +5,8 @@
 //! Repeatable:   yes; a task that was started is never started again, only looked at
 //! Undo:         remove-replication; the target is thrown away with the run
 //! If it dies:   DMS goes on loading; the next look sees how far it is
-//! Fails with:   ReplicationFailed, TablesInError, ConnectionTestFailed, AccessDenied (final), Throttled,
-//!               ServiceUnavailable (retried)
+//! Fails with:   ReplicationFailed, TablesInError, ConnectionTestFailed, InstanceFailed, AccessDenied (final),
+//!               Throttled, ServiceUnavailable (retried)
 //!
 //! A full load that broke is never resumed: after a failure the task's checkpoint may already be a position in the
 //! log, and the resumed task would then follow changes over tables that hold no rows (reported for DMS by one team,
@@ -19,7 +19,7 @@ mod anew;
 use aws_sdk_databasemigration::Client;
 use aws_sdk_databasemigration::types::{ReplicationTask, StartReplicationTaskTypeValue};
 use pgleap_contract::steps::{CopyDataOutput, CopyProgress, RunOnly};
-use pgleap_dms::{Ending, Status, TableProblems};
+use pgleap_dms::{Connections, Ending, Standing, Status, TableProblems};
 use pgleap_step_kit::prelude::*;
 
 /// One look.
@@ -113,21 +113,64 @@ async fn start(dms: &Client, name: &str, task: &ReplicationTask) -> StepResult<C
         .await;
     match answer.doing(format!("start task {name}")) {
         Ok(_started) => Ok(output(task, false, format!("task {name} starts"))),
-        // "valid only for tasks running for the first time": a start whose answer was lost. The next look sees it.
-        Err(error) if error.is(Class::Refused) => Ok(output(task, false, format!("task {name}: {}", error.message))),
-        // DMS sometimes forgets a good connection test, and refuses to start without one.
-        Err(error) if error.is(Class::WrongState) && error.message.contains("est connection") => {
-            test_again(dms, task).await?;
-            Ok(output(task, false, format!("task {name}: connections are tested again")))
+        Err(error) => {
+            let waiting_for = match refused(&error) {
+                Refused::Started => format!("task {name}: {}", error.message),
+                Refused::Untested => test_again(dms, task).await?,
+                Refused::Busy => look_at_instance(dms, task, &error.message).await?,
+                Refused::ForGood => return Err(failed(name, &error.message)),
+                Refused::Otherwise => return Err(error.into()),
+            };
+            Ok(output(task, false, waiting_for))
         }
-        Err(error) if error.is(Class::WrongState) => Ok(output(task, false, format!("task {name}: {}", error.message))),
-        Err(error) => Err(error.into()),
     }
 }
 
-async fn test_again(dms: &Client, task: &ReplicationTask) -> StepResult<()> {
+#[derive(Debug, PartialEq, Eq)]
+enum Refused {
+    /// It was started before, by a call whose answer was lost. The next look sees it.
+    Started,
+    /// DMS has forgotten a good connection test; it sometimes does.
+    Untested,
+    /// The task or its instance is not in a state to start.
+    Busy,
+    /// DMS does not want this task at all.
+    ForGood,
+    /// Throttled, denied, no answer.
+    Otherwise,
+}
+
+fn refused(error: &AwsError) -> Refused {
+    match error.class {
+        // "Start Type : START_REPLICATION, valid only for tasks running for the first time"
+        Class::Refused if error.message.contains("first time") => Refused::Started,
+        Class::Refused => Refused::ForGood,
+        // "Test connection for replication instance .. and endpoint .. should be successful for starting .."
+        Class::WrongState if error.message.contains("est connection") => Refused::Untested,
+        Class::WrongState => Refused::Busy,
+        _ => Refused::Otherwise,
+    }
+}
+
+/// A test that fails now ends the load with its reason.
+async fn test_again(dms: &Client, task: &ReplicationTask) -> StepResult<String> {
+    let instance = task.replication_instance_arn().unwrap_or_default();
     let endpoints = [task.source_endpoint_arn().unwrap_or_default(), task.target_endpoint_arn().unwrap_or_default()];
-    pgleap_dms::retest(dms, task.replication_instance_arn().unwrap_or_default(), &endpoints).await
+    if pgleap_dms::connections(dms, instance, &endpoints).await? == Connections::Good {
+        pgleap_dms::retest(dms, instance, &endpoints).await?;
+    }
+    Ok("connections are tested again".to_owned())
+}
+
+/// An instance that no waiting mends would hold the load up for days.
+async fn look_at_instance(dms: &Client, task: &ReplicationTask, reason: &str) -> StepResult<String> {
+    let arn = task.replication_instance_arn().unwrap_or_default();
+    let status = pgleap_dms::instance_status(dms, arn).await?;
+    if Standing::of(&status) == Standing::Broken {
+        let message = format!("start the load: the replication instance is {status}");
+        return Err(StepError::new(ErrorCode::InstanceFailed, message));
+    }
+    Ok(format!("the replication instance is {status}: {reason}"))
 }
 
 fn output(task: &ReplicationTask, done: bool, waiting_for: String) -> CopyDataOutput {
@@ -197,6 +240,24 @@ mod tests {
             };
             let (first, second) = expected.split_once(", then ").unwrap_or((expected, expected));
             assert_eq!((said(false), said(true)), (first, second), "{status}, {reason}, {errored} in error");
+        }
+    }
+
+    #[test]
+    fn only_a_refusal_that_passes_is_waited_for() {
+        let first_time = "Start Type : START_REPLICATION, valid only for tasks running for the first time";
+        let untested = "Test connection for replication instance i and endpoint e should be successful for starting the replication task";
+        let cases = [
+            (Class::Refused, first_time, Refused::Started),
+            (Class::Refused, "Invalid table mapping", Refused::ForGood),
+            (Class::WrongState, untested, Refused::Untested),
+            (Class::WrongState, "Replication Task cannot be started, invalid state", Refused::Busy),
+            (Class::Throttled, "Rate exceeded", Refused::Otherwise),
+            (Class::Denied, "no", Refused::Otherwise),
+        ];
+        for (class, message, expected) in cases {
+            let (doing, code) = (String::new(), String::new());
+            assert_eq!(refused(&AwsError { doing, class, code, message: message.to_owned() }), expected, "{message}");
         }
     }
 

@@ -3,6 +3,7 @@
 use aws_sdk_databasemigration::Client;
 use aws_sdk_databasemigration::types::{ReplicationInstance, SourceType};
 use pgleap_contract::steps::CreateReplicationInput;
+use pgleap_dms::Standing;
 use pgleap_step_kit::prelude::*;
 
 use crate::size;
@@ -67,7 +68,7 @@ pub(crate) async fn ensure(dms: &Client, input: &CreateReplicationInput) -> Step
 
 async fn judge(dms: &Client, name: &str, found: &ReplicationInstance) -> StepResult<Instance> {
     let status = found.replication_instance_status().unwrap_or("unknown").to_owned();
-    match standing(&status) {
+    match Standing::of(&status) {
         Standing::Usable => {
             Ok(Instance::Available { arn: found.replication_instance_arn().unwrap_or_default().to_owned() })
         }
@@ -79,28 +80,6 @@ async fn judge(dms: &Client, name: &str, found: &ReplicationInstance) -> StepRes
                 format!("create replication instance {name}: it is {status}: {events}"),
             ))
         }
-    }
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum Standing {
-    Usable,
-    Passing,
-    Broken,
-}
-
-/// Source: the statuses in the model of DescribeReplicationInstances; the published waiter does not end on all bad ones.
-fn standing(status: &str) -> Standing {
-    match status {
-        "available" => Standing::Usable,
-        "failed"
-        | "deleted"
-        | "deleting"
-        | "storage-full"
-        | "incompatible-credentials"
-        | "incompatible-network"
-        | "inaccessible-encryption-credentials" => Standing::Broken,
-        _ => Standing::Passing,
     }
 }
 
@@ -120,23 +99,6 @@ fn created(answer: Result<(), AwsError>) -> StepResult<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn statuses_that_no_waiting_mends_are_broken() {
-        let cases = [
-            ("available", Standing::Usable),
-            ("creating", Standing::Passing),
-            ("modifying", Standing::Passing),
-            ("maintenance", Standing::Passing),
-            ("napping", Standing::Passing),
-            ("failed", Standing::Broken),
-            ("incompatible-network", Standing::Broken),
-            ("storage-full", Standing::Broken),
-        ];
-        for (status, expected) in cases {
-            assert_eq!(standing(status), expected, "{status}");
-        }
-    }
 
     #[test]
     fn a_missing_service_role_comes_with_its_remedy() {

@@ -119,7 +119,9 @@ pub(crate) async fn instance(rds: &Client, run: &Run) -> StepResult<Option<DbIns
     let name = name_of(run);
     let answer = rds.describe_db_instances().db_instance_identifier(name).send().await;
     let found = answer.doing(format!("describe instance {name}")).optional()?;
-    Ok(found.and_then(|page| page.db_instances.unwrap_or_default().into_iter().next()))
+    let instances = found.and_then(|page| page.db_instances).unwrap_or_default();
+    // An empty name would describe them all.
+    Ok(instances.into_iter().find(|instance| instance.db_instance_identifier() == Some(name)))
 }
 
 async fn snapshot(rds: &Client, run: &Run) -> StepResult<Option<DbSnapshot>> {

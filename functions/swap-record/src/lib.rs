@@ -6,8 +6,9 @@
 //! If it dies:   not swapped, the next call swaps; swapped with its answer lost, a later call sees it
 //! Fails with:   RecordChanged, AccessDenied (final), Throttled, ServiceUnavailable, ResourceBusy (retried)
 //!
-//! Called under the fence it submits and leaves, because the target admits nobody before OPEN anyway. Called after
-//! OPEN it is done only when the change is in sync on all name servers.
+//! Called under the fence it submits and leaves, because the target admits nobody before OPEN anyway, and it refuses once
+//! restore-record was there: the deadline's recovery may be faster than a retry of this step. Called after OPEN it is
+//! done only when the change is in sync on all name servers.
 
 use aws_sdk_route53::Client;
 use pgleap_contract::Run;
@@ -27,6 +28,9 @@ pub async fn run(ctx: &Ctx, input: SwapRecordInput) -> StepResult<RecordOutput> 
 
     let changes = match decide(&members, &input) {
         Verdict::Changed(reason) => return Err(record_changed(run, &reason)),
+        Verdict::Swap if memory.changes.restored.is_some() && !input.await_sync => {
+            return Err(record_changed(run, "it was put back already: this run is on its way back"));
+        }
         Verdict::Swap => pgleap_record::plan(&members, |member| swapped(member, &input)),
         Verdict::Swapped if !input.await_sync => return Ok(RecordOutput { done: true, in_sync: false }),
         Verdict::Swapped => match &memory.changes.swapped {

@@ -230,6 +230,20 @@ async fn what_somebody_else_put_there_is_named_and_left() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_swap_that_comes_after_the_way_back_is_refused() -> Result<()> {
+    let world = World::with(&[(None, SOURCE, 300)]).await?;
+    world.lower_until_done().await?;
+    world.restore(Outcome::Back).await?;
+
+    let refused = world.swap(false).await.expect_err("the record was put back");
+
+    assert_eq!(refused.code, ErrorCode::RecordChanged);
+    assert_eq!(world.members().await?, simple(SOURCE, 300));
+    world.aws.stop().await;
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_run_that_never_touched_the_record_puts_nothing_back() -> Result<()> {
     let world = World::with(&[(None, SOURCE, 300)]).await?;
 
