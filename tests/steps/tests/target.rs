@@ -1,12 +1,15 @@
 //! The target from the snapshot to the moment after OPEN, against the local AWS: each step until it is done, then again.
 
+use std::future::Future;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 use aws_sdk_rds::types::{ApplyMethod, Parameter};
 use pgleap_contract::steps::{CheckInstanceOutput, OnBoth, PrepareTargetOutput, RestoreTargetInput, UnderFence, UpgradeTargetInput, UpgradeWay};
 use pgleap_contract::{Cutover, ErrorCode, Server};
+use local_aws_core::{Effect, Fault, Outcome};
 use pgleap_pg::Session;
+use pgleap_step_kit::StepResult;
 use step_tests::{SOURCE, TARGET, World, until_done, wait_for};
 
 /// Run a step until it is done, then once more: that must be done at once and change nothing in AWS.
@@ -57,6 +60,69 @@ async fn a_target_is_made_upgraded_prepared_rebuilt_and_completed() -> Result<()
     assert_eq!(not_valid.as_deref(), Some("Archive -> user"), "as on the source");
     assert_eq!(count(&owner, "SELECT count(*) FROM pgleap.chore WHERE done_at IS NULL").await?, 0);
     Ok(())
+}
+
+/// Every answer of a change is lost once, and every call of a step that works in databases is cut off at some point
+/// before the one that is let through.
+#[tokio::test]
+async fn answers_are_lost_and_calls_die_and_the_target_is_made_all_the_same() -> Result<()> {
+    let world = World::start_to(16, "17").await?;
+    world.load_rehearsal().await?;
+    world.prepare_source().await?;
+    let way = way(&world).await?;
+    until_done("snapshot-source", async || snapshot_source::run(&world.ctx, world.run_only()).await).await?;
+
+    lose_answers(&world, &["CreateDBParameterGroup", "ModifyDBParameterGroup", "RestoreDBInstanceFromDBSnapshot"]);
+    let restore = || RestoreTargetInput { run: world.run.clone(), source: world.source.clone() };
+    let target = done_and_again!(world, "restore-target", restore_target::run, restore()).target.context("no target")?;
+    let both = || OnBoth { run: world.run.clone(), source: world.source.clone(), target: target.clone() };
+    cut_off(async || isolate_target::run(&world.ctx, both()).await.map(drop)).await;
+    done_and_again!(world, "isolate-target", isolate_target::run, both());
+    assert_isolated(&world, &target).await?;
+
+    lose_answers(&world, &["AddTagsToResource", "CreateDBParameterGroup", "ModifyDBInstance", "RemoveTagsFromResource"]);
+    let upgrade = || UpgradeTargetInput { run: world.run.clone(), way: way.clone() };
+    done_and_again!(world, "upgrade-target", upgrade_target::run, upgrade());
+    let carried_out = |call: &&local_aws_core::LoggedCall| call.operation == "ModifyDBInstance" && call.outcome == Outcome::Answered;
+    let changes = world.aws.calls().since(0).iter().filter(carried_out).count();
+    assert_eq!(changes, 3, "the source's group, one upgrade, the settings");
+
+    cut_off(async || prepare_target::run(&world.ctx, both()).await.map(drop)).await;
+    let prepared = wait_for("prepare-target", async || {
+        Ok(Some(prepare_target::run(&world.ctx, both()).await?).filter(|output| output.done))
+    })
+    .await?;
+    assert_selected(&prepared);
+    cut_off(async || rebuild_target::run(&world.ctx, both()).await.map(drop)).await;
+    done_and_again!(world, "rebuild-target", rebuild_target::run, both());
+    cut_off(async || analyze_target::run(&world.ctx, both()).await.map(drop)).await;
+    done_and_again!(world, "analyze-target", analyze_target::run, both());
+    cut_off(async || complete_target::run(&world.ctx, under_fence(&world, &target)).await.map(drop)).await;
+    complete_target::run(&world.ctx, under_fence(&world, &target)).await?;
+    let missed: Vec<_> = world.aws.faults().struck().into_iter().filter(|(_, struck)| *struck == 0).collect();
+    assert!(missed.is_empty(), "every planned fault has struck: {missed:?}");
+    cut_off(async || settle_target::run(&world.ctx, both()).await.map(drop)).await;
+    done_and_again!(world, "settle-target", settle_target::run, both());
+
+    let owner = world.ctx.as_owner(&world.run, &target).await?;
+    assert_eq!(count(&owner, "SELECT count(*) FROM pgleap.chore WHERE done_at IS NULL AND phase <> 'calm'").await?, 0);
+    let indexes = "SELECT count(*) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE c.relnamespace IN ('shop'::regnamespace, '\"Sales Dept\"'::regnamespace)";
+    let source = world.owner().await?;
+    assert_eq!(count(&owner, indexes).await?, count(&source, indexes).await?);
+    Ok(())
+}
+
+/// As a Lambda that is killed: its connections close, the server goes on with what it was sent.
+async fn cut_off<F: Future<Output = StepResult<()>>>(step: impl Fn() -> F) {
+    for milliseconds in [20, 60, 120, 250] {
+        let _killed_or_done = tokio::time::timeout(Duration::from_millis(milliseconds), step()).await;
+    }
+}
+
+fn lose_answers(world: &World, operations: &[&str]) {
+    for operation in operations {
+        world.aws.faults().plan(Fault::nth("rds", operation, 1, Effect::LoseAnswer));
+    }
 }
 
 #[tokio::test]
@@ -142,10 +208,14 @@ fn assert_selected(prepared: &PrepareTargetOutput) {
     assert!(removed.contains(&"customers.full_name".to_owned()), "{removed:?}");
 }
 
+fn under_fence(world: &World, target: &Server) -> UnderFence {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_millis();
+    let cutover = Cutover { deadline_epoch_ms: i64::try_from(now).expect("before the year 292 million") + 60_000 };
+    UnderFence { run: world.run.clone(), source: world.source.clone(), target: target.clone(), cutover }
+}
+
 async fn complete(world: &World, target: &Server) -> Result<()> {
-    let deadline = SystemTime::now().duration_since(UNIX_EPOCH)? + Duration::from_secs(60);
-    let cutover = Cutover { deadline_epoch_ms: i64::try_from(deadline.as_millis())? };
-    let input = || UnderFence { run: world.run.clone(), source: world.source.clone(), target: target.clone(), cutover };
+    let input = || under_fence(world, target);
 
     let first = complete_target::run(&world.ctx, input()).await?;
     let second = complete_target::run(&world.ctx, input()).await?;
