@@ -29,6 +29,8 @@ pub(crate) struct Item {
     pub(crate) table: TableId,
     pub(crate) operation: Operation,
     pub(crate) row: Row,
+    /// The source transaction that made it.
+    pub(crate) xid: u32,
 }
 
 /// A source transaction to be applied.

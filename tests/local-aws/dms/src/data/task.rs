@@ -263,6 +263,7 @@ impl TaskRun {
             source: look_ups,
             fails_on_lob_truncation: self.fails_on_lob_truncation,
             prepared: Statements::default(),
+            seen: None,
         };
         let (settings, progress) = (Arc::clone(&self.settings), Arc::clone(&self.progress));
         let applier = Applier::new(planner, target, settings, control.clone(), progress);

@@ -1,11 +1,14 @@
 //! Changes as work for the target: planned, their large values read from the source.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::access::Session;
 use super::apply::{ApplyFailure, Item, Tolerance};
+use super::cached_changes::Snapshot;
 use super::columns::{LobMode, Table, limited_value};
 use super::conflicts::Problem;
+use super::failure::Failure;
 use super::parameters::{Statements, as_sql, parameters, send};
 use super::statements::{Assignment, LobWork, OnDuplicate, Plan, Statement, plan, read_lobs, write, write_lobs};
 use super::stream::TableId;
@@ -34,7 +37,13 @@ pub(crate) struct Planner {
     pub(crate) source: Session,
     pub(crate) fails_on_lob_truncation: bool,
     pub(crate) prepared: Statements,
+    /// What the source's sessions saw when it was last asked.
+    pub(crate) seen: Option<Snapshot>,
 }
+
+/// Longest time that a decoded commit may stay invisible: a synchronous standby that is away holds it back for long.
+const LONGEST_UNSEEN: Duration = Duration::from_secs(60);
+const UNSEEN_PAUSE: Duration = Duration::from_millis(1);
 
 impl Planner {
     /// Plan the items of a source transaction; all look-ups go out before the first answer is awaited.
@@ -42,14 +51,17 @@ impl Planner {
         let tables = Arc::clone(&self.tables);
         let mut plans = Vec::with_capacity(items.len());
         let mut look_ups = Vec::new();
+        let mut writers = Vec::new();
         for item in items {
             let table = &tables[item.table];
             let planned = plan(table, item.operation, &item.row);
             if let Plan::Write { lobs: Some(work), .. } = &planned {
                 look_ups.push(read_lobs(table, work));
+                writers.push(item.xid);
             }
             plans.push((item, planned));
         }
+        self.await_visible(&writers).await?;
         let mut found = self.look_up(&look_ups).await?.into_iter();
         let mut works = Vec::with_capacity(items.len());
         for (item, planned) in plans {
@@ -109,6 +121,28 @@ impl Planner {
             }
         }
         Ok(Some(write_lobs(table, work, values)))
+    }
+
+    /// A commit is in the WAL, and so decoded, a moment before other sessions see it; a look-up in that moment would
+    /// find the row as it was before and, if nobody writes it again, leave it so for good.
+    async fn await_visible(&mut self, writers: &[u32]) -> Result<(), ApplyFailure> {
+        let began = Instant::now();
+        let mut unseen: Vec<u32> = writers.to_vec();
+        loop {
+            unseen.retain(|xid| !self.seen.as_ref().is_some_and(|snapshot| snapshot.saw(*xid)));
+            if unseen.is_empty() {
+                return Ok(());
+            }
+            if self.seen.is_some() && began.elapsed() > LONGEST_UNSEEN {
+                let text = format!("transactions {unseen:?} of the source are decoded but not visible");
+                return Err(ApplyFailure::Lost(Failure::Connection(text)));
+            }
+            let text: String = self.source.query_one("SELECT txid_current_snapshot()::text", &[]).await?.get(0);
+            self.seen = Snapshot::parse(&text);
+            if unseen.iter().any(|xid| !self.seen.as_ref().is_some_and(|snapshot| snapshot.saw(*xid))) {
+                tokio::time::sleep(UNSEEN_PAUSE).await;
+            }
+        }
     }
 
     /// Read large values from the source. A row that is gone gives none.

@@ -72,7 +72,7 @@ impl Loop<'_> {
                 Mode::Live => {
                     let row =
                         parse_row(change.operation, &change.row).map_err(|error| Broken::Fatal(error.to_string()))?;
-                    let item = Item { table: change.table, operation: change.operation, row };
+                    let item = Item { table: change.table, operation: change.operation, row, xid: transaction.xid };
                     if counts_as_captured(table, &item) {
                         capture(&self.owned.progress, table, &item);
                     }
@@ -111,7 +111,7 @@ impl Loop<'_> {
                     continue;
                 }
                 let row = parse_row(change.operation, &change.row).map_err(|error| Broken::Fatal(error.to_string()))?;
-                let item = Item { table: id, operation: change.operation, row };
+                let item = Item { table: id, operation: change.operation, row, xid: change.xid };
                 if counts_as_captured(&tables[id], &item) {
                     capture(&self.owned.progress, &tables[id], &item);
                 }

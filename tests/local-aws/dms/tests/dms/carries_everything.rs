@@ -1,13 +1,11 @@
 //! Load, changes beside the load and changes after it, on real servers of two majors: both sides end equal.
 
-mod support;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use crate::support::{Rig, Wishes};
 use serde_json::json;
-use support::{Rig, Wishes};
 
 /// What real databases have and DMS can carry.
 const SCHEMA: &str = r#"

@@ -1,10 +1,8 @@
 //! A task from its making to its end: states, refusals, slot, faults, recovery.
 
-mod support;
-
+use crate::support::{Rig, Wishes, until};
 use local_aws_postgres::Shutdown;
 use serde_json::{Value, json};
-use support::{Rig, Wishes, until};
 
 const ONE_TABLE: &str = "CREATE TABLE app.t (id int PRIMARY KEY, v int, body text);";
 
@@ -79,7 +77,7 @@ async fn dms_refuses_what_it_refuses() {
         let mut input = json!({"ReplicationTaskIdentifier": "other", "SourceEndpointArn": rig.source_endpoint,
             "TargetEndpointArn": rig.target_endpoint, "ReplicationInstanceArn": rig.instance,
             "MigrationType": "full-load-and-cdc", "TableMappings": mappings});
-        support::merge(&mut input, &changes);
+        crate::support::merge(&mut input, &changes);
         input
     };
     let creations = [

@@ -1,7 +1,5 @@
 //! Two real servers, a DMS between them, and the calls of a patient client.
 
-#![allow(dead_code, reason = "each test program uses its own part")]
-
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

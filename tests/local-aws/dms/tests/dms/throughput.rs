@@ -1,13 +1,11 @@
 //! A measurement, not a test: how long a load of pgbench's size takes beside writing clients.
 
-mod support;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::support::{Rig, Wishes};
 use serde_json::json;
-use support::{Rig, Wishes};
 
 const SCHEMA: &str = "
 CREATE TABLE app.branches (bid int PRIMARY KEY, bbalance int, filler char(88));
@@ -76,4 +74,31 @@ async fn three_hundred_megabytes_beside_a_few_hundred_transactions_a_second() {
     );
     rig.assert_no_exceptions().await;
     rig.assert_equal().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a measurement of minutes; run it by hand"]
+async fn thousands_of_small_tables() {
+    let rig = Rig::start("tables", 13, 18, "", Wishes::default()).await;
+    for client in [&rig.on_source, &rig.on_target] {
+        for part in 0..20 {
+            client
+                .batch_execute(&format!(
+                    "DO $$ BEGIN FOR i IN {part} * 100 .. {part} * 100 + 99 LOOP EXECUTE format('CREATE TABLE app.t%s (id int PRIMARY KEY, body text)', i);
+                     EXECUTE format('GRANT ALL ON app.t%s TO dms', i); END LOOP; END $$"
+                ))
+                .await
+                .unwrap();
+        }
+    }
+    let arn = rig.make_task(json!({"FullLoadSettings": {"StopTaskCachedChangesApplied": true}})).await;
+
+    let began = Instant::now();
+    rig.start_task(&arn, "start-replication").await;
+    while rig.task().await["Status"] != "stopped" {
+        assert!(began.elapsed() < Duration::from_secs(300), "{}", rig.task().await);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+
+    eprintln!("2000 tables in {:.1?}", began.elapsed());
 }

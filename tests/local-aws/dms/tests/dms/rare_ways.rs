@@ -1,13 +1,11 @@
 //! Ways through a task that few take and that must hold: TLS that verifies, stops in between, broken loads.
 
-mod support;
-
+use crate::support::{Rig, SCALE, Secrets, Wishes, until};
 use local_aws_core::{Call, Clock, EventBus, Hosts, Service};
 use local_aws_dms::{Dms, DmsSettings};
 use local_aws_postgres::{CertificateAuthority, Encryption, Listen, ServerFiles, Servers, free_port};
 use serde_json::{Value, json};
 use std::sync::Arc;
-use support::{Rig, SCALE, Secrets, Wishes, until};
 
 const TWO_TABLES: &str =
     "CREATE TABLE app.t (id int PRIMARY KEY, v int); CREATE TABLE app.named (name text PRIMARY KEY, v int);";

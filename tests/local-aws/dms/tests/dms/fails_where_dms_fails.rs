@@ -1,9 +1,7 @@
 //! DMS's limits, each met on real servers.
 
-mod support;
-
+use crate::support::{Rig, Wishes, until};
 use serde_json::{Value, json};
-use support::{Rig, Wishes, until};
 
 async fn load(rig: &Rig, settings: Value) -> String {
     let arn = rig.make_task(settings).await;

@@ -1,0 +1,8 @@
+//! The local DMS on real servers. One program, so that each major's cluster is made once.
+
+mod carries_everything;
+mod fails_where_dms_fails;
+mod rare_ways;
+mod support;
+mod task_life;
+mod throughput;
