@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
 use super::access::Access;
@@ -59,17 +58,10 @@ pub(crate) enum StreamItem {
     Reached(Lsn),
 }
 
-/// A running stream; dropping it ends the connection.
+/// A running stream. Dropping it ends the connection, after a last word on what is confirmed.
 pub(crate) struct ChangeStream {
     items: mpsc::Receiver<Result<StreamItem, Failure>>,
     confirmed: watch::Sender<Lsn>,
-    reader: JoinHandle<()>,
-}
-
-impl Drop for ChangeStream {
-    fn drop(&mut self) {
-        self.reader.abort();
-    }
 }
 
 impl ChangeStream {
@@ -80,8 +72,8 @@ impl ChangeStream {
         wire.open_copy(&start, b'W').await?;
         let (sender, items) = mpsc::channel(READ_AHEAD);
         let (confirmed, confirmations) = watch::channel(from);
-        let reader = Reader { wire, tables, sender, confirmations, open: None };
-        Ok(Self { items, confirmed, reader: tokio::spawn(reader.run()) })
+        tokio::spawn(Reader { wire, tables, sender, confirmations, open: None, given: from }.run());
+        Ok(Self { items, confirmed })
     }
 
     /// The next item; an error is the last one.
@@ -115,11 +107,17 @@ struct Reader {
     sender: mpsc::Sender<Result<StreamItem, Failure>>,
     confirmations: watch::Receiver<Lsn>,
     open: Option<Transaction>,
+    /// The end of the last transaction that was handed over.
+    given: Lsn,
 }
 
 impl Reader {
     async fn run(mut self) {
-        if let Err(failure) = self.read().await {
+        let outcome = match self.read().await {
+            Ok(()) => self.report().await,
+            failed => failed,
+        };
+        if let Err(failure) = outcome {
             let _nobody_listens = self.sender.send(Err(failure)).await;
         }
     }
@@ -178,7 +176,7 @@ impl Reader {
                 let position = Lsn(body.try_get_u64().map_err(short)?);
                 body.try_get_u64().map_err(short)?;
                 if body.try_get_u8().map_err(short)? == 1 {
-                    self.report().await?;
+                    self.answer(position).await?;
                 }
                 Ok(self.open.is_none().then_some(StreamItem::Reached(position)))
             }
@@ -206,6 +204,7 @@ impl Reader {
             }
             Message::Commit { at } => Ok(self.open.take().map(|mut transaction| {
                 transaction.end = position;
+                self.given = position;
                 transaction.committed_at = at.and_then(epoch_seconds);
                 StreamItem::Transaction(transaction)
             })),
@@ -214,13 +213,25 @@ impl Reader {
     }
 
     async fn report(&mut self) -> Result<(), Failure> {
-        let position = self.confirmations.borrow().0;
+        let position = *self.confirmations.borrow();
+        self.tell(position).await
+    }
+
+    /// A server that asks may be waiting to shut down, and waits until everything it sent is confirmed. If all
+    /// transactions are, so is the rest, which holds none.
+    async fn answer(&mut self, sent: Lsn) -> Result<(), Failure> {
+        let confirmed = *self.confirmations.borrow();
+        let is_level = self.open.is_none() && confirmed >= self.given;
+        self.tell(if is_level { sent.max(confirmed) } else { confirmed }).await
+    }
+
+    async fn tell(&mut self, position: Lsn) -> Result<(), Failure> {
         let mut out = BytesMut::with_capacity(39);
         out.put_u8(b'd');
         out.put_u32(4 + 34);
         out.put_u8(b'r');
         for _written_flushed_applied in 0..3 {
-            out.put_u64(position);
+            out.put_u64(position.0);
         }
         out.put_u64(0);
         out.put_u8(0);
