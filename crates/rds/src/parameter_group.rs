@@ -8,6 +8,7 @@ use pgleap_contract::{Names, Run};
 use pgleap_step_kit::prelude::*;
 
 use crate::instance;
+use crate::parameters::Known;
 
 /// ModifyDBParameterGroup takes so many parameters a call.
 /// Source: Amazon RDS API reference, ModifyDBParameterGroup.
@@ -74,6 +75,25 @@ pub async fn ensure(rds: &Client, run: &Run, name: &str, family: &str, wanted: &
         modify.send().await.doing(format!("set parameters of {name}"))?;
     }
     Ok(())
+}
+
+/// What a family knows of each parameter.
+pub async fn known(rds: &Client, family: &str) -> StepResult<BTreeMap<String, Known>> {
+    let mut found = BTreeMap::new();
+    let mut marker = None;
+    loop {
+        let request = rds.describe_engine_default_parameters().db_parameter_group_family(family).set_marker(marker);
+        let page = request.send().await.doing(format!("describe parameters of family {family}"))?;
+        let Some(defaults) = page.engine_defaults else { return Ok(found) };
+        for parameter in defaults.parameters.unwrap_or_default() {
+            let known = Known { modifiable: parameter.is_modifiable.unwrap_or(false), allowed: parameter.allowed_values.unwrap_or_default() };
+            found.insert(parameter.parameter_name.unwrap_or_default(), known);
+        }
+        match defaults.marker {
+            Some(next) => marker = Some(next),
+            None => return Ok(found),
+        }
+    }
 }
 
 /// A group, if there is one of that name.

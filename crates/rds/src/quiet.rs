@@ -11,11 +11,17 @@ pub fn add_static(values: &mut Values) {
     values.insert("max_logical_replication_workers".to_owned(), "0".to_owned());
 }
 
-/// No scheduled job starts, where pg_cron is loaded; else the parameter would mean nothing.
-pub fn add_jobs_off(values: &mut Values) {
-    if loads_cron(values) {
-        values.insert(JOBS.to_owned(), "off".to_owned());
+/// No scheduled job starts, where pg_cron is loaded; else the parameter would mean nothing. Refused where the family has
+/// no such parameter: then the copy's jobs would do on the copy, or to the world, what the source's do.
+pub fn add_jobs_off(values: &mut Values, is_known: impl Fn(&str) -> bool) -> Result<(), String> {
+    if !loads_cron(values) {
+        return Ok(());
     }
+    if !is_known(JOBS) {
+        return Err(format!("pg_cron is loaded, and the family has no parameter {JOBS} to keep the copy's jobs still"));
+    }
+    values.insert(JOBS.to_owned(), "off".to_owned());
+    Ok(())
 }
 
 /// Whether these values load pg_cron.
@@ -29,13 +35,20 @@ mod tests {
 
     #[test]
     fn jobs_are_switched_off_only_where_something_could_start_them() {
-        let cases = [(None, false), (Some("pg_stat_statements"), false), (Some("pg_stat_statements, pg_cron"), true), (Some("pg_cron_like"), false)];
-        for (libraries, off) in cases {
-            let mut values: Values = libraries.map(|text| ("shared_preload_libraries".to_owned(), text.to_owned())).into_iter().collect();
+        let cases = [
+            (None, true, Ok(false)),
+            (Some("pg_stat_statements"), false, Ok(false)),
+            (Some("pg_stat_statements, pg_cron"), true, Ok(true)),
+            (Some("pg_cron"), false, Err(())),
+            (Some("pg_cron_like"), true, Ok(false)),
+        ];
+        for (libraries, known, off) in cases {
+            let mut values: Values =
+                libraries.map(|text| ("shared_preload_libraries".to_owned(), text.to_owned())).into_iter().collect();
 
-            add_jobs_off(&mut values);
+            let added = add_jobs_off(&mut values, |_| known);
 
-            assert_eq!(values.contains_key(JOBS), off, "{libraries:?}");
+            assert_eq!(added.map(|()| values.contains_key(JOBS)).map_err(drop), off, "{libraries:?}");
         }
     }
 }

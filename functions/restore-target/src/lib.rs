@@ -90,7 +90,11 @@ async fn make_quiet_group(rds: &Client, run: &Run, source: &DbInstance) -> StepR
     let family = model.as_ref().and_then(|group| group.db_parameter_group_family()).unwrap_or_default();
     let mut values: Values = parameter_group::values_of(rds, attached).await?;
     quiet::add_static(&mut values);
-    quiet::add_jobs_off(&mut values);
+    if quiet::loads_cron(&values) {
+        let known = parameter_group::known(rds, family).await?;
+        quiet::add_jobs_off(&mut values, |name| known.contains_key(name))
+            .map_err(|reason| StepError::new(ErrorCode::InstanceFailed, format!("keep the copy still: {reason}")))?;
+    }
     let name = run.id.names().quiet_parameter_group();
     parameter_group::ensure(rds, run, &name, family, &values).await?;
     Ok(name)

@@ -1,11 +1,9 @@
 //! A parameter group for each family on the way, with the user's own values.
 
-use std::collections::BTreeMap;
-
 use aws_sdk_rds::Client;
 use aws_sdk_rds::types::DbInstance;
 use pgleap_contract::steps::UpgradeHop;
-use pgleap_rds::parameters::{Known, translate};
+use pgleap_rds::parameters::translate;
 use pgleap_rds::{instance, parameter_group, quiet};
 use pgleap_step_kit::prelude::*;
 
@@ -20,14 +18,15 @@ pub(crate) async fn ensure(rds: &Client, run: &Run, copy: &DbInstance, hop: &Upg
     let attached = source.as_ref().and_then(|source| source.db_parameter_groups().first()).and_then(|group| group.db_parameter_group_name());
     let attached = attached.ok_or_else(|| StepError::new(ErrorCode::InstanceFailed, "find source: it has no parameter group"))?;
     let users = parameter_group::users_values(rds, run, attached).await?;
-    let known = known(rds, &hop.family).await?;
+    let known = parameter_group::known(rds, &hop.family).await?;
     let major = major_of(&hop.version).ok_or_else(|| StepError::bug(format!("version {} has no major", hop.version)))?;
     let translated = translate(&users, major, |name| known.get(name).cloned());
     if !translated.dropped.is_empty() {
         tracing::warn!(family = hop.family, dropped = translated.dropped.join("; "), "parameters not carried over");
     }
     let mut values = translated.values;
-    quiet::add_jobs_off(&mut values);
+    quiet::add_jobs_off(&mut values, |name| known.contains_key(name))
+        .map_err(|reason| StepError::new(ErrorCode::InstanceFailed, format!("make parameter group of {}: {reason}", hop.family)))?;
     // The group that the target lives with must not need a reboot after OPEN, so nothing static is kept still in it.
     if hop.family != last.family {
         quiet::add_static(&mut values);
@@ -35,25 +34,6 @@ pub(crate) async fn ensure(rds: &Client, run: &Run, copy: &DbInstance, hop: &Upg
     let name = run.id.names().target_parameter_group(&hop.family);
     parameter_group::ensure(rds, run, &name, &hop.family, &values).await?;
     Ok(Some(name))
-}
-
-/// What a family knows of each parameter.
-async fn known(rds: &Client, family: &str) -> StepResult<BTreeMap<String, Known>> {
-    let mut found = BTreeMap::new();
-    let mut marker = None;
-    loop {
-        let request = rds.describe_engine_default_parameters().db_parameter_group_family(family).set_marker(marker);
-        let page = request.send().await.doing(format!("describe parameters of family {family}"))?;
-        let Some(defaults) = page.engine_defaults else { return Ok(found) };
-        for parameter in defaults.parameters.unwrap_or_default() {
-            let known = Known { modifiable: parameter.is_modifiable.unwrap_or(false), allowed: parameter.allowed_values.unwrap_or_default() };
-            found.insert(parameter.parameter_name.unwrap_or_default(), known);
-        }
-        match defaults.marker {
-            Some(next) => marker = Some(next),
-            None => return Ok(found),
-        }
-    }
 }
 
 fn major_of(version: &str) -> Option<u32> {

@@ -36,7 +36,7 @@ pub fn answers(step: &str, payload: &Value) -> Result<Vec<Value>> {
             json!({"done": true, "waitingFor": "", "rebootNeeded": true}),
             json!({"done": true, "waitingFor": "", "rebootNeeded": false}),
         ]),
-        "reboot-source" | "snapshot-source" | "resume-replication" | "remove-replication" => exchange::<RunOnly, Look>(payload, vec![look()]),
+        "reboot-source" | "snapshot-source" | "resume-jobs" | "resume-replication" | "remove-replication" => exchange::<RunOnly, Look>(payload, vec![look()]),
         "prepare-source" => exchange::<OnSource, Look>(payload, vec![look()]),
         "restore-target" => exchange::<RestoreTargetInput, RestoreTargetOutput>(payload, vec![json!({"done": true, "waitingFor": "", "target": server()})]),
         "isolate-target" | "rebuild-target" | "analyze-target" | "settle-target" => exchange::<OnBoth, Look>(payload, vec![look()]),

@@ -81,7 +81,7 @@ const PHASES: &[(&str, &[&str])] = &[
     ("catch up and verify", &["ResumeReplication", "VerifyCopy"]),
     ("make ready for the cutover", &["LowerTtl", "WaitOutOldTtl", "GuardCutover", "ArmDeadline"]),
     ("cutover", &["FenceSource", "SwapAndDrain", "SwapRecord", "DrainSource", "CompleteTarget", "OpenTarget"]),
-    ("confirm", &["ConfirmCutover", "AwaitSync", "SettleTarget"]),
+    ("confirm", &["ConfirmCutover", "AwaitSync", "ResumeJobs", "SettleTarget"]),
     ("finish", &["PutTtlBack", "FinishReplication", "FinishDatabases", "FinishResources", "Upgraded"]),
     (
         "way back",

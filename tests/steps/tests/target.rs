@@ -53,6 +53,7 @@ async fn a_target_is_made_upgraded_prepared_rebuilt_and_completed() -> Result<()
     done_and_again!(world, "rebuild-target", rebuild_target::run, both());
     done_and_again!(world, "analyze-target", analyze_target::run, both());
     complete(&world, &target).await?;
+    done_and_again!(world, "resume-jobs", resume_jobs::run, world.run_only());
     done_and_again!(world, "settle-target", settle_target::run, both());
     let owner = world.ctx.as_owner(&world.run, &target).await?;
     let sql = "SELECT string_agg(conname, ', ' ORDER BY conname) FROM pg_constraint WHERE NOT convalidated";

@@ -46,6 +46,7 @@ pub const STEPS: &[&str] = &[
     "complete-target",
     "open-target",
     "confirm-cutover",
+    "resume-jobs",
     "settle-target",
     "find-servers",
     "unfence-source",
