@@ -4,7 +4,7 @@
 -- Hashes the catalogs' own columns instead of deparsed statements: fast, and compared with the same database only.
 -- Left out on purpose: statistics and counters; object ids that a REINDEX or a rewrite changes; replica identity and what
 -- is granted to the run's own logins, which the run itself changes; NOT NULL constraints as rows of pg_constraint (18),
--- which pg_attribute says as well.
+-- which pg_attribute says as well; the indexes that a REINDEX CONCURRENTLY builds beside the ones it replaces.
 WITH ours AS (
     SELECT coalesce(array_agg(r.oid), '{}') AS roles FROM pg_catalog.pg_roles r WHERE r.rolname LIKE 'pgleap\_%'
 ), spaces AS (
@@ -50,6 +50,7 @@ SELECT 'index', r.name, md5(concat_ws('|', t.name, r.relkind, r.relam, r.relopti
            i.indisunique, i.indisprimary, i.indisexclusion, i.indimmediate, i.indisclustered, i.indisvalid, i.indisready,
            i.indkey, i.indcollation, i.indclass, i.indoption, i.indexprs::text, i.indpred::text))
 FROM relations r JOIN pg_catalog.pg_index i ON i.indexrelid = r.oid JOIN relations t ON t.oid = i.indrelid
+WHERE NOT (r.relname ~ '_cc(new|old)[0-9]*$' AND NOT i.indisvalid)
 UNION ALL
 SELECT 'sequence', r.name, md5(concat_ws('|', r.relpersistence, r.relowner, q.seqtypid, q.seqstart, q.seqincrement,
            q.seqmax, q.seqmin, q.seqcache, q.seqcycle,

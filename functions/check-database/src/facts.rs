@@ -47,6 +47,10 @@ pub(crate) struct LoginRights {
     /// May make schemas in the database.
     pub(crate) may_create_schema: bool,
     pub(crate) may_create_roles: bool,
+    /// May end sessions of other roles.
+    pub(crate) may_end_sessions: bool,
+    /// Sees what other roles' sessions do.
+    pub(crate) may_see_sessions: bool,
     /// May set a role's password.
     pub(crate) may_set_passwords: bool,
     /// The role `rds_replication` exists and may be granted.
@@ -125,6 +129,8 @@ fn read(row: &Row, run: &Run, others: Vec<OtherDatabase>) -> Facts {
             database_owner: row.get("database_owner"),
             may_create_schema: row.get("may_create_schema"),
             may_create_roles: row.get("may_create_roles"),
+            may_end_sessions: row.get("may_end_sessions"),
+            may_see_sessions: row.get("may_see_sessions"),
             may_set_passwords: row.get("may_set_passwords"),
             may_grant_replication: row.get("may_grant_replication"),
             may_grant_replica_role: false,

@@ -42,6 +42,8 @@ struct Table {
 
 pub(crate) async fn check(session: &Session, asked: &Asked) -> Result<Vec<Finding>, PgError> {
     let deadline = Instant::now() + BUDGET;
+    // One core of the source at most: others work there.
+    session.run("read values alone", "SET max_parallel_workers_per_gather = 0").await?;
     let mut seen = Seen::default();
     let mut from = (-1_i64, 0_u32);
     loop {

@@ -64,6 +64,8 @@ pub(crate) struct Instance {
     pub(crate) replicas: Vec<String>,
     /// Names of the modifications that wait.
     pub(crate) pending: Vec<String>,
+    /// `ParameterApplyStatus` of its parameter group.
+    pub(crate) parameters: String,
     pub(crate) subnets: Vec<Subnet>,
     pub(crate) security_groups: Vec<String>,
     pub(crate) managed_secret: Option<String>,

@@ -23,6 +23,7 @@ mod replica_role;
 mod replication_neighbours;
 mod row_security;
 mod schema_owner;
+mod sessions;
 mod slots;
 mod table_owner;
 mod unique_over_coalesce;
@@ -47,6 +48,7 @@ pub(crate) const ALL: &[Check] = &[
     Check::Query(&table_owner::CHECK),
     Check::Query(&schema_owner::CHECK),
     Check::Facts(create_role::check),
+    Check::Facts(sessions::check),
     Check::Facts(names_free::check),
     Check::Facts(other_databases::check),
     Check::Facts(replication_neighbours::check),
@@ -99,6 +101,8 @@ pub(crate) mod tests {
                 database_owner: "master".to_owned(),
                 may_create_schema: true,
                 may_create_roles: true,
+                may_end_sessions: true,
+                may_see_sessions: true,
                 may_set_passwords: true,
                 may_grant_replication: true,
                 may_grant_replica_role: true,

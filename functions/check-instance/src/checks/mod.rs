@@ -62,6 +62,7 @@ pub(crate) mod tests {
                 class: "db.r6g.large".to_owned(),
                 database: Some("orders".to_owned()),
                 endpoint: Some((HOST.to_owned(), 5432)),
+                parameters: "in-sync".to_owned(),
                 subnets: vec![subnet(0), subnet(1)],
                 security_groups: vec!["sg-1".to_owned()],
                 ..Instance::default()

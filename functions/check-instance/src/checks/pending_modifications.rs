@@ -6,11 +6,21 @@ use pgleap_contract::Finding;
 use crate::facts::Facts;
 
 const ID: &str = "pending-modifications";
+const PARAMETERS: &str = "pending-parameters";
 
 pub(crate) fn check(facts: &Facts) -> Vec<Finding> {
-    let Some(instance) = facts.source.found().filter(|instance| !instance.pending.is_empty()) else { return Vec::new() };
-    let found = format!("modifications of {} are pending: {}", facts.run.source.instance, instance.pending.join(", "));
-    vec![Finding::blocker(ID, found, "apply or revoke them first")]
+    let Some(instance) = facts.source.found() else { return Vec::new() };
+    let name = &facts.run.source.instance;
+    let mut findings = Vec::new();
+    if !instance.pending.is_empty() {
+        let found = format!("modifications of {name} are pending: {}", instance.pending.join(", "));
+        findings.push(Finding::blocker(ID, found, "apply or revoke them first"));
+    }
+    if instance.parameters == "pending-reboot" {
+        let found = format!("parameters of {name} wait for a reboot; if the run has to reboot it, they take hold as well");
+        findings.push(Finding::warning(PARAMETERS, found, "reboot it yourself first, or take those changes back"));
+    }
+    findings
 }
 
 #[cfg(test)]
@@ -19,6 +29,7 @@ mod tests {
 
     #[test]
     fn a_waiting_modification_is_found() {
+        assert_found(|facts| instance(facts).parameters = "pending-reboot".to_owned(), &["w pending-parameters"]);
         assert_found(|facts| instance(facts).pending = vec!["DBInstanceClass".to_owned()], &["b pending-modifications"]);
     }
 }

@@ -36,6 +36,7 @@ fn plain(instance: &DbInstance) -> Instance {
         cluster: instance.db_cluster_identifier().map(str::to_owned),
         replicas,
         pending: instance.pending_modified_values().map(pending).unwrap_or_default(),
+        parameters: text(instance.db_parameter_groups().first().and_then(|group| group.parameter_apply_status())),
         subnets: subnets.collect(),
         security_groups: groups.map(str::to_owned).collect(),
         managed_secret: instance.master_user_secret().and_then(|secret| secret.secret_arn()).map(str::to_owned),
