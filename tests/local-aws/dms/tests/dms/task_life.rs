@@ -217,6 +217,7 @@ async fn a_task_outlives_its_servers_and_its_instance() {
     let mut rig = rig;
 
     for round in 0..3 {
+        let began = std::time::Instant::now();
         let files = rig.source.files().unwrap();
         match round {
             0 => rig.source.restart(files).await.unwrap(),
@@ -226,6 +227,7 @@ async fn a_task_outlives_its_servers_and_its_instance() {
                 rig.source.start(files).await.unwrap();
             }
         }
+        assert!(began.elapsed().as_secs() < 15, "a task does not hold up a shutdown: {:?}", began.elapsed());
         rig.on_source = rig.source.admin("app").await.unwrap();
         rig.on_target = rig.target.admin("app").await.unwrap();
         assert_eq!(rig.task().await["Status"], "running");
