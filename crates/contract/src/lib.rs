@@ -4,12 +4,12 @@
 //! run ends on the code that it began with. What travels is small: ids, counts, verdicts; of a secret only its name,
 //! of a schema never its DDL, and no list without a bound (Step Functions carries 256 KiB at most).
 
+pub mod data_types;
 mod error;
 mod findings;
 mod names;
 mod request;
 mod run;
-pub mod data_types;
 pub mod steps;
 
 pub use error::ErrorCode;

@@ -33,7 +33,11 @@ impl TryFrom<String> for RunId {
         let starts_well = text.starts_with(|c: char| c.is_ascii_lowercase());
         let characters = text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
         let hyphens = !text.contains("--") && !text.ends_with('-');
-        if starts_well && characters && hyphens && text.len() <= Self::LONGEST { Ok(Self(text)) } else { Err(RunIdError(text)) }
+        if starts_well && characters && hyphens && text.len() <= Self::LONGEST {
+            Ok(Self(text))
+        } else {
+            Err(RunIdError(text))
+        }
     }
 }
 
@@ -110,8 +114,15 @@ mod tests {
     #[test]
     fn a_run_id_fits_every_name_made_from_it() {
         let cases = [
-            ("orders-18", true), ("a", true), ("a2345678901234567890", true),
-            ("", false), ("9a", false), ("A", false), ("a--b", false), ("a-", false), ("a_b", false),
+            ("orders-18", true),
+            ("a", true),
+            ("a2345678901234567890", true),
+            ("", false),
+            ("9a", false),
+            ("A", false),
+            ("a--b", false),
+            ("a-", false),
+            ("a_b", false),
             ("a23456789012345678901", false),
         ];
         for (text, good) in cases {

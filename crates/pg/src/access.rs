@@ -45,9 +45,13 @@ pub async fn install(owner: &Session, work_login: &str) -> Result<(), PgError> {
     let work = ident(work_login);
     let mut sql = format!("BEGIN; {SQL}");
     for function in FUNCTIONS {
-        sql.push_str(&format!("REVOKE ALL ON FUNCTION {function} FROM PUBLIC; GRANT EXECUTE ON FUNCTION {function} TO {work};"));
+        sql.push_str(&format!(
+            "REVOKE ALL ON FUNCTION {function} FROM PUBLIC; GRANT EXECUTE ON FUNCTION {function} TO {work};"
+        ));
     }
-    sql.push_str(&format!("GRANT USAGE ON SCHEMA pgleap TO {work}; GRANT SELECT ON pgleap.outcome, pgleap.saved_access TO {work};"));
+    sql.push_str(&format!(
+        "GRANT USAGE ON SCHEMA pgleap TO {work}; GRANT SELECT ON pgleap.outcome, pgleap.saved_access TO {work};"
+    ));
     sql.push_str("COMMIT");
     owner.run("install functions of the fence", &sql).await
 }
@@ -66,7 +70,9 @@ pub async fn end_others(session: &Session, keep: &[&str]) -> Result<u64, PgError
 
 /// Look who else could still write.
 pub async fn others(session: &Session, keep: &[&str]) -> Result<Others, PgError> {
-    let row = session.row("look for writers", "SELECT starting, sessions, prepared FROM pgleap.others($1::text[]::name[])", &[&keep]).await?;
+    let row = session
+        .row("look for writers", "SELECT starting, sessions, prepared FROM pgleap.others($1::text[]::name[])", &[&keep])
+        .await?;
     let doors = session.rows("look for open doors", "SELECT pgleap.open_doors($1::text[]::name[])", &[&keep]).await?;
     Ok(Others {
         starting: row.get(0),

@@ -90,7 +90,14 @@ pub async fn look(owner: &Session, phase: Phase, worker: &str) -> Result<Progres
                (SELECT what FROM failed),
                coalesce((SELECT max(what) FROM working), (SELECT what FROM waiting), '')";
     let row = owner.row("look at the chores", sql, &[&phase.word(), &worker]).await?;
-    Ok(Progress { total: row.get(0), left: row.get(1), workers: row.get(2), free: row.get(3), failed: row.get(4), at: row.get(5) })
+    Ok(Progress {
+        total: row.get(0),
+        left: row.get(1),
+        workers: row.get(2),
+        free: row.get(3),
+        failed: row.get(4),
+        at: row.get(5),
+    })
 }
 
 /// Start a worker on the server and leave it to itself. It works under the search path that the database's users have,
@@ -112,6 +119,8 @@ pub async fn leave_worker(owner: Session, phase: Phase, worker: &str) -> Result<
 
 /// Run chores around and under the fence, at most `most` in one transaction. Answers what was done and what is left.
 pub async fn complete(work: &Session, phase: Phase, most: i32) -> Result<(i64, i64), PgError> {
-    let row = work.row("complete the target", "SELECT done, remaining FROM pgleap.complete($1, $2)", &[&phase.word(), &most]).await?;
+    let row = work
+        .row("complete the target", "SELECT done, remaining FROM pgleap.complete($1, $2)", &[&phase.word(), &most])
+        .await?;
     Ok((row.get(0), row.get(1)))
 }

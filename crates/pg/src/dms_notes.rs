@@ -18,7 +18,9 @@ const EXCEPTIONS: &str = r#"SELECT format('a change of table %s.%s was not appli
 pub async fn read(dms: &Session) -> Result<Vec<String>, PgError> {
     let mut notes = Vec::new();
     for (table, sql) in [("awsdms_suspended_tables", SUSPENDED), ("awsdms_apply_exceptions", EXCEPTIONS)] {
-        let exists = dms.row("look for control tables", "SELECT to_regclass('pgleap_dms.' || $1) IS NOT NULL", &[&table]).await?;
+        let exists = dms
+            .row("look for control tables", "SELECT to_regclass('pgleap_dms.' || $1) IS NOT NULL", &[&table])
+            .await?;
         if exists.get(0) {
             let rows = dms.rows("read control tables", sql, &[]).await?;
             notes.extend(rows.iter().map(|row| row.get::<_, String>(0)));

@@ -37,7 +37,9 @@ impl PgError {
     /// Sort an error of tokio-postgres.
     pub fn new(doing: impl Into<String>, error: &tokio_postgres::Error) -> Self {
         let (kind, reason, state) = match error.as_db_error() {
-            Some(db) => (kind_of(db.code()), format!("{} ({})", db.message(), db.code().code()), Some(db.code().clone())),
+            Some(db) => {
+                (kind_of(db.code()), format!("{} ({})", db.message(), db.code().code()), Some(db.code().clone()))
+            }
             None => (PgErrorKind::Unreachable, chain(error), None),
         };
         Self { doing: doing.into(), reason, state, kind }

@@ -66,13 +66,17 @@ pub async fn take_filenodes(owner: &Session) -> Result<(), PgError> {
 
 /// Tables that were truncated, rewritten, dropped or made since their files were remembered.
 pub async fn changed_filenodes(session: &Session) -> Result<Vec<String>, PgError> {
-    differences(session, "compare the tables' files", &format!(
-        "SELECT 'table ' || coalesce(now.name, before.name) AS what,
+    differences(
+        session,
+        "compare the tables' files",
+        &format!(
+            "SELECT 'table ' || coalesce(now.name, before.name) AS what,
                 CASE WHEN before.name IS NULL THEN 'new' WHEN now.name IS NULL THEN 'gone'
                      ELSE 'truncated or rewritten' END AS how
          FROM ({FILES}) now FULL JOIN pgleap.filenode_before before ON before.name = now.name
          WHERE (now.relation, now.file) IS DISTINCT FROM (before.relation, before.file)"
-    ))
+        ),
+    )
     .await
 }
 

@@ -4,8 +4,8 @@
 pub mod access;
 pub mod chores;
 mod connect;
-mod environment;
 pub mod dms_notes;
+mod environment;
 mod error;
 pub mod fingerprint;
 mod login;

@@ -20,7 +20,9 @@ pub async fn install(owner: &Session, work_login: &str) -> Result<(), PgError> {
     let work = ident(work_login);
     let mut sql = format!("BEGIN; {SQL}");
     for function in ["pgleap.sequence_values(oid, int)", "pgleap.set_sequences(text[], bigint[], boolean[])"] {
-        sql.push_str(&format!("REVOKE ALL ON FUNCTION {function} FROM PUBLIC; GRANT EXECUTE ON FUNCTION {function} TO {work};"));
+        sql.push_str(&format!(
+            "REVOKE ALL ON FUNCTION {function} FROM PUBLIC; GRANT EXECUTE ON FUNCTION {function} TO {work};"
+        ));
     }
     sql.push_str("COMMIT");
     owner.run("install functions of the sequences", &sql).await
@@ -51,7 +53,8 @@ pub async fn set(target: &Session, values: &Values) -> Result<u64, PgError> {
     let mut count = 0;
     let chunks = values.names.chunks(CHUNK).zip(values.values.chunks(CHUNK)).zip(values.called.chunks(CHUNK));
     for ((names, values), called) in chunks {
-        let row = target.row("set sequences", "SELECT pgleap.set_sequences($1, $2, $3)", &[&names, &values, &called]).await?;
+        let row =
+            target.row("set sequences", "SELECT pgleap.set_sequences($1, $2, $3)", &[&names, &values, &called]).await?;
         count += row.get::<_, i64>(0).unsigned_abs();
     }
     Ok(count)

@@ -15,7 +15,9 @@ const RDS_ROOTS: &[u8] = include_bytes!("../certs/rds-roots.pem");
 /// A connector for tokio-postgres. Built per connection: parsing the roots takes about a millisecond.
 pub(crate) fn connector(environment: &Environment) -> Result<MakeRustlsConnect, String> {
     let roots = match &environment.ca_file {
-        Some(path) => parse(&std::fs::read(path).map_err(|error| format!("read authorities {}: {error}", path.display()))?)?,
+        Some(path) => {
+            parse(&std::fs::read(path).map_err(|error| format!("read authorities {}: {error}", path.display()))?)?
+        }
         None => parse(RDS_ROOTS)?,
     };
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());

@@ -71,7 +71,8 @@ pub async fn ensure(rds: &Client, run: &Run, name: &str, family: &str, wanted: &
             let parameter = Parameter::builder().parameter_name(*name).parameter_value(*value);
             parameter.apply_method(ApplyMethod::PendingReboot).build()
         });
-        let modify = rds.modify_db_parameter_group().db_parameter_group_name(name).set_parameters(Some(parameters.collect()));
+        let modify =
+            rds.modify_db_parameter_group().db_parameter_group_name(name).set_parameters(Some(parameters.collect()));
         modify.send().await.doing(format!("set parameters of {name}"))?;
     }
     Ok(())
@@ -86,7 +87,10 @@ pub async fn known(rds: &Client, family: &str) -> StepResult<BTreeMap<String, Kn
         let page = request.send().await.doing(format!("describe parameters of family {family}"))?;
         let Some(defaults) = page.engine_defaults else { return Ok(found) };
         for parameter in defaults.parameters.unwrap_or_default() {
-            let known = Known { modifiable: parameter.is_modifiable.unwrap_or(false), allowed: parameter.allowed_values.unwrap_or_default() };
+            let known = Known {
+                modifiable: parameter.is_modifiable.unwrap_or(false),
+                allowed: parameter.allowed_values.unwrap_or_default(),
+            };
             found.insert(parameter.parameter_name.unwrap_or_default(), known);
         }
         match defaults.marker {
@@ -116,7 +120,9 @@ async fn create(rds: &Client, run: &Run, name: &str, family: &str) -> StepResult
 
 async fn check_ours(rds: &Client, run: &Run, group: &DbParameterGroup, family: &str) -> StepResult<()> {
     let name = group.db_parameter_group_name().unwrap_or_default();
-    let failed = |reason: String| Err(StepError::new(ErrorCode::InstanceFailed, format!("use parameter group {name}: {reason}")));
+    let failed = |reason: String| {
+        Err(StepError::new(ErrorCode::InstanceFailed, format!("use parameter group {name}: {reason}")))
+    };
     if tag_of(rds, group, Names::TAG).await?.as_deref() != Some(run.id.as_str()) {
         return failed("the name is taken by a group that this run has not made".to_owned());
     }

@@ -65,12 +65,21 @@ pub fn translate(values: &Values, to_major: u32, known: impl Fn(&str) -> Option<
     translated
 }
 
-fn one(name: &str, value: &str, to_major: u32, known: &impl Fn(&str) -> Option<Known>) -> Result<(String, String), String> {
+fn one(
+    name: &str,
+    value: &str,
+    to_major: u32,
+    known: &impl Fn(&str) -> Option<Known>,
+) -> Result<(String, String), String> {
     let (mut name, mut value) = (name.to_owned(), value.to_owned());
     if let Some(gone) = GONE.iter().find(|gone| gone.name == name && to_major >= gone.since) {
-        let successor = gone.successor.ok_or_else(|| format!("it is gone since {} and has no successor", gone.since))?;
+        let successor =
+            gone.successor.ok_or_else(|| format!("it is gone since {} and has no successor", gone.since))?;
         if successor == "wal_keep_size" {
-            value = value.parse::<u64>().map(|segments| (segments * MEGABYTES_PER_SEGMENT).to_string()).map_err(|error| error.to_string())?;
+            value = value
+                .parse::<u64>()
+                .map(|segments| (segments * MEGABYTES_PER_SEGMENT).to_string())
+                .map_err(|error| error.to_string())?;
         }
         name = successor.to_owned();
     }
@@ -114,7 +123,8 @@ fn allows(allowed: &str, value: &str) -> bool {
 
 /// `0-8388607`, `-1-2147483647`, `0.0-1.79769e+308`.
 fn range(allowed: &str) -> Option<(f64, f64)> {
-    let separator = allowed.char_indices().skip(1).find(|(at, c)| *c == '-' && !allowed[..*at].ends_with(['e', 'E', '-']))?.0;
+    let separator =
+        allowed.char_indices().skip(1).find(|(at, c)| *c == '-' && !allowed[..*at].ends_with(['e', 'E', '-']))?.0;
     Some((allowed[..separator].parse().ok()?, allowed[separator + 1..].parse().ok()?))
 }
 
@@ -129,7 +139,13 @@ mod tests {
         let cases = [
             ("work_mem", "4096", 18, Some(within("64-2147483647")), Some(("work_mem", "4096"))),
             ("work_mem", "1", 18, Some(within("64-2147483647")), None),
-            ("shared_buffers", "{DBInstanceClassMemory/32768}", 18, Some(within("16-1073741823")), Some(("shared_buffers", "{DBInstanceClassMemory/32768}"))),
+            (
+                "shared_buffers",
+                "{DBInstanceClassMemory/32768}",
+                18,
+                Some(within("16-1073741823")),
+                Some(("shared_buffers", "{DBInstanceClassMemory/32768}")),
+            ),
             ("vacuum_defer_cleanup_age", "10", 15, Some(anything.clone()), Some(("vacuum_defer_cleanup_age", "10"))),
             ("vacuum_defer_cleanup_age", "10", 16, Some(anything.clone()), None),
             ("force_parallel_mode", "on", 16, Some(anything.clone()), Some(("debug_parallel_query", "on"))),
@@ -137,10 +153,21 @@ mod tests {
             ("wal_keep_segments", "32", 14, Some(anything.clone()), Some(("wal_keep_size", "512"))),
             ("ssl_ecdh_curve", "X25519", 18, Some(anything.clone()), Some(("ssl_groups", "X25519"))),
             ("wal_compression", "1", 15, Some(within("off,on,pglz,lz4")), Some(("wal_compression", "pglz"))),
-            ("log_connections", "1", 18, Some(anything.clone()), Some(("log_connections", "receipt,authentication,authorization"))),
+            (
+                "log_connections",
+                "1",
+                18,
+                Some(anything.clone()),
+                Some(("log_connections", "receipt,authentication,authorization")),
+            ),
             ("log_connections", "1", 17, Some(within("0,1")), Some(("log_connections", "1"))),
-            ("shared_preload_libraries", "pg_stat_statements,pg_cron", 18, Some(within("auto_explain,pg_cron,pg_stat_statements")),
-                Some(("shared_preload_libraries", "pg_stat_statements,pg_cron"))),
+            (
+                "shared_preload_libraries",
+                "pg_stat_statements,pg_cron",
+                18,
+                Some(within("auto_explain,pg_cron,pg_stat_statements")),
+                Some(("shared_preload_libraries", "pg_stat_statements,pg_cron")),
+            ),
             ("shared_preload_libraries", "plrust", 18, Some(within("auto_explain,pg_cron")), None),
             ("random_page_cost", "1.1", 18, Some(within("0-1.79769e+308")), Some(("random_page_cost", "1.1"))),
             ("statement_timeout", "-1", 18, Some(within("-1-2147483647")), Some(("statement_timeout", "-1"))),

@@ -26,7 +26,9 @@ pub fn add_jobs_off(values: &mut Values, is_known: impl Fn(&str) -> bool) -> Res
 
 /// Whether these values load pg_cron.
 pub fn loads_cron(values: &Values) -> bool {
-    values.get("shared_preload_libraries").is_some_and(|libraries| libraries.split(',').any(|library| library.trim() == "pg_cron"))
+    values
+        .get("shared_preload_libraries")
+        .is_some_and(|libraries| libraries.split(',').any(|library| library.trim() == "pg_cron"))
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! Errors of AWS, sorted by what a step can do about them. Steps match classes, never an SDK's enums and, but for
 //! the few answers that AWS tells apart by text alone, never text.
 
-use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 /// What a step can do about an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,20 +117,37 @@ fn chain(error: &dyn std::error::Error) -> String {
 fn class_of(code: &str) -> Class {
     let name = code.trim_end_matches("Exception").trim_end_matches("Fault");
     match name {
-        "Throttling" | "Throttled" | "RequestLimitExceeded" | "TooManyRequests" | "PriorRequestNotComplete"
-        | "RequestThrottled" | "SlowDown" => Class::Throttled,
-        "AccessDenied" | "UnauthorizedOperation" | "NotAuthorized" | "UnrecognizedClient" | "ExpiredToken"
-        | "InvalidClientTokenId" | "SignatureDoesNotMatch" => Class::Denied,
+        "Throttling"
+        | "Throttled"
+        | "RequestLimitExceeded"
+        | "TooManyRequests"
+        | "PriorRequestNotComplete"
+        | "RequestThrottled"
+        | "SlowDown" => Class::Throttled,
+        "AccessDenied"
+        | "UnauthorizedOperation"
+        | "NotAuthorized"
+        | "UnrecognizedClient"
+        | "ExpiredToken"
+        | "InvalidClientTokenId"
+        | "SignatureDoesNotMatch" => Class::Denied,
         "InternalFailure" | "InternalServer" | "InternalService" | "InternalServiceError" | "ServiceUnavailable" => {
             Class::Unavailable
         }
-        "InvalidParameterCombination" | "InvalidParameterValue" | "InvalidParameter" | "InvalidRequest" | "Validation"
-        | "InvalidChangeBatch" | "InvalidInput" => Class::Refused,
+        "InvalidParameterCombination"
+        | "InvalidParameterValue"
+        | "InvalidParameter"
+        | "InvalidRequest"
+        | "Validation"
+        | "InvalidChangeBatch"
+        | "InvalidInput" => Class::Refused,
         "ExecutionDoesNotExist" | "ResourceNotFound" | "NoSuchHostedZone" | "NoSuchChange" => Class::NotFound,
         "Conflict" | "ResourceExists" | "ResourceAlreadyExists" => Class::AlreadyThere,
         _ if name.ends_with("NotFound") => Class::NotFound,
         _ if name.ends_with("AlreadyExists") => Class::AlreadyThere,
-        _ if (name.starts_with("Invalid") && name.ends_with("State")) || name.ends_with("NotReady") => Class::WrongState,
+        _ if (name.starts_with("Invalid") && name.ends_with("State")) || name.ends_with("NotReady") => {
+            Class::WrongState
+        }
         _ => Class::Bug,
     }
 }

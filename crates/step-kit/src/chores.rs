@@ -23,14 +23,26 @@ enum Verdict {
 }
 
 /// Look, start up to `most` workers in all, stay a moment for what is done soon.
-pub async fn work_off(ctx: &Ctx, run: &Run, server: &Server, owner: &Session, phase: Phase, most: i64) -> StepResult<Look> {
+pub async fn work_off(
+    ctx: &Ctx,
+    run: &Run,
+    server: &Server,
+    owner: &Session,
+    phase: Phase,
+    most: i64,
+) -> StepResult<Look> {
     let worker = run.id.names().application(phase.word());
     let began = Instant::now();
     loop {
         let progress = chores::look(owner, phase, &worker).await?;
         match decide(&progress, most) {
             Verdict::Done => return Ok(Look::done()),
-            Verdict::Failed(reason) => return Err(StepError::new(ErrorCode::StatementFailed, format!("{} the target: {reason}", phase.word()))),
+            Verdict::Failed(reason) => {
+                return Err(StepError::new(
+                    ErrorCode::StatementFailed,
+                    format!("{} the target: {reason}", phase.word()),
+                ));
+            }
             _ if began.elapsed() > STAY => return Ok(Look::waiting(describe(&progress))),
             Verdict::Start(workers) => {
                 for _ in 0..workers {

@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use aws_config::{BehaviorVersion, ConfigLoader, SdkConfig};
 use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, ConfigLoader, SdkConfig};
 use pgleap_contract::{ErrorCode, Run, Server};
 use pgleap_pg::{Environment, Login, PgError, ResolveError, Session};
 
@@ -42,9 +42,8 @@ impl Ctx {
 
     /// A login from Secrets Manager.
     pub async fn login(&self, secret_id: &str) -> StepResult<Login> {
-        let unusable = |reason: String| {
-            StepError::new(ErrorCode::SecretUnusable, format!("read secret {secret_id}: {reason}"))
-        };
+        let unusable =
+            |reason: String| StepError::new(ErrorCode::SecretUnusable, format!("read secret {secret_id}: {reason}"));
         let client = aws_sdk_secretsmanager::Client::new(&self.aws);
         let answer = client.get_secret_value().secret_id(secret_id).send().await;
         let value = answer.doing(format!("read secret {secret_id}")).map_err(|error| match error.class {

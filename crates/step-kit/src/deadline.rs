@@ -31,7 +31,10 @@ impl Deadline {
     /// Refuse to go on after the deadline.
     pub fn check(&self, doing: &str) -> StepResult<()> {
         if self.remaining().is_zero() {
-            return Err(StepError::new(ErrorCode::DeadlinePassed, format!("{doing}: the deadline of the cutover has passed")));
+            return Err(StepError::new(
+                ErrorCode::DeadlinePassed,
+                format!("{doing}: the deadline of the cutover has passed"),
+            ));
         }
         Ok(())
     }
@@ -39,7 +42,10 @@ impl Deadline {
     /// Look again in a moment; refuses once the deadline has passed, with what was seen last.
     pub async fn pause(&self, doing: &str, seen: &str) -> StepResult<()> {
         if self.remaining() <= INTERVAL {
-            return Err(StepError::new(ErrorCode::DeadlinePassed, format!("{doing}: {seen} when the deadline of the cutover passed")));
+            return Err(StepError::new(
+                ErrorCode::DeadlinePassed,
+                format!("{doing}: {seen} when the deadline of the cutover passed"),
+            ));
         }
         tokio::time::sleep(INTERVAL).await;
         Ok(())

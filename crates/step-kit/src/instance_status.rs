@@ -17,9 +17,17 @@ pub enum Standing {
 pub fn of_instance(status: &str) -> Standing {
     match status {
         "available" | "storage-optimization" => Standing::Usable,
-        "stopped" | "storage-full" | "upgrade_failed" | "insufficient-capacity" | "restore-error" | "failed"
-        | "inaccessible-encryption-credentials" | "inaccessible-encryption-credentials-recoverable" | "deleting"
-        | "deleted" | "delete-precheck" => Standing::Broken,
+        "stopped"
+        | "storage-full"
+        | "upgrade_failed"
+        | "insufficient-capacity"
+        | "restore-error"
+        | "failed"
+        | "inaccessible-encryption-credentials"
+        | "inaccessible-encryption-credentials-recoverable"
+        | "deleting"
+        | "deleted"
+        | "delete-precheck" => Standing::Broken,
         _ if status.starts_with("incompatible-") => Standing::Broken,
         _ => Standing::Passing,
     }

@@ -120,10 +120,18 @@ fn bounded(output: &Value) -> String {
 
 fn init_logs() {
     let level = std::env::var("AWS_LAMBDA_LOG_LEVEL").unwrap_or_else(|_| "info".to_owned());
-    let filter = tracing_subscriber::EnvFilter::try_new(format!("{level},aws_config=warn,aws_smithy_runtime=warn,hyper=warn"))
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    tracing_subscriber::fmt().json().flatten_event(true).with_current_span(true).with_span_list(false).with_target(false)
-        .with_env_filter(filter).with_writer(std::io::stderr).init();
+    let filter =
+        tracing_subscriber::EnvFilter::try_new(format!("{level},aws_config=warn,aws_smithy_runtime=warn,hyper=warn"))
+            .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_current_span(true)
+        .with_span_list(false)
+        .with_target(false)
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
 }
 
 #[cfg(test)]
@@ -134,17 +142,25 @@ mod tests {
 
     #[test]
     fn an_output_that_is_not_done_becomes_not_yet() {
-        let cases = [(json!({"done": false, "waitingFor": "x"}), Some("x")), (json!({"done": true}), None), (json!({}), None)];
+        let cases =
+            [(json!({"done": false, "waitingFor": "x"}), Some("x")), (json!({"done": true}), None), (json!({}), None)];
         for (output, waits_for) in cases {
             let outcome = until_done(output);
 
-            assert_eq!(outcome.err().map(|error| (error.code, error.message)), waits_for.map(|text| (ErrorCode::NotYet, text.to_owned())));
+            assert_eq!(
+                outcome.err().map(|error| (error.code, error.message)),
+                waits_for.map(|text| (ErrorCode::NotYet, text.to_owned()))
+            );
         }
     }
 
     #[test]
     fn a_body_that_does_not_parse_is_bad_input_and_names_the_field() {
-        let cases = [(json!({}), "run"), (json!({"surprise": 1, "run": {}}), "surprise"), (json!({"run": {"id": "A"}}), "run id")];
+        let cases = [
+            (json!({}), "run"),
+            (json!({"surprise": 1, "run": {}}), "surprise"),
+            (json!({"run": {"id": "A"}}), "run id"),
+        ];
         for (body, names) in cases {
             let error = parse::<RunOnly>("fence-source", body).expect_err("misfit");
 

@@ -47,7 +47,8 @@ impl InUse {
 
 pub(crate) async fn check(session: &Session, asked: &Asked) -> Result<Vec<Finding>, PgError> {
     let in_use = in_use(session, asked).await?;
-    let (blocked, carried): (Vec<_>, Vec<_>) = in_use.into_iter().partition(|used| used.travels.travel == Travel::Blocked);
+    let (blocked, carried): (Vec<_>, Vec<_>) =
+        in_use.into_iter().partition(|used| used.travels.travel == Travel::Blocked);
     let mut findings = Vec::new();
     if !blocked.is_empty() {
         let columns = offenders(session, ID, &columns_of(&blocked), asked).await?;
@@ -62,13 +63,18 @@ pub(crate) async fn check(session: &Session, asked: &Asked) -> Result<Vec<Findin
     let unproven: Vec<_> = carried.into_iter().filter(|used| used.travels.evidence == Evidence::Assumed).collect();
     if !unproven.is_empty() {
         let columns = offenders(session, PARTLY, &columns_of(&unproven), asked).await?;
-        let mut named: Vec<_> = columns.named.iter().take(5).map(|(column, data_type)| format!("{column} ({data_type})")).collect();
+        let mut named: Vec<_> =
+            columns.named.iter().take(5).map(|(column, data_type)| format!("{column} ({data_type})")).collect();
         let more = columns.more + i64::try_from(columns.named.len() - named.len()).unwrap_or(0);
         if more > 0 {
             named.push(format!("and {more} more"));
         }
         let found = format!("AWS says of these types only that DMS carries them in part: {}", named.join(", "));
-        findings.push(Finding::warning(PARTLY, found, "look at what the comparison of rows says of them, or rehearse on a copy"));
+        findings.push(Finding::warning(
+            PARTLY,
+            found,
+            "look at what the comparison of rows says of them, or rehearse on a copy",
+        ));
     }
     Ok(findings)
 }
@@ -79,7 +85,8 @@ async fn in_use(session: &Session, asked: &Asked) -> Result<Vec<InUse>, PgError>
     Ok(rows
         .iter()
         .map(|row| {
-            let (name, kind, known, array): (String, String, bool, bool) = (row.get(1), row.get(2), row.get(3), row.get(5));
+            let (name, kind, known, array): (String, String, bool, bool) =
+                (row.get(1), row.get(2), row.get(3), row.get(5));
             let base =
                 BaseType { name: &name, kind: kind.chars().next().unwrap_or('?'), known, bounded: row.get(4), array };
             InUse { travels: data_types::of(base), name, kind, known, array }

@@ -100,7 +100,9 @@ pub(crate) async fn gather(ctx: &Ctx, input: &OnSource, session: &Session) -> St
     let roles = [names.work_login(), names.dms_login()];
     let row = session.row("gather facts", FACTS, &[&run.choices.as_of_snapshot_schemas, &&roles[..]]).await?;
     let mut others = others(session).await?;
-    for other in others.iter_mut().filter(|other| !run.choices.as_of_snapshot_databases.contains(&other.name)).take(LOOKED_INTO) {
+    for other in
+        others.iter_mut().filter(|other| !run.choices.as_of_snapshot_databases.contains(&other.name)).take(LOOKED_INTO)
+    {
         other.tables = tables_in(ctx, input, &other.name).await;
     }
     let mut facts = read(&row, run, others);

@@ -71,6 +71,8 @@ fn or_unseen(id: &str, answer: Result<Vec<Finding>, pgleap_pg::PgError>) -> Step
     match answer {
         Ok(findings) => Ok(findings),
         Err(error) if error.kind == PgErrorKind::Unreachable => Err(error.into()),
-        Err(error) => Ok(vec![Finding::blocker("not-seen", format!("check {id}: {error}"), "give the login the right to see it")]),
+        Err(error) => {
+            Ok(vec![Finding::blocker("not-seen", format!("check {id}: {error}"), "give the login the right to see it")])
+        }
     }
 }

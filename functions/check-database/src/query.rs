@@ -96,6 +96,7 @@ pub(crate) async fn offenders(session: &Session, id: &str, sql: &str, asked: &As
 
 /// Types whose values travel apart from their row, as an array literal: what `{apart}` in a query stands for.
 fn apart() -> String {
-    let names = data_types::TABLE.iter().filter(|data_type| data_type.travel == Travel::Apart).map(|data_type| data_type.name);
+    let names =
+        data_types::TABLE.iter().filter(|data_type| data_type.travel == Travel::Apart).map(|data_type| data_type.name);
     format!("'{{{}}}'::name[]", names.collect::<Vec<_>>().join(","))
 }

@@ -50,7 +50,9 @@ pub(crate) async fn check(session: &Session, asked: &Asked) -> Result<Vec<Findin
         let (tables, next) = batch(session, asked, from).await?;
         for table in tables.values().filter(|table| !table.columns.is_empty()) {
             match offending(session, table, deadline).await {
-                Ok(Some(columns)) => columns.into_iter().for_each(|(column, test)| seen.offender(&table.name, column, test)),
+                Ok(Some(columns)) => {
+                    columns.into_iter().for_each(|(column, test)| seen.offender(&table.name, column, test))
+                }
                 Ok(None) => seen.unread(&table.name),
                 Err(error) if error.kind == PgErrorKind::Busy => seen.unread(&table.name),
                 Err(error) => return Err(error),
@@ -95,7 +97,8 @@ impl Seen {
         }
         if !self.unread.is_empty() {
             let all = self.unread.len() + self.unread_more;
-            let found = format!("values of {all} table(s) could not be read in time, among them {}", self.unread.join(", "));
+            let found =
+                format!("values of {all} table(s) could not be read in time, among them {}", self.unread.join(", "));
             let remedy = "make sure that they hold no infinite dates, no numeric of more than 28 digits, no NaN, no varchar over 8,000 characters";
             self.findings.push(Finding::warning(UNREAD, found, remedy));
         }
@@ -147,8 +150,11 @@ async fn offending<'a>(
     }
     let doing = format!("read values of {}", table.name);
     session.run(&doing, &format!("SET statement_timeout = {left}")).await?;
-    let tests: Vec<_> =
-        table.columns.iter().map(|(column, test)| format!("coalesce(bool_or({}), false)", condition(column, *test))).collect();
+    let tests: Vec<_> = table
+        .columns
+        .iter()
+        .map(|(column, test)| format!("coalesce(bool_or({}), false)", condition(column, *test)))
+        .collect();
     let answer = session.row(&doing, &format!("SELECT {} FROM {}", tests.join(", "), table.name), &[]).await;
     session.run(&doing, "SET statement_timeout = 0").await?;
     let row = answer?;
@@ -163,7 +169,9 @@ fn condition(column: &str, test: ValueTest) -> String {
         // Infinity as a numeric exists from 14 on; compared as text it needs no such literal.
         ValueTest::Number => format!("{column}::text IN ('NaN', 'Infinity', '-Infinity')"),
         ValueTest::Digits28 => {
-            format!("{column}::text IN ('NaN', 'Infinity', '-Infinity') OR length(ltrim(translate({column}::text, '-.', ''), '0')) > 28")
+            format!(
+                "{column}::text IN ('NaN', 'Infinity', '-Infinity') OR length(ltrim(translate({column}::text, '-.', ''), '0')) > 28"
+            )
         }
         ValueTest::Characters8000 => format!("length({column}) > 8000"),
     }

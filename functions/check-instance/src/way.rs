@@ -14,11 +14,13 @@ pub(crate) fn find(versions: &[EngineVersion], from: &str, wanted: &str) -> Resu
     if goal.major <= now.major {
         return Err(format!("{wanted} is not a newer major than the source's {from}"));
     }
-    let offered: HashMap<&str, &EngineVersion> = versions.iter().map(|version| (version.text.as_str(), version)).collect();
+    let offered: HashMap<&str, &EngineVersion> =
+        versions.iter().map(|version| (version.text.as_str(), version)).collect();
     let came_from = walk(&offered, from);
     let reached = came_from.keys().copied().filter(|text| is_wanted(text, wanted, goal.major));
     // An Extended Support version (-rds.) costs money by the hour: taken only where nothing else is reached.
-    let best = reached.filter_map(|text| RdsVersion::parse(text).map(|version| (version.patch == 0, version, text))).max();
+    let best =
+        reached.filter_map(|text| RdsVersion::parse(text).map(|version| (version.patch == 0, version, text))).max();
     let Some((_, _, best)) = best else {
         return Err(unreachable(&offered, from, wanted));
     };
@@ -61,8 +63,11 @@ fn walk<'a>(offered: &HashMap<&'a str, &'a EngineVersion>, from: &'a str) -> Has
 /// Upgrades within the major first, newest first.
 fn in_order(version: &EngineVersion) -> Vec<&str> {
     let major = RdsVersion::parse(&version.text).map(|version| version.major);
-    let mut targets: Vec<_> =
-        version.targets.iter().filter_map(|text| RdsVersion::parse(text).map(|target| (target, text.as_str()))).collect();
+    let mut targets: Vec<_> = version
+        .targets
+        .iter()
+        .filter_map(|text| RdsVersion::parse(text).map(|target| (target, text.as_str())))
+        .collect();
     targets.sort_by_key(|(target, _)| (Some(target.major) != major, std::cmp::Reverse(*target)));
     targets.into_iter().map(|(_, text)| text).collect()
 }
@@ -128,7 +133,10 @@ mod tests {
 
             let versions: Vec<_> = hops.iter().map(|hop| hop.version.as_str()).collect();
             assert_eq!(versions, *expected, "{from} to {wanted}");
-            assert_eq!(hops.last().expect("a hop").family, format!("postgres{}", wanted.split('.').next().expect("major")));
+            assert_eq!(
+                hops.last().expect("a hop").family,
+                format!("postgres{}", wanted.split('.').next().expect("major"))
+            );
         }
     }
 

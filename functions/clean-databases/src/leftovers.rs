@@ -75,9 +75,15 @@ fn identity_clause(identity: &str, index: Option<&str>) -> String {
 async fn drop_slots(owner: &Session) -> StepResult<Vec<String>> {
     let ours = "slot_type = 'logical' AND plugin = 'test_decoding' AND database = current_database()";
     owner
-        .run("drop slots", &format!("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE NOT active AND {ours}"))
+        .run(
+            "drop slots",
+            &format!(
+                "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE NOT active AND {ours}"
+            ),
+        )
         .await?;
-    let left = owner.rows("look for slots", &format!("SELECT slot_name FROM pg_replication_slots WHERE {ours}"), &[]).await?;
+    let left =
+        owner.rows("look for slots", &format!("SELECT slot_name FROM pg_replication_slots WHERE {ours}"), &[]).await?;
     Ok(left.iter().map(|row| row.get(0)).collect())
 }
 
@@ -90,7 +96,10 @@ async fn end_sessions(owner: &Session, login: &str) -> StepResult<()> {
 /// The owner made the login and so may become a member of it (with ADMIN OPTION from 16 on); a member may drop what
 /// it owns and what was granted to it, in this database and on shared objects.
 async fn drop_owned(owner: &Session, login: &str) -> StepResult<()> {
-    let there: bool = owner.row("look for the run's login", "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)", &[&login]).await?.get(0);
+    let there: bool = owner
+        .row("look for the run's login", "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)", &[&login])
+        .await?
+        .get(0);
     if there {
         let login = ident(login);
         owner.run("join the run's login", &format!("GRANT {login} TO CURRENT_USER")).await?;

@@ -38,7 +38,9 @@ async fn let_owner_in(ctx: &Ctx, input: &CleanDatabasesInput) -> StepResult<()> 
     match ctx.as_work(&input.run, &input.source).await {
         Ok(work) => match access::retire(&work).await {
             // Undefined function, invalid schema: the schema is gone already, and so is the fence's need of it.
-            Err(error) if error.state.as_ref().is_some_and(|state| ["42883", "3F000"].contains(&state.code())) => Ok(()),
+            Err(error) if error.state.as_ref().is_some_and(|state| ["42883", "3F000"].contains(&state.code())) => {
+                Ok(())
+            }
             outcome => Ok(outcome?),
         },
         Err(error) if [ErrorCode::SecretUnusable, ErrorCode::DatabaseDenied].contains(&error.code) => Ok(()),

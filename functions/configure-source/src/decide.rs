@@ -33,11 +33,17 @@ impl Association {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// The attached group serves.
-    Done { reboot_needed: bool },
+    Done {
+        reboot_needed: bool,
+    },
     Wait(String),
     /// The run's own group is attached and lacks its values: an earlier call died between the two.
-    SetValues { group: String },
-    MakeAndAttach { from: String },
+    SetValues {
+        group: String,
+    },
+    MakeAndAttach {
+        from: String,
+    },
     Fail(ErrorCode, String),
 }
 
@@ -52,7 +58,9 @@ pub(crate) fn decide(seen: &Association, serves: bool, own: &str) -> Verdict {
         return Verdict::Wait("shows no parameter group".to_owned());
     };
     match (serves, seen.apply_status.as_str()) {
-        (_, "failed-to-apply") => Verdict::Fail(ErrorCode::InstanceFailed, format!("group {group} could not be applied")),
+        (_, "failed-to-apply") => {
+            Verdict::Fail(ErrorCode::InstanceFailed, format!("group {group} could not be applied"))
+        }
         (true, "in-sync") => Verdict::Done { reboot_needed: false },
         (true, "pending-reboot") => Verdict::Done { reboot_needed: true },
         (true, other) => Verdict::Wait(format!("parameters are {other}")),

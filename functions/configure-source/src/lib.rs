@@ -29,7 +29,9 @@ pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<ConfigureSourceOutput>
         None => false,
     };
     match decide(&association, serves, &run.id.names().source_parameter_group()) {
-        Verdict::Done { reboot_needed } => Ok(ConfigureSourceOutput { done: true, waiting_for: String::new(), reboot_needed }),
+        Verdict::Done { reboot_needed } => {
+            Ok(ConfigureSourceOutput { done: true, waiting_for: String::new(), reboot_needed })
+        }
         Verdict::Wait(reason) => Ok(waiting(format!("instance {}: {reason}", run.source.instance))),
         Verdict::Fail(ErrorCode::InstanceFailed, reason) => {
             Err(instance::failed(&rds, &run.source.instance, "configure instance", &reason).await)
@@ -54,7 +56,9 @@ fn waiting(waiting_for: String) -> ConfigureSourceOutput {
 
 async fn describe(rds: &Client, name: &str) -> StepResult<DbInstance> {
     let found = instance::describe(rds, name).await?;
-    found.ok_or_else(|| StepError::new(ErrorCode::InstanceFailed, format!("find source {name}: there is no such instance")))
+    found.ok_or_else(|| {
+        StepError::new(ErrorCode::InstanceFailed, format!("find source {name}: there is no such instance"))
+    })
 }
 
 /// Without `ApplyImmediately`, which would drag along whatever else is pending; a parameter group is associated at once

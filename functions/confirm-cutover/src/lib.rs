@@ -16,7 +16,9 @@ pub async fn run(ctx: &Ctx, input: ConfirmCutoverInput) -> StepResult<Look> {
     let (by_record, by_endpoint) = tokio::try_join!(ctx.resolve(record), ctx.resolve(&input.target.host))
         .map_err(|error| not_confirmed(error.to_string()))?;
     if !by_record.iter().all(|address| by_endpoint.contains(address)) {
-        return Err(not_confirmed(format!("resolve {record}: it leads to {by_record:?}, the target is at {by_endpoint:?}")));
+        return Err(not_confirmed(format!(
+            "resolve {record}: it leads to {by_record:?}, the target is at {by_endpoint:?}"
+        )));
     }
     // By the endpoint's name, because the certificate names it and not the record; the address is the same.
     let client = ctx.as_owner(&input.run, &input.target).await?;

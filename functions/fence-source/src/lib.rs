@@ -10,8 +10,8 @@
 use std::time::{Duration, Instant};
 
 use pgleap_contract::steps::{FenceSourceOutput, UnderFence};
-use pgleap_pg::access::{self, Others};
 use pgleap_pg::Session;
+use pgleap_pg::access::{self, Others};
 use pgleap_step_kit::{Deadline, prelude::*};
 
 /// Longest time for ending sessions: a backend that does not end within it is stuck, and waiting costs the clients.

@@ -20,7 +20,10 @@ pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<FindServersOutput> {
     let source = instance::describe(&rds, &run.source.instance).await?;
     let source = source.ok_or_else(|| gone(run, "there is no such instance"))?;
     let database = run.source.database.clone().or_else(|| source.db_name.clone()).ok_or_else(|| {
-        StepError::new(ErrorCode::BadInput, format!("source.database: {} names no database of its own", run.source.instance))
+        StepError::new(
+            ErrorCode::BadInput,
+            format!("source.database: {} names no database of its own", run.source.instance),
+        )
     })?;
     let target = instance::describe(&rds, instance::target_name(run)?).await?;
     let ours = target.filter(|instance| instance::is_ours(instance, run));

@@ -33,11 +33,10 @@ struct Seen {
 
 /// Refuse for good what no waiting mends; look at the rest.
 pub async fn run(ctx: &Ctx, input: OnBoth) -> StepResult<GuardCutoverOutput> {
-    let (source, target, dms) = tokio::try_join!(
-        ctx.as_work(&input.run, &input.source),
-        ctx.as_work(&input.run, &input.target),
-        async { ctx.connect(&input.run, &input.target, &input.run.id.names().dms_target_secret()).await },
-    )?;
+    let (source, target, dms) =
+        tokio::try_join!(ctx.as_work(&input.run, &input.source), ctx.as_work(&input.run, &input.target), async {
+            ctx.connect(&input.run, &input.target, &input.run.id.names().dms_target_secret()).await
+        },)?;
     refuse_changes(&source).await?;
     let notes = dms_notes::read(&dms).await?;
     if !notes.is_empty() {
@@ -46,7 +45,10 @@ pub async fn run(ctx: &Ctx, input: OnBoth) -> StepResult<GuardCutoverOutput> {
     let limits = &input.run.limits;
     let seen = Seen {
         long_transactions: long_transactions(&source, limits).await?,
-        prepared: source.row("look for prepared transactions", "SELECT count(*) FROM pg_prepared_xacts", &[]).await?.get(0),
+        prepared: source
+            .row("look for prepared transactions", "SELECT count(*) FROM pg_prepared_xacts", &[])
+            .await?
+            .get(0),
         lag: measure_lag(&source, &target, limits).await?,
     };
     let mut in_the_way = decide(&seen, limits);
@@ -84,7 +86,9 @@ async fn calm(target: &Session) -> StepResult<Option<String>> {
         match chores::complete(target, Phase::Calm, 200).await {
             Ok((_, 0)) => return Ok(None),
             Ok(_) => (),
-            Err(error) if error.kind == PgErrorKind::Busy => return Ok(Some(format!("a table of the target is locked: {error}"))),
+            Err(error) if error.kind == PgErrorKind::Busy => {
+                return Ok(Some(format!("a table of the target is locked: {error}")));
+            }
             Err(error) => return Err(error.into()),
         }
     }
@@ -101,7 +105,10 @@ async fn refuse_changes(source: &Session) -> StepResult<()> {
     let more = changed.len().saturating_sub(NAMED);
     changed.truncate(NAMED);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    Err(StepError::new(ErrorCode::SourceChanged, format!("the source was changed under the run: {}{more}", changed.join("; "))))
+    Err(StepError::new(
+        ErrorCode::SourceChanged,
+        format!("the source was changed under the run: {}{more}", changed.join("; ")),
+    ))
 }
 
 async fn long_transactions(source: &Session, limits: &Limits) -> StepResult<Vec<String>> {

@@ -41,15 +41,23 @@ async fn disable_subscriptions(owner: &Session) -> StepResult<()> {
     let sql = "SELECT s.subname, d.datname = current_database() FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid WHERE s.subenabled";
     let found = owner.rows("look for subscriptions", sql, &[]).await?;
     let workers: i32 = owner
-        .row("read max_logical_replication_workers", "SELECT current_setting('max_logical_replication_workers')::int", &[])
+        .row(
+            "read max_logical_replication_workers",
+            "SELECT current_setting('max_logical_replication_workers')::int",
+            &[],
+        )
         .await?
         .get(0);
     for row in found {
         let (name, here): (&str, bool) = (row.get(0), row.get(1));
         if here {
-            owner.run(&format!("disable subscription {name}"), &format!("ALTER SUBSCRIPTION {} DISABLE", ident(name))).await?;
+            owner
+                .run(&format!("disable subscription {name}"), &format!("ALTER SUBSCRIPTION {} DISABLE", ident(name)))
+                .await?;
         } else if workers > 0 {
-            let reason = format!("isolate target: subscription {name} of another database can start: max_logical_replication_workers is {workers}");
+            let reason = format!(
+                "isolate target: subscription {name} of another database can start: max_logical_replication_workers is {workers}"
+            );
             return Err(StepError::new(ErrorCode::InstanceFailed, reason));
         }
     }
@@ -59,7 +67,9 @@ async fn disable_subscriptions(owner: &Session) -> StepResult<()> {
 /// A snapshot brings the slots along. They hold WAL back for nobody, and RDS upgrades no instance that has one.
 /// Source: Amazon RDS user guide, "How to perform a major version upgrade for RDS for PostgreSQL".
 async fn drop_slots(owner: &Session) -> StepResult<()> {
-    owner.rows("drop replication slots", "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots", &[]).await?;
+    owner
+        .rows("drop replication slots", "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots", &[])
+        .await?;
     let left = owner.row("look for replication slots", "SELECT count(*) FROM pg_replication_slots", &[]).await?;
     match left.get::<_, i64>(0) {
         0 => Ok(()),

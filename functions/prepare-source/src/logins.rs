@@ -87,7 +87,10 @@ fn verifier(login: &Login) -> String {
 }
 
 fn settings(role: &str, major: i32) -> String {
-    let off = SETTINGS.iter().filter(|(_, since)| major >= *since).map(|(name, _)| format!("ALTER ROLE {role} SET {name} = 0;"));
+    let off = SETTINGS
+        .iter()
+        .filter(|(_, since)| major >= *since)
+        .map(|(name, _)| format!("ALTER ROLE {role} SET {name} = 0;"));
     off.chain([format!("ALTER ROLE {role} SET default_transaction_read_only = off;")]).collect()
 }
 

@@ -22,9 +22,15 @@ const VIEWS: &str = include_str!("plan/views.sql");
 pub async fn make(target: &Session, run: &Run, replica_role: bool) -> StepResult<()> {
     let doing = "plan the target";
     // Arrays and composite types are added by their kind.
-    let large: Vec<_> = data_types::TABLE.iter().filter(|kind| kind.travel == Travel::Apart).map(|kind| kind.name).collect();
+    let large: Vec<_> =
+        data_types::TABLE.iter().filter(|kind| kind.travel == Travel::Apart).map(|kind| kind.name).collect();
     let left = &run.choices.as_of_snapshot_schemas;
-    target.run(doing, &format!("BEGIN; SELECT pg_advisory_xact_lock(hashtext('pgleap plan')); {} {VIEWS}", FUNCTIONS.concat())).await?;
+    target
+        .run(
+            doing,
+            &format!("BEGIN; SELECT pg_advisory_xact_lock(hashtext('pgleap plan')); {} {VIEWS}", FUNCTIONS.concat()),
+        )
+        .await?;
     let planned: bool =
         target.row(doing, "SELECT EXISTS (SELECT FROM pgleap.chore WHERE phase = 'prepare')", &[]).await?.get(0);
     if !planned {

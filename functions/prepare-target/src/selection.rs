@@ -46,7 +46,8 @@ pub(crate) async fn read(target: &Session, replica_role: bool) -> StepResult<Sel
 fn bounded(what: &str, length: usize) -> StepResult<()> {
     let longest = Selection::LONGEST;
     if length > longest {
-        let reason = format!("select tables: {length} {what} are more than {longest}, which is what a mapping can name");
+        let reason =
+            format!("select tables: {length} {what} are more than {longest}, which is what a mapping can name");
         return Err(StepError::new(ErrorCode::PreflightBlocked, reason));
     }
     Ok(())

@@ -52,7 +52,9 @@ fn decide(instance: &DbInstance) -> Verdict {
 
 async fn describe(rds: &Client, name: &str) -> StepResult<DbInstance> {
     let found = instance::describe(rds, name).await?;
-    found.ok_or_else(|| StepError::new(ErrorCode::InstanceFailed, format!("find source {name}: there is no such instance")))
+    found.ok_or_else(|| {
+        StepError::new(ErrorCode::InstanceFailed, format!("find source {name}: there is no such instance"))
+    })
 }
 
 /// Never with a failover: static parameters take hold only in a reboot without one.

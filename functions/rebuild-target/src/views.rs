@@ -22,7 +22,12 @@ pub(crate) async fn choose(target: &Session) -> StepResult<()> {
     let sql = "SELECT v.object, v.level, v.needs, c.milliseconds FROM pgleap.view v
                JOIN pgleap.chore c ON c.object = v.object AND c.phase = 'rebuild' AND c.milliseconds IS NOT NULL";
     let measured = target.rows("read how long views take", sql, &[]).await?;
-    let views = measured.iter().map(|row| View { object: row.get(0), level: row.get(1), needs: row.get(2), milliseconds: row.get(3) });
+    let views = measured.iter().map(|row| View {
+        object: row.get(0),
+        level: row.get(1),
+        needs: row.get(2),
+        milliseconds: row.get(3),
+    });
     let chosen = decide(views.collect(), BUDGET_MS);
     let sql = "
         WITH replaced AS (DELETE FROM pgleap.chore WHERE phase = 'refresh' AND done_at IS NULL AND object <> ALL ($1::text[]))
@@ -56,7 +61,12 @@ mod tests {
     use super::*;
 
     fn view(object: &str, level: i32, needs: &[&str], milliseconds: i64) -> View {
-        View { object: object.to_owned(), level, needs: needs.iter().map(|need| (*need).to_owned()).collect(), milliseconds }
+        View {
+            object: object.to_owned(),
+            level,
+            needs: needs.iter().map(|need| (*need).to_owned()).collect(),
+            milliseconds,
+        }
     }
 
     #[test]
@@ -66,7 +76,11 @@ mod tests {
             ("all fit", vec![view("b", 1, &["a"], 400), view("a", 0, &[], 600)], &["a", "b"]),
             ("the quick one first", vec![view("slow", 0, &[], 900), view("quick", 0, &[], 200)], &["quick"]),
             ("not without what it reads", vec![view("a", 0, &[], 1_001), view("b", 1, &["a"], 1)], &[]),
-            ("a lower one goes before a quicker higher one", vec![view("b", 1, &["a"], 10), view("a", 0, &[], 995)], &["a"]),
+            (
+                "a lower one goes before a quicker higher one",
+                vec![view("b", 1, &["a"], 10), view("a", 0, &[], 995)],
+                &["a"],
+            ),
         ];
         for (what, views, chosen) in cases {
             assert_eq!(decide(views, 1_000), chosen, "{what}");

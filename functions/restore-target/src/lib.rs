@@ -69,13 +69,18 @@ fn decide(copy: &DbInstance, run: &Run) -> Verdict {
 
 async fn restore(rds: &Client, run: &Run, name: &str) -> StepResult<String> {
     let source = instance::describe(rds, &run.source.instance).await?.ok_or_else(|| {
-        StepError::new(ErrorCode::InstanceFailed, format!("find source {}: there is no such instance", run.source.instance))
+        StepError::new(
+            ErrorCode::InstanceFailed,
+            format!("find source {}: there is no such instance", run.source.instance),
+        )
     })?;
     let group = make_quiet_group(rds, run, &source).await?;
     match request::restore(rds, run, &source, name, &group).send().await.doing(format!("restore instance {name}")) {
         Ok(_) => Ok(format!("instance {name} to be restored")),
         // The answer of an earlier call was lost, or the snapshot is still being used.
-        Err(error) if error.is(Class::AlreadyThere) || error.is(Class::WrongState) => Ok(format!("instance {name}: {}", error.message)),
+        Err(error) if error.is(Class::AlreadyThere) || error.is(Class::WrongState) => {
+            Ok(format!("instance {name}: {}", error.message))
+        }
         Err(error) if error.is(Class::Refused) => Err(StepError::new(ErrorCode::InstanceFailed, error.to_string())),
         Err(error) => Err(error.into()),
     }
@@ -85,7 +90,8 @@ async fn restore(rds: &Client, run: &Run, name: &str) -> StepResult<String> {
 /// a slot does not start without it.
 /// Source: observed on PostgreSQL 15: "logical replication slot .. exists, but wal_level < logical".
 async fn make_quiet_group(rds: &Client, run: &Run, source: &DbInstance) -> StepResult<String> {
-    let attached = source.db_parameter_groups().first().and_then(|group| group.db_parameter_group_name()).unwrap_or_default();
+    let attached =
+        source.db_parameter_groups().first().and_then(|group| group.db_parameter_group_name()).unwrap_or_default();
     let model = parameter_group::describe(rds, attached).await?;
     let family = model.as_ref().and_then(|group| group.db_parameter_group_family()).unwrap_or_default();
     let mut values: Values = parameter_group::values_of(rds, attached).await?;

@@ -9,7 +9,13 @@ use pgleap_rds::instance;
 
 /// The request. Until the upgrade is done the copy has one zone, no backups (an upgrade would take two, and each costs
 /// time), no protection against being deleted by the way back, and no minor upgrades of its own.
-pub(crate) fn restore(rds: &Client, run: &Run, source: &DbInstance, name: &str, group: &str) -> RestoreDBInstanceFromDBSnapshotFluentBuilder {
+pub(crate) fn restore(
+    rds: &Client,
+    run: &Run,
+    source: &DbInstance,
+    name: &str,
+    group: &str,
+) -> RestoreDBInstanceFromDBSnapshotFluentBuilder {
     let security_groups = source.vpc_security_groups().iter().filter_map(|group| group.vpc_security_group_id.clone());
     let request = rds
         .restore_db_instance_from_db_snapshot()
@@ -41,7 +47,10 @@ pub(crate) fn restore(rds: &Client, run: &Run, source: &DbInstance, name: &str, 
 /// IOPS and throughput only where the storage type takes them: RDS refuses them elsewhere, and shows them for gp3 below
 /// the size at which they may be chosen.
 /// Source: Amazon RDS user guide, "Amazon RDS DB instance storage", gp3.
-fn storage(request: RestoreDBInstanceFromDBSnapshotFluentBuilder, source: &DbInstance) -> RestoreDBInstanceFromDBSnapshotFluentBuilder {
+fn storage(
+    request: RestoreDBInstanceFromDBSnapshotFluentBuilder,
+    source: &DbInstance,
+) -> RestoreDBInstanceFromDBSnapshotFluentBuilder {
     const GP3_CHOICE_FROM_GIB: i32 = 400;
     let kind = source.storage_type().unwrap_or_default();
     let chosen = match kind {
@@ -49,9 +58,11 @@ fn storage(request: RestoreDBInstanceFromDBSnapshotFluentBuilder, source: &DbIns
         "gp3" => source.allocated_storage().unwrap_or(0) >= GP3_CHOICE_FROM_GIB,
         _ => false,
     };
-    let request = request.set_storage_type(source.storage_type.clone()).set_dedicated_log_volume(source.dedicated_log_volume);
+    let request =
+        request.set_storage_type(source.storage_type.clone()).set_dedicated_log_volume(source.dedicated_log_volume);
     let features = (!source.processor_features().is_empty()).then(|| source.processor_features().to_vec());
-    let logs = (!source.enabled_cloudwatch_logs_exports().is_empty()).then(|| source.enabled_cloudwatch_logs_exports().to_vec());
+    let logs = (!source.enabled_cloudwatch_logs_exports().is_empty())
+        .then(|| source.enabled_cloudwatch_logs_exports().to_vec());
     let request = request.set_processor_features(features).set_enable_cloudwatch_logs_exports(logs);
     if !chosen {
         return request;
@@ -60,7 +71,10 @@ fn storage(request: RestoreDBInstanceFromDBSnapshotFluentBuilder, source: &DbIns
 }
 
 /// A domain of AWS's directory service, or one that its user manages.
-fn domain(request: RestoreDBInstanceFromDBSnapshotFluentBuilder, source: &DbInstance) -> RestoreDBInstanceFromDBSnapshotFluentBuilder {
+fn domain(
+    request: RestoreDBInstanceFromDBSnapshotFluentBuilder,
+    source: &DbInstance,
+) -> RestoreDBInstanceFromDBSnapshotFluentBuilder {
     let Some(member) = source.domain_memberships().first() else { return request };
     let managed = member.auth_secret_arn.is_none();
     let addresses = (!member.dns_ips().is_empty()).then(|| member.dns_ips().to_vec());
@@ -81,7 +95,10 @@ fn option_group(source: &DbInstance) -> Option<String> {
 
 /// The source's tags, without those that AWS reserves, and the run's own.
 fn tags(run: &Run, source: &DbInstance) -> Vec<Tag> {
-    let users = source.tag_list().iter().filter(|tag| tag.key().is_some_and(|key| !key.starts_with("aws:") && !key.starts_with("pgleap:")));
+    let users = source
+        .tag_list()
+        .iter()
+        .filter(|tag| tag.key().is_some_and(|key| !key.starts_with("aws:") && !key.starts_with("pgleap:")));
     users.cloned().chain([instance::tag(run)]).collect()
 }
 
@@ -105,9 +122,19 @@ mod tests {
 
     #[test]
     fn speed_is_asked_for_only_where_it_can_be_chosen() {
-        let cases = [("gp2", 1_000, None, None), ("gp3", 399, None, None), ("gp3", 400, Some(12_000), Some(500)), ("io1", 100, Some(12_000), None)];
+        let cases = [
+            ("gp2", 1_000, None, None),
+            ("gp3", 399, None, None),
+            ("gp3", 400, Some(12_000), Some(500)),
+            ("io1", 100, Some(12_000), None),
+        ];
         for (kind, gib, iops, throughput) in cases {
-            let source = DbInstance::builder().storage_type(kind).allocated_storage(gib).iops(12_000).storage_throughput(500).build();
+            let source = DbInstance::builder()
+                .storage_type(kind)
+                .allocated_storage(gib)
+                .iops(12_000)
+                .storage_throughput(500)
+                .build();
 
             let request = restore(&client(), &a_run(), &source, "orders-v18", "quiet");
 
@@ -129,7 +156,10 @@ mod tests {
 
         let request = restore(&client(), &a_run(), &source, "orders-v18", "quiet");
 
-        assert_eq!((*request.get_multi_az(), *request.get_deletion_protection(), *request.get_backup_retention_period()), (Some(false), Some(false), Some(0)));
+        assert_eq!(
+            (*request.get_multi_az(), *request.get_deletion_protection(), *request.get_backup_retention_period()),
+            (Some(false), Some(false), Some(0))
+        );
         assert_eq!(*request.get_option_group_name(), None);
         assert_eq!(request.get_processor_features().as_ref().map(Vec::len), Some(1));
         let tags: Vec<_> = request.get_tags().iter().flatten().filter_map(|tag| tag.key()).collect();

@@ -17,7 +17,9 @@ pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<Look> {
     let run = &input.run;
     let name = instance::target_name(run)?;
     let rds = Client::new(ctx.aws());
-    let missing = |name: &str| StepError::new(ErrorCode::InstanceFailed, format!("find instance {name}: there is no such instance"));
+    let missing = |name: &str| {
+        StepError::new(ErrorCode::InstanceFailed, format!("find instance {name}: there is no such instance"))
+    };
     let target = instance::describe(&rds, name).await?.ok_or_else(|| missing(name))?;
     let group = group_of(&target);
     let values = parameter_group::values_of(&rds, &group.name).await?;
@@ -73,13 +75,20 @@ fn jobs() -> aws_sdk_rds::types::builders::ParameterBuilder {
 }
 
 async fn set(rds: &Client, group: &str, value: &str) -> StepResult<Look> {
-    let modify = rds.modify_db_parameter_group().db_parameter_group_name(group).parameters(jobs().parameter_value(value).build());
+    let modify = rds
+        .modify_db_parameter_group()
+        .db_parameter_group_name(group)
+        .parameters(jobs().parameter_value(value).build());
     modify.send().await.doing(format!("set {} of {group}", quiet::JOBS))?;
     Ok(Look::waiting(format!("parameter group {group} to let jobs start")))
 }
 
 async fn reset(rds: &Client, group: &str) -> StepResult<Look> {
-    let reset = rds.reset_db_parameter_group().db_parameter_group_name(group).reset_all_parameters(false).parameters(jobs().build());
+    let reset = rds
+        .reset_db_parameter_group()
+        .db_parameter_group_name(group)
+        .reset_all_parameters(false)
+        .parameters(jobs().build());
     reset.send().await.doing(format!("reset {} of {group}", quiet::JOBS))?;
     Ok(Look::waiting(format!("parameter group {group} to let jobs start")))
 }

@@ -6,7 +6,9 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use hack as _;
-use local_aws_postgres::{CertificateAuthority, Cluster, Encryption, Listen, Scratch, ServerFiles, Servers, Setting, Shutdown, free_port};
+use local_aws_postgres::{
+    CertificateAuthority, Cluster, Encryption, Listen, Scratch, ServerFiles, Servers, Setting, Shutdown, free_port,
+};
 use pgleap_contract::{Run, Server};
 use pgleap_pg::chores::{self, Phase};
 use pgleap_pg::{Environment, Login, Session, connect, sequences};
@@ -123,12 +125,16 @@ async fn refuse_nothing_to_dms(world: &World) {
 }
 
 async fn complete(world: &World) {
-    let advance = "SELECT nextval('shop.document_number_seq') FROM generate_series(1, 5); SELECT nextval('shop.countdown_seq');
+    let advance =
+        "SELECT nextval('shop.document_number_seq') FROM generate_series(1, 5); SELECT nextval('shop.countdown_seq');
                    SELECT nextval('shop.slot_seq')";
     world.source_admin().await.batch_execute(advance).await.unwrap();
     let (source, target) = (world.source(WORK).await, world.target(WORK).await);
     assert_eq!(chores::complete(&target, Phase::Calm, 1_000).await.unwrap().1, 0);
-    assert!(chores::complete(&target, Phase::Settle, 1).await.is_err(), "the working login may not run what is for the owner");
+    assert!(
+        chores::complete(&target, Phase::Settle, 1).await.is_err(),
+        "the working login may not run what is for the owner"
+    );
     for _again in 0..2 {
         loop {
             let (_, remaining) = chores::complete(&target, Phase::Complete, 7).await.unwrap();
@@ -178,7 +184,8 @@ async fn count(session: &Session, sql: &str) -> i64 {
 
 /// Rows of every table.
 async fn rows(client: &Client) -> std::collections::BTreeMap<String, i64> {
-    let sql = "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    let sql =
+        "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
                WHERE c.relkind = 'r' AND n.nspname IN ('public', 'shop', 'rich', 'Sales Dept')";
     let mut found = std::collections::BTreeMap::new();
     for row in client.query(sql, &[]).await.unwrap() {
@@ -217,7 +224,12 @@ struct World {
 impl World {
     async fn start(from: u16, to: u16) -> Self {
         let scratch = Scratch::create().unwrap();
-        let servers = Servers::new(&scratch, local_aws_postgres::Binaries::find().unwrap(), local_aws_postgres::Durability::UntilPowerFails).unwrap();
+        let servers = Servers::new(
+            &scratch,
+            local_aws_postgres::Binaries::find().unwrap(),
+            local_aws_postgres::Durability::UntilPowerFails,
+        )
+        .unwrap();
         let authority = CertificateAuthority::create(scratch.path()).unwrap();
         let port = free_port().unwrap();
         let listen = || {
@@ -240,7 +252,9 @@ impl World {
         new.start(target_files).await.unwrap();
         // On the source alone, so that they are no difference at the end.
         for schema in ["public", "shop", "rich", "\"Sales Dept\""] {
-            let grants = format!("GRANT USAGE ON SCHEMA {schema} TO {DMS}; GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {DMS}");
+            let grants = format!(
+                "GRANT USAGE ON SCHEMA {schema} TO {DMS}; GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {DMS}"
+            );
             old.admin("orders").await.unwrap().batch_execute(&grants).await.unwrap();
         }
         let environment = Environment { nameserver: None, ca_file: Some(authority.certificate_path().to_owned()) };
@@ -320,16 +334,37 @@ impl World {
     /// What pg_dump says, statement by statement: an independent reading of the catalogs.
     fn dump(&self) -> BTreeSet<String> {
         let config = self.new.admin_config();
-        let home = std::env::var_os("PGLEAP_PG_HOME").map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../.local/pg")), PathBuf::from);
+        let home = std::env::var_os("PGLEAP_PG_HOME")
+            .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../.local/pg")), PathBuf::from);
         let output = Command::new(home.join("18/bin/pg_dump"))
             .env("LD_LIBRARY_PATH", home.join("18/lib"))
             .env("PGPASSWORD", String::from_utf8_lossy(config.get_password().unwrap()).into_owned())
-            .args(["--schema-only", "--no-statistics", "--host", &self.target.host, "--port", &self.target.port.to_string(), "--username", config.get_user().unwrap(), "orders"])
+            .args([
+                "--schema-only",
+                "--no-statistics",
+                "--host",
+                &self.target.host,
+                "--port",
+                &self.target.port.to_string(),
+                "--username",
+                config.get_user().unwrap(),
+                "orders",
+            ])
             .output()
             .unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let text = without_names_of_not_null(&String::from_utf8(output.stdout).unwrap());
-        text.split(";\n").map(|statement| statement.lines().filter(|line| !line.starts_with("--") && !line.starts_with('\\')).collect::<Vec<_>>().join("\n").trim().to_owned()).collect()
+        text.split(";\n")
+            .map(|statement| {
+                statement
+                    .lines()
+                    .filter(|line| !line.starts_with("--") && !line.starts_with('\\'))
+                    .collect::<Vec<_>>()
+                    .join("\n")
+                    .trim()
+                    .to_owned()
+            })
+            .collect()
     }
 }
 

@@ -26,7 +26,8 @@ pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<Look> {
             Verdict::Done => Ok(Look::done()),
             Verdict::Wait(reason) => Ok(Look::waiting(format!("snapshot {name} {reason}"))),
             Verdict::Stranger => {
-                let reason = format!("take snapshot {name}: the name is taken by a snapshot that this run has not made");
+                let reason =
+                    format!("take snapshot {name}: the name is taken by a snapshot that this run has not made");
                 Err(StepError::new(ErrorCode::InstanceFailed, reason))
             }
             Verdict::Fail(reason) => Err(failed(&rds, &name, &reason).await),
@@ -50,7 +51,8 @@ enum Verdict {
 }
 
 fn judge(run: &Run, snapshot: &DbSnapshot) -> Verdict {
-    let is_ours = snapshot.tag_list().iter().any(|tag| tag.key() == Some(Names::TAG) && tag.value() == Some(run.id.as_str()));
+    let is_ours =
+        snapshot.tag_list().iter().any(|tag| tag.key() == Some(Names::TAG) && tag.value() == Some(run.id.as_str()));
     if !is_ours || snapshot.db_instance_identifier() != Some(run.source.instance.as_str()) {
         return Verdict::Stranger;
     }
@@ -64,7 +66,8 @@ fn judge(run: &Run, snapshot: &DbSnapshot) -> Verdict {
 
 /// With RDS's own words: what happened to the snapshot.
 async fn failed(rds: &Client, name: &str, reason: &str) -> StepError {
-    let events = rds.describe_events().source_type(SourceType::DbSnapshot).source_identifier(name).duration(A_DAY).send().await;
+    let events =
+        rds.describe_events().source_type(SourceType::DbSnapshot).source_identifier(name).duration(A_DAY).send().await;
     let said = match events.doing(format!("describe events of snapshot {name}")) {
         Ok(answer) => instance::text_of(answer.events()),
         Err(error) => format!("its events cannot be read: {error}"),

@@ -19,7 +19,8 @@ pub async fn run(ctx: &Ctx, input: StartRunInput) -> StepResult<StartRunOutput> 
         Some(request) => request,
         None => input_of_execution(ctx, &input.execution_arn).await?,
     };
-    let run = request::to_run(&input.execution_arn, request).map_err(|reason| StepError::new(ErrorCode::BadInput, reason))?;
+    let run =
+        request::to_run(&input.execution_arn, request).map_err(|reason| StepError::new(ErrorCode::BadInput, reason))?;
     Ok(StartRunOutput { run })
 }
 

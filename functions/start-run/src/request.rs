@@ -103,7 +103,11 @@ fn filled(field: &str, text: &str) -> Result<(), String> {
 }
 
 fn within(field: &str, value: u32, least: u32, most: u32) -> Result<(), String> {
-    if (least..=most).contains(&value) { Ok(()) } else { Err(format!("{field}: {value} is not within {least} to {most}")) }
+    if (least..=most).contains(&value) {
+        Ok(())
+    } else {
+        Err(format!("{field}: {value} is not within {least} to {most}"))
+    }
 }
 
 fn bounded(field: &str, list: &[String]) -> Result<(), String> {
@@ -185,8 +189,17 @@ mod tests {
     #[test]
     fn versions_read() {
         let cases = [
-            ("18", Some(18)), ("18.4", Some(18)), ("12.22-rds.20250508", Some(12)), ("10", Some(10)),
-            ("", None), ("v18", None), ("18.x", None), ("18-rds.1", None), ("18.4-rds.", None), ("9.6", None), ("+18", None),
+            ("18", Some(18)),
+            ("18.4", Some(18)),
+            ("12.22-rds.20250508", Some(12)),
+            ("10", Some(10)),
+            ("", None),
+            ("v18", None),
+            ("18.x", None),
+            ("18-rds.1", None),
+            ("18.4-rds.", None),
+            ("9.6", None),
+            ("+18", None),
         ];
         for (version, major) in cases {
             assert_eq!(major_of(version), major, "{version}");

@@ -45,9 +45,9 @@ fn from_execution_name(name: &str) -> RunId {
 
 /// FNV-1a, folded to 32 bits: spreads well, needs no crate; nobody gains from a collision.
 fn hash(text: &str) -> u32 {
-    let wide = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
+    let wide = text
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
     (wide ^ (wide >> 32)) as u32
 }
 
@@ -67,9 +67,21 @@ mod tests {
     #[test]
     fn any_other_name_gives_an_id_that_fits_and_differs() {
         let names = [
-            "Orders-18", "ORDERS-18", "orders_18", "orders--18", "orders-18-", "18-orders", "-", "_", "é", "ünïcödé",
-            "orders-eighteen-of-november", "orders-eighteen-of-december", "4f1c2f5e-0d0a-4f4e-9d36-3d1c7f8c2c11",
-            "4f1c2f5e-0d0a-4f4e-9d36-3d1c7f8c2c12", "a1234567890-bcdefghij",
+            "Orders-18",
+            "ORDERS-18",
+            "orders_18",
+            "orders--18",
+            "orders-18-",
+            "18-orders",
+            "-",
+            "_",
+            "é",
+            "ünïcödé",
+            "orders-eighteen-of-november",
+            "orders-eighteen-of-december",
+            "4f1c2f5e-0d0a-4f4e-9d36-3d1c7f8c2c11",
+            "4f1c2f5e-0d0a-4f4e-9d36-3d1c7f8c2c12",
+            "a1234567890-bcdefghij",
         ];
         let ids: HashSet<_> = names.iter().map(|name| from_execution_name(name)).collect();
 
@@ -78,7 +90,9 @@ mod tests {
 
     #[test]
     fn what_is_no_execution_is_refused_by_the_name_of_the_field() {
-        for arn in ["", "orders", "arn:aws:states:eu-west-1:1:stateMachine:m", "arn:aws:states:eu-west-1:1:express:m:n:u"] {
+        for arn in
+            ["", "orders", "arn:aws:states:eu-west-1:1:stateMachine:m", "arn:aws:states:eu-west-1:1:express:m:n:u"]
+        {
             assert!(of(None, arn).expect_err("no execution").starts_with("executionArn:"), "{arn}");
         }
         assert!(of(Some("Not Mine"), "").expect_err("bad id").starts_with("runId:"));

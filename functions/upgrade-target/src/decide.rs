@@ -34,7 +34,9 @@ impl Seen {
             status: text(copy.db_instance_status()),
             version: text(copy.engine_version()),
             pending: copy.pending_modified_values().is_some_and(|pending| {
-                pending.engine_version.is_some() || pending.multi_az.is_some() || pending.backup_retention_period.is_some()
+                pending.engine_version.is_some()
+                    || pending.multi_az.is_some()
+                    || pending.backup_retention_period.is_some()
             }),
             group: text(group.and_then(|group| group.db_parameter_group_name())),
             group_status: text(group.and_then(|group| group.parameter_apply_status())),
@@ -112,7 +114,10 @@ mod tests {
             (seen("available", "18.4", true, "in-sync"), wait("is available, a change is pending")),
             (seen("available", "18.4", false, "pending-reboot"), Verdict::Reboot),
             (seen("available", "18.4", false, "applying"), wait("is available, parameters are applying")),
-            (seen("storage-optimization", "18.4", false, "pending-reboot"), wait("is storage-optimization, parameters are pending-reboot")),
+            (
+                seen("storage-optimization", "18.4", false, "pending-reboot"),
+                wait("is storage-optimization, parameters are pending-reboot"),
+            ),
             (seen("available", "18.4", false, "failed-to-apply"), fail("its parameters could not be applied")),
             (seen("available", "18.5", false, "in-sync"), fail("it is on 18.5, which is not on the way from 13.10")),
             (seen("upgrade_failed", "13.23", false, "in-sync"), fail("it is upgrade_failed")),
@@ -129,6 +134,9 @@ mod tests {
 
         let verdict = decide(&other, &way, "final");
 
-        assert_eq!(verdict, Verdict::Fail("it lives with parameter group default.postgres18 instead of final".to_owned()));
+        assert_eq!(
+            verdict,
+            Verdict::Fail("it lives with parameter group default.postgres18 instead of final".to_owned())
+        );
     }
 }

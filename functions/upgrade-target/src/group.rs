@@ -8,25 +8,38 @@ use pgleap_rds::{instance, parameter_group, quiet};
 use pgleap_step_kit::prelude::*;
 
 /// The group for a hop, made with its values; none if the hop stays in the family that the copy has.
-pub(crate) async fn ensure(rds: &Client, run: &Run, copy: &DbInstance, hop: &UpgradeHop, last: &UpgradeHop) -> StepResult<Option<String>> {
-    let current = copy.db_parameter_groups().first().and_then(|group| group.db_parameter_group_name()).unwrap_or_default();
+pub(crate) async fn ensure(
+    rds: &Client,
+    run: &Run,
+    copy: &DbInstance,
+    hop: &UpgradeHop,
+    last: &UpgradeHop,
+) -> StepResult<Option<String>> {
+    let current =
+        copy.db_parameter_groups().first().and_then(|group| group.db_parameter_group_name()).unwrap_or_default();
     let current = parameter_group::describe(rds, current).await?;
     if current.is_some_and(|group| group.db_parameter_group_family() == Some(hop.family.as_str())) {
         return Ok(None);
     }
     let source = instance::describe(rds, &run.source.instance).await?;
-    let attached = source.as_ref().and_then(|source| source.db_parameter_groups().first()).and_then(|group| group.db_parameter_group_name());
-    let attached = attached.ok_or_else(|| StepError::new(ErrorCode::InstanceFailed, "find source: it has no parameter group"))?;
+    let attached = source
+        .as_ref()
+        .and_then(|source| source.db_parameter_groups().first())
+        .and_then(|group| group.db_parameter_group_name());
+    let attached =
+        attached.ok_or_else(|| StepError::new(ErrorCode::InstanceFailed, "find source: it has no parameter group"))?;
     let users = parameter_group::users_values(rds, run, attached).await?;
     let known = parameter_group::known(rds, &hop.family).await?;
-    let major = major_of(&hop.version).ok_or_else(|| StepError::bug(format!("version {} has no major", hop.version)))?;
+    let major =
+        major_of(&hop.version).ok_or_else(|| StepError::bug(format!("version {} has no major", hop.version)))?;
     let translated = translate(&users, major, |name| known.get(name).cloned());
     if !translated.dropped.is_empty() {
         tracing::warn!(family = hop.family, dropped = translated.dropped.join("; "), "parameters not carried over");
     }
     let mut values = translated.values;
-    quiet::add_jobs_off(&mut values, |name| known.contains_key(name))
-        .map_err(|reason| StepError::new(ErrorCode::InstanceFailed, format!("make parameter group of {}: {reason}", hop.family)))?;
+    quiet::add_jobs_off(&mut values, |name| known.contains_key(name)).map_err(|reason| {
+        StepError::new(ErrorCode::InstanceFailed, format!("make parameter group of {}: {reason}", hop.family))
+    })?;
     // The group that the target lives with must not need a reboot after OPEN, so nothing static is kept still in it.
     if hop.family != last.family {
         quiet::add_static(&mut values);

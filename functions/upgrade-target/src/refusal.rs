@@ -18,7 +18,8 @@ const LONGEST_LOG: usize = 4_000;
 
 /// RDS has no code for these events in DescribeEvents, only text.
 /// Source: Amazon RDS user guide, "Amazon RDS event categories and event messages", RDS-EVENT-0158 and 0270.
-const REFUSALS: [&str; 5] = ["cannot be upgraded", "could not be upgraded", "rolled back", "upgrade failed", "unable to upgrade"];
+const REFUSALS: [&str; 5] =
+    ["cannot be upgraded", "could not be upgraded", "rolled back", "upgrade failed", "unable to upgrade"];
 
 /// An upgrade that was asked for, or is just about to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +42,12 @@ impl Attempt {
         let last = events.iter().filter_map(|event| event.date()?.to_millis().ok()).max().unwrap_or(0);
         let tag = Tag::builder().key(NOTE).value(format!("{version} {last}")).build();
         let arn = copy.db_instance_arn().unwrap_or_default();
-        rds.add_tags_to_resource().resource_name(arn).tags(tag).send().await.doing(format!("note upgrade of instance {name}"))?;
+        rds.add_tags_to_resource()
+            .resource_name(arn)
+            .tags(tag)
+            .send()
+            .await
+            .doing(format!("note upgrade of instance {name}"))?;
         Ok(())
     }
 
@@ -57,7 +63,13 @@ impl Attempt {
 
     /// Fail with RDS's own words if it said no. If it said nothing, the request never arrived or has not begun: it may be
     /// sent again.
-    pub(crate) async fn refuse_if_refused(self, rds: &Client, name: &str, copy: &DbInstance, hop: &UpgradeHop) -> StepResult<()> {
+    pub(crate) async fn refuse_if_refused(
+        self,
+        rds: &Client,
+        name: &str,
+        copy: &DbInstance,
+        hop: &UpgradeHop,
+    ) -> StepResult<()> {
         let events = instance::events(rds, name, Some(self.after)).await?;
         if !events.iter().filter_map(|event| event.message()).any(is_refusal) {
             return Ok(());
@@ -68,7 +80,8 @@ impl Attempt {
             Err(error) => format!("cannot be read: {error}"),
         };
         let text = instance::text_of(&events);
-        let message = format!("upgrade instance {name} from {version} to {}: refused; events: {text}; log: {log}", hop.version);
+        let message =
+            format!("upgrade instance {name} from {version} to {}: refused; events: {text}; log: {log}", hop.version);
         Err(StepError::new(ErrorCode::UpgradeRefused, message))
     }
 }
@@ -88,7 +101,13 @@ async fn log(rds: &Client, name: &str) -> StepResult<String> {
     });
     let Some(file) = newest.and_then(|file| file.log_file_name) else { return Ok("there is none".to_owned()) };
     let mut text = String::new();
-    let mut pages = rds.download_db_log_file_portion().db_instance_identifier(name).log_file_name(&file).marker("0").into_paginator().send();
+    let mut pages = rds
+        .download_db_log_file_portion()
+        .db_instance_identifier(name)
+        .log_file_name(&file)
+        .marker("0")
+        .into_paginator()
+        .send();
     while let Some(page) = pages.next().await {
         text.push_str(page.doing(format!("read log {file} of instance {name}"))?.log_file_data().unwrap_or_default());
         let from = text.ceil_char_boundary(text.len().saturating_sub(LONGEST_LOG));

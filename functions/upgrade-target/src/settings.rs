@@ -32,7 +32,10 @@ type Role = (String, String);
 pub(crate) async fn complete(rds: &Client, run: &Run, copy: &DbInstance) -> StepResult<Look> {
     let name = instance::target_name(run)?;
     let source = instance::describe(rds, &run.source.instance).await?.ok_or_else(|| {
-        StepError::new(ErrorCode::InstanceFailed, format!("find source {}: there is no such instance", run.source.instance))
+        StepError::new(
+            ErrorCode::InstanceFailed,
+            format!("find source {}: there is no such instance", run.source.instance),
+        )
     })?;
     note_managed_password(&source, copy);
     if copy.db_instance_status() != Some("available") {
@@ -68,13 +71,26 @@ fn settings_left(source: &DbInstance, copy: &DbInstance) -> Vec<Setting> {
     }
     let insights = source.performance_insights_enabled.unwrap_or(false);
     if insights != copy.performance_insights_enabled.unwrap_or(false) {
-        let (key, days) = (source.performance_insights_kms_key_id.clone(), source.performance_insights_retention_period);
-        left.push(Setting::PerformanceInsights { enabled: insights, key: key.filter(|_| insights), days: days.filter(|_| insights) });
+        let (key, days) =
+            (source.performance_insights_kms_key_id.clone(), source.performance_insights_retention_period);
+        left.push(Setting::PerformanceInsights {
+            enabled: insights,
+            key: key.filter(|_| insights),
+            days: days.filter(|_| insights),
+        });
     }
-    if let Some(mode) = source.database_insights_mode.clone().filter(|mode| insights && copy.database_insights_mode.as_ref() != Some(mode)) {
+    if let Some(mode) = source
+        .database_insights_mode
+        .clone()
+        .filter(|mode| insights && copy.database_insights_mode.as_ref() != Some(mode))
+    {
         left.push(Setting::DatabaseInsights(mode));
     }
-    if let Some(window) = source.preferred_maintenance_window.clone().filter(|window| copy.preferred_maintenance_window.as_ref() != Some(window)) {
+    if let Some(window) = source
+        .preferred_maintenance_window
+        .clone()
+        .filter(|window| copy.preferred_maintenance_window.as_ref() != Some(window))
+    {
         left.push(Setting::MaintenanceWindow(window));
     }
     let minor = source.auto_minor_version_upgrade.unwrap_or(false);
@@ -150,7 +166,12 @@ mod tests {
         let plain = || DbInstance::builder().backup_retention_period(0).multi_az(false).deletion_protection(false);
         let cases = [
             ("nothing differs", plain().build(), plain().build(), vec![]),
-            ("protection alone", plain().deletion_protection(true).build(), plain().build(), vec![Setting::DeletionProtection(true)]),
+            (
+                "protection alone",
+                plain().deletion_protection(true).build(),
+                plain().build(),
+                vec![Setting::DeletionProtection(true)],
+            ),
             (
                 "protection waits for the others",
                 plain().deletion_protection(true).multi_az(true).backup_retention_period(7).build(),
@@ -169,8 +190,18 @@ mod tests {
                 plain().build(),
                 vec![Setting::PerformanceInsights { enabled: true, key: None, days: Some(7) }],
             ),
-            ("a window", plain().preferred_maintenance_window("sun:01:00-sun:02:00").build(), plain().preferred_maintenance_window("mon:01:00-mon:02:00").build(), vec![Setting::MaintenanceWindow("sun:01:00-sun:02:00".to_owned())]),
-            ("an upper limit", plain().max_allocated_storage(1_000).build(), plain().build(), vec![Setting::MaxAllocatedStorage(1_000)]),
+            (
+                "a window",
+                plain().preferred_maintenance_window("sun:01:00-sun:02:00").build(),
+                plain().preferred_maintenance_window("mon:01:00-mon:02:00").build(),
+                vec![Setting::MaintenanceWindow("sun:01:00-sun:02:00".to_owned())],
+            ),
+            (
+                "an upper limit",
+                plain().max_allocated_storage(1_000).build(),
+                plain().build(),
+                vec![Setting::MaxAllocatedStorage(1_000)],
+            ),
         ];
         for (what, source, copy, left) in cases {
             assert_eq!(settings_left(&source, &copy), left, "{what}");

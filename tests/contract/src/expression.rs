@@ -60,8 +60,12 @@ fn tokenize(text: &str) -> Result<Vec<Token>> {
     while let Some(first) = rest.chars().next() {
         let length = match first {
             '$' => {
-                let end = rest[1..].find(|c: char| !(c.is_alphanumeric() || "._[]".contains(c))).map_or(rest.len(), |n| n + 1);
-                tokens.push(Token::Path(rest[1..end].replace('[', ".").replace(']', "").split('.').map(str::to_owned).collect()));
+                let end = rest[1..]
+                    .find(|c: char| !(c.is_alphanumeric() || "._[]".contains(c)))
+                    .map_or(rest.len(), |n| n + 1);
+                tokens.push(Token::Path(
+                    rest[1..end].replace('[', ".").replace(']', "").split('.').map(str::to_owned).collect(),
+                ));
                 end
             }
             '"' => {

@@ -25,7 +25,10 @@ impl Machine {
     pub fn read(name: &str) -> Result<Self> {
         let path = repository().join("statemachine").join(format!("{name}.asl.yaml"));
         let source = std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
-        Ok(Self { name: name.to_owned(), definition: parse(&source).with_context(|| format!("parse {}", path.display()))? })
+        Ok(Self {
+            name: name.to_owned(),
+            definition: parse(&source).with_context(|| format!("parse {}", path.display()))?,
+        })
     }
 
     /// Every state with its name, those of Parallel's branches included.

@@ -27,38 +27,80 @@ pub fn answers(step: &str, payload: &Value) -> Result<Vec<Value>> {
             }
             typed::<StartRunOutput>(vec![json!({"run": run("upgrade")}), json!({"run": run("plan")})])
         }
-        "check-instance" => exchange::<RunOnly, CheckInstanceOutput>(payload, vec![
-            json!({"findings": findings(), "source": server(), "way": way()}),
-            json!({"findings": findings(), "source": null, "way": null}),
-        ]),
-        "check-database" => exchange::<OnSource, CheckDatabaseOutput>(payload, vec![json!({"findings": findings(), "size": size()})]),
-        "configure-source" => exchange::<RunOnly, ConfigureSourceOutput>(payload, vec![
-            json!({"done": true, "waitingFor": "", "rebootNeeded": true}),
-            json!({"done": true, "waitingFor": "", "rebootNeeded": false}),
-        ]),
-        "reboot-source" | "snapshot-source" | "resume-jobs" | "resume-replication" | "remove-replication" => exchange::<RunOnly, Look>(payload, vec![look()]),
+        "check-instance" => exchange::<RunOnly, CheckInstanceOutput>(
+            payload,
+            vec![
+                json!({"findings": findings(), "source": server(), "way": way()}),
+                json!({"findings": findings(), "source": null, "way": null}),
+            ],
+        ),
+        "check-database" => {
+            exchange::<OnSource, CheckDatabaseOutput>(payload, vec![json!({"findings": findings(), "size": size()})])
+        }
+        "configure-source" => exchange::<RunOnly, ConfigureSourceOutput>(
+            payload,
+            vec![
+                json!({"done": true, "waitingFor": "", "rebootNeeded": true}),
+                json!({"done": true, "waitingFor": "", "rebootNeeded": false}),
+            ],
+        ),
+        "reboot-source" | "snapshot-source" | "resume-jobs" | "resume-replication" | "remove-replication" => {
+            exchange::<RunOnly, Look>(payload, vec![look()])
+        }
         "prepare-source" => exchange::<OnSource, Look>(payload, vec![look()]),
-        "restore-target" => exchange::<RestoreTargetInput, RestoreTargetOutput>(payload, vec![json!({"done": true, "waitingFor": "", "target": server()})]),
-        "isolate-target" | "rebuild-target" | "analyze-target" | "settle-target" => exchange::<OnBoth, Look>(payload, vec![look()]),
+        "restore-target" => exchange::<RestoreTargetInput, RestoreTargetOutput>(
+            payload,
+            vec![json!({"done": true, "waitingFor": "", "target": server()})],
+        ),
+        "isolate-target" | "rebuild-target" | "analyze-target" | "settle-target" => {
+            exchange::<OnBoth, Look>(payload, vec![look()])
+        }
         "upgrade-target" => exchange::<UpgradeTargetInput, Look>(payload, vec![look()]),
-        "prepare-target" => exchange::<OnBoth, PrepareTargetOutput>(payload, vec![json!({"done": true, "waitingFor": "", "selection": selection()})]),
+        "prepare-target" => exchange::<OnBoth, PrepareTargetOutput>(
+            payload,
+            vec![json!({"done": true, "waitingFor": "", "selection": selection()})],
+        ),
         "create-replication" => exchange::<CreateReplicationInput, Look>(payload, vec![look()]),
-        "copy-data" => exchange::<RunOnly, CopyDataOutput>(payload, [true, false].map(|done| json!({"done": done, "waitingFor": "", "progress": progress()})).to_vec()),
-        "verify-copy" => exchange::<OnBoth, VerifyCopyOutput>(payload, vec![json!({"done": true, "waitingFor": "", "tablesEqual": 1, "tablesSkipped": 0})]),
-        "lower-ttl" => exchange::<RunOnly, LowerTtlOutput>(payload, vec![json!({"done": true, "waitingFor": "", "oldTtlSeconds": 300})]),
-        "guard-cutover" => exchange::<OnBoth, GuardCutoverOutput>(payload, vec![json!({"done": true, "waitingFor": "", "lagMilliseconds": 120})]),
-        "arm-deadline" => exchange::<RunOnly, ArmDeadlineOutput>(payload, vec![json!({"cutover": {"deadlineEpochMs": 1}})]),
-        "fence-source" => exchange::<UnderFence, FenceSourceOutput>(payload, vec![json!({"fenceLsn": "0/1", "sessionsEnded": 3, "milliseconds": 40})]),
-        "swap-record" => exchange::<SwapRecordInput, RecordOutput>(payload, vec![json!({"done": true, "inSync": true})]),
-        "restore-record" => exchange::<RestoreRecordInput, RecordOutput>(payload, vec![json!({"done": true, "inSync": true})]),
+        "copy-data" => exchange::<RunOnly, CopyDataOutput>(
+            payload,
+            [true, false].map(|done| json!({"done": done, "waitingFor": "", "progress": progress()})).to_vec(),
+        ),
+        "verify-copy" => exchange::<OnBoth, VerifyCopyOutput>(
+            payload,
+            vec![json!({"done": true, "waitingFor": "", "tablesEqual": 1, "tablesSkipped": 0})],
+        ),
+        "lower-ttl" => exchange::<RunOnly, LowerTtlOutput>(
+            payload,
+            vec![json!({"done": true, "waitingFor": "", "oldTtlSeconds": 300})],
+        ),
+        "guard-cutover" => exchange::<OnBoth, GuardCutoverOutput>(
+            payload,
+            vec![json!({"done": true, "waitingFor": "", "lagMilliseconds": 120})],
+        ),
+        "arm-deadline" => {
+            exchange::<RunOnly, ArmDeadlineOutput>(payload, vec![json!({"cutover": {"deadlineEpochMs": 1}})])
+        }
+        "fence-source" => exchange::<UnderFence, FenceSourceOutput>(
+            payload,
+            vec![json!({"fenceLsn": "0/1", "sessionsEnded": 3, "milliseconds": 40})],
+        ),
+        "swap-record" => {
+            exchange::<SwapRecordInput, RecordOutput>(payload, vec![json!({"done": true, "inSync": true})])
+        }
+        "restore-record" => {
+            exchange::<RestoreRecordInput, RecordOutput>(payload, vec![json!({"done": true, "inSync": true})])
+        }
         "drain-source" => exchange::<UnderFence, DrainSourceOutput>(payload, vec![json!({"milliseconds": 80})]),
-        "complete-target" => exchange::<UnderFence, CompleteTargetOutput>(payload, vec![json!({"sequences": 1, "objects": 2, "milliseconds": 30})]),
+        "complete-target" => exchange::<UnderFence, CompleteTargetOutput>(
+            payload,
+            vec![json!({"sequences": 1, "objects": 2, "milliseconds": 30})],
+        ),
         "open-target" => exchange::<UnderFence, OutcomeOutput>(payload, vec![json!({"outcome": "open"})]),
         "confirm-cutover" => exchange::<ConfirmCutoverInput, Look>(payload, vec![look()]),
-        "find-servers" => exchange::<RunOnly, FindServersOutput>(payload, vec![
-            json!({"source": server(), "target": server()}),
-            json!({"source": server(), "target": null}),
-        ]),
+        "find-servers" => exchange::<RunOnly, FindServersOutput>(
+            payload,
+            vec![json!({"source": server(), "target": server()}), json!({"source": server(), "target": null})],
+        ),
         "unfence-source" => {
             let input: UnfenceSourceInput = serde_json::from_value(payload.clone())?;
             let mut answers = vec![json!({"outcome": "back"})];
@@ -73,7 +115,10 @@ pub fn answers(step: &str, payload: &Value) -> Result<Vec<Value>> {
     }
 }
 
-fn exchange<I: DeserializeOwned, O: DeserializeOwned + Serialize>(payload: &Value, answers: Vec<Value>) -> Result<Vec<Value>> {
+fn exchange<I: DeserializeOwned, O: DeserializeOwned + Serialize>(
+    payload: &Value,
+    answers: Vec<Value>,
+) -> Result<Vec<Value>> {
     let _parses: I = serde_json::from_value(payload.clone())?;
     typed::<O>(answers)
 }

@@ -22,7 +22,8 @@ pub struct Walk {
 /// Walk a machine from its start with this input.
 pub fn walk(machine: &Machine, input: &Value) -> Result<Walk> {
     let mut walker = Walker { seen: HashSet::new(), walk: Walk::default() };
-    let context = json!({"Execution": {"Id": "arn:aws:states:eu-west-1:111122223333:execution:pgleap-upgrade:orders-18"}});
+    let context =
+        json!({"Execution": {"Id": "arn:aws:states:eu-west-1:111122223333:execution:pgleap-upgrade:orders-18"}});
     let mut scope = Scope::default();
     scope.states.insert("context".to_owned(), context);
     let start = machine.definition["StartAt"].as_str().context("StartAt")?;
@@ -60,7 +61,8 @@ impl Walker {
                 Ok(())
             }
             "Parallel" => {
-                let results = state["Branches"].as_array().context("Branches")?.iter().map(|branch| self.branch(branch, scope));
+                let results =
+                    state["Branches"].as_array().context("Branches")?.iter().map(|branch| self.branch(branch, scope));
                 let results = results.collect::<Result<Vec<_>>>()?;
                 self.leave(machine, state, scope, Value::Array(results))
             }
@@ -139,7 +141,9 @@ fn without_numbers(value: &Value) -> Value {
     match value {
         Value::Number(_) => json!(0),
         Value::Array(items) => items.iter().map(without_numbers).collect(),
-        Value::Object(members) => members.iter().map(|(name, member)| (name.clone(), without_numbers(member))).collect(),
+        Value::Object(members) => {
+            members.iter().map(|(name, member)| (name.clone(), without_numbers(member))).collect()
+        }
         other => other.clone(),
     }
 }

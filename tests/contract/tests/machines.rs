@@ -29,7 +29,12 @@ fn steps_folders_and_functions_are_the_same_set() -> Result<()> {
 
     let called = machines().iter().flat_map(Machine::steps).collect::<BTreeSet<_>>();
     let folders = std::fs::read_dir(repository().join("functions"))?
-        .filter_map(|entry| entry.ok().filter(|entry| entry.path().is_dir()).map(|entry| entry.file_name().to_string_lossy().into_owned()))
+        .filter_map(|entry| {
+            entry
+                .ok()
+                .filter(|entry| entry.path().is_dir())
+                .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        })
         .collect::<BTreeSet<_>>();
 
     assert_eq!(called, steps, "called by the machines");
@@ -46,7 +51,11 @@ fn every_path_assigns_what_it_reads_and_every_payload_parses() -> Result<()> {
         let all = machine.states().into_iter().map(|(name, _)| name).collect::<BTreeSet<_>>();
         // The deadline and the end of an execution part ways by a text that the sample cannot have both of.
         let other_reason = json!({"executionArn": "arn:..", "reason": "ended"});
-        let visited = if machine.name == "recover" { &walk.visited | &contract_tests::walk::walk(machine, &other_reason)?.visited } else { walk.visited };
+        let visited = if machine.name == "recover" {
+            &walk.visited | &contract_tests::walk::walk(machine, &other_reason)?.visited
+        } else {
+            walk.visited
+        };
         assert_eq!(&all - &visited, BTreeSet::new(), "states of {} that no path enters", machine.name);
     }
     Ok(())
@@ -56,11 +65,24 @@ fn every_path_assigns_what_it_reads_and_every_payload_parses() -> Result<()> {
 fn every_state_says_why_and_every_task_is_bounded_retried_and_caught() {
     for machine in machines() {
         assert!(machine.definition["TimeoutSeconds"].is_u64(), "{} has a time-out", machine.name);
-        let in_branches: BTreeSet<String> = machine.states().iter().filter(|(_, state)| state["Type"] == "Parallel")
-            .flat_map(|(_, state)| list(state, "Branches").iter().flat_map(|branch| branch["States"].as_object().into_iter().flat_map(|states| states.keys().cloned())).collect::<Vec<_>>())
+        let in_branches: BTreeSet<String> = machine
+            .states()
+            .iter()
+            .filter(|(_, state)| state["Type"] == "Parallel")
+            .flat_map(|(_, state)| {
+                list(state, "Branches")
+                    .iter()
+                    .flat_map(|branch| {
+                        branch["States"].as_object().into_iter().flat_map(|states| states.keys().cloned())
+                    })
+                    .collect::<Vec<_>>()
+            })
             .collect();
         for (name, state) in machine.states() {
-            assert!(state.get("Comment").and_then(Value::as_str).is_some_and(|comment| comment.len() > 5), "{name} has a Comment");
+            assert!(
+                state.get("Comment").and_then(Value::as_str).is_some_and(|comment| comment.len() > 5),
+                "{name} has a Comment"
+            );
             if state["Type"] == "Choice" {
                 assert!(state.contains_key("Default"), "{name} has a Default");
             }
@@ -69,8 +91,14 @@ fn every_state_says_why_and_every_task_is_bounded_retried_and_caught() {
             }
             assert!(state["TimeoutSeconds"].is_u64(), "{name} has a time-out");
             let retried: Vec<_> = list(&state, "Retry").iter().flat_map(words).collect();
-            assert!(retried.contains(&"States.ALL") || retried.contains(&"Lambda.TooManyRequestsException"), "{name} retries what passes");
-            assert!(in_branches.contains(&name) || list(&state, "Catch").iter().any(|catch| words(catch) == ["States.ALL"]), "{name} catches what is left");
+            assert!(
+                retried.contains(&"States.ALL") || retried.contains(&"Lambda.TooManyRequestsException"),
+                "{name} retries what passes"
+            );
+            assert!(
+                in_branches.contains(&name) || list(&state, "Catch").iter().any(|catch| words(catch) == ["States.ALL"]),
+                "{name} catches what is left"
+            );
         }
     }
 }
@@ -85,14 +113,24 @@ fn retry_and_catch_use_words_that_exist_and_states_all_stands_alone_and_last() {
                 for (index, entry) in entries.iter().enumerate() {
                     let words = words(entry);
                     for word in &words {
-                        let engine = ["States.", "Lambda.", "Sandbox.", "Runtime."].iter().any(|prefix| word.starts_with(prefix));
+                        let engine = ["States.", "Lambda.", "Sandbox.", "Runtime."]
+                            .iter()
+                            .any(|prefix| word.starts_with(prefix));
                         assert!(engine || known.contains(word), "{name}: {word} is a word of the contract");
                     }
                     if words.contains(&"States.ALL") {
-                        assert!(words.len() == 1 && index + 1 == entries.len(), "{name}: States.ALL alone and last in {member}");
+                        assert!(
+                            words.len() == 1 && index + 1 == entries.len(),
+                            "{name}: States.ALL alone and last in {member}"
+                        );
                     }
                     if member == "Retry" && entry["MaxAttempts"] != 0 {
-                        assert!(entry["MaxAttempts"].is_u64() && entry["MaxDelaySeconds"].is_u64() && entry["JitterStrategy"].is_string(), "{name}: a bounded retrier");
+                        assert!(
+                            entry["MaxAttempts"].is_u64()
+                                && entry["MaxDelaySeconds"].is_u64()
+                                && entry["JitterStrategy"].is_string(),
+                            "{name}: a bounded retrier"
+                        );
                     }
                 }
             }
@@ -106,7 +144,8 @@ fn edges(machine: &Machine) -> (BTreeMap<String, BTreeSet<String>>, BTreeMap<Str
     for (name, state) in machine.states() {
         let target = |value: &Value, member: &str| value.get(member).and_then(Value::as_str).map(str::to_owned);
         let whole = Value::Object(state.clone());
-        let mut onward: BTreeSet<String> = [target(&whole, "Next"), target(&whole, "Default")].into_iter().flatten().collect();
+        let mut onward: BTreeSet<String> =
+            [target(&whole, "Next"), target(&whole, "Default")].into_iter().flatten().collect();
         onward.extend(list(&state, "Choices").iter().filter_map(|choice| target(choice, "Next")));
         next.insert(name.clone(), onward);
         catch.insert(name, list(&state, "Catch").iter().filter_map(|entry| target(entry, "Next")).collect());
@@ -129,7 +168,8 @@ fn reachable(from: &str, graphs: &[&BTreeMap<String, BTreeSet<String>>]) -> BTre
 fn every_failure_between_fence_and_open_leads_to_the_unfence_and_none_after_it_does() {
     let machine = Machine::read("upgrade").expect("a committed machine");
     let (next, catch) = edges(&machine);
-    let steps: BTreeMap<String, String> = machine.states().iter().filter_map(|(name, state)| Some((name.clone(), step_of(state)?))).collect();
+    let steps: BTreeMap<String, String> =
+        machine.states().iter().filter_map(|(name, state)| Some((name.clone(), step_of(state)?))).collect();
 
     let mut under_fence = vec!["FenceSource".to_owned()];
     while under_fence.last().map(String::as_str) != Some("OpenTarget") {
@@ -143,11 +183,16 @@ fn every_failure_between_fence_and_open_leads_to_the_unfence_and_none_after_it_d
     }
 
     let after_open = reachable(next["OpenTarget"].first().expect("one"), &[&next, &catch]);
-    let back: Vec<_> = after_open.iter().filter(|state| steps.get(*state).is_some_and(|step| step == "unfence-source")).collect();
+    let back: Vec<_> =
+        after_open.iter().filter(|state| steps.get(*state).is_some_and(|step| step == "unfence-source")).collect();
     assert!(back.is_empty(), "{back:?} is reached after OPEN");
     for (name, state) in machine.states() {
         if after_open.contains(&name) {
-            assert_ne!(state.get("Arguments").and_then(|arguments| arguments["Payload"].get("outcome")), Some(&json!("back")), "{name}");
+            assert_ne!(
+                state.get("Arguments").and_then(|arguments| arguments["Payload"].get("outcome")),
+                Some(&json!("back")),
+                "{name}"
+            );
         }
     }
 }
@@ -158,8 +203,13 @@ fn all_looks_of_a_run_stay_under_the_history_limit() {
     const EVENTS_OF_A_LOOP: u64 = 11;
     let machine = Machine::read("upgrade").expect("a committed machine");
 
-    let retried: u64 = machine.states().iter().flat_map(|(_, state)| list(state, "Retry").to_vec())
-        .filter(|entry| words(entry).contains(&"NotYet")).map(|entry| entry["MaxAttempts"].as_u64().unwrap_or(0)).sum();
+    let retried: u64 = machine
+        .states()
+        .iter()
+        .flat_map(|(_, state)| list(state, "Retry").to_vec())
+        .filter(|entry| words(entry).contains(&"NotYet"))
+        .map(|entry| entry["MaxAttempts"].as_u64().unwrap_or(0))
+        .sum();
     let looks = 800; // the last bound of IsDataCopied
 
     let events = retried * EVENTS_OF_AN_ATTEMPT + looks * EVENTS_OF_A_LOOP;
@@ -171,7 +221,12 @@ fn all_looks_of_a_run_stay_under_the_history_limit() {
 fn a_state_is_named_as_its_step_where_the_step_is_called_once() {
     let machine = Machine::read("upgrade").expect("a committed machine");
     for step in machine.steps() {
-        let states: Vec<_> = machine.states().into_iter().filter(|(_, state)| step_of(state).as_deref() == Some(step.as_str())).map(|(name, _)| name).collect();
+        let states: Vec<_> = machine
+            .states()
+            .into_iter()
+            .filter(|(_, state)| step_of(state).as_deref() == Some(step.as_str()))
+            .map(|(name, _)| name)
+            .collect();
         assert!(states.contains(&pascal(&step)), "{step} is called by {states:?}");
     }
 }

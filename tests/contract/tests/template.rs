@@ -47,7 +47,8 @@ fn a_machine_is_given_exactly_the_functions_that_it_calls() -> Result<()> {
 fn a_step_in_the_vpc_calls_nothing_but_secrets_manager() -> Result<()> {
     for (step, function) in template::functions()? {
         if function.in_vpc {
-            let others: Vec<_> = function.actions.iter().filter(|action| !action.starts_with("secretsmanager:")).collect();
+            let others: Vec<_> =
+                function.actions.iter().filter(|action| !action.starts_with("secretsmanager:")).collect();
             assert!(others.is_empty(), "{step} would need a way out for {others:?}");
         }
     }

@@ -52,7 +52,12 @@ impl Connector {
     }
 
     /// Connect to where a name led. The connection goes on in the background until the client is dropped or it dies.
-    pub async fn connect(&self, to: &Answer, login: &Login, application: &str) -> Result<Client, tokio_postgres::Error> {
+    pub async fn connect(
+        &self,
+        to: &Answer,
+        login: &Login,
+        application: &str,
+    ) -> Result<Client, tokio_postgres::Error> {
         let mut config = Config::new();
         config
             .host(&to.endpoint)

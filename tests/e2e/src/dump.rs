@@ -63,7 +63,11 @@ fn failures(messages: &str) -> Restored {
     let errors: Vec<_> = messages.lines().filter(|line| line.contains("ERROR:")).collect();
     Restored {
         failed_statements: errors.len(),
-        examples: errors.iter().take(5).map(|line| line.rsplit("ERROR:").next().unwrap_or(line).trim().to_owned()).collect(),
+        examples: errors
+            .iter()
+            .take(5)
+            .map(|line| line.rsplit("ERROR:").next().unwrap_or(line).trim().to_owned())
+            .collect(),
     }
 }
 

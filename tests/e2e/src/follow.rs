@@ -49,7 +49,8 @@ impl Execution {
 
     /// How it stands.
     pub async fn standing(&self) -> Result<Standing> {
-        let answer = self.client.describe_execution().execution_arn(&self.arn).send().await.context("describe the execution")?;
+        let answer =
+            self.client.describe_execution().execution_arn(&self.arn).send().await.context("describe the execution")?;
         Ok(Standing {
             status: answer.status().clone(),
             error: answer.error().map(str::to_owned),
@@ -86,7 +87,11 @@ impl Execution {
     /// Stop it from outside, as a person in the console would.
     pub async fn stop(&self) -> Result<()> {
         let stop = self.client.stop_execution().execution_arn(&self.arn);
-        stop.error("StoppedByThePerson").cause("the rehearsal was told to").send().await.context("stop the execution")?;
+        stop.error("StoppedByThePerson")
+            .cause("the rehearsal was told to")
+            .send()
+            .await
+            .context("stop the execution")?;
         Ok(())
     }
 }

@@ -85,7 +85,15 @@ const PHASES: &[(&str, &[&str])] = &[
     ("finish", &["PutTtlBack", "FinishReplication", "FinishDatabases", "FinishResources", "Upgraded"]),
     (
         "way back",
-        &["UnfenceSource", "WhichWay", "RestoreRecord", "RemoveReplication", "CleanDatabases", "RemoveResources", "RunFailed"],
+        &[
+            "UnfenceSource",
+            "WhichWay",
+            "RestoreRecord",
+            "RemoveReplication",
+            "CleanDatabases",
+            "RemoveResources",
+            "RunFailed",
+        ],
     ),
 ];
 
@@ -131,7 +139,9 @@ impl History {
                 self.just_entered = true;
             }
             What::Exited(state, output) => {
-                if let Some(visit) = self.visits.iter_mut().rev().find(|visit| visit.state == *state && visit.left.is_none()) {
+                if let Some(visit) =
+                    self.visits.iter_mut().rev().find(|visit| visit.state == *state && visit.left.is_none())
+                {
                     visit.left = Some(event.at);
                 }
                 if state == "CopyData" {
@@ -150,7 +160,12 @@ impl History {
 
     /// The state that the machine is in, the innermost of a Parallel.
     pub fn state(&self) -> Option<&str> {
-        self.visits.iter().rev().find(|visit| visit.left.is_none()).or(self.visits.last()).map(|visit| visit.state.as_str())
+        self.visits
+            .iter()
+            .rev()
+            .find(|visit| visit.left.is_none())
+            .or(self.visits.last())
+            .map(|visit| visit.state.as_str())
     }
 
     /// Every visit of a state in order.
@@ -160,7 +175,11 @@ impl History {
 
     /// The last visit of a state that was left.
     pub fn last_visit(&self, state: &str) -> Option<(f64, f64)> {
-        self.visits.iter().rev().filter(|visit| visit.state == state).find_map(|visit| Some((visit.entered, visit.left?)))
+        self.visits
+            .iter()
+            .rev()
+            .filter(|visit| visit.state == state)
+            .find_map(|visit| Some((visit.entered, visit.left?)))
     }
 
     /// Whether a state was ever entered.
@@ -254,11 +273,19 @@ mod tests {
     #[test]
     fn states_are_gathered_into_phases() {
         let history = history(vec![
-            entered("StartRun"), exited("StartRun"), entered("CheckInstance"), exited("CheckInstance"),
-            entered("CopyData"), exited("CopyData"), entered("LookSoon"), exited("LookSoon"), entered("CopyData"),
+            entered("StartRun"),
+            exited("StartRun"),
+            entered("CheckInstance"),
+            exited("CheckInstance"),
+            entered("CopyData"),
+            exited("CopyData"),
+            entered("LookSoon"),
+            exited("LookSoon"),
+            entered("CopyData"),
         ]);
 
-        let phases: Vec<_> = history.phases(20.0).into_iter().map(|phase| (phase.name, phase.started_at, phase.seconds)).collect();
+        let phases: Vec<_> =
+            history.phases(20.0).into_iter().map(|phase| (phase.name, phase.started_at, phase.seconds)).collect();
 
         assert_eq!(phases, [("preflight".to_owned(), 0.0, 4.0), ("load".to_owned(), 4.0, 16.0)]);
         assert_eq!(history.state(), Some("CopyData"));
@@ -268,7 +295,8 @@ mod tests {
 
     #[test]
     fn a_retry_is_a_transition_too_and_says_what_it_waits_for() {
-        let not_yet = What::Failed("NotYet".to_owned(), json!({"errorMessage": "instance db is rebooting"}).to_string());
+        let not_yet =
+            What::Failed("NotYet".to_owned(), json!({"errorMessage": "instance db is rebooting"}).to_string());
         let history = history(vec![entered("RebootSource"), What::Scheduled, not_yet, What::Scheduled]);
 
         assert_eq!(history.transitions(), 2);
@@ -277,7 +305,8 @@ mod tests {
 
     #[test]
     fn the_innermost_open_state_of_a_parallel_is_shown() {
-        let history = history(vec![entered("SwapAndDrain"), entered("SwapRecord"), entered("DrainSource"), exited("SwapRecord")]);
+        let history =
+            history(vec![entered("SwapAndDrain"), entered("SwapRecord"), entered("DrainSource"), exited("SwapRecord")]);
 
         assert_eq!(history.state(), Some("DrainSource"));
         assert_eq!(history.last_visit("SwapRecord"), Some((1.0, 3.0)));
@@ -286,7 +315,8 @@ mod tests {
 
     #[test]
     fn the_load_is_read_from_the_looks() {
-        let output = json!({"Payload": {"done": false, "progress": {"percent": 40, "tablesLoaded": 3, "tablesQueued": 5}}});
+        let output =
+            json!({"Payload": {"done": false, "progress": {"percent": 40, "tablesLoaded": 3, "tablesQueued": 5}}});
         let history = history(vec![entered("CopyData"), What::Exited("CopyData".to_owned(), output)]);
 
         assert_eq!(history.load(), Some(Load { percent: 40, loaded: 3, queued: 5, ..Load::default() }));

@@ -28,7 +28,12 @@ impl Addresses {
 }
 
 /// Hold every promise against the side that serves now. `client` is a superuser's there.
-pub async fn of_clients(observed: &Observed, addresses: Addresses, kinds: &[Kind], client: &Client) -> Result<ClientsReport> {
+pub async fn of_clients(
+    observed: &Observed,
+    addresses: Addresses,
+    kinds: &[Kind],
+    client: &Client,
+) -> Result<ClientsReport> {
     let found = find_rows(client, kinds, &observed.ledger).await?;
     let judgement = observed.ledger.judge(&found);
     let own_schema_only = kinds.contains(&Kind::Probe);
@@ -54,7 +59,8 @@ fn outage_of_all(observed: &Observed, addresses: Addresses) -> Option<f64> {
 pub fn of_outage(observed: &Observed, addresses: Addresses, fence: FenceTimes, history: &History) -> Outage {
     let together = &observed.together;
     let write_seconds = outage_of_all(observed, addresses);
-    let per_client = addresses.target.map(|target| observed.each.iter().filter_map(move |one| one.outage(addresses.source, target)));
+    let per_client =
+        addresses.target.map(|target| observed.each.iter().filter_map(move |one| one.outage(addresses.source, target)));
     let span = |address: &Ipv4Addr| together.acknowledged.get(address);
     let made_of = match (span(&addresses.source), addresses.target.as_ref().and_then(span)) {
         (Some(on_source), Some(on_target)) => {

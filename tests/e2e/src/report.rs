@@ -174,12 +174,20 @@ impl Report {
         let clients = &self.clients;
         let views = self.materialized_views.iter().filter(|view| !view.is_fresh());
         let mut faults = self.clients_faults();
-        faults.extend(some(self.tables.iter().filter(|table| !table.equal).count(), "tables differ at the drain point"));
+        faults
+            .extend(some(self.tables.iter().filter(|table| !table.equal).count(), "tables differ at the drain point"));
         faults.extend(self.tables.is_empty().then(|| "no table was compared: the drain point was not seen".to_owned()));
-        faults.extend(some(self.sequences.iter().filter(|sequence| !sequence.past).count(), "sequences stand behind the source's"));
+        faults.extend(some(
+            self.sequences.iter().filter(|sequence| !sequence.past).count(),
+            "sequences stand behind the source's",
+        ));
         faults.extend(some(views.count(), "materialized views are older than the fence"));
         faults.extend(some(self.schema_differences.len(), "objects of the schema differ"));
-        faults.extend(clients.acknowledged_on_both_sides.then(|| "a write was acknowledged on the source after the target was open".to_owned()));
+        faults.extend(
+            clients
+                .acknowledged_on_both_sides
+                .then(|| "a write was acknowledged on the source after the target was open".to_owned()),
+        );
         faults.extend(self.outage.write_seconds.is_none().then(|| "no client wrote to both sides".to_owned()));
         faults
     }
@@ -264,8 +272,14 @@ mod tests {
             (|report| report.tables.clear(), "no table was compared: the drain point was not seen"),
             (|report| report.outage.write_seconds = None, "no client wrote to both sides"),
             (|report| report.clients.acknowledged = 0, "no client could write"),
-            (|report| report.clients.acknowledged_on_both_sides = true, "a write was acknowledged on the source after the target was open"),
-            (|report| report.clients.faults = [("duplicate key".to_owned(), 3)].into(), "clients met an error 3 times: duplicate key"),
+            (
+                |report| report.clients.acknowledged_on_both_sides = true,
+                "a write was acknowledged on the source after the target was open",
+            ),
+            (
+                |report| report.clients.faults = [("duplicate key".to_owned(), 3)].into(),
+                "clients met an error 3 times: duplicate key",
+            ),
         ];
         for (spoil, expected) in cases {
             let mut report = good();
@@ -289,10 +303,25 @@ mod tests {
         let json = serde_json::to_value(good()).unwrap();
 
         for pointer in [
-            "/status", "/error", "/source/version", "/target/version", "/outage/writeSeconds", "/outage/fenceSeconds",
-            "/clients/acknowledged", "/clients/lost", "/clients/duplicated", "/tables/0/schema", "/tables/0/name",
-            "/tables/0/rowsSource", "/tables/0/rowsTarget", "/tables/0/equal", "/sequences", "/schemaDifferences",
-            "/machine/transitions", "/machine/seconds", "/phases",
+            "/status",
+            "/error",
+            "/source/version",
+            "/target/version",
+            "/outage/writeSeconds",
+            "/outage/fenceSeconds",
+            "/clients/acknowledged",
+            "/clients/lost",
+            "/clients/duplicated",
+            "/tables/0/schema",
+            "/tables/0/name",
+            "/tables/0/rowsSource",
+            "/tables/0/rowsTarget",
+            "/tables/0/equal",
+            "/sequences",
+            "/schemaDifferences",
+            "/machine/transitions",
+            "/machine/seconds",
+            "/phases",
         ] {
             assert!(json.pointer(pointer).is_some(), "{pointer} is missing");
         }

@@ -13,6 +13,7 @@ use crate::catalog::{self, Catalog};
 use crate::cli::RunArguments;
 use crate::clients::{Clients, Crew, Kind, Observed, Way, now};
 use crate::connect::Login;
+use crate::dump;
 use crate::fixture::{self, Size};
 use crate::follow::{Execution, Standing};
 use crate::history::{message_of, next_phase, phase_of};
@@ -22,7 +23,6 @@ use crate::report::{Failure, LambdaReport, MachineReport, Report, ScenarioReport
 use crate::scenario::{ADDED_COLUMN, Armed, Means, Promise};
 use crate::screen::{Moment, Screen};
 use crate::stage::{DATABASE, RECORD, SOURCE, Source, Stage, master_login};
-use crate::dump;
 
 /// Writes that must be acknowledged before the run begins, so that there is something to lose.
 const WRITES_BEFORE: u64 = 100;
@@ -78,7 +78,8 @@ async fn start(arguments: &RunArguments, screen: &Screen) -> Result<Arc<LocalAws
 fn copy_logs(from: &Path, to: &Path) -> Result<()> {
     std::fs::create_dir_all(to).with_context(|| format!("create {}", to.display()))?;
     for entry in std::fs::read_dir(from).with_context(|| format!("list {}", from.display()))?.flatten() {
-        std::fs::copy(entry.path(), to.join(entry.file_name())).with_context(|| format!("copy {}", entry.path().display()))?;
+        std::fs::copy(entry.path(), to.join(entry.file_name()))
+            .with_context(|| format!("copy {}", entry.path().display()))?;
     }
     Ok(())
 }
@@ -118,14 +119,23 @@ async fn keep(aws: &LocalAws, screen: &Screen) {
         if let Some(config) = aws.rds().admin_config(&instance) {
             let address = config.get_hosts().first().map(|host| format!("{host:?}")).unwrap_or_default();
             let port = config.get_ports().first().copied().unwrap_or_default();
-            screen.say(format!("  {instance}: {address} port {port}, database {DATABASE}, user {} password {}", master_login().user, master_login().password));
+            screen.say(format!(
+                "  {instance}: {address} port {port}, database {DATABASE}, user {} password {}",
+                master_login().user,
+                master_login().password
+            ));
         }
     }
     screen.say(format!("  files: {}", aws.scratch_folder().display()));
     interrupted().await;
 }
 
-async fn rehearse(arguments: &RunArguments, aws: Arc<LocalAws>, screen: &mut Screen, report: &mut Report) -> Result<()> {
+async fn rehearse(
+    arguments: &RunArguments,
+    aws: Arc<LocalAws>,
+    screen: &mut Screen,
+    report: &mut Report,
+) -> Result<()> {
     let mut stage = Stage::new(aws)?;
     screen.doing("making the source instance");
     let source = stage.create_source(arguments.from).await?;
@@ -147,7 +157,9 @@ fn binaries(arguments: &RunArguments) -> Result<PathBuf> {
             let own = std::env::current_exe().context("find this program")?;
             // Test programs live one folder below.
             let folder = own.ancestors().skip(1).find(|folder| folder.join("start-run").is_file());
-            Ok(folder.context("find the functions' binaries beside this program: build the workspace first")?.to_owned())
+            Ok(folder
+                .context("find the functions' binaries beside this program: build the workspace first")?
+                .to_owned())
         }
     }
 }
@@ -165,7 +177,11 @@ async fn fill(arguments: &RunArguments, stage: &Stage, source: &Source, screen: 
     let Some(file) = &arguments.dump else {
         screen.doing(&format!("filling it with about {} MB", arguments.megabytes));
         fixture::load(&master, size).await?;
-        let login = |user: &str, password: &str| Login { user: user.to_owned(), password: password.to_owned(), database: DATABASE.to_owned() };
+        let login = |user: &str, password: &str| Login {
+            user: user.to_owned(),
+            password: password.to_owned(),
+            database: DATABASE.to_owned(),
+        };
         let members = vec![
             (Kind::App, login("shop_app", "app-of-the-rehearsal"), 8),
             (Kind::Owner, login("shop_owner", "owner-of-the-rehearsal"), 2),
@@ -178,7 +194,8 @@ async fn fill(arguments: &RunArguments, stage: &Stage, source: &Source, screen: 
     let restored = dump::restore(file, source, &at, stage.aws().ca_file()).await?;
     if restored.failed_statements > 0 {
         let examples = restored.examples.join("; ");
-        screen.say(format!("{} statements of the dump could not be carried out: {examples}", restored.failed_statements));
+        screen
+            .say(format!("{} statements of the dump could not be carried out: {examples}", restored.failed_statements));
     }
     dump::add_probe(&master).await?;
     Ok(Cast { members: dump::crew(), size, watched_role: dump::WATCHED_ROLE })
@@ -238,7 +255,13 @@ struct Seen {
 }
 
 impl Show {
-    async fn begin(arguments: &RunArguments, stage: Stage, source: Source, cast: Cast, screen: &Screen) -> Result<Self> {
+    async fn begin(
+        arguments: &RunArguments,
+        stage: Stage,
+        source: Source,
+        cast: Cast,
+        screen: &Screen,
+    ) -> Result<Self> {
         let target_instance = format!("{SOURCE}-v{}", arguments.to);
         let kinds = cast.members.iter().map(|(kind, _, _)| *kind).collect();
         let crew = Crew { members: cast.members, tps: arguments.tps, size: cast.size };
@@ -255,11 +278,21 @@ impl Show {
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        screen.say(format!("{} clients write through {RECORD}", crew.members.iter().map(|(_, _, clients)| clients).sum::<u32>()));
+        screen.say(format!(
+            "{} clients write through {RECORD}",
+            crew.members.iter().map(|(_, _, clients)| clients).sum::<u32>()
+        ));
         Ok(Self { stage, source, kinds, clients, drain, fence, target_instance })
     }
 
-    async fn play(self, arguments: &RunArguments, input: &Value, before: Catalog, screen: &mut Screen, report: &mut Report) -> Result<()> {
+    async fn play(
+        self,
+        arguments: &RunArguments,
+        input: &Value,
+        before: Catalog,
+        screen: &mut Screen,
+        report: &mut Report,
+    ) -> Result<()> {
         let execution = self.start_execution(input).await?;
         let states = aws_sdk_sfn::Client::new(self.stage.sdk());
         let armed = arguments.disturbance.clone().map(|disturbance| {
@@ -274,7 +307,11 @@ impl Show {
         let mut execution = Execution::new(states, &execution);
         let standing = self.follow(&mut execution, screen).await?;
         if standing.status.as_str() != "SUCCEEDED" {
-            screen.say(format!("the machine ended {}: {}", standing.status.as_str(), standing.error.as_deref().unwrap_or_default()));
+            screen.say(format!(
+                "the machine ended {}: {}",
+                standing.status.as_str(),
+                standing.error.as_deref().unwrap_or_default()
+            ));
             self.await_recovery(screen, report).await?;
         }
         screen.doing("clients write a little longer");
@@ -348,8 +385,12 @@ impl Show {
         let began = Instant::now();
         loop {
             let listed = states.list_executions().state_machine_arn(self.stage.recover_machine()?).send().await;
-            let statuses: Vec<String> =
-                listed.context("list recoveries")?.executions().iter().map(|one| one.status().as_str().to_owned()).collect();
+            let statuses: Vec<String> = listed
+                .context("list recoveries")?
+                .executions()
+                .iter()
+                .map(|one| one.status().as_str().to_owned())
+                .collect();
             screen.doing(&format!("recovery: {}", statuses.join(", ")));
             let over = !statuses.is_empty() && statuses.iter().all(|status| status != "RUNNING");
             report.recoveries = statuses;
@@ -371,10 +412,11 @@ impl Show {
     ) -> Result<()> {
         let source_address = self.stage.names().resolve(&self.source.host).await?.address;
         let target = self.stage.instance(&self.target_instance).await?;
-        let target_address = match target.as_ref().and_then(|instance| instance.endpoint()?.address().map(str::to_owned)) {
-            Some(host) => Some(self.stage.names().resolve(&host).await?.address),
-            None => None,
-        };
+        let target_address =
+            match target.as_ref().and_then(|instance| instance.endpoint()?.address().map(str::to_owned)) {
+                Some(host) => Some(self.stage.names().resolve(&host).await?.address),
+                None => None,
+            };
         report.target = Side {
             version: target.and_then(|instance| instance.engine_version().map(str::to_owned)).unwrap_or_default(),
             instance: self.target_instance.clone(),
@@ -382,7 +424,8 @@ impl Show {
         let Self { stage, kinds, clients, drain, fence, target_instance, .. } = self;
         let observed = clients.stop().await;
         let addresses = Addresses { source: source_address, target: target_address };
-        let seen = Seen { standing, execution, observed, drain: drain.finish().await?, fence: fence.times(), addresses };
+        let seen =
+            Seen { standing, execution, observed, drain: drain.finish().await?, fence: fence.times(), addresses };
         drop(fence);
         let lambdas = lambdas(&stage);
         fill_report(report, &stage, &seen, &kinds, before, &target_instance).await?;
@@ -392,7 +435,14 @@ impl Show {
     }
 }
 
-async fn fill_report(report: &mut Report, stage: &Stage, seen: &Seen, kinds: &[Kind], before: Catalog, target_instance: &str) -> Result<()> {
+async fn fill_report(
+    report: &mut Report,
+    stage: &Stage,
+    seen: &Seen,
+    kinds: &[Kind],
+    before: Catalog,
+    target_instance: &str,
+) -> Result<()> {
     let Seen { standing, execution, observed, drain, fence, addresses } = seen;
     report.machine = MachineReport {
         transitions: execution.history.transitions(),
@@ -475,7 +525,11 @@ fn broken_promises(promise: Promise, report: &Report, seen: &Seen) -> Vec<String
         Promise::EitherWay => back(),
         Promise::StopsAndNames(table) => {
             let mut broken = back();
-            let (error, cause) = report.error.as_ref().map(|failure| (failure.error.as_str(), failure.cause.as_str())).unwrap_or_default();
+            let (error, cause) = report
+                .error
+                .as_ref()
+                .map(|failure| (failure.error.as_str(), failure.cause.as_str()))
+                .unwrap_or_default();
             if error != "SourceChanged" || !cause.contains(table) {
                 broken.push(format!("the run ended with {error}: {cause}"));
             }

@@ -55,7 +55,9 @@ impl Screen {
     pub fn new() -> Self {
         let live = std::io::stdout().is_terminal().then(|| {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stdout_with_hz(8));
-            bar.set_style(ProgressStyle::with_template("{spinner:.cyan} {wide_msg}").expect("the template is fixed and valid"));
+            bar.set_style(
+                ProgressStyle::with_template("{spinner:.cyan} {wide_msg}").expect("the template is fixed and valid"),
+            );
             bar.enable_steady_tick(Duration::from_millis(120));
             bar
         });
@@ -144,8 +146,13 @@ pub fn summary(report: &Report) -> String {
     let mut lines = vec![String::new()];
     let versions = format!("PostgreSQL {} → {}", report.source.version, report.target.version);
     match (&report.status, &report.error) {
-        (Status::Succeeded, _) => lines.push(format!("SUCCEEDED  {versions}, while {} writes were acknowledged", thousands(report.clients.acknowledged.cast_signed()))),
-        (Status::Failed, Some(failure)) => lines.push(format!("FAILED  {versions}\n  {}: {}", failure.error, failure.cause)),
+        (Status::Succeeded, _) => lines.push(format!(
+            "SUCCEEDED  {versions}, while {} writes were acknowledged",
+            thousands(report.clients.acknowledged.cast_signed())
+        )),
+        (Status::Failed, Some(failure)) => {
+            lines.push(format!("FAILED  {versions}\n  {}: {}", failure.error, failure.cause))
+        }
         (Status::Failed, None) => lines.push(format!("FAILED  {versions}")),
     }
     lines.push(String::new());
@@ -166,14 +173,19 @@ fn outage_lines(report: &Report) -> Vec<String> {
     let outage = &report.outage;
     let mut lines = vec![String::new()];
     match outage.write_seconds {
-        Some(seconds) => lines.push(format!("The outage, as the clients saw it: {seconds:.2} s without an acknowledged write, made of")),
+        Some(seconds) => lines
+            .push(format!("The outage, as the clients saw it: {seconds:.2} s without an acknowledged write, made of")),
         None => lines.push("The outage: no client wrote to both sides".to_owned()),
     }
     lines.extend(outage.made_of.iter().map(|part| format!("  {:<34}{:>8.2} s", part.name, part.seconds)));
     lines.extend(outage.fence_seconds.map(|seconds| format!("  (applications were shut out for {seconds:.2} s)")));
-    lines.extend(outage.longest_client_seconds.map(|seconds| format!("  (the client that waited longest: {seconds:.2} s)")));
+    lines.extend(
+        outage.longest_client_seconds.map(|seconds| format!("  (the client that waited longest: {seconds:.2} s)")),
+    );
     let other = outage.longest_other_gap_seconds.filter(|seconds| *seconds > 1.0);
-    lines.extend(other.map(|seconds| format!("  (beside the cutover, one client waited {seconds:.2} s: a restart of the source, or a busy machine)")));
+    lines.extend(other.map(|seconds| {
+        format!("  (beside the cutover, one client waited {seconds:.2} s: a restart of the source, or a busy machine)")
+    }));
     lines
 }
 
@@ -187,8 +199,16 @@ fn proof_lines(report: &Report) -> Vec<String> {
     let peak = report.lambdas.iter().map(|lambda| lambda.peak_bytes).max().unwrap_or_default();
     let mut lines = vec![
         "The proof:".to_owned(),
-        format!("  {:<34}{} lost, {} duplicated, {} without an answer", "acknowledged writes", clients.lost, clients.duplicated, clients.unknown),
-        format!("  {:<34}{equal} of {} equal at the drain point ({} rows)", "tables", report.tables.len(), thousands(rows)),
+        format!(
+            "  {:<34}{} lost, {} duplicated, {} without an answer",
+            "acknowledged writes", clients.lost, clients.duplicated, clients.unknown
+        ),
+        format!(
+            "  {:<34}{equal} of {} equal at the drain point ({} rows)",
+            "tables",
+            report.tables.len(),
+            thousands(rows)
+        ),
         format!("  {:<34}{past} of {} at or past the source's", "sequences", report.sequences.len()),
         format!("  {:<34}{fresh} of {} as fresh as the fence", "materialized views", report.materialized_views.len()),
         format!("  {:<34}{}", "differences of the schema", report.schema_differences.len()),
@@ -201,9 +221,18 @@ fn proof_lines(report: &Report) -> Vec<String> {
         lines.extend(table.differing.iter().map(|row| format!("      {row}")));
     }
     lines.extend(report.sequences.iter().filter(|sequence| !sequence.past).take(10).map(|sequence| {
-        format!("    behind: {} ({:?} on the source, {:?} on the target)", sequence.name, sequence.source, sequence.target)
+        format!(
+            "    behind: {} ({:?} on the source, {:?} on the target)",
+            sequence.name, sequence.source, sequence.target
+        )
     }));
-    lines.extend(report.materialized_views.iter().filter(|view| !view.is_fresh()).map(|view| format!("    stale: {}", view.name)));
+    lines.extend(
+        report
+            .materialized_views
+            .iter()
+            .filter(|view| !view.is_fresh())
+            .map(|view| format!("    stale: {}", view.name)),
+    );
     lines.extend(report.schema_differences.iter().take(15).map(|difference| {
         let (kind, name, fact) = (&difference.kind, &difference.name, &difference.fact);
         format!("    {kind} {name}, {fact}: {:?} → {:?}", difference.source, difference.target)
@@ -226,7 +255,13 @@ mod tests {
 
     #[test]
     fn the_line_names_what_is_known_and_nothing_else() {
-        let mut moment = Moment { phase: "load".to_owned(), detail: "CopyData".to_owned(), tps: 250.4, acknowledged: 1_234_567, ..Moment::default() };
+        let mut moment = Moment {
+            phase: "load".to_owned(),
+            detail: "CopyData".to_owned(),
+            tps: 250.4,
+            acknowledged: 1_234_567,
+            ..Moment::default()
+        };
         assert_eq!(line_of(&moment), "load: CopyData · clients 250/s, 1,234,567 writes");
 
         moment.tables = Some((3, 40));

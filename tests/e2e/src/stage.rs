@@ -10,7 +10,9 @@ use anyhow::{Context, Result, bail};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_sdk_route53::types::{Change, ChangeAction, ChangeBatch, ChangeStatus, ResourceRecord, ResourceRecordSet, RrType};
+use aws_sdk_route53::types::{
+    Change, ChangeAction, ChangeBatch, ChangeStatus, ResourceRecord, ResourceRecordSet, RrType,
+};
 use local_aws::LocalAws;
 use local_aws_core::REGION;
 use local_aws_lambda::Template;
@@ -171,10 +173,13 @@ impl Stage {
 
     /// An instance as RDS describes it.
     pub async fn instance(&self, id: &str) -> Result<Option<aws_sdk_rds::types::DbInstance>> {
-        let answer = aws_sdk_rds::Client::new(&self.sdk).describe_db_instances().db_instance_identifier(id).send().await;
+        let answer =
+            aws_sdk_rds::Client::new(&self.sdk).describe_db_instances().db_instance_identifier(id).send().await;
         match answer {
             Ok(answer) => Ok(answer.db_instances().first().cloned()),
-            Err(error) if error.as_service_error().is_some_and(|error| error.is_db_instance_not_found_fault()) => Ok(None),
+            Err(error) if error.as_service_error().is_some_and(|error| error.is_db_instance_not_found_fault()) => {
+                Ok(None)
+            }
             Err(error) => Err(error).with_context(|| format!("describe instance {id}")),
         }
     }
@@ -182,14 +187,31 @@ impl Stage {
     /// Make the zone and the record that leads to the source; the answer is the zone's id.
     pub async fn create_record(&self, source: &Source) -> Result<String> {
         let route53 = aws_sdk_route53::Client::new(&self.sdk);
-        let zone = route53.create_hosted_zone().name(ZONE).caller_reference("rehearsal").send().await.context("create the zone")?;
-        let zone_id = zone.hosted_zone().context("the zone has no description")?.id().trim_start_matches("/hostedzone/").to_owned();
+        let zone = route53
+            .create_hosted_zone()
+            .name(ZONE)
+            .caller_reference("rehearsal")
+            .send()
+            .await
+            .context("create the zone")?;
+        let zone_id = zone
+            .hosted_zone()
+            .context("the zone has no description")?
+            .id()
+            .trim_start_matches("/hostedzone/")
+            .to_owned();
         let value = ResourceRecord::builder().value(&source.host).build()?;
-        let record = ResourceRecordSet::builder().name(RECORD).r#type(RrType::Cname).ttl(RECORD_TTL).resource_records(value).build()?;
+        let record = ResourceRecordSet::builder()
+            .name(RECORD)
+            .r#type(RrType::Cname)
+            .ttl(RECORD_TTL)
+            .resource_records(value)
+            .build()?;
         let change = Change::builder().action(ChangeAction::Create).resource_record_set(record).build()?;
         let batch = ChangeBatch::builder().changes(change).build()?;
         let sent = route53.change_resource_record_sets().hosted_zone_id(&zone_id).change_batch(batch).send().await;
-        let change_id = sent.context("create the record")?.change_info().context("the change has no id")?.id().to_owned();
+        let change_id =
+            sent.context("create the record")?.change_info().context("the change has no id")?.id().to_owned();
         let began = Instant::now();
         // A client that asks too early would remember for long that there is no such name.
         loop {
@@ -215,7 +237,10 @@ impl Stage {
     /// Connect to the source as its master user, by its endpoint.
     pub async fn master(&self, source: &Source) -> Result<Client> {
         let answer = self.names.resolve(&source.host).await?;
-        self.connector(source)?.connect(&answer, &master_login(), "rehearsal").await.context("connect as the master user")
+        self.connector(source)?
+            .connect(&answer, &master_login(), "rehearsal")
+            .await
+            .context("connect as the master user")
     }
 }
 

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use local_aws_core::{Call, Hosts, Service};
 use local_aws_postgres::{
-    Binaries, CertificateAuthority, Cluster, Durability, Encryption, Listen, Scratch, ServerFiles, Servers, Setting, Shutdown,
-    free_port,
+    Binaries, CertificateAuthority, Cluster, Durability, Encryption, Listen, Scratch, ServerFiles, Servers, Setting,
+    Shutdown, free_port,
 };
 use local_aws_route53::{DnsServer, Route53, Zones};
 use rehearsal::clients::{Clients, Crew, Kind, Observed, Way, find_rows, invariants};
@@ -77,7 +77,8 @@ impl Bench {
         self.route53.call(&call).await.unwrap();
         let began = Instant::now();
         // A resolver of its own each time: one that asked too early would remember the refusal.
-        while !Names::new(self.dns.address()).unwrap().resolve(RECORD).await.is_ok_and(|answer| answer.endpoint == host) {
+        while !Names::new(self.dns.address()).unwrap().resolve(RECORD).await.is_ok_and(|answer| answer.endpoint == host)
+        {
             assert!(began.elapsed() < Duration::from_secs(10), "{RECORD} does not lead to {host}");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
@@ -124,7 +125,12 @@ fn login(user: &str, password: &str) -> Login {
 async fn until_acknowledged(clients: &Clients, wanted: u64) {
     let began = Instant::now();
     while clients.acknowledged() < wanted {
-        assert!(began.elapsed() < Duration::from_secs(60), "{} of {wanted} writes, {:?}", clients.acknowledged(), clients.trouble());
+        assert!(
+            began.elapsed() < Duration::from_secs(60),
+            "{} of {wanted} writes, {:?}",
+            clients.acknowledged(),
+            clients.trouble()
+        );
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

@@ -54,7 +54,11 @@ async fn an_upgraded_copy_is_equal_at_the_drain_point_and_damage_is_named() {
     assert!(point.tables.len() > 30 && point.tables.iter().any(|table| table.name == "measurements_2025_even"));
     let rows = |name: &str| point.tables.iter().find(|table| table.name == name).unwrap().rows_target.unwrap();
     assert_eq!((rows("clicks"), rows("documents")), (3020, 163));
-    assert!(point.sequences.len() > 10 && point.sequences.iter().all(|sequence| sequence.past), "{:?}", point.sequences);
+    assert!(
+        point.sequences.len() > 10 && point.sequences.iter().all(|sequence| sequence.past),
+        "{:?}",
+        point.sequences
+    );
     assert_eq!(point.views.len(), 3, "{:?}", point.views);
     assert!(point.views.iter().all(|view| view.fresh_at_drain), "{:?}", point.views);
     assert!(point.held_milliseconds < 500.0, "{}", point.held_milliseconds);
@@ -71,7 +75,8 @@ async fn an_upgraded_copy_is_equal_at_the_drain_point_and_damage_is_named() {
 
     let differing: Vec<_> = point.tables.iter().filter(|table| !table.equal).map(|table| table.name.as_str()).collect();
     assert_eq!(differing, ["clicks", "empty_for_now", "measurements_rest", "order_lines"]);
-    let behind: Vec<_> = point.sequences.iter().filter(|sequence| !sequence.past).map(|sequence| sequence.name.as_str()).collect();
+    let behind: Vec<_> =
+        point.sequences.iter().filter(|sequence| !sequence.past).map(|sequence| sequence.name.as_str()).collect();
     assert_eq!(behind, ["shop.countdown_seq"]);
     assert!(point.views.iter().any(|view| !view.is_fresh()), "{:?}", point.views);
 }

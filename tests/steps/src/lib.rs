@@ -62,14 +62,18 @@ impl World {
 
     /// A source of this major, to be upgraded to that version.
     pub async fn start_to(major: u16, version: &str) -> Result<Self> {
-        let config = Config { step_functions: false, time_scale: 0.002, propagation: Duration::from_millis(100), ..Config::default() };
+        let config = Config {
+            step_functions: false,
+            time_scale: 0.002,
+            propagation: Duration::from_millis(100),
+            ..Config::default()
+        };
         let aws = LocalAws::start(config).await?;
         let loader = aws_config::defaults(aws_config::BehaviorVersion::latest())
             .endpoint_url(aws.url())
             .region(aws_config::Region::new("eu-west-1"))
             .test_credentials();
-        let environment =
-            Environment { nameserver: Some(aws.dns_address()), ca_file: Some(aws.ca_file().to_owned()) };
+        let environment = Environment { nameserver: Some(aws.dns_address()), ca_file: Some(aws.ca_file().to_owned()) };
         let ctx = Ctx::new(loader, environment).await;
         let source = create_source(&ctx, major).await?;
         let secret = create_secret(&ctx).await?;
@@ -104,7 +108,8 @@ impl World {
     pub async fn load_rehearsal(&self) -> Result<()> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../e2e/schema");
         let files = std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
-        let numbered = |path: &PathBuf| path.file_name().is_some_and(|name| name.as_encoded_bytes()[0].is_ascii_digit());
+        let numbered =
+            |path: &PathBuf| path.file_name().is_some_and(|name| name.as_encoded_bytes()[0].is_ascii_digit());
         let mut files: Vec<_> = files.into_iter().filter(numbered).collect();
         files.sort();
         let owner = self.owner().await?;

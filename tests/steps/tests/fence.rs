@@ -13,7 +13,8 @@ const APPLICATION: &str = "
     GRANT TEMPORARY, CONNECT ON DATABASE orders TO table_owner WITH GRANT OPTION;
     CREATE TABLE public.t (id int PRIMARY KEY);
     GRANT ALL ON public.t TO app, table_owner;";
-const EVERYBODY: [(&str, &str); 3] = [(OWNER, OWNER_PASSWORD), ("app", "app-password"), ("table_owner", "app-password")];
+const EVERYBODY: [(&str, &str); 3] =
+    [(OWNER, OWNER_PASSWORD), ("app", "app-password"), ("table_owner", "app-password")];
 
 fn soon(seconds: i64) -> Cutover {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
@@ -22,7 +23,8 @@ fn soon(seconds: i64) -> Cutover {
 
 async fn access(world: &World, server: &Server) -> Vec<String> {
     let admin = world.aws.rds().admin_config(if server == &world.source { "orders-db" } else { "orders-db-v18" });
-    let (client, connection) = admin.expect("an instance").connect(tokio_postgres::NoTls).await.expect("rdsadmin gets in");
+    let (client, connection) =
+        admin.expect("an instance").connect(tokio_postgres::NoTls).await.expect("rdsadmin gets in");
     tokio::spawn(connection);
     let sql = "SELECT format('%s %s %s %s', d.datname, coalesce(r.rolname, 'PUBLIC'), e.privilege_type, e.is_grantable)
                FROM pg_database d CROSS JOIN LATERAL aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) e
@@ -40,20 +42,31 @@ async fn fenced_and_back(from: &str) -> Result<()> {
     for (user, password) in EVERYBODY {
         sessions.push(world.session(&world.source, user, password).await?);
     }
-    let input = UnderFence { run: world.run.clone(), source: world.source.clone(), target: target.clone(), cutover: soon(60) };
+    let input =
+        UnderFence { run: world.run.clone(), source: world.source.clone(), target: target.clone(), cutover: soon(60) };
 
     for time in ["once", "twice"] {
         fence_source::run(&world.ctx, input.clone()).await?;
         for (user, password) in EVERYBODY {
             for server in [&world.source, &target] {
-                assert!(world.session(server, user, password).await.is_err(), "{user} gets into {} fenced {time}", server.host);
+                assert!(
+                    world.session(server, user, password).await.is_err(),
+                    "{user} gets into {} fenced {time}",
+                    server.host
+                );
             }
         }
         for session in &sessions {
-            assert!(session.run("write", "INSERT INTO public.t VALUES (1)").await.is_err(), "a session outlived the fence");
+            assert!(
+                session.run("write", "INSERT INTO public.t VALUES (1)").await.is_err(),
+                "a session outlived the fence"
+            );
         }
         let elsewhere = Server { database: "postgres".to_owned(), ..world.source.clone() };
-        assert!(world.session(&elsewhere, OWNER, OWNER_PASSWORD).await.is_err(), "the owner gets into another database");
+        assert!(
+            world.session(&elsewhere, OWNER, OWNER_PASSWORD).await.is_err(),
+            "the owner gets into another database"
+        );
     }
 
     let back = UnfenceSourceInput { run: world.run.clone(), source: world.source.clone(), target: Some(target) };
@@ -93,7 +106,8 @@ async fn after_open_nothing_leads_back() -> Result<()> {
     world.owner().await?.run("make roles", APPLICATION).await?;
     world.prepare_source().await?;
     let target = world.make_copy().await?;
-    let input = UnderFence { run: world.run.clone(), source: world.source.clone(), target: target.clone(), cutover: soon(60) };
+    let input =
+        UnderFence { run: world.run.clone(), source: world.source.clone(), target: target.clone(), cutover: soon(60) };
     fence_source::run(&world.ctx, input.clone()).await?;
 
     let late = UnderFence { cutover: soon(-1), ..input.clone() };
@@ -104,7 +118,8 @@ async fn after_open_nothing_leads_back() -> Result<()> {
     // A lost answer, found again after the deadline.
     assert_eq!(open_target::run(&world.ctx, late).await?.outcome, Outcome::Open);
 
-    let back = UnfenceSourceInput { run: world.run.clone(), source: world.source.clone(), target: Some(target.clone()) };
+    let back =
+        UnfenceSourceInput { run: world.run.clone(), source: world.source.clone(), target: Some(target.clone()) };
     assert_eq!(unfence_source::run(&world.ctx, back).await?.outcome, Outcome::Open);
     for (user, password) in EVERYBODY {
         assert!(world.session(&world.source, user, password).await.is_err(), "{user} gets into the source after OPEN");

@@ -67,9 +67,17 @@ async fn everything_that_dms_cannot_carry_is_named() -> Result<()> {
             assert!(found.contains(&format!("column {column}")), "{major}: {column} is not among\n{found}");
         }
         for id in [
-            "lob-without-key: table undeliverable.keyless_with_lob", "lob-without-key: table undeliverable.keyless_with_array",
-            "table-without-key", "row-security", "names-by-case", "deferred-constraint", "unique-over-coalesce",
-            "table-not-logged", "inheritance", "large-objects", "lob-not-null",
+            "lob-without-key: table undeliverable.keyless_with_lob",
+            "lob-without-key: table undeliverable.keyless_with_array",
+            "table-without-key",
+            "row-security",
+            "names-by-case",
+            "deferred-constraint",
+            "unique-over-coalesce",
+            "table-not-logged",
+            "inheritance",
+            "large-objects",
+            "lob-not-null",
         ] {
             assert!(found.contains(id), "{major}: {id} is not among\n{found}");
         }
@@ -89,8 +97,12 @@ async fn the_rehearsals_source_passes_with_a_choice_about_its_keyless_table() ->
 
         let refused: Vec<_> = worded(&refused.findings.list).into_iter().filter(|line| line.starts_with('b')).collect();
         let why = "has no primary key: its updates and deletes would be lost";
-        assert_eq!(refused, ["public.pgbench_history", "shop.clicks"].map(|table| format!("b table-without-key: table {table} {why}")));
-        let unproven = "w type-unproven: AWS says of these types only that DMS carries them in part: shop.rates.since (interval)";
+        assert_eq!(
+            refused,
+            ["public.pgbench_history", "shop.clicks"].map(|table| format!("b table-without-key: table {table} {why}"))
+        );
+        let unproven =
+            "w type-unproven: AWS says of these types only that DMS carries them in part: shop.rates.since (interval)";
         assert_eq!(worded(&accepted.findings.list), [unproven]);
     }
     Ok(())
@@ -123,12 +135,20 @@ async fn everything_around_the_tables_that_stands_in_the_way_is_named_at_once() 
 
         let ids: Vec<_> = output.findings.list.iter().map(|finding| finding.check.as_str()).collect();
         let expected = [
-            "table-owner", "schema-owner", "names-in-use", "other-database", "slot-in-use",
-            "accepted-but-unknown", "publication",
+            "table-owner",
+            "schema-owner",
+            "names-in-use",
+            "other-database",
+            "slot-in-use",
+            "accepted-but-unknown",
+            "publication",
         ];
         assert_eq!(ids, expected, "{major}: {:#?}", output.findings.list);
         let membership = &output.findings.list[0];
-        assert!(membership.found.contains("role \"Other Owner\" owns 1 of the relations to carry, e.g. theirs.t"), "{membership:?}");
+        assert!(
+            membership.found.contains("role \"Other Owner\" owns 1 of the relations to carry, e.g. theirs.t"),
+            "{membership:?}"
+        );
         assert!(membership.remedy.ends_with("GRANT \"Other Owner\" TO \"orders_admin\""), "{membership:?}");
         assert!(output.findings.list[3].found.contains("billing"), "{:?}", output.findings.list[3]);
     }
@@ -140,7 +160,11 @@ async fn a_login_that_does_not_open_the_door_is_a_finding() -> Result<()> {
     let mut world = World::start(15).await?;
     let secrets = aws_sdk_secretsmanager::Client::new(world.ctx.aws());
     for (name, value, says) in [
-        ("wrong-password", "{\"username\": \"orders_admin\", \"password\": \"wrong\"}", "password authentication failed"),
+        (
+            "wrong-password",
+            "{\"username\": \"orders_admin\", \"password\": \"wrong\"}",
+            "password authentication failed",
+        ),
         ("no-password", "{\"username\": \"orders_admin\"}", "want JSON with username and password"),
     ] {
         secrets.create_secret().name(name).secret_string(value).send().await?;
@@ -149,7 +173,11 @@ async fn a_login_that_does_not_open_the_door_is_a_finding() -> Result<()> {
         let output = check_database::run(&world.ctx, world.on_source()).await?;
 
         assert_eq!((output.findings.blockers, output.findings.list[0].check.as_str()), (1, "login"));
-        assert!(output.findings.text.contains(says) && !output.findings.text.contains("wrong\""), "{}", output.findings.text);
+        assert!(
+            output.findings.text.contains(says) && !output.findings.text.contains("wrong\""),
+            "{}",
+            output.findings.text
+        );
     }
     Ok(())
 }

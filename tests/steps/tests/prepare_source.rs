@@ -52,7 +52,8 @@ async fn can_be_prepared_twice(major: u16) -> Result<()> {
 
 async fn logins_may_what_they_must(world: &World) -> Result<()> {
     let work = world.ctx.as_work(&world.run, &world.source).await?;
-    work.run("mark", "INSERT INTO pgleap.marker (id, kind) VALUES ('11111111-1111-1111-1111-111111111111', 'test')").await?;
+    work.run("mark", "INSERT INTO pgleap.marker (id, kind) VALUES ('11111111-1111-1111-1111-111111111111', 'test')")
+        .await?;
     work.run("read a sequence", "SELECT last_value FROM shop.numbers").await?;
     let dms = world.ctx.connect(&world.run, &world.source, &world.run.id.names().dms_source_secret()).await?;
     dms.run("read", "SELECT * FROM shop.orders; SELECT * FROM pgleap.marker").await?;
@@ -66,7 +67,12 @@ async fn logins_may_what_they_must(world: &World) -> Result<()> {
 async fn the_fingerprint_names_what_changes(world: &World) -> Result<()> {
     let (owner, work) = (world.owner().await?, world.ctx.as_work(&world.run, &world.source).await?);
     assert_eq!(fingerprint::changed(&owner).await?, Vec::<String>::new());
-    owner.run("write", "INSERT INTO shop.orders SELECT n, 'x' FROM generate_series(1, 100) n; SELECT nextval('shop.numbers')").await?;
+    owner
+        .run(
+            "write",
+            "INSERT INTO shop.orders SELECT n, 'x' FROM generate_series(1, 100) n; SELECT nextval('shop.numbers')",
+        )
+        .await?;
     owner.run("analyze", "ANALYZE shop.orders").await?;
     owner.run("reindex", "REINDEX TABLE shop.orders").await?;
     fingerprint::take_filenodes(&owner).await?;
@@ -80,10 +86,18 @@ async fn the_fingerprint_names_what_changes(world: &World) -> Result<()> {
     owner.run("change", changes).await?;
 
     let mut expected = vec![
-        "comments on pg_class: new", "constraint shop.later.later_pkey: new", "function shop.one(): new",
-        "index shop.late: new", "index shop.later_pkey: new", "role newcomer: new", "rule shop.seen.\"_RETURN\": gone",
-        "sequence shop.numbers: changed", "table shop.clicks: changed", "table shop.later: new",
-        "table shop.orders: changed", "view shop.seen: gone",
+        "comments on pg_class: new",
+        "constraint shop.later.later_pkey: new",
+        "function shop.one(): new",
+        "index shop.late: new",
+        "index shop.later_pkey: new",
+        "role newcomer: new",
+        "rule shop.seen.\"_RETURN\": gone",
+        "sequence shop.numbers: changed",
+        "table shop.clicks: changed",
+        "table shop.later: new",
+        "table shop.orders: changed",
+        "view shop.seen: gone",
     ];
     if owner.major().await? >= 16 {
         // Who makes a role is a member of it from 16 on.

@@ -22,15 +22,21 @@ async fn attached_group(world: &World) -> Result<(String, String)> {
 /// A group of the user's with these values, attached and in force.
 async fn attach_users_group(world: &World, values: &[(&str, &str)]) -> Result<()> {
     let rds = world.rds();
-    let create = rds.create_db_parameter_group().db_parameter_group_name("theirs").db_parameter_group_family("postgres15");
+    let create =
+        rds.create_db_parameter_group().db_parameter_group_name("theirs").db_parameter_group_family("postgres15");
     create.description("the user's own").send().await?;
     let parameter = |(name, value): &(&str, &str)| {
-        Parameter::builder().parameter_name(*name).parameter_value(*value).apply_method(ApplyMethod::PendingReboot).build()
+        Parameter::builder()
+            .parameter_name(*name)
+            .parameter_value(*value)
+            .apply_method(ApplyMethod::PendingReboot)
+            .build()
     };
     let values = values.iter().map(parameter).collect();
     rds.modify_db_parameter_group().db_parameter_group_name("theirs").set_parameters(Some(values)).send().await?;
     rds.modify_db_instance().db_instance_identifier(SOURCE).db_parameter_group_name("theirs").send().await?;
-    wait_for("the user's group", async || Ok((attached_group(world).await?.1 == "pending-reboot").then_some(()))).await?;
+    wait_for("the user's group", async || Ok((attached_group(world).await?.1 == "pending-reboot").then_some(())))
+        .await?;
     rds.reboot_db_instance().db_instance_identifier(SOURCE).send().await?;
     wait_for("the user's reboot", async || {
         let status = instance(world).await?.db_instance_status;
@@ -58,7 +64,8 @@ async fn the_users_values_go_along_into_the_runs_group_and_theirs_is_not_touched
     let row = world.owner().await?.row("read settings", settings, &[]).await?;
     assert_eq!((row.get(0), row.get(1), row.get(2)), ("logical", "0", "250ms"));
     let theirs = world.rds().describe_db_parameters().db_parameter_group_name("theirs").source("user").send().await?;
-    let theirs = theirs.parameters().iter().find(|parameter| parameter.parameter_name() == Some("rds.logical_replication"));
+    let theirs =
+        theirs.parameters().iter().find(|parameter| parameter.parameter_name() == Some("rds.logical_replication"));
     assert_eq!(theirs.and_then(|parameter| parameter.parameter_value()), Some("0"));
     assert_eq!(carried_out(&world, "ModifyDBParameterGroup"), changes_of_groups + 1);
     Ok(())
@@ -83,7 +90,8 @@ async fn a_pending_modification_is_not_dragged_along() -> Result<()> {
     let modify = world.rds().modify_db_instance().db_instance_identifier(SOURCE).db_instance_class("db.t3.large");
     modify.apply_immediately(false).send().await?;
 
-    let refused = wait_for("the refusal", async || Ok(configure_source::run(&world.ctx, world.run_only()).await.err())).await?;
+    let refused =
+        wait_for("the refusal", async || Ok(configure_source::run(&world.ctx, world.run_only()).await.err())).await?;
 
     assert_eq!(refused.code, ErrorCode::PreflightBlocked, "{refused}");
     assert_eq!(instance(&world).await?.db_instance_class(), Some("db.t3.medium"));
@@ -94,7 +102,9 @@ async fn a_pending_modification_is_not_dragged_along() -> Result<()> {
 #[tokio::test]
 async fn a_lost_answer_neither_repeats_a_reboot_nor_a_snapshot() -> Result<()> {
     let world = World::start(15).await?;
-    for operation in ["CreateDBParameterGroup", "ModifyDBParameterGroup", "ModifyDBInstance", "RebootDBInstance", "CreateDBSnapshot"] {
+    for operation in
+        ["CreateDBParameterGroup", "ModifyDBParameterGroup", "ModifyDBInstance", "RebootDBInstance", "CreateDBSnapshot"]
+    {
         world.aws.faults().plan(Fault::nth("rds", operation, 1, Effect::LoseAnswer));
     }
 

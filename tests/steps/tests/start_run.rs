@@ -23,7 +23,8 @@ async fn the_run_of_an_execution_is_the_same_whoever_asks() -> Result<()> {
         "record": {"zoneId": "Z1", "name": "db.example.com"}
     });
     let client = aws_sdk_sfn::Client::new(ctx.aws());
-    let machine = client.create_state_machine().name("upgrade").definition(PASS).role_arn("arn:aws:iam::123456789012:role/r");
+    let machine =
+        client.create_state_machine().name("upgrade").definition(PASS).role_arn("arn:aws:iam::123456789012:role/r");
     let machine = machine.send().await?.state_machine_arn;
     let start = client.start_execution().state_machine_arn(machine).name("Orders-18").input(request.to_string());
     let arn = start.send().await?.execution_arn;
@@ -34,7 +35,8 @@ async fn the_run_of_an_execution_is_the_same_whoever_asks() -> Result<()> {
     assert_eq!(told, asked);
     assert!(told.run.id.as_str().starts_with("orders-18-"), "{}", told.run.id);
     let nobodys = arn.replace("Orders-18", "no-such");
-    let error = start_run::run(&ctx, StartRunInput { execution_arn: nobodys, request: None }).await.err().context("found")?;
+    let error =
+        start_run::run(&ctx, StartRunInput { execution_arn: nobodys, request: None }).await.err().context("found")?;
     assert_eq!(error.code, ErrorCode::BadInput);
     aws.stop().await;
     Ok(())

@@ -10,8 +10,14 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
     let login = &facts.login;
     let mut findings = Vec::new();
     if !login.owns_database {
-        let found = format!("database {} belongs to {}, of which the login {} is not a member", facts.database, login.database_owner, login.name);
-        let remedy = format!("GRANT \"{}\" TO \"{}\", or give the owner's secret in source.loginSecret", login.database_owner, login.name);
+        let found = format!(
+            "database {} belongs to {}, of which the login {} is not a member",
+            facts.database, login.database_owner, login.name
+        );
+        let remedy = format!(
+            "GRANT \"{}\" TO \"{}\", or give the owner's secret in source.loginSecret",
+            login.database_owner, login.name
+        );
         findings.push(Finding::blocker(ID, found, remedy));
     }
     if !login.may_create_schema {

@@ -12,7 +12,11 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
         return Vec::new();
     }
     let found = format!("there are {} large objects, whose changes DMS does not carry", facts.large_objects);
-    vec![Finding::blocker(ID, found, "keep their contents in bytea columns, or remove those that nobody uses (vacuumlo)")]
+    vec![Finding::blocker(
+        ID,
+        found,
+        "keep their contents in bytea columns, or remove those that nobody uses (vacuumlo)",
+    )]
 }
 
 #[cfg(test)]

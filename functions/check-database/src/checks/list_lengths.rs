@@ -16,7 +16,11 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
     too_long
         .map(|(what, length)| {
             let found = format!("{length} {what} are more than the {} that a task's mapping may name", Lists::LONGEST);
-            Finding::blocker(ID, found, "leave schemas behind (choices.asOfSnapshotSchemas), or part the database first")
+            Finding::blocker(
+                ID,
+                found,
+                "leave schemas behind (choices.asOfSnapshotSchemas), or part the database first",
+            )
         })
         .collect()
 }

@@ -152,11 +152,13 @@ pub(crate) mod tests {
 
     #[test]
     fn every_query_has_an_id_of_its_own() {
-        let ids: Vec<_> = ALL.iter().filter_map(|check| match check {
-            Check::Query(query) => Some(query.id),
-            Check::Facts(_) => None,
-        })
-        .collect();
+        let ids: Vec<_> = ALL
+            .iter()
+            .filter_map(|check| match check {
+                Check::Query(query) => Some(query.id),
+                Check::Facts(_) => None,
+            })
+            .collect();
 
         assert_eq!(ids.iter().collect::<HashSet<_>>().len(), ids.len());
     }

@@ -18,8 +18,11 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
             let found = format!("database {} is invalid, which stops the upgrade of the copy", other.name);
             findings.push(Finding::blocker(INVALID, found, format!("DROP DATABASE \"{}\"", other.name)));
         } else if !accepted.contains(&other.name) && other.tables != Some(0) {
-            let holds = other.tables.map_or("that the login cannot look into".to_owned(), |tables| format!("with {tables} table(s)"));
-            let found = format!("there is another database {} {holds}; it would go live as of the snapshot", other.name);
+            let holds = other
+                .tables
+                .map_or("that the login cannot look into".to_owned(), |tables| format!("with {tables} table(s)"));
+            let found =
+                format!("there is another database {} {holds}; it would go live as of the snapshot", other.name);
             let remedy = "name it in choices.asOfSnapshotDatabases if that will do";
             findings.push(Finding::blocker(ID, found, remedy));
         }
@@ -29,7 +32,8 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
         findings.push(Finding::warning(UNKNOWN, found, "correct the name"));
     }
     for name in facts.run.choices.as_of_snapshot_schemas.iter().filter(|name| !facts.schemas.contains(name)) {
-        let found = format!("choices.asOfSnapshotSchemas names {name}, which is no schema of database {}", facts.database);
+        let found =
+            format!("choices.asOfSnapshotSchemas names {name}, which is no schema of database {}", facts.database);
         findings.push(Finding::warning(UNKNOWN, found, "correct the name"));
     }
     findings
@@ -61,7 +65,13 @@ mod tests {
             facts.run.choices.as_of_snapshot_databases = vec!["billing".to_owned()];
         };
         assert_found(accepted, &[]);
-        assert_found(|facts| facts.run.choices.as_of_snapshot_databases = vec!["bling".to_owned()], &["w accepted-but-unknown"]);
-        assert_found(|facts| facts.run.choices.as_of_snapshot_schemas = vec!["shpo".to_owned()], &["w accepted-but-unknown"]);
+        assert_found(
+            |facts| facts.run.choices.as_of_snapshot_databases = vec!["bling".to_owned()],
+            &["w accepted-but-unknown"],
+        );
+        assert_found(
+            |facts| facts.run.choices.as_of_snapshot_schemas = vec!["shpo".to_owned()],
+            &["w accepted-but-unknown"],
+        );
     }
 }

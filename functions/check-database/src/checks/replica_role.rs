@@ -14,7 +14,11 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
         return Vec::new();
     }
     let found = format!("the login {} cannot let DMS set session_replication_role", facts.login.name);
-    vec![Finding::warning(ID, found, "nothing to do: triggers and foreign keys are set aside on the target while DMS writes")]
+    vec![Finding::warning(
+        ID,
+        found,
+        "nothing to do: triggers and foreign keys are set aside on the target while DMS writes",
+    )]
 }
 
 #[cfg(test)]

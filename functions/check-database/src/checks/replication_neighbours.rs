@@ -11,10 +11,17 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
     let mut findings = Vec::new();
     if !facts.subscriptions.is_empty() {
         let found = format!("the database subscribes to others: {}", facts.subscriptions.join(", "));
-        findings.push(Finding::blocker(SUBSCRIPTION, found, "drop the subscription, make it anew on the target after the run"));
+        findings.push(Finding::blocker(
+            SUBSCRIPTION,
+            found,
+            "drop the subscription, make it anew on the target after the run",
+        ));
     }
     if !facts.publications.is_empty() {
-        let found = format!("the database publishes: {}; subscribers do not follow to the target", facts.publications.join(", "));
+        let found = format!(
+            "the database publishes: {}; subscribers do not follow to the target",
+            facts.publications.join(", ")
+        );
         findings.push(Finding::warning(PUBLICATION, found, "subscribe anew after the cutover"));
     }
     findings

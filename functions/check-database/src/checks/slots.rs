@@ -28,7 +28,10 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
         findings.push(Finding::blocker(ROOM, found, "raise max_wal_senders (static: the run reboots anyway)"));
     }
     if server.max_slot_wal_keep_size >= 0 {
-        let found = format!("max_slot_wal_keep_size is {} MB: a task that falls back further loses its slot", server.max_slot_wal_keep_size);
+        let found = format!(
+            "max_slot_wal_keep_size is {} MB: a task that falls back further loses its slot",
+            server.max_slot_wal_keep_size
+        );
         findings.push(Finding::warning(KEEP, found, "set it to -1 for the time of the run"));
     }
     findings

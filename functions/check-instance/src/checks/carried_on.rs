@@ -13,7 +13,10 @@ pub(crate) fn check(facts: &Facts) -> Vec<Finding> {
     let Some(instance) = facts.source.found() else { return Vec::new() };
     let mut findings = Vec::new();
     if !instance.replicas.is_empty() {
-        let found = format!("read replicas {} stay with the source and stand still from the cutover on", instance.replicas.join(", "));
+        let found = format!(
+            "read replicas {} stay with the source and stand still from the cutover on",
+            instance.replicas.join(", ")
+        );
         findings.push(Finding::warning(REPLICAS, found, "make replicas of the target and move their readers"));
     }
     if instance.managed_secret.is_some() {

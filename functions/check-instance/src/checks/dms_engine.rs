@@ -46,11 +46,14 @@ pub(crate) fn check(facts: &Facts) -> Vec<Finding> {
         let newest = facts.dms.iter().map(|offer| offer.version).max();
         let offered = newest.map_or("nothing".to_owned(), |newest| newest.to_string());
         let class = facts.run.replication.instance_class.as_deref().unwrap_or("any class");
-        let found = format!("no DMS engine for PostgreSQL {target} can be ordered in {class}; the newest on offer is {offered}");
+        let found = format!(
+            "no DMS engine for PostgreSQL {target} can be ordered in {class}; the newest on offer is {offered}"
+        );
         return vec![Finding::blocker(ID, found, "choose another replication.instanceClass, Region or target.version")];
     }
     if target > NEWEST_PROVEN {
-        let found = format!("AWS does not say whether DMS takes PostgreSQL {target}; {NEWEST_PROVEN} is the newest it names");
+        let found =
+            format!("AWS does not say whether DMS takes PostgreSQL {target}; {NEWEST_PROVEN} is the newest it names");
         return vec![Finding::warning(UNPROVEN, found, "rehearse on a copy of your own database first")];
     }
     Vec::new()

@@ -32,7 +32,8 @@ mod tests {
     #[test]
     fn a_network_that_dms_cannot_use_is_found() {
         assert_found(|facts| instance(facts).subnets.truncate(1), &["b dms-network"]);
-        let one_zone = |facts: &mut Facts| instance(facts).subnets.iter_mut().for_each(|subnet| subnet.zone = "a".to_owned());
+        let one_zone =
+            |facts: &mut Facts| instance(facts).subnets.iter_mut().for_each(|subnet| subnet.zone = "a".to_owned());
         assert_found(one_zone, &["b dms-network"]);
         assert_found(|facts| instance(facts).security_groups.clear(), &["b dms-network"]);
     }

@@ -8,7 +8,9 @@ use crate::facts::Facts;
 const ID: &str = "instance-class";
 
 pub(crate) fn check(facts: &Facts) -> Vec<Finding> {
-    let Some(instance) = facts.source.found().filter(|_| !facts.class_not_orderable.is_empty()) else { return Vec::new() };
+    let Some(instance) = facts.source.found().filter(|_| !facts.class_not_orderable.is_empty()) else {
+        return Vec::new();
+    };
     let found = format!("class {} cannot be ordered with {}", instance.class, facts.class_not_orderable.join(", "));
     vec![Finding::blocker(ID, found, "change the source to a newer class first")]
 }

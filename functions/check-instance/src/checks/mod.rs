@@ -67,7 +67,10 @@ pub(crate) mod tests {
                 security_groups: vec!["sg-1".to_owned()],
                 ..Instance::default()
             }),
-            way: Some(Ok(vec![pgleap_contract::steps::UpgradeHop { version: "17.4".to_owned(), family: "postgres17".to_owned() }])),
+            way: Some(Ok(vec![pgleap_contract::steps::UpgradeHop {
+                version: "17.4".to_owned(),
+                family: "postgres17".to_owned(),
+            }])),
             class_not_orderable: Vec::new(),
             dms: vec![DmsOffer { version: DmsVersion(3, 6, 1), class: "dms.r6i.large".to_owned() }],
             secret: Seen::Found(Secret { deleted: false }),

@@ -10,12 +10,17 @@ const ID: &str = "names-free";
 pub(crate) fn check(facts: &Facts) -> Vec<Finding> {
     let kept = facts.run.id.names().source_parameter_group();
     // The source lives with the group that an earlier run of this id left to it, or the group is there to be attached.
-    let in_the_way = facts.taken.iter().filter(|taken| !(taken.ours && taken.kind == "parameter group" && taken.name == kept));
+    let in_the_way =
+        facts.taken.iter().filter(|taken| !(taken.ours && taken.kind == "parameter group" && taken.name == kept));
     in_the_way
         .map(|taken| {
             let (kind, name) = (taken.kind, &taken.name);
             let whose = if taken.ours { "left by an earlier run of this id" } else { "not of this run" };
-            Finding::blocker(ID, format!("{kind} {name} exists already, {whose}"), "remove it, or choose another runId or target.instance")
+            Finding::blocker(
+                ID,
+                format!("{kind} {name} exists already, {whose}"),
+                "remove it, or choose another runId or target.instance",
+            )
         })
         .collect()
 }

@@ -17,7 +17,8 @@ pub(crate) fn check(facts: &Facts) -> Vec<Finding> {
         findings.push(Finding::blocker(ID, found, "apply or revoke them first"));
     }
     if instance.parameters == "pending-reboot" {
-        let found = format!("parameters of {name} wait for a reboot; if the run has to reboot it, they take hold as well");
+        let found =
+            format!("parameters of {name} wait for a reboot; if the run has to reboot it, they take hold as well");
         findings.push(Finding::warning(PARAMETERS, found, "reboot it yourself first, or take those changes back"));
     }
     findings
@@ -30,6 +31,9 @@ mod tests {
     #[test]
     fn a_waiting_modification_is_found() {
         assert_found(|facts| instance(facts).parameters = "pending-reboot".to_owned(), &["w pending-parameters"]);
-        assert_found(|facts| instance(facts).pending = vec!["DBInstanceClass".to_owned()], &["b pending-modifications"]);
+        assert_found(
+            |facts| instance(facts).pending = vec!["DBInstanceClass".to_owned()],
+            &["b pending-modifications"],
+        );
     }
 }

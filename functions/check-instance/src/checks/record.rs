@@ -64,7 +64,10 @@ fn unfit(name: &str, member: &RecordSet) -> Option<Finding> {
 fn leads_to(name: &str, members: &[&RecordSet], endpoint: &str) -> Option<Finding> {
     let here = |member: &RecordSet| member.values.iter().any(|value| same_host(value, endpoint));
     let gets_traffic = |member: &RecordSet| member.routing != Routing::Weighted(0);
-    if !members.iter().any(|member| here(member) && (gets_traffic(member) || members.iter().all(|other| !gets_traffic(other)))) {
+    if !members
+        .iter()
+        .any(|member| here(member) && (gets_traffic(member) || members.iter().all(|other| !gets_traffic(other))))
+    {
         let values: Vec<_> = members.iter().flat_map(|member| &member.values).map(String::as_str).collect();
         let found = format!("{name} leads to {}, not to the source's endpoint {endpoint}", values.join(", "));
         return Some(Finding::blocker(ID, found, "name the record that the clients of this source follow"));
@@ -116,7 +119,10 @@ mod tests {
         assert_found(|facts| facts.records = vec![member("a", 10, HOST), member("b", 0, "other")], &[]);
         assert_found(|facts| facts.records = vec![member("a", 0, HOST), member("b", 0, "other")], &[]);
         assert_found(|facts| facts.records = vec![member("a", 0, HOST), member("b", 5, "other")], &["b record"]);
-        assert_found(|facts| facts.records = vec![member("a", 10, HOST), member("b", 5, "other")], &["w record-elsewhere"]);
+        assert_found(
+            |facts| facts.records = vec![member("a", 10, HOST), member("b", 5, "other")],
+            &["w record-elsewhere"],
+        );
         assert_found(|facts| facts.records[0].ttl = Some(86_400), &["w record-ttl"]);
     }
 }

@@ -86,6 +86,7 @@ impl Eyes {
 }
 
 async fn secret(client: &aws_sdk_secretsmanager::Client, id: &str) -> Result<Option<Secret>, AwsError> {
-    let answer = client.describe_secret().secret_id(id).send().await.doing(format!("describe secret {id}")).optional()?;
+    let answer =
+        client.describe_secret().secret_id(id).send().await.doing(format!("describe secret {id}")).optional()?;
     Ok(answer.map(|secret| Secret { deleted: secret.deleted_date().is_some() }))
 }

@@ -1,8 +1,8 @@
 //! Which of the names that the run will use are taken. Nothing of the run can exist when preflight begins, but for the
 //! parameter group that an earlier run left to the source.
 
-use aws_sdk_databasemigration::types::Filter;
 use aws_sdk_databasemigration as dms;
+use aws_sdk_databasemigration::types::Filter;
 use aws_sdk_rds as rds;
 use aws_sdk_secretsmanager as secrets;
 use pgleap_step_kit::prelude::*;
@@ -108,7 +108,12 @@ async fn replication_instance(client: &dms::Client, name: String) -> Look {
 }
 
 async fn task(client: &dms::Client, name: String) -> Look {
-    let answer = client.describe_replication_tasks().filters(by("replication-task-id", &name)).without_settings(true).send().await;
+    let answer = client
+        .describe_replication_tasks()
+        .filters(by("replication-task-id", &name))
+        .without_settings(true)
+        .send()
+        .await;
     let found = answer.doing(format!("describe replication task {name}")).optional()?;
     Ok(of_dms("replication task", name, found.is_some_and(|found| !found.replication_tasks().is_empty())))
 }
@@ -120,7 +125,12 @@ async fn endpoint(client: &dms::Client, name: String) -> Look {
 }
 
 async fn subnet_group(client: &dms::Client, name: String) -> Look {
-    let answer = client.describe_replication_subnet_groups().filters(by("replication-subnet-group-id", &name)).send().await;
+    let answer =
+        client.describe_replication_subnet_groups().filters(by("replication-subnet-group-id", &name)).send().await;
     let found = answer.doing(format!("describe replication subnet group {name}")).optional()?;
-    Ok(of_dms("replication subnet group", name, found.is_some_and(|found| !found.replication_subnet_groups().is_empty())))
+    Ok(of_dms(
+        "replication subnet group",
+        name,
+        found.is_some_and(|found| !found.replication_subnet_groups().is_empty()),
+    ))
 }

@@ -15,13 +15,14 @@ pub(super) async fn instance(client: &Client, name: &str) -> Result<Option<Insta
 
 fn plain(instance: &DbInstance) -> Instance {
     let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
-    let endpoint = instance.endpoint().and_then(|endpoint| {
-        Some((endpoint.address()?.to_owned(), u16::try_from(endpoint.port()?).ok()?))
-    });
-    let subnets = instance.db_subnet_group().map(|group| group.subnets()).unwrap_or_default().iter().map(|subnet| Subnet {
-        id: text(subnet.subnet_identifier()),
-        zone: text(subnet.subnet_availability_zone().and_then(|zone| zone.name())),
-    });
+    let endpoint = instance
+        .endpoint()
+        .and_then(|endpoint| Some((endpoint.address()?.to_owned(), u16::try_from(endpoint.port()?).ok()?)));
+    let subnets =
+        instance.db_subnet_group().map(|group| group.subnets()).unwrap_or_default().iter().map(|subnet| Subnet {
+            id: text(subnet.subnet_identifier()),
+            zone: text(subnet.subnet_availability_zone().and_then(|zone| zone.name())),
+        });
     let groups = instance.vpc_security_groups().iter().filter_map(|group| group.vpc_security_group_id());
     let mut replicas = instance.read_replica_db_instance_identifiers().to_vec();
     replicas.extend_from_slice(instance.read_replica_db_cluster_identifiers());
@@ -77,16 +78,18 @@ pub(super) async fn versions(client: &Client) -> Result<Vec<EngineVersion>, AwsE
     let mut pages = client.describe_db_engine_versions().engine("postgres").include_all(true).into_paginator().send();
     while let Some(page) = pages.next().await {
         let page = page.doing("describe engine versions of postgres")?;
-        all.extend(page.db_engine_versions().iter().map(|version| EngineVersion {
-            text: version.engine_version().unwrap_or_default().to_owned(),
-            family: version.db_parameter_group_family().unwrap_or_default().to_owned(),
-            available: version.status().is_none_or(|status| status == "available"),
-            targets: version
-                .valid_upgrade_target()
-                .iter()
-                .filter(|target| target.engine().is_none_or(|engine| engine == "postgres"))
-                .filter_map(|target| target.engine_version().map(str::to_owned))
-                .collect(),
+        all.extend(page.db_engine_versions().iter().map(|version| {
+            EngineVersion {
+                text: version.engine_version().unwrap_or_default().to_owned(),
+                family: version.db_parameter_group_family().unwrap_or_default().to_owned(),
+                available: version.status().is_none_or(|status| status == "available"),
+                targets: version
+                    .valid_upgrade_target()
+                    .iter()
+                    .filter(|target| target.engine().is_none_or(|engine| engine == "postgres"))
+                    .filter_map(|target| target.engine_version().map(str::to_owned))
+                    .collect(),
+            }
         }));
     }
     Ok(all)

@@ -35,8 +35,9 @@ pub fn compare(source: &Catalog, target: &Catalog) -> Vec<SchemaDifference> {
             target,
         };
         match (source.objects.get(object), target.objects.get(object)) {
-            (Some(ours), Some(theirs)) => differences
-                .extend(differing(ours, theirs).into_iter().map(|(fact, (a, b))| difference(fact, a.cloned(), b.cloned()))),
+            (Some(ours), Some(theirs)) => differences.extend(
+                differing(ours, theirs).into_iter().map(|(fact, (a, b))| difference(fact, a.cloned(), b.cloned())),
+            ),
             (ours, theirs) => differences.push(difference("exists", ours.map(summary), theirs.map(summary))),
         }
     }
@@ -55,9 +56,10 @@ fn differing<'a>(ours: &'a Facts, theirs: &'a Facts) -> BTreeMap<&'a str, Pair<'
 }
 
 fn summary(facts: &Facts) -> String {
-    facts.get("definition").cloned().unwrap_or_else(|| {
-        facts.iter().map(|(name, value)| format!("{name}: {value}")).collect::<Vec<_>>().join("; ")
-    })
+    facts
+        .get("definition")
+        .cloned()
+        .unwrap_or_else(|| facts.iter().map(|(name, value)| format!("{name}: {value}")).collect::<Vec<_>>().join("; "))
 }
 
 #[cfg(test)]

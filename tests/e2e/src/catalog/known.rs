@@ -34,8 +34,11 @@ pub const KNOWN_DIFFERENCES: &[KnownDifference] = &[
         why: "17 adds the privilege MAINTAIN; an upgrade gives it to whoever had every privilege on a relation \
               (PostgreSQL 17 release notes)",
         normalise: |majors, _, facts| {
-            if majors.cross(17) && let Some(grants) = facts.get_mut("grants") {
-                *grants = grants.split(", ").filter(|grant| !grant.contains("=MAINTAIN")).collect::<Vec<_>>().join(", ");
+            if majors.cross(17)
+                && let Some(grants) = facts.get_mut("grants")
+            {
+                *grants =
+                    grants.split(", ").filter(|grant| !grant.contains("=MAINTAIN")).collect::<Vec<_>>().join(", ");
             }
             true
         },
@@ -65,7 +68,9 @@ pub const KNOWN_DIFFERENCES: &[KnownDifference] = &[
 pub fn normalise(source: &mut Catalog, target: &mut Catalog) {
     let majors = Majors { older: source.major.min(target.major), newer: source.major.max(target.major) };
     for catalog in [source, target] {
-        catalog.objects.retain(|object, facts| KNOWN_DIFFERENCES.iter().all(|known| (known.normalise)(&majors, object, facts)));
+        catalog
+            .objects
+            .retain(|object, facts| KNOWN_DIFFERENCES.iter().all(|known| (known.normalise)(&majors, object, facts)));
     }
 }
 
@@ -109,7 +114,8 @@ mod tests {
 
     #[test]
     fn extension_owner_is_no_difference_and_its_schema_is() {
-        let (source, target) = after("extension", &[("owner", "a"), ("schema", "s")], &[("owner", "b"), ("schema", "s")]);
+        let (source, target) =
+            after("extension", &[("owner", "a"), ("schema", "s")], &[("owner", "b"), ("schema", "s")]);
         assert_eq!(source.objects, target.objects);
 
         let (source, target) = after("extension", &[("schema", "s")], &[("schema", "t")]);

@@ -55,7 +55,10 @@ impl Trial {
                 rename: None,
             }),
             "constraint" if facts.get("type")? == "c" => Some(Self {
-                make: format!("{}ALTER TABLE {STAND_IN} ADD CONSTRAINT {STAND_IN} {definition}", like_table(facts.get("table")?)),
+                make: format!(
+                    "{}ALTER TABLE {STAND_IN} ADD CONSTRAINT {STAND_IN} {definition}",
+                    like_table(facts.get("table")?)
+                ),
                 print: format!(
                     "SELECT pg_get_constraintdef(oid) FROM pg_constraint \
                      WHERE conrelid = 'pg_temp.{STAND_IN}'::regclass AND conname = '{STAND_IN}'"
@@ -67,7 +70,10 @@ impl Trial {
                 let (head, tail) = definition.split_once(" USING ")?;
                 let unique = if head.starts_with("CREATE UNIQUE") { "UNIQUE " } else { "" };
                 Some(Self {
-                    make: format!("{}CREATE {unique}INDEX {STAND_IN}_index ON {STAND_IN} USING {tail}", like_table(table)),
+                    make: format!(
+                        "{}CREATE {unique}INDEX {STAND_IN}_index ON {STAND_IN} USING {tail}",
+                        like_table(table)
+                    ),
                     print: format!(
                         "SELECT substr(printed, strpos(printed, ' USING ') + 1) \
                          FROM pg_get_indexdef('pg_temp.{STAND_IN}_index'::regclass) AS printed"
@@ -108,7 +114,8 @@ mod tests {
 
     #[test]
     fn an_index_keeps_its_own_name_and_table() {
-        let facts = [("definition", "CREATE UNIQUE INDEX i ON ONLY s.t USING btree (a) WHERE (b > 0)"), ("table", "s.t")];
+        let facts =
+            [("definition", "CREATE UNIQUE INDEX i ON ONLY s.t USING btree (a) WHERE (b > 0)"), ("table", "s.t")];
         let trial = trial("index", &facts).unwrap();
 
         assert_eq!(

@@ -115,7 +115,8 @@ fn after_commit(error: &Error, connection_died: bool) -> Outcome {
 }
 
 fn ends_connections(code: &SqlState) -> bool {
-    [&SqlState::ADMIN_SHUTDOWN, &SqlState::CRASH_SHUTDOWN, &SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT].contains(&code)
+    [&SqlState::ADMIN_SHUTDOWN, &SqlState::CRASH_SHUTDOWN, &SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT]
+        .contains(&code)
         || code.code().starts_with("08")
 }
 

@@ -103,7 +103,8 @@ const TRANSFER_TELLER: &str = "UPDATE public.pgbench_tellers SET tbalance = tbal
 const TRANSFER_BRANCH: &str = "UPDATE public.pgbench_branches SET bbalance = bbalance + $2 WHERE bid = $1";
 const TRANSFER_HISTORY: &str = "INSERT INTO public.pgbench_history (tid, bid, aid, delta, mtime, filler) \
     VALUES ($2, $3, $4, $5, clock_timestamp(), $1::text)";
-const ORDER_INSERT: &str = "INSERT INTO shop.orders (id, customer_id, note, total) VALUES ($1::text::uuid, $2, $3, $4::int / 100.0)";
+const ORDER_INSERT: &str =
+    "INSERT INTO shop.orders (id, customer_id, note, total) VALUES ($1::text::uuid, $2, $3, $4::int / 100.0)";
 const ORDER_LINES: &str = "INSERT INTO shop.order_lines (order_id, line, product_id, quantity, price) \
     SELECT $1::text::uuid, n, $2::int + n, n, 9.95 FROM generate_series(1, $3::int) AS n";
 const ORDER_REVISE: &str = "UPDATE shop.orders SET revision = $2, note = $3 WHERE id = $1::text::uuid";
@@ -332,10 +333,7 @@ impl Planner {
 
     fn delete(&mut self, family: Family, sql: &'static str, else_click: &'static str) -> Write {
         let Some((id, _)) = self.pick(family) else { return self.insert(Family::Click, else_click, [1, 0, 0]) };
-        Write {
-            statements: vec![one(sql, vec![text(id)])],
-            effects: vec![Effect { key: (family, id), after: None }],
-        }
+        Write { statements: vec![one(sql, vec![text(id)])], effects: vec![Effect { key: (family, id), after: None }] }
     }
 
     fn some_text(&mut self, longest: usize) -> Option<String> {

@@ -102,7 +102,11 @@ impl Worker {
     }
 
     /// The open session, or a new one to where the name leads now; `None` after a moment's wait if that was refused.
-    async fn connected<'a>(&self, session: &'a mut Option<Session>, timeline: &mut Timeline) -> Option<&'a mut Session> {
+    async fn connected<'a>(
+        &self,
+        session: &'a mut Option<Session>,
+        timeline: &mut Timeline,
+    ) -> Option<&'a mut Session> {
         if session.is_none() {
             if !timeline.connected.is_empty() {
                 self.shared.reconnects.fetch_add(1, Ordering::Relaxed);
@@ -136,7 +140,11 @@ impl Worker {
             }
             Err(error) => {
                 let what = format!("connect as {}: {}", self.login.user, describe(&error));
-                if is_shut_out(&error) { self.shared.trouble(what) } else { self.shared.fault(what) }
+                if is_shut_out(&error) {
+                    self.shared.trouble(what)
+                } else {
+                    self.shared.fault(what)
+                }
                 None
             }
         }

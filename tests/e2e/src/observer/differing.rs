@@ -40,9 +40,19 @@ async fn hashes(client: &Client, from: &str) -> Result<HashSet<i64>> {
 }
 
 /// The first rows by key that only one side has.
-async fn rows(client: &Client, from: &str, own: &HashSet<i64>, other: &HashSet<i64>, key: &[String]) -> Result<BTreeMap<String, Row>> {
+async fn rows(
+    client: &Client,
+    from: &str,
+    own: &HashSet<i64>,
+    other: &HashSet<i64>,
+    key: &[String],
+) -> Result<BTreeMap<String, Row>> {
     let only: Vec<i64> = own.difference(other).copied().collect();
-    let order = if key.is_empty() { "row_of_the_table::text".to_owned() } else { key.iter().map(|column| quote(column)).collect::<Vec<_>>().join(", ") };
+    let order = if key.is_empty() {
+        "row_of_the_table::text".to_owned()
+    } else {
+        key.iter().map(|column| quote(column)).collect::<Vec<_>>().join(", ")
+    };
     let sql = format!(
         "SELECT to_jsonb(row_of_the_table) FROM {from} WHERE hashtextextended(row_of_the_table::text, 0) = ANY ($1) ORDER BY {order} LIMIT {SHOWN}"
     );
@@ -76,7 +86,9 @@ fn lines(ours: &BTreeMap<String, Row>, theirs: &BTreeMap<String, Row>) -> Vec<St
             None => lines.push(format!("only on the source: {name}")),
         }
     }
-    lines.extend(theirs.keys().filter(|name| !ours.contains_key(*name)).map(|name| format!("only on the target: {name}")));
+    lines.extend(
+        theirs.keys().filter(|name| !ours.contains_key(*name)).map(|name| format!("only on the target: {name}")),
+    );
     lines
 }
 
@@ -102,7 +114,10 @@ mod tests {
         let ours = side(&[json!({"id": 1, "a": "x", "b": null}), json!({"id": 2, "a": "y", "b": 1})]);
         let theirs = side(&[json!({"id": 1, "a": "x", "b": ""}), json!({"id": 3, "a": "z", "b": 1})]);
 
-        assert_eq!(lines(&ours, &theirs), ["id=1: b: null → \"\"", "only on the source: id=2", "only on the target: id=3"]);
+        assert_eq!(
+            lines(&ours, &theirs),
+            ["id=1: b: null → \"\"", "only on the source: id=2", "only on the target: id=3"]
+        );
     }
 
     #[test]

@@ -127,7 +127,8 @@ async fn hold_the_lock(guard: &Client, major: u16) -> Result<()> {
     if !version.starts_with(&major.to_string()) {
         bail!("the target is not upgraded yet: {version}");
     }
-    let locked = guard.query_one(&format!("SELECT pg_try_advisory_lock({LOCK})"), &[]).await.context("take the lock")?;
+    let locked =
+        guard.query_one(&format!("SELECT pg_try_advisory_lock({LOCK})"), &[]).await.context("take the lock")?;
     if !locked.get::<_, bool>(0) {
         bail!("somebody else holds the observer's lock");
     }

@@ -21,8 +21,10 @@ pub struct Reading {
     pub lag_bytes: Option<i64>,
 }
 
-const ROWS: &str = "SELECT coalesce(sum(n_tup_ins), 0)::int8 FROM pg_stat_user_tables WHERE schemaname NOT LIKE 'pgleap%'";
-const LAG: &str = "SELECT max(pg_wal_lsn_diff(pg_current_wal_lsn(), confirmed_flush_lsn))::int8 FROM pg_replication_slots
+const ROWS: &str =
+    "SELECT coalesce(sum(n_tup_ins), 0)::int8 FROM pg_stat_user_tables WHERE schemaname NOT LIKE 'pgleap%'";
+const LAG: &str =
+    "SELECT max(pg_wal_lsn_diff(pg_current_wal_lsn(), confirmed_flush_lsn))::int8 FROM pg_replication_slots
                    WHERE slot_type = 'logical'";
 
 impl Meter {

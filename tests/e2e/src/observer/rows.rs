@@ -41,7 +41,8 @@ pub(super) async fn compare(source: &Client, target: &Client) -> Result<Vec<Tabl
             sums(source, name, on_source.contains(name)),
             sums(target, name, on_target.contains(name))
         )?;
-        let searchable = ours.as_ref().zip(theirs.as_ref()).filter(|(ours, theirs)| ours != theirs && ours.rows < LARGEST_SEARCHED);
+        let searchable =
+            ours.as_ref().zip(theirs.as_ref()).filter(|(ours, theirs)| ours != theirs && ours.rows < LARGEST_SEARCHED);
         let differing = match searchable {
             Some(_) => differing::describe(source, target, &name.0, &name.1).await?,
             None => Vec::new(),

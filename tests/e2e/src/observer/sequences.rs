@@ -58,7 +58,9 @@ fn past(source: &State, target: Option<&State>) -> bool {
     match (source.last, target.last) {
         (None, _) => true,
         (Some(_), None) => source.cycles,
-        (Some(ours), Some(theirs)) => source.cycles || if source.increment > 0 { theirs >= ours } else { theirs <= ours },
+        (Some(ours), Some(theirs)) => {
+            source.cycles || if source.increment > 0 { theirs >= ours } else { theirs <= ours }
+        }
     }
 }
 

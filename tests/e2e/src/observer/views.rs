@@ -42,7 +42,8 @@ pub(super) async fn at_drain(client: &Client) -> Result<Vec<ViewAge>> {
     for row in rows {
         let (name, definition, file): (String, String, i64) = (row.get(0), row.get(1), row.get(2));
         let held = sums(client, &format!("{name} AS row_of_the_table")).await?;
-        let given = sums(client, &format!("({}) AS row_of_the_table", definition.trim_end().trim_end_matches(';'))).await?;
+        let given =
+            sums(client, &format!("({}) AS row_of_the_table", definition.trim_end().trim_end_matches(';'))).await?;
         views.push(ViewAge { name, fresh_at_drain: held == given, refreshed_later: false, file });
     }
     Ok(views)

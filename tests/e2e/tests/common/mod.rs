@@ -1,6 +1,8 @@
 //! Clusters with the fixture, without the rest of the stand-in.
 
-use local_aws_postgres::{Binaries, Cluster, Durability, Listen, Scratch, ServerFiles, Servers, Setting, Shutdown, connect};
+use local_aws_postgres::{
+    Binaries, Cluster, Durability, Listen, Scratch, ServerFiles, Servers, Setting, Shutdown, connect,
+};
 use rehearsal::fixture::{self, Size};
 use tokio_postgres::Client;
 
