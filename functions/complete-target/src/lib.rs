@@ -26,10 +26,14 @@ pub async fn run(ctx: &Ctx, input: UnderFence) -> StepResult<CompleteTargetOutpu
     let began = Instant::now();
     let (source, target) =
         tokio::try_join!(ctx.as_work(&input.run, &input.source), ctx.as_work(&input.run, &input.target))?;
+    let connected = began.elapsed();
     limit(&target, "lock_timeout", deadline.remaining()).await?;
     let (values, objects) = tokio::try_join!(read_sequences(&source), complete(&target, &deadline))?;
+    let completed = began.elapsed();
     let sequences = sequences::set(&target, &values).await?;
+    let set = began.elapsed();
     let views = refresh(&target, &deadline).await?;
+    tracing::info!(?connected, ?completed, ?set, refreshed = ?began.elapsed(), objects, sequences, views, "completed, since the call");
     deadline.check("complete the target")?;
     Ok(CompleteTargetOutput {
         sequences,
