@@ -3,6 +3,7 @@
 //! Each table is read at its own moment, as DMS does; changes that overlap its load are the cached changes' affair.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use postgres_protocol::message::frontend;
@@ -21,6 +22,10 @@ use super::wire::Wire;
 
 /// Bytes of rows after which a COPY is ended and the next begun: DMS's `MaxFileSize`.
 const BATCH_BYTES: u64 = 32 * 1024 * 1024;
+
+/// Longest time that a decoded commit may stay invisible to a load.
+const LONGEST_UNSEEN: Duration = Duration::from_secs(60);
+const UNSEEN_PAUSE: Duration = Duration::from_millis(1);
 
 /// Bytes forwarded at once.
 const CHUNK_BYTES: usize = 1024 * 1024;
@@ -64,10 +69,12 @@ pub(crate) struct Begun {
     pub(crate) seen_through: Lsn,
 }
 
-/// Load one table. `begun` hears of the snapshot before the first row is copied.
+/// Load one table. `begun` hears of the snapshot before the first row is copied. `must_see` are transactions whose
+/// changes went to the table as it was before: a snapshot that does not see them yet would lose them.
 pub(crate) async fn load_table(
     context: &LoadContext,
     table: &Table,
+    must_see: &[u32],
     begun: impl FnOnce(Begun),
 ) -> Result<(), LoadFailure> {
     if let Some(refusal) = &table.refusal {
@@ -80,8 +87,7 @@ pub(crate) async fn load_table(
     let LoadConnections { source, target, .. } = &mut connections;
     let prep_mode = context.settings.full_load_settings.target_table_prep_mode;
     prepare::prepare(target, table, prep_mode, &context.mappings).await?;
-    source.command("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
-    begun(read_snapshot(source).await?);
+    begun(take_snapshot(source, must_see).await?);
     let condition = check_values(context, table, source).await?;
     copy_rows(context, table, &condition, source, target).await?;
     source.command("COMMIT").await?;
@@ -134,6 +140,22 @@ impl LoadContext {
     /// Close what waits for the next load.
     pub(crate) fn close_idle_connections(&self) {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
+async fn take_snapshot(source: &mut Wire, must_see: &[u32]) -> Result<Begun, Failure> {
+    let give_up = Instant::now() + LONGEST_UNSEEN;
+    loop {
+        source.command("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+        let begun = read_snapshot(source).await?;
+        if must_see.iter().all(|xid| begun.snapshot.saw(*xid)) {
+            return Ok(begun);
+        }
+        if Instant::now() > give_up {
+            return Err(Failure::Connection("transactions of the source are decoded but not visible".to_owned()));
+        }
+        source.command("ROLLBACK").await?;
+        tokio::time::sleep(UNSEEN_PAUSE).await;
     }
 }
 

@@ -235,3 +235,42 @@ async fn a_lock_on_the_target_does_not_keep_a_task_from_stopping() {
     rig.assert_table_equal("app.t").await;
     rig.assert_no_exceptions().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_table_loaded_again_under_writers_loses_nothing() {
+    let rig = Rig::start("again", 16, 18, TWO_TABLES, Wishes::default()).await;
+    let arn = rig.make_task(json!({})).await;
+    rig.start_task(&arn, "start-replication").await;
+    rig.wait_for_changes().await;
+    let mut writers = Vec::new();
+    for part in 0..4 {
+        let writer = rig.source.admin("app").await.unwrap();
+        writers.push(tokio::spawn(async move {
+            for i in 0..300 {
+                let id = part * 1000 + i;
+                let sql = format!("INSERT INTO app.t VALUES ({id}, 0); UPDATE app.t SET v = v + 1 WHERE id = {id} / 2");
+                writer.batch_execute(&sql).await.unwrap();
+            }
+        }));
+    }
+
+    for _ in 0..5 {
+        rig.call(
+            "ReloadTables",
+            json!({"ReplicationTaskArn": arn, "TablesToReload": [{"SchemaName": "app", "TableName": "t"}]}),
+        )
+        .await;
+        until("the reload", async || {
+            let table = rig.table_statistics("t").await;
+            if table["TableState"] == "Table completed" { Ok(()) } else { Err(table.to_string()) }
+        })
+        .await;
+    }
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    rig.drain().await;
+
+    rig.assert_table_equal("app.t").await;
+    rig.assert_no_exceptions().await;
+}

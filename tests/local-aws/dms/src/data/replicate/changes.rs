@@ -16,6 +16,8 @@ use super::{Loop, Mode, now};
 
 /// Cached changes applied in one target transaction.
 const CACHED_BATCH: usize = 1000;
+/// Transactions that may be decoded and not yet visible: no server has as many sessions that commit at once.
+const REMEMBERED: usize = 1000;
 
 impl Loop<'_> {
     /// Take what the stream has at hand, at most one target transaction's worth.
@@ -65,6 +67,10 @@ impl Loop<'_> {
     fn route(&mut self, transaction: Transaction) -> Result<Unit, Broken> {
         let tables = Arc::clone(&self.owned.tables);
         let mut items = Vec::new();
+        self.routed.push_back(transaction.xid);
+        if self.routed.len() > REMEMBERED {
+            self.routed.pop_front();
+        }
         for change in transaction.changes {
             let table = &tables[change.table];
             match &mut self.modes[change.table] {

@@ -27,6 +27,7 @@ impl Loop<'_> {
         let (load, tables, permits) =
             (Arc::clone(&self.owned.load), Arc::clone(&self.owned.tables), Arc::clone(&self.permits));
         let sender = self.sender.clone();
+        let must_see: Vec<u32> = self.routed.iter().copied().collect();
         self.loads.spawn(async move {
             let Ok(_permit) = permits.acquire().await else { return };
             {
@@ -41,7 +42,7 @@ impl Loop<'_> {
             let begun = move |begun| {
                 let _loop_ended = begun_sender.send(LoadEvent::Begun(table, begun));
             };
-            let outcome = load_table(&load, &tables[table], begun).await;
+            let outcome = load_table(&load, &tables[table], &must_see, begun).await;
             let _loop_ended = sender.send(LoadEvent::Ended(table, outcome));
         });
     }

@@ -8,7 +8,7 @@
 mod changes;
 mod loads;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -84,6 +84,8 @@ struct Loop<'a> {
     status_due: Instant,
     history_due: Instant,
     records: u64,
+    /// Transactions routed lately: a load that begins now must see them.
+    routed: VecDeque<u32>,
 }
 
 impl Replication {
@@ -106,6 +108,7 @@ impl Replication {
             status_due: Instant::now(),
             history_due: Instant::now(),
             records: 0,
+            routed: VecDeque::new(),
             owned: self,
         };
         for (table, name) in names.iter().enumerate() {
