@@ -15,9 +15,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use aws_sdk_route53::types::{Change, ChangeAction, ChangeBatch, ResourceRecord, ResourceRecordSet, RrType};
 use local_aws::{Config, LocalAws};
-use pgleap_contract::steps::{Look, OnSource, RunOnly};
+use pgleap_contract::steps::{Look, OnBoth, OnSource, RestoreTargetInput, RunOnly};
 use pgleap_contract::{ErrorCode, Run, Server};
-use pgleap_pg::{Environment, Session};
+use pgleap_pg::{Environment, Login, Session};
 use pgleap_step_kit::{Ctx, StepResult};
 use serde_json::json;
 use tokio_postgres::Client;
@@ -150,6 +150,31 @@ impl World {
     pub async fn prepare_source(&self) -> Result<()> {
         self.configure_source().await?;
         until_done("prepare-source", async || prepare_source::run(&self.ctx, self.on_source()).await).await
+    }
+
+    /// A session of anybody, as an application would have it.
+    pub async fn session(&self, server: &Server, username: &str, password: &str) -> Result<Session> {
+        let login = Login { username: username.to_owned(), password: password.to_owned() };
+        Ok(self.ctx.connect_as(server, &login, "application").await?)
+    }
+
+    /// The owner's password.
+    pub fn owner_password(&self) -> &'static str {
+        PASSWORD
+    }
+
+    /// A copy in the source's version, as `isolate-target` leaves it.
+    pub async fn make_copy(&self) -> Result<Server> {
+        until_done("snapshot-source", async || snapshot_source::run(&self.ctx, self.run_only()).await).await?;
+        let target = wait_for("restore-target", async || {
+            let input = RestoreTargetInput { run: self.run.clone(), source: self.source.clone() };
+            let output = restore_target::run(&self.ctx, input).await?;
+            Ok(output.target.filter(|_| output.done))
+        })
+        .await?;
+        let both = || OnBoth { run: self.run.clone(), source: self.source.clone(), target: target.clone() };
+        until_done("isolate-target", async || isolate_target::run(&self.ctx, both()).await).await?;
+        Ok(target)
     }
 
     /// AWS calls that were carried out and change something, as `rds CreateDBSnapshot`: for "a second run changes nothing".

@@ -3,8 +3,7 @@
 use anyhow::Result;
 use pgleap_contract::steps::{UnderFence, UnfenceSourceInput};
 use pgleap_contract::{Cutover, ErrorCode, Outcome, Server};
-use serde_json::json;
-use step_tests::{OWNER, OWNER_PASSWORD, World};
+use step_tests::{OWNER, SOURCE, TARGET, World};
 
 const APPLICATION: &str = "
     CREATE ROLE app LOGIN PASSWORD 'app-password';
@@ -13,33 +12,33 @@ const APPLICATION: &str = "
     GRANT TEMPORARY, CONNECT ON DATABASE orders TO table_owner WITH GRANT OPTION;
     CREATE TABLE public.t (id int PRIMARY KEY);
     GRANT ALL ON public.t TO app, table_owner;";
-const EVERYBODY: [(&str, &str); 3] =
-    [(OWNER, OWNER_PASSWORD), ("app", "app-password"), ("table_owner", "app-password")];
+/// Everybody who had a way in, the owner first.
+fn everybody(world: &World) -> [(&'static str, &'static str); 3] {
+    [(OWNER, world.owner_password()), ("app", "app-password"), ("table_owner", "app-password")]
+}
 
 fn soon(seconds: i64) -> Cutover {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
     Cutover { deadline_epoch_ms: i64::try_from(now.as_millis()).expect("small") + seconds * 1_000 }
 }
 
-async fn access(world: &World, server: &Server) -> Vec<String> {
-    let admin = world.aws.rds().admin_config(if server == &world.source { "orders-db" } else { "orders-db-v18" });
-    let (client, connection) =
-        admin.expect("an instance").connect(tokio_postgres::NoTls).await.expect("rdsadmin gets in");
-    tokio::spawn(connection);
+async fn access(world: &World, server: &Server) -> Result<Vec<String>> {
+    let instance = if server == &world.source { SOURCE } else { TARGET };
+    let admin = world.rdsadmin(instance, "postgres").await?;
     let sql = "SELECT format('%s %s %s %s', d.datname, coalesce(r.rolname, 'PUBLIC'), e.privilege_type, e.is_grantable)
                FROM pg_database d CROSS JOIN LATERAL aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) e
                LEFT JOIN pg_roles r ON r.oid = e.grantee ORDER BY 1";
-    client.query(sql, &[]).await.expect("catalogs").iter().map(|row| row.get(0)).collect()
+    Ok(admin.query(sql, &[]).await?.iter().map(|row| row.get(0)).collect())
 }
 
-async fn fenced_and_back(from: &str) -> Result<()> {
-    let world = World::start(from, "18", json!({})).await?;
+async fn fenced_and_back(from: u16) -> Result<()> {
+    let world = World::start(from).await?;
     world.owner().await?.run("make roles", APPLICATION).await?;
     world.prepare_source().await?;
     let target = world.make_copy().await?;
-    let before = access(&world, &world.source).await;
+    let before = access(&world, &world.source).await?;
     let mut sessions = Vec::new();
-    for (user, password) in EVERYBODY {
+    for (user, password) in everybody(&world) {
         sessions.push(world.session(&world.source, user, password).await?);
     }
     let input =
@@ -47,7 +46,7 @@ async fn fenced_and_back(from: &str) -> Result<()> {
 
     for time in ["once", "twice"] {
         fence_source::run(&world.ctx, input.clone()).await?;
-        for (user, password) in EVERYBODY {
+        for (user, password) in everybody(&world) {
             for server in [&world.source, &target] {
                 assert!(
                     world.session(server, user, password).await.is_err(),
@@ -64,7 +63,7 @@ async fn fenced_and_back(from: &str) -> Result<()> {
         }
         let elsewhere = Server { database: "postgres".to_owned(), ..world.source.clone() };
         assert!(
-            world.session(&elsewhere, OWNER, OWNER_PASSWORD).await.is_err(),
+            world.session(&elsewhere, OWNER, world.owner_password()).await.is_err(),
             "the owner gets into another database"
         );
     }
@@ -72,8 +71,8 @@ async fn fenced_and_back(from: &str) -> Result<()> {
     let back = UnfenceSourceInput { run: world.run.clone(), source: world.source.clone(), target: Some(target) };
     for time in ["once", "twice"] {
         assert_eq!(unfence_source::run(&world.ctx, back.clone()).await?.outcome, Outcome::Back);
-        assert_eq!(access(&world, &world.source).await, before, "unfenced {time}");
-        for (user, password) in EVERYBODY {
+        assert_eq!(access(&world, &world.source).await?, before, "unfenced {time}");
+        for (user, password) in everybody(&world) {
             let session = world.session(&world.source, user, password).await?;
             session.run("write", "INSERT INTO public.t VALUES (1) ON CONFLICT DO NOTHING").await?;
         }
@@ -81,28 +80,27 @@ async fn fenced_and_back(from: &str) -> Result<()> {
     // Who claimed the way back first keeps it: no OPEN can follow.
     let error = open_target::run(&world.ctx, input).await.expect_err("the way back was claimed");
     assert_eq!(error.code, ErrorCode::AlreadyBack);
-    world.stop().await;
     Ok(())
 }
 
 #[tokio::test]
 async fn everybody_is_fenced_and_let_in_again_on_13() -> Result<()> {
-    fenced_and_back("13.23").await
+    fenced_and_back(13).await
 }
 
 #[tokio::test]
 async fn everybody_is_fenced_and_let_in_again_on_15() -> Result<()> {
-    fenced_and_back("15.19").await
+    fenced_and_back(15).await
 }
 
 #[tokio::test]
 async fn everybody_is_fenced_and_let_in_again_on_17() -> Result<()> {
-    fenced_and_back("17.11").await
+    fenced_and_back(17).await
 }
 
 #[tokio::test]
 async fn after_open_nothing_leads_back() -> Result<()> {
-    let world = World::start("16.15", "18", json!({})).await?;
+    let world = World::start(16).await?;
     world.owner().await?.run("make roles", APPLICATION).await?;
     world.prepare_source().await?;
     let target = world.make_copy().await?;
@@ -121,10 +119,9 @@ async fn after_open_nothing_leads_back() -> Result<()> {
     let back =
         UnfenceSourceInput { run: world.run.clone(), source: world.source.clone(), target: Some(target.clone()) };
     assert_eq!(unfence_source::run(&world.ctx, back).await?.outcome, Outcome::Open);
-    for (user, password) in EVERYBODY {
+    for (user, password) in everybody(&world) {
         assert!(world.session(&world.source, user, password).await.is_err(), "{user} gets into the source after OPEN");
         world.session(&target, user, password).await?;
     }
-    world.stop().await;
     Ok(())
 }
