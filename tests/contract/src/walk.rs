@@ -87,6 +87,9 @@ impl Walker {
         self.walk.visited.insert(start.to_owned());
         let step = step_of(state).with_context(|| format!("{start} calls a step"))?;
         let payload = evaluate(&state["Arguments"]["Payload"], scope).with_context(|| format!("in state {start}"))?;
+        if payload == json!({"warmUp": true}) {
+            return Ok(json!({"Payload": {}})); // any step answers this before it looks at its input
+        }
         let answers = samples::answers(&step, &payload).with_context(|| format!("payload of {step}"))?;
         Ok(json!({"Payload": answers[0]}))
     }
