@@ -100,6 +100,27 @@ pub async fn look(owner: &Session, phase: Phase, worker: &str) -> Result<Progres
     })
 }
 
+/// Say that the failures of a phase have been reported.
+pub async fn note_reported(owner: &Session, phase: Phase) -> Result<(), PgError> {
+    let sql = "UPDATE pgleap.chore SET reported = true WHERE phase = $1 AND done_at IS NULL AND attempts >= 3";
+    owner.rows("note failed chores", sql, &[&phase.word()]).await?;
+    Ok(())
+}
+
+/// Give chores whose failure was reported another chance: whoever calls after that has done something about it.
+pub async fn forgive_reported(owner: &Session, phase: Phase) -> Result<(), PgError> {
+    let sql = "UPDATE pgleap.chore SET reported = false, attempts = 0 WHERE phase = $1 AND done_at IS NULL AND reported";
+    owner.rows("try failed chores again", sql, &[&phase.word()]).await?;
+    Ok(())
+}
+
+/// Chores that count as done although they failed, with the server's words.
+pub async fn given_up(owner: &Session, phase: Phase) -> Result<Vec<String>, PgError> {
+    let sql = "SELECT object || ': ' || failure FROM pgleap.chore WHERE phase = $1 AND optional AND failure IS NOT NULL AND done_at IS NOT NULL";
+    let rows = owner.rows("look for chores given up", sql, &[&phase.word()]).await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
 /// Start a worker on the server and leave it to itself. It works under the search path that the database's users have,
 /// because functions in index expressions and materialized views may need it.
 pub async fn leave_worker(owner: Session, phase: Phase, worker: &str) -> Result<(), PgError> {

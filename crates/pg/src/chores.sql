@@ -14,6 +14,7 @@ CREATE TABLE IF NOT EXISTS pgleap.chore (
     optional boolean NOT NULL DEFAULT false,  -- if it fails, it counts as done: something later makes up for it
     attempts int NOT NULL DEFAULT 0,
     failure text,
+    reported boolean NOT NULL DEFAULT false,  -- the failure reached the machine; a later call is a new try
     not_before timestamptz NOT NULL DEFAULT '-infinity',
     milliseconds bigint,
     done_at timestamptz

@@ -30,7 +30,7 @@ pub async fn run(ctx: &Ctx, input: OnBoth) -> StepResult<Look> {
     access::shut(&owner, &keep).await?;
     access::end_others(&owner, &keep).await?;
     disable_subscriptions(&owner).await?;
-    drop_slots(&owner).await?;
+    drop_slots(ctx, run, &input.target, &owner).await?;
     let others = access::others(&owner, &keep).await?;
     if others.none() { Ok(Look::done()) } else { Ok(Look::waiting(format!("others to leave the copy: {others:?}"))) }
 }
@@ -65,14 +65,17 @@ async fn disable_subscriptions(owner: &Session) -> StepResult<()> {
 }
 
 /// A snapshot brings the slots along. They hold WAL back for nobody, and RDS upgrades no instance that has one.
+/// The DMS login may replicate, and so drop slots; the owner may not, unless it is the master user.
 /// Source: Amazon RDS user guide, "How to perform a major version upgrade for RDS for PostgreSQL".
-async fn drop_slots(owner: &Session) -> StepResult<()> {
-    owner
-        .rows("drop replication slots", "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots", &[])
-        .await?;
-    let left = owner.row("look for replication slots", "SELECT count(*) FROM pg_replication_slots", &[]).await?;
-    match left.get::<_, i64>(0) {
+async fn drop_slots(ctx: &Ctx, run: &Run, target: &Server, owner: &Session) -> StepResult<()> {
+    let count = "SELECT count(*) FROM pg_replication_slots";
+    if owner.row("look for replication slots", count, &[]).await?.get::<_, i64>(0) == 0 {
+        return Ok(());
+    }
+    let dms = ctx.connect(run, target, &run.id.names().dms_source_secret()).await?;
+    dms.rows("drop replication slots", "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots", &[]).await?;
+    match owner.row("look for replication slots", count, &[]).await?.get::<_, i64>(0) {
         0 => Ok(()),
-        count => Err(StepError::new(ErrorCode::ResourceBusy, format!("drop replication slots: {count} are left"))),
+        left => Err(StepError::new(ErrorCode::ResourceBusy, format!("drop replication slots: {left} are left"))),
     }
 }

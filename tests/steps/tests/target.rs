@@ -34,6 +34,8 @@ async fn a_target_is_made_upgraded_prepared_rebuilt_and_completed() -> Result<()
     world.load_rehearsal().await?;
     world.prepare_source().await?;
     let way = way(&world).await?;
+    let admin = world.rdsadmin(SOURCE, &world.source.database).await?;
+    admin.execute("SELECT pg_create_logical_replication_slot('of_somebody', 'test_decoding')", &[]).await?;
     until_done("snapshot-source", async || snapshot_source::run(&world.ctx, world.run_only()).await).await?;
 
     let restore = || RestoreTargetInput { run: world.run.clone(), source: world.source.clone() };
