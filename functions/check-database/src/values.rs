@@ -2,7 +2,6 @@
 //!
 //! A full scan of a large table takes longer than a preflight may. What was not read in time is said, not guessed.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use pgleap_contract::Finding;
@@ -17,26 +16,28 @@ const UNREAD: &str = "values-not-read";
 /// Time for all tables together.
 const BUDGET: Duration = Duration::from_secs(100);
 
-/// Rows of one batch, a hundred bytes each.
-const BATCH: usize = 10_000;
-
-/// Columns to read, with what their types are; tables in order of size. A batch at a time: `$2` is where the last ended.
+/// Columns to read, with what their types are; smallest tables first.
 const COLUMNS: &str = "\
-    SELECT c.oid, c.name, quote_ident(a.attname), b.typname, b.typtype::text, b.known, \
-           (CASE WHEN a.atttypmod <> -1 THEN a.atttypmod ELSE b.modifier END) <> -1 AS bounded, greatest(p.relpages, 0)::bigint AS pages \
+    SELECT c.name, greatest(p.relpages, 0)::bigint, quote_ident(a.attname), b.typname, b.typtype::text, b.known, \
+           (CASE WHEN a.atttypmod <> -1 THEN a.atttypmod ELSE b.modifier END) <> -1 \
     FROM carried c JOIN pg_class p ON p.oid = c.oid \
     JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' \
     JOIN base_types b ON b.typ = a.atttypid AND NOT b.is_array \
-    WHERE (b.typname IN ('numeric', 'date', 'timestamp', 'timestamptz') \
-        OR b.typname IN ('varchar', 'bpchar') AND a.atttypmod = -1 AND b.modifier = -1) \
-      AND (greatest(p.relpages, 0)::bigint, c.oid) > ($2, $3) \
-    ORDER BY greatest(p.relpages, 0)::bigint, c.oid, a.attnum LIMIT 10000";
+    WHERE b.typname IN ('numeric', 'date', 'timestamp', 'timestamptz') \
+       OR b.typname IN ('varchar', 'bpchar') AND a.atttypmod = -1 AND b.modifier = -1 \
+    ORDER BY greatest(p.relpages, 0), c.oid, a.attnum";
+
+/// Small tables are read together, as many as make up a statement of moderate length and time.
+const TABLES_TOGETHER: usize = 50;
+/// In pages of 8 KB.
+const PAGES_TOGETHER: i64 = 2_000;
 
 /// A table with the columns whose values must be read.
 #[derive(Debug, Default)]
 struct Table {
     /// Both quoted.
     name: String,
+    pages: i64,
     columns: Vec<(String, ValueTest)>,
 }
 
@@ -44,25 +45,30 @@ pub(crate) async fn check(session: &Session, asked: &Asked) -> Result<Vec<Findin
     let deadline = Instant::now() + BUDGET;
     // One core of the source at most: others work there.
     session.run("read values alone", "SET max_parallel_workers_per_gather = 0").await?;
+    let tables = tables(session, asked).await?;
     let mut seen = Seen::default();
-    let mut from = (-1_i64, 0_u32);
-    loop {
-        let (tables, next) = batch(session, asked, from).await?;
-        for table in tables.values().filter(|table| !table.columns.is_empty()) {
-            match offending(session, table, deadline).await {
-                Ok(Some(columns)) => {
-                    columns.into_iter().for_each(|(column, test)| seen.offender(&table.name, column, test))
-                }
-                Ok(None) => seen.unread(&table.name),
-                Err(error) if error.kind == PgErrorKind::Busy => seen.unread(&table.name),
-                Err(error) => return Err(error),
-            }
+    let mut rest = tables.as_slice();
+    while !rest.is_empty() {
+        let (together, later) = rest.split_at(how_many(rest));
+        match offending(session, together, deadline).await {
+            Ok(Some(columns)) => columns.into_iter().for_each(|(table, column, test)| seen.offender(table, column, test)),
+            Ok(None) => together.iter().for_each(|table| seen.unread(&table.name)),
+            Err(error) if error.kind == PgErrorKind::Busy => together.iter().for_each(|table| seen.unread(&table.name)),
+            Err(error) => return Err(error),
         }
-        match next {
-            Some(next) => from = next,
-            None => return Ok(seen.findings()),
-        }
+        rest = later;
     }
+    Ok(seen.findings())
+}
+
+/// At least one.
+fn how_many(tables: &[Table]) -> usize {
+    let mut pages = 0;
+    let fits = |table: &&Table| {
+        pages += table.pages;
+        pages <= PAGES_TOGETHER
+    };
+    tables.iter().take(TABLES_TOGETHER).take_while(fits).count().max(1)
 }
 
 /// What was seen so far: the first offenders by name, the rest as a count.
@@ -106,17 +112,11 @@ impl Seen {
     }
 }
 
-/// The next tables, and where to go on. A batch may end within a table: that table is left to the next one.
-async fn batch(
-    session: &Session,
-    asked: &Asked,
-    from: (i64, u32),
-) -> Result<(BTreeMap<(i64, u32), Table>, Option<(i64, u32)>), PgError> {
+async fn tables(session: &Session, asked: &Asked) -> Result<Vec<Table>, PgError> {
     let sql = format!("WITH {} {COLUMNS}", include_str!("carried.sql"));
-    let rows = session.rows("list columns to read", &sql, &[&asked.skipped, &from.0, &from.1]).await?;
-    let mut tables: BTreeMap<(i64, u32), Table> = BTreeMap::new();
-    for row in &rows {
-        let kind: String = row.get(4);
+    let mut tables: Vec<Table> = Vec::new();
+    for row in session.rows("list columns to read", &sql, &[&asked.skipped]).await? {
+        let kind: &str = row.get(4);
         let base = BaseType {
             name: row.get(3),
             kind: kind.chars().next().unwrap_or('?'),
@@ -124,42 +124,48 @@ async fn batch(
             bounded: row.get(6),
             array: false,
         };
-        let table = tables.entry((row.get(7), row.get(0))).or_default();
-        table.name = row.get(1);
-        if let Some(test) = data_types::of(base).test {
-            table.columns.push((row.get(2), test));
+        let Some(test) = data_types::of(base).test else { continue };
+        let (name, column): (&str, String) = (row.get(0), row.get(2));
+        match tables.last_mut().filter(|table| table.name == name) {
+            Some(table) => table.columns.push((column, test)),
+            None => tables.push(Table { name: name.to_owned(), pages: row.get(1), columns: vec![(column, test)] }),
         }
     }
-    let full = rows.len() == BATCH;
-    if full && tables.len() > 1 {
-        tables.pop_last();
-    }
-    let next = tables.keys().next_back().copied().filter(|_| full);
-    Ok((tables, next))
+    Ok(tables)
 }
 
-/// Columns of one table that hold a value which does not travel, by one scan; `None` if the time is over.
+/// A column that holds a value which does not travel: table, column, what it must be like.
+type Offender<'a> = (&'a str, &'a str, ValueTest);
+
+/// Those of a few tables, by one scan of each; `None` if the time is over.
 async fn offending<'a>(
     session: &Session,
-    table: &'a Table,
+    tables: &'a [Table],
     deadline: Instant,
-) -> Result<Option<Vec<(&'a str, ValueTest)>>, PgError> {
+) -> Result<Option<Vec<Offender<'a>>>, PgError> {
     let left = deadline.saturating_duration_since(Instant::now()).as_millis();
     if left == 0 {
         return Ok(None);
     }
-    let doing = format!("read values of {}", table.name);
+    let doing = format!("read values of {}", tables.first().map_or("", |table| table.name.as_str()));
     session.run(&doing, &format!("SET statement_timeout = {left}")).await?;
-    let tests: Vec<_> = table
-        .columns
-        .iter()
-        .map(|(column, test)| format!("coalesce(bool_or({}), false)", condition(column, *test)))
-        .collect();
-    let answer = session.row(&doing, &format!("SELECT {} FROM {}", tests.join(", "), table.name), &[]).await;
+    let scans: Vec<_> = tables.iter().enumerate().map(|(place, table)| scan(place, table)).collect();
+    let answer = session.rows(&doing, &scans.join(" UNION ALL "), &[]).await;
     session.run(&doing, "SET statement_timeout = 0").await?;
-    let row = answer?;
-    let columns = table.columns.iter().enumerate();
-    Ok(Some(columns.filter(|(place, _)| row.get(*place)).map(|(_, (column, test))| (column.as_str(), *test)).collect()))
+    let mut found = Vec::new();
+    for row in answer? {
+        let place = usize::try_from(row.get::<_, i32>(0)).unwrap_or(usize::MAX);
+        let holds: Vec<bool> = row.get(1);
+        let Some(table) = tables.get(place) else { continue };
+        let columns = table.columns.iter().zip(holds).filter(|(_, holds)| *holds);
+        found.extend(columns.map(|((column, test), _)| (table.name.as_str(), column.as_str(), *test)));
+    }
+    Ok(Some(found))
+}
+
+fn scan(place: usize, table: &Table) -> String {
+    let tests = table.columns.iter().map(|(column, test)| format!("coalesce(bool_or({}), false)", condition(column, *test)));
+    format!("SELECT {place}, ARRAY[{}] FROM {}", tests.collect::<Vec<_>>().join(", "), table.name)
 }
 
 /// True for a value that does not travel.
@@ -186,4 +192,28 @@ fn finding(table: &str, column: &str, test: ValueTest) -> Finding {
     };
     let found = format!("column {table}.{column} holds {holds}");
     Finding::blocker(ID, found, "change those values, or accept that the schema goes live as of the snapshot")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(pages: i64) -> Table {
+        Table { name: "t".to_owned(), pages, columns: Vec::new() }
+    }
+
+    #[test]
+    fn small_tables_are_read_together_and_large_ones_alone() {
+        let cases = [
+            (vec![0; 200], TABLES_TOGETHER),
+            (vec![1_000, 1_000, 1], 2),
+            (vec![5_000, 1], 1),
+            (vec![1_999, 2], 1),
+        ];
+        for (pages, together) in cases {
+            let tables: Vec<_> = pages.iter().map(|pages| table(*pages)).collect();
+
+            assert_eq!(how_many(&tables), together, "{pages:?}");
+        }
+    }
 }
