@@ -12,7 +12,7 @@ use crate::cli::Disturbance;
 use crate::observer::{Access, connect};
 
 /// Far enough into an invocation for it to have begun its work.
-const INTO_THE_STEP: Duration = Duration::from_millis(40);
+const INTO_THE_STEP: Duration = Duration::from_millis(15);
 /// Steps between the fence and the point of no return.
 const CUTOVER: &[&str] = &["fence-source", "swap-record", "drain-source", "complete-target", "open-target"];
 /// Steps after it.
@@ -96,13 +96,14 @@ impl Armed {
         let told = Arc::clone(&done);
         let task = tokio::spawn(async move {
             while let Ok(progress) = invocations.recv().await {
-                if matches!(&progress, Progress::Started { function, .. } if function.ends_with(&suffix)) {
-                    match disturb(&disturbance, &means).await {
-                        Ok(()) => told.store(true, Ordering::Release),
-                        Err(error) => tracing::error!(error = format!("{error:#}"), "the disturbance failed"),
-                    }
-                    return;
+                if !is_the_moment(&disturbance, &progress, &suffix) {
+                    continue;
                 }
+                match disturb(&disturbance, &means).await {
+                    Ok(()) => told.store(true, Ordering::Release),
+                    Err(error) => tracing::error!(error = format!("{error:#}"), "the disturbance failed"),
+                }
+                return;
             }
         });
         Self { done, task }
@@ -117,6 +118,16 @@ impl Armed {
 impl Drop for Armed {
     fn drop(&mut self) {
         self.task.abort();
+    }
+}
+
+/// The step begins; a kill, which the host carries out, has happened when the step ended by it.
+fn is_the_moment(disturbance: &Disturbance, progress: &Progress, suffix: &str) -> bool {
+    match (disturbance, progress) {
+        (Disturbance::Kill { .. }, Progress::Ended { function, outcome, .. }) => function.ends_with(suffix) && outcome == "Runtime.ExitError",
+        (Disturbance::Kill { .. }, Progress::Started { .. }) => false,
+        (_, Progress::Started { function, .. }) => function.ends_with(suffix),
+        (_, Progress::Ended { .. }) => false,
     }
 }
 

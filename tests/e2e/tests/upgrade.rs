@@ -1,0 +1,50 @@
+//! THE end-to-end test: a live database goes from one major to another through the real machine, functions, servers and
+//! record, and nobody loses a row. The functions must have been built (`make test` does).
+
+use clap::Parser;
+use rehearsal::cli::{Cli, Command, RunArguments};
+use serde_json::Value;
+
+fn arguments(words: &[&str], reports: &std::path::Path) -> RunArguments {
+    let all = ["rehearsal", "run", "--megabytes", "20", "--reports"].into_iter().map(str::to_owned);
+    let all = all.chain([reports.display().to_string()]).chain(words.iter().map(|word| (*word).to_owned()));
+    let Command::Run(arguments) = Cli::parse_from(all).command;
+    *arguments
+}
+
+async fn report_of(words: &[&str]) -> Value {
+    let folder = tempfile::tempdir().unwrap();
+    rehearsal::run::run(arguments(words, folder.path())).await.unwrap();
+    let text = std::fs::read_to_string(folder.path().join("latest/report.json")).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+fn list<'a>(report: &'a Value, pointer: &str) -> &'a Vec<Value> {
+    report.pointer(pointer).and_then(Value::as_array).unwrap_or_else(|| panic!("{pointer} is no list"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_live_database_is_upgraded_and_nothing_is_lost() {
+    let report = report_of(&["--from", "13", "--to", "18"]).await;
+
+    let text = format!("{report:#}");
+    assert_eq!(report["status"], "SUCCEEDED", "{text}");
+    assert_eq!(report["error"], Value::Null);
+    assert!(report["source"]["version"].as_str().unwrap().starts_with("13."));
+    assert!(report["target"]["version"].as_str().unwrap().starts_with("18."));
+    assert!(report["clients"]["acknowledged"].as_u64().unwrap() > 1_000);
+    assert_eq!((&report["clients"]["lost"], &report["clients"]["duplicated"]), (&0.into(), &0.into()));
+    assert!(list(&report, "/clients/invariants").iter().all(|invariant| invariant["holds"] == true));
+    assert!(list(&report, "/tables").len() > 30 && list(&report, "/tables").iter().all(|table| table["equal"] == true));
+    assert!(list(&report, "/sequences").iter().all(|sequence| sequence["past"] == true));
+    assert_eq!(list(&report, "/schemaDifferences").len(), 0);
+    assert_eq!(list(&report, "/recoveries").len(), 0);
+    let outage = report["outage"]["writeSeconds"].as_f64().unwrap();
+    assert!(outage > 0.0 && outage < 60.0, "{outage}");
+    let parts: f64 = list(&report, "/outage/madeOf").iter().map(|part| part["seconds"].as_f64().unwrap()).sum();
+    assert!((parts - outage).abs() < 0.01, "{parts} of {outage}");
+    let phases: Vec<_> = list(&report, "/phases").iter().map(|phase| phase["name"].as_str().unwrap()).collect();
+    assert!(phases.starts_with(&["preflight"]) && phases.ends_with(&["finish"]), "{phases:?}");
+    let largest = list(&report, "/lambdas").iter().map(|lambda| lambda["peakBytes"].as_u64().unwrap()).max().unwrap();
+    assert!(largest < 64 << 20, "{largest}");
+}
