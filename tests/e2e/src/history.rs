@@ -79,7 +79,7 @@ const PHASES: &[(&str, &[&str])] = &[
     ("load", &["CopyData", "IsDataCopied", "LookSoon", "LookLater", "LookMuchLater", "LoadTookTooLong"]),
     ("rebuild indexes and statistics", &["RebuildTarget", "AnalyzeTarget"]),
     ("catch up and verify", &["ResumeReplication", "VerifyCopy"]),
-    ("make ready for the cutover", &["LowerTtl", "WaitOutOldTtl", "GuardCutover", "ArmDeadline"]),
+    ("make ready for the cutover", &["LowerTtl", "WaitOutOldTtl", "GuardCutover", "WarmUp", "ArmDeadline"]),
     ("cutover", &["FenceSource", "SwapAndDrain", "SwapRecord", "DrainSource", "CompleteTarget", "OpenTarget"]),
     ("confirm", &["ConfirmCutover", "AwaitSync", "ResumeJobs", "SettleTarget"]),
     ("finish", &["PutTtlBack", "FinishReplication", "FinishDatabases", "FinishResources", "Upgraded"]),
@@ -99,6 +99,8 @@ const PHASES: &[(&str, &[&str])] = &[
 
 /// The phase that a state belongs to; a state that nobody assigned to one is a phase of its own.
 pub fn phase_of(state: &str) -> &str {
+    // Branches of WarmUp: WarmFenceSource, ..
+    let state = if state.starts_with("Warm") { "WarmUp" } else { state };
     PHASES.iter().find(|(_, states)| states.contains(&state)).map_or(state, |(phase, _)| phase)
 }
 
