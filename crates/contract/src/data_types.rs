@@ -2,7 +2,11 @@
 //!
 //! Sources, unless a row says otherwise: AWS DMS user guide, "Using a PostgreSQL database as an AWS DMS source" (source
 //! data types, limitations, data types that do not move) and "LOB support for source databases". A type that is not in
-//! the table does not travel: extensions and domains aside, that is what DMS does with types that it does not know.
+//! the table does not travel.
+
+use Evidence::{Assumed, Documented};
+use Travel::{Apart, Blocked, InRow};
+use ValueTest::{Characters8000, Digits28, Finite, Number};
 
 /// How a value gets to the other side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,10 +72,6 @@ pub struct BaseType<'a> {
 const fn row(name: &'static str, travel: Travel, test: Option<ValueTest>, evidence: Evidence) -> DataType {
     DataType { name, travel, test, evidence }
 }
-
-use Evidence::{Assumed, Documented};
-use Travel::{Apart, Blocked, InRow};
-use ValueTest::{Characters8000, Digits28, Finite, Number};
 
 /// An array of whatever element travels.
 pub const ARRAY: DataType = row("array", Apart, None, Documented);

@@ -55,7 +55,7 @@ pub struct World {
 }
 
 impl World {
-    /// A source of this major, to be upgraded to 18 (17 to 18, 18 to nothing).
+    /// A source of this major, to be upgraded to 18.
     pub async fn start(major: u16) -> Result<Self> {
         Self::start_to(major, "18").await
     }

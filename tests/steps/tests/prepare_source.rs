@@ -2,7 +2,8 @@
 //! one before ended.
 
 use anyhow::Result;
-use pgleap_contract::KeylessTables;
+use local_aws_core::{Effect, Fault};
+use pgleap_contract::{ErrorCode, KeylessTables};
 use pgleap_pg::fingerprint;
 use step_tests::{DATABASE, SOURCE, World};
 
@@ -122,4 +123,44 @@ async fn a_source_of_15_is_prepared_and_a_second_time_changes_nothing() -> Resul
 #[tokio::test]
 async fn a_source_of_17_is_prepared_and_a_second_time_changes_nothing() -> Result<()> {
     can_be_prepared_twice(17).await
+}
+
+#[tokio::test]
+async fn what_an_earlier_call_left_half_made_is_finished() -> Result<()> {
+    let world = World::start(16).await?;
+    world.configure_source().await?;
+    let names = world.run.id.names();
+    let owner = world.owner().await?;
+    // The role was made with a password that nobody knows, the secret of DMS's was made and its answer lost.
+    owner.run("make a role", &format!("CREATE ROLE {} LOGIN PASSWORD 'of-another-call'", names.work_login())).await?;
+    for nth in [1, 2] {
+        world.aws.faults().plan(Fault::nth("secretsmanager", "CreateSecret", nth, Effect::LoseAnswer));
+    }
+
+    world.prepare_source().await?;
+
+    world.ctx.as_work(&world.run, &world.source).await?;
+    world.ctx.connect(&world.run, &world.source, &names.dms_source_secret()).await?;
+    assert_eq!(fingerprint::changed(&owner).await?, Vec::<String>::new());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_decode_and_a_schema_of_another_run_are_refused() -> Result<()> {
+    let world = World::start(15).await?;
+    let refused = prepare_source::run(&world.ctx, world.on_source()).await.expect_err("wal_level is replica");
+    assert_eq!(refused.code, ErrorCode::InstanceFailed, "{refused}");
+    world.configure_source().await?;
+
+    let owner = world.owner().await?;
+    owner.run("make a schema", "CREATE SCHEMA pgleap").await?;
+    let refused = prepare_source::run(&world.ctx, world.on_source()).await.expect_err("nobody's schema");
+    assert_eq!(refused.code, ErrorCode::PreflightBlocked, "{refused}");
+    owner.run("be another run", "CREATE TABLE pgleap.run (id text); INSERT INTO pgleap.run VALUES ('other')").await?;
+    let refused = prepare_source::run(&world.ctx, world.on_source()).await.expect_err("another run's schema");
+
+    assert!(refused.message.contains("run other"), "{refused}");
+    let roles = owner.row("count roles", "SELECT count(*) FROM pg_roles WHERE rolname LIKE 'pgleap%'", &[]).await?;
+    assert_eq!(roles.get::<_, i64>(0), 0);
+    Ok(())
 }

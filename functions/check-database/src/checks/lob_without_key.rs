@@ -1,4 +1,5 @@
-//! Values that travel apart from their row are found again by its key.
+//! Values that travel apart from their row are found again by its key. AWS takes a unique key for large values, but not for
+//! arrays; and what a whole logged row does with them, nobody says: so a primary key it is.
 //! Source: AWS DMS user guide, "LOB support for source databases"; for arrays "Using a PostgreSQL database as an AWS DMS source".
 
 use pgleap_contract::Severity;
@@ -9,7 +10,7 @@ pub(super) const CHECK: Query = Query {
     id: "lob-without-key",
     severity: Severity::Blocker,
     sql: include_str!("lob_without_key.sql"),
-    found: "table {what} has no key, and columns whose values travel apart from their row: {why}",
+    found: "table {what} has no primary key, and columns whose values travel apart from their row: {why}",
     remedy: "add a primary key",
     when: query::always,
 };

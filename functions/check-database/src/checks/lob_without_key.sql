@@ -1,11 +1,8 @@
--- Tables to carry with large or array values and without a primary key, or a unique one that cannot be null.
+-- Tables to carry with large or array values and without a primary key.
 -- Reads: the catalogs. Changes: nothing.
 SELECT c.name AS what, string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) AS why
 FROM carried c
 JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
 JOIN base_types b ON b.typ = a.atttypid AND (b.is_array OR b.known AND b.typname = ANY ({apart}))
-WHERE NOT EXISTS (
-    SELECT FROM pg_index i
-    WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL AND i.indexprs IS NULL
-      AND (i.indisprimary OR NOT EXISTS (SELECT FROM pg_attribute k WHERE k.attrelid = c.oid AND k.attnum = ANY (i.indkey) AND NOT k.attnotnull)))
+WHERE NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary)
 GROUP BY c.name
