@@ -6,6 +6,8 @@ use std::str::FromStr;
 use anyhow::{Result, bail, ensure};
 use clap::{Args, Parser, Subcommand};
 
+use crate::bulk::Bulk;
+
 /// Rehearse an upgrade of an RDS for PostgreSQL database on this computer: real servers, the real state machine and
 /// functions, clients that write all the time, and a proof at the end.
 #[derive(Debug, Parser)]
@@ -42,6 +44,9 @@ pub struct RunArguments {
     /// Size of the built-in source.
     #[arg(long, default_value_t = 300)]
     pub megabytes: u32,
+    /// More than the source has of itself.
+    #[command(flatten)]
+    pub bulk: Bulk,
     /// Transactions a second of all clients together.
     #[arg(long, default_value_t = 250)]
     pub tps: u32,

@@ -9,6 +9,7 @@ use local_aws::{Config, LocalAws};
 use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::bulk;
 use crate::catalog::{self, Catalog};
 use crate::cli::RunArguments;
 use crate::clients::{Clients, Crew, Kind, Observed, Way, now};
@@ -141,6 +142,7 @@ async fn rehearse(
     let source = stage.create_source(arguments.from).await?;
     report.source = Side { version: source.version.clone(), instance: SOURCE.to_owned() };
     let cast = fill(arguments, &stage, &source, screen).await?;
+    bulk::load(&stage.master(&source).await?, arguments.bulk).await?;
     let (zone_id, secret) = (stage.create_record(&source).await?, stage.create_login_secret().await?);
     stage.deploy(&binaries(arguments)?, &zone_id, &secret).await?;
     let input = input(arguments, &zone_id, &secret)?;
