@@ -66,7 +66,7 @@ pub async fn install(owner: &Session, work_login: &str) -> Result<(), PgError> {
     let sql = format!(
         "BEGIN; {SQL}
          REVOKE ALL ON PROCEDURE pgleap.work_off(text) FROM PUBLIC;
-         REVOKE ALL ON FUNCTION pgleap.complete(text, int) FROM PUBLIC;
+         REVOKE ALL ON FUNCTION pgleap.complete(text, int), pgleap.rank_in_work(text), pgleap.is_held_up(pgleap.chore) FROM PUBLIC;
          GRANT EXECUTE ON FUNCTION pgleap.complete(text, int) TO {};
          COMMIT",
         ident(work_login)
@@ -85,8 +85,8 @@ pub async fn look(owner: &Session, phase: Phase, worker: &str) -> Result<Progres
              waiting AS (SELECT object || coalesce(': ' || failure, '') AS what FROM mine WHERE done_at IS NULL ORDER BY failure NULLS LAST, rank, id LIMIT 1)
         SELECT (SELECT count(*) FROM mine), (SELECT count(*) FROM mine WHERE done_at IS NULL),
                (SELECT count(*) FROM working),
-               (SELECT count(*) FROM mine WHERE done_at IS NULL AND attempts < 3 AND not_before <= clock_timestamp()
-                  AND rank = (SELECT min(rank) FROM mine WHERE done_at IS NULL)),
+               (SELECT count(*) FROM pgleap.chore c WHERE phase = $1 AND done_at IS NULL AND attempts < 3 AND not_before <= clock_timestamp()
+                  AND rank = (SELECT pgleap.rank_in_work($1)) AND NOT pgleap.is_held_up(c)),
                (SELECT what FROM failed),
                coalesce((SELECT max(what) FROM working), (SELECT what FROM waiting), '')";
     let row = owner.row("look at the chores", sql, &[&phase.word(), &worker]).await?;
@@ -109,7 +109,8 @@ pub async fn note_reported(owner: &Session, phase: Phase) -> Result<(), PgError>
 
 /// Give chores whose failure was reported another chance: whoever calls after that has done something about it.
 pub async fn forgive_reported(owner: &Session, phase: Phase) -> Result<(), PgError> {
-    let sql = "UPDATE pgleap.chore SET reported = false, attempts = 0 WHERE phase = $1 AND done_at IS NULL AND reported";
+    let sql =
+        "UPDATE pgleap.chore SET reported = false, attempts = 0 WHERE phase = $1 AND done_at IS NULL AND reported";
     owner.rows("try failed chores again", sql, &[&phase.word()]).await?;
     Ok(())
 }

@@ -11,7 +11,7 @@ CREATE TABLE IF NOT EXISTS pgleap.chore (
     object text NOT NULL,              -- for people: 'index shop.orders_open'
     statements text[] NOT NULL,
     weight bigint NOT NULL DEFAULT 0,  -- the heaviest of a rank begin first, so that none is left alone at the end
-    optional boolean NOT NULL DEFAULT false,  -- if it fails, it counts as done: something later makes up for it
+    optional boolean NOT NULL DEFAULT false,  -- if it fails for good, it counts as done, and is named
     attempts int NOT NULL DEFAULT 0,
     failure text,
     reported boolean NOT NULL DEFAULT false,  -- the failure reached the machine; a later call is a new try
@@ -20,6 +20,15 @@ CREATE TABLE IF NOT EXISTS pgleap.chore (
     done_at timestamptz
 );
 CREATE INDEX IF NOT EXISTS chore_left ON pgleap.chore (phase, rank, weight DESC, id) WHERE done_at IS NULL;
+CREATE INDEX IF NOT EXISTS chore_object ON pgleap.chore (object) WHERE done_at IS NULL;
+
+-- The rank that is in work. After OPEN what has failed holds up nothing but what comes after it of the same object.
+CREATE OR REPLACE FUNCTION pgleap.rank_in_work(wanted text) RETURNS int LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT min(m.rank) FROM pgleap.chore m WHERE m.phase = wanted AND m.done_at IS NULL AND (wanted <> 'settle' OR m.attempts < 3)
+$$;
+CREATE OR REPLACE FUNCTION pgleap.is_held_up(chore pgleap.chore) RETURNS boolean LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT EXISTS (SELECT FROM pgleap.chore e WHERE e.object = chore.object AND e.phase = chore.phase AND e.rank < chore.rank AND e.done_at IS NULL)
+$$;
 
 -- Work off a phase: one chore a transaction, until none is left that nobody else has. Any number of workers may run.
 -- A lock that somebody holds is no failure: the chore comes again. Anything else is one, and comes again twice.
@@ -34,7 +43,7 @@ BEGIN
         SELECT c.id, c.object, c.statements INTO todo
         FROM pgleap.chore c
         WHERE c.phase = wanted AND c.done_at IS NULL AND c.attempts < 3 AND c.not_before <= clock_timestamp()
-          AND c.rank = (SELECT min(m.rank) FROM pgleap.chore m WHERE m.phase = wanted AND m.done_at IS NULL)
+          AND c.rank = (SELECT pgleap.rank_in_work(wanted)) AND NOT pgleap.is_held_up(c)
         ORDER BY c.weight DESC, c.id
         LIMIT 1 FOR UPDATE OF c SKIP LOCKED;
         EXIT WHEN NOT FOUND;
@@ -52,8 +61,10 @@ BEGIN
                 UPDATE pgleap.chore SET failure = SQLERRM, not_before = clock_timestamp() + interval '3 seconds'
                 WHERE id = todo.id;
             WHEN OTHERS THEN
+                -- Rows that break a rule break it again.
                 UPDATE pgleap.chore
-                SET failure = SQLERRM, attempts = attempts + 1, done_at = CASE WHEN optional THEN clock_timestamp() END
+                SET failure = SQLERRM, attempts = CASE WHEN SQLSTATE LIKE '23%' THEN 3 ELSE attempts + 1 END,
+                    done_at = CASE WHEN optional AND (attempts = 2 OR SQLSTATE LIKE '23%') THEN clock_timestamp() END
                 WHERE id = todo.id;
         END;
         COMMIT;

@@ -39,7 +39,13 @@ impl World {
         let server = Server { host: address.to_string(), port, database: "orders".to_owned() };
         let world = Self { _folder: folder, _cluster: cluster, environment, server };
         let owner = world.owner().await;
-        owner.run("make a place", "CREATE SCHEMA pgleap; CREATE TABLE public.log (n int); CREATE TABLE public.held (n int)").await.unwrap();
+        owner
+            .run(
+                "make a place",
+                "CREATE SCHEMA pgleap; CREATE TABLE public.log (n int); CREATE TABLE public.held (n int)",
+            )
+            .await
+            .unwrap();
         chores::install(&owner, "work").await.unwrap();
         chores::install(&owner, "work").await.unwrap();
         world
@@ -160,7 +166,11 @@ async fn a_lock_that_somebody_holds_is_waited_for() {
     world.add(1, "ALTER TABLE public.held ADD COLUMN m int").await;
 
     world.leave_worker().await;
-    let held_up = world.wait_until("the worker has given way", |progress| progress.workers == 0 && progress.at.contains("lock timeout")).await;
+    let held_up = world
+        .wait_until("the worker has given way", |progress| {
+            progress.workers == 0 && progress.at.contains("lock timeout")
+        })
+        .await;
 
     assert_eq!((held_up.failed, held_up.left), (None, 1));
     holder.run("let go", "COMMIT").await.unwrap();
@@ -178,7 +188,10 @@ async fn the_working_login_completes_and_does_nothing_else() {
     owner.run("add chores", &format!("{sql}; GRANT USAGE ON SCHEMA pgleap TO work")).await.unwrap();
     let work = world.as_role("work").await;
 
-    let steps = [chores::complete(&work, Phase::Complete, 3).await.unwrap(), chores::complete(&work, Phase::Complete, 3).await.unwrap()];
+    let steps = [
+        chores::complete(&work, Phase::Complete, 3).await.unwrap(),
+        chores::complete(&work, Phase::Complete, 3).await.unwrap(),
+    ];
     let refused = chores::complete(&work, Phase::Settle, 3).await.unwrap_err();
     let worker = work.run("work off", "CALL pgleap.work_off('complete')").await.unwrap_err();
     let table = work.run("write a chore", "DELETE FROM pgleap.chore").await.unwrap_err();

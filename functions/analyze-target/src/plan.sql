@@ -1,13 +1,14 @@
 -- The three stages of `vacuumdb --analyze-in-stages`: every table with a target of 1, then with 10, then in full.
 -- A partitioned table takes its leaves along, so they are not listed. Catalogs come last, and only those that the
 -- database's owner may analyze; shared ones are a superuser's.
+-- Optional: from 17 on an index over a function that needs a search path lets no ANALYZE of its table pass, by anybody.
 -- Reads: catalogs. Changes: pgleap.chore. Safe to repeat: the list is made once.
 -- Source: PostgreSQL documentation, vacuumdb; observed with `vacuumdb --echo` of 18.
 BEGIN;
 LOCK TABLE pgleap.chore IN SHARE ROW EXCLUSIVE MODE;
-INSERT INTO pgleap.chore (phase, rank, object, statements, weight)
+INSERT INTO pgleap.chore (phase, rank, object, statements, optional, weight)
 SELECT 'analyze', s.stage, format('statistics (stage %s of 3) of %I.%I', s.stage, n.nspname, c.relname),
-       s.settings || format('ANALYZE %I.%I', n.nspname, c.relname),
+       s.settings || format('ANALYZE %I.%I', n.nspname, c.relname), true,
        coalesce((SELECT sum(pg_relation_size(t.relid)) FROM pg_partition_tree(c.oid) t WHERE t.isleaf), pg_relation_size(c.oid))
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace

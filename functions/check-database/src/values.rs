@@ -51,7 +51,9 @@ pub(crate) async fn check(session: &Session, asked: &Asked) -> Result<Vec<Findin
     while !rest.is_empty() {
         let (together, later) = rest.split_at(how_many(rest));
         match offending(session, together, deadline).await {
-            Ok(Some(columns)) => columns.into_iter().for_each(|(table, column, test)| seen.offender(table, column, test)),
+            Ok(Some(columns)) => {
+                columns.into_iter().for_each(|(table, column, test)| seen.offender(table, column, test))
+            }
             Ok(None) => together.iter().for_each(|table| seen.unread(&table.name)),
             Err(error) if error.kind == PgErrorKind::Busy => together.iter().for_each(|table| seen.unread(&table.name)),
             Err(error) => return Err(error),
@@ -164,7 +166,8 @@ async fn offending<'a>(
 }
 
 fn scan(place: usize, table: &Table) -> String {
-    let tests = table.columns.iter().map(|(column, test)| format!("coalesce(bool_or({}), false)", condition(column, *test)));
+    let tests =
+        table.columns.iter().map(|(column, test)| format!("coalesce(bool_or({}), false)", condition(column, *test)));
     format!("SELECT {place}, ARRAY[{}] FROM {}", tests.collect::<Vec<_>>().join(", "), table.name)
 }
 
@@ -204,12 +207,8 @@ mod tests {
 
     #[test]
     fn small_tables_are_read_together_and_large_ones_alone() {
-        let cases = [
-            (vec![0; 200], TABLES_TOGETHER),
-            (vec![1_000, 1_000, 1], 2),
-            (vec![5_000, 1], 1),
-            (vec![1_999, 2], 1),
-        ];
+        let cases =
+            [(vec![0; 200], TABLES_TOGETHER), (vec![1_000, 1_000, 1], 2), (vec![5_000, 1], 1), (vec![1_999, 2], 1)];
         for (pages, together) in cases {
             let tables: Vec<_> = pages.iter().map(|pages| table(*pages)).collect();
 

@@ -73,7 +73,8 @@ async fn drop_slots(ctx: &Ctx, run: &Run, target: &Server, owner: &Session) -> S
         return Ok(());
     }
     let dms = ctx.connect(run, target, &run.id.names().dms_source_secret()).await?;
-    dms.rows("drop replication slots", "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots", &[]).await?;
+    dms.rows("drop replication slots", "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots", &[])
+        .await?;
     match owner.row("look for replication slots", count, &[]).await?.get::<_, i64>(0) {
         0 => Ok(()),
         left => Err(StepError::new(ErrorCode::ResourceBusy, format!("drop replication slots: {left} are left"))),

@@ -30,6 +30,7 @@ pub async fn run(ctx: &Ctx, input: OnBoth) -> StepResult<PrepareTargetOutput> {
     secret::ensure(ctx, run, &input.target).await?;
     let target = ctx.as_owner(run, &input.target).await?;
     let source = ctx.as_owner(run, &input.source).await?;
+    refuse_to_empty_a_source(&source, &target).await?;
     chores::install(&target, &work).await?;
     for side in [&target, &source] {
         sequences::install(side, &work).await?;
@@ -46,6 +47,20 @@ pub async fn run(ctx: &Ctx, input: OnBoth) -> StepResult<PrepareTargetOutput> {
         Selection::default()
     };
     Ok(PrepareTargetOutput { done: look.done, waiting_for: look.waiting_for, selection })
+}
+
+/// What follows empties every table: never again what is not the upgraded copy.
+async fn refuse_to_empty_a_source(source: &Session, target: &Session) -> StepResult<()> {
+    let (from, to) = (source.major().await?, target.major().await?);
+    let opened = "SELECT EXISTS (SELECT FROM pgleap.outcome)";
+    let decided: bool = target.row("look whether the target is open", opened, &[]).await?.get(0);
+    if to <= from || decided {
+        let reason = format!(
+            "prepare target: it is on {to} and the source on {from}, its outcome is decided: {decided}; it is not emptied"
+        );
+        return Err(StepError::new(ErrorCode::InstanceFailed, reason));
+    }
+    Ok(())
 }
 
 /// Tried, not deduced: on RDS it hangs on a role and on the major.

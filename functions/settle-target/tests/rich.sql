@@ -31,6 +31,23 @@ CREATE INDEX for_cluster ON bookings (room);
 ALTER TABLE bookings CLUSTER ON for_cluster;
 INSERT INTO bookings SELECT n, n, tsrange('2024-01-01', '2024-01-02'), n, n, 'note ' || n FROM generate_series(1, 50) AS n;
 
+DO $$
+BEGIN
+  IF current_setting('server_version_num')::int >= 150000 THEN
+    EXECUTE 'CREATE TABLE nulls_are_one (id int PRIMARY KEY, a int, CONSTRAINT one_null UNIQUE NULLS NOT DISTINCT (a) DEFERRABLE)';
+  END IF;
+END $$;
+-- Functions in an index: one that needs the search path, one that brings its own.
+RESET ROLE;
+CREATE FUNCTION public.plain(t text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT lower(t)';
+SET ROLE shop_owner;
+CREATE FUNCTION needs_path(t text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN plain(t); END';
+CREATE FUNCTION brings_path(t text) RETURNS text LANGUAGE plpgsql IMMUTABLE SET search_path = public AS 'BEGIN RETURN plain(t); END';
+CREATE TABLE functional (id int PRIMARY KEY, note varchar(20));
+INSERT INTO functional VALUES (1, 'Note');
+CREATE INDEX by_needed_path ON functional (needs_path(note));
+CREATE INDEX by_brought_path ON functional (brings_path(note));
+
 -- Partitions: a unique constraint with children of own names, two levels, a foreign key each way, identity on top.
 CREATE TABLE tree (id int GENERATED ALWAYS AS IDENTITY, region int NOT NULL, code varchar(9), body text NOT NULL, parent_id int, parent_region int,
   CONSTRAINT tree_pkey PRIMARY KEY (region, id)) PARTITION BY LIST (region);

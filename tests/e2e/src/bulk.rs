@@ -21,8 +21,10 @@ pub struct Bulk {
 
 /// Make it in the database that the client, the master user's, is connected to.
 pub async fn load(client: &Client, bulk: Bulk) -> Result<()> {
-    let parts =
-        [("tables", bulk.tables, TABLES, "many tables"), ("wide_megabytes", bulk.wide_megabytes, ROWS, "a large table")];
+    let parts = [
+        ("tables", bulk.tables, TABLES, "many tables"),
+        ("wide_megabytes", bulk.wide_megabytes, ROWS, "a large table"),
+    ];
     for (setting, amount, sql, what) in parts.into_iter().filter(|(_, amount, _, _)| *amount > 0) {
         let set = format!("SET rehearsal.{setting} = {amount}");
         client.batch_execute(&set).await.with_context(|| format!("set the size of {what}"))?;

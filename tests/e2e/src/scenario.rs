@@ -124,7 +124,9 @@ impl Drop for Armed {
 /// The step begins; a kill, which the host carries out, has happened when the step ended by it.
 fn is_the_moment(disturbance: &Disturbance, progress: &Progress, suffix: &str) -> bool {
     match (disturbance, progress) {
-        (Disturbance::Kill { .. }, Progress::Ended { function, outcome, .. }) => function.ends_with(suffix) && outcome == "Runtime.ExitError",
+        (Disturbance::Kill { .. }, Progress::Ended { function, outcome, .. }) => {
+            function.ends_with(suffix) && outcome == "Runtime.ExitError"
+        }
         (Disturbance::Kill { .. }, Progress::Started { .. }) => false,
         (_, Progress::Started { function, .. }) => function.ends_with(suffix),
         (_, Progress::Ended { .. }) => false,

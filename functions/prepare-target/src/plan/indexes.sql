@@ -1,6 +1,7 @@
 -- Secondary indexes and the constraints that live in them: a load is many times faster without.
 -- Not set aside: primary keys, replica identities, the only unique key of a table without a primary key (DMS finds rows
--- by it), invalid ones, and what another object depends on. A partitioned index and its children share one fate.
+-- by it), invalid ones, what another object depends on, and from 17 on indexes over functions that may need a search path:
+-- building an index has none there, writing to it has. A partitioned index and its children share one fate.
 -- Children are built under their own names and attached: one statement for the parent would rename them all.
 -- Reads: catalogs, pgleap.carried. Changes: pgleap.chore.
 
@@ -19,7 +20,13 @@ BEGIN
                SELECT FROM pg_depend d
                WHERE d.deptype = 'n' AND NOT EXISTS (SELECT FROM pg_constraint f WHERE d.classid = 'pg_constraint'::regclass AND f.oid = d.objid AND f.contype = 'f')
                  AND ((d.refclassid = 'pg_class'::regclass AND d.refobjid = i.indexrelid) OR (d.refclassid = 'pg_constraint'::regclass AND d.refobjid = k.oid))
-           ) AS needed
+           ) OR (current_setting('server_version_num')::int >= 170000 AND EXISTS (
+               SELECT FROM pg_depend d
+               JOIN pg_proc p ON d.refclassid = 'pg_proc'::regclass AND p.oid = d.refobjid
+               JOIN pg_language l ON l.oid = p.prolang
+               WHERE d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid AND l.lanname NOT IN ('internal', 'c')
+                 AND NOT EXISTS (SELECT FROM unnest(p.proconfig) AS setting WHERE setting LIKE 'search_path=%')
+           )) AS needed
     FROM pg_index i
     JOIN pgleap.carried t ON t.relid = i.indrelid
     JOIN pg_class c ON c.oid = i.indexrelid

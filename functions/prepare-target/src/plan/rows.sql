@@ -20,7 +20,7 @@ LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
         'CREATE SCHEMA IF NOT EXISTS pgleap_dms', format('GRANT USAGE, CREATE ON SCHEMA pgleap_dms TO %I', dms_login)]);
 $$;
 
--- Autovacuum is kept off just before the fence and let back after OPEN: whoever wants its lock waits a second until it
+-- Autovacuum is kept off just before the fence and let back first of all after OPEN: whoever wants its lock waits a second until it
 -- gives way, and one against wraparound never does.
 -- Source: PostgreSQL documentation, deadlock_timeout; "Routine Vacuuming", the autovacuum daemon.
 CREATE OR REPLACE FUNCTION pgleap.plan_autovacuum() RETURNS void
@@ -36,7 +36,7 @@ LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
         SELECT 'calm', 10, 'autovacuum of ' || name, ARRAY[format('ALTER TABLE %s SET (autovacuum_enabled = false)', name)] FROM vacuumed
     )
     INSERT INTO pgleap.chore (phase, rank, object, statements)
-    SELECT 'settle', 900, 'autovacuum of ' || name, ARRAY[format('ALTER TABLE %s %s', name,
+    SELECT 'settle', -1, 'autovacuum of ' || name, ARRAY[format('ALTER TABLE %s %s', name,
         CASE WHEN options IS NULL THEN 'RESET (autovacuum_enabled)' ELSE format('SET (%s)', options) END)]
     FROM vacuumed
 $$;
