@@ -1,5 +1,7 @@
 //! Chores on a real server: each runs once, whoever dies, and what fails is told.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 use std::time::{Duration, Instant};
 
 use local_aws_postgres::{CertificateAuthority, Cluster, Encryption, Listen, ServerFiles, Servers, free_port};

@@ -265,7 +265,8 @@ mod tests {
     #[test]
     fn every_promise_that_is_not_kept_is_named() {
         assert_eq!(good().faults(), Vec::<String>::new());
-        let cases: &[(fn(&mut Report), &str)] = &[
+        type Spoil = fn(&mut Report);
+        let cases: &[(Spoil, &str)] = &[
             (|report| report.clients.lost = 2, "2 rows were lost"),
             (|report| report.clients.duplicated = 1, "1 rows are there twice"),
             (|report| report.tables[0].equal = false, "1 tables differ at the drain point"),

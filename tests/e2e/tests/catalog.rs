@@ -1,6 +1,8 @@
 //! The fixture on every major, and the differ against real upgrades: a cluster and its `pg_upgrade`d copy must not
 //! differ by anything but the known list.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 mod common;
 
 use common::Bench;

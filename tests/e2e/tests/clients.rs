@@ -1,5 +1,7 @@
 //! The clients against real servers: a switch by hand, seen from outside, and damage that they must notice.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,5 +1,7 @@
 //! The observer at a drain point made by hand: two servers that hold the same, and then do not.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 mod common;
 
 use std::sync::Arc;

@@ -1,6 +1,8 @@
 //! THE end-to-end test: a live database goes from one major to another through the real machine, functions, servers and
 //! record, and nobody loses a row. The functions must have been built (`make test` does).
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 use clap::Parser;
 use rehearsal::cli::{Cli, Command, RunArguments};
 use serde_json::Value;

@@ -67,7 +67,10 @@ mod tests {
     use super::*;
     use crate::catalog::ObjectName;
 
-    fn catalog(objects: &[(&str, &str, &[(&str, &str)])]) -> Catalog {
+    /// Kind, name, facts.
+    type Object<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)]);
+
+    fn catalog(objects: &[Object<'_>]) -> Catalog {
         let objects = objects
             .iter()
             .map(|(kind, name, facts)| {

@@ -141,7 +141,8 @@ mod tests {
     fn every_promise_is_held_against_what_is_there() {
         type History = &'static [(bool, Option<Value>)];
         // (acknowledged?, value) in order; rows found; lost, duplicated, unknown that happened
-        let cases: &[(&str, History, &[Value], (u64, u64, u64))] = &[
+        type Case = (&'static str, History, &'static [Value], (u64, u64, u64));
+        let cases: &[Case] = &[
             ("kept", &[(true, ONE)], &[[1, 0, 0]], (0, 0, 0)),
             ("lost", &[(true, ONE)], &[], (1, 0, 0)),
             ("twice", &[(true, ONE)], &[[1, 0, 0], [1, 0, 0]], (0, 1, 0)),

@@ -1,5 +1,7 @@
 //! Real clusters: made, started, copied under load, upgraded, and gone afterwards.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;

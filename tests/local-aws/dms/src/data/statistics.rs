@@ -166,7 +166,7 @@ impl TaskProgress {
                 _ => table.full_load_rows.min(estimate),
             };
         }
-        if whole == 0 { 0 } else { u8::try_from(done * 100 / whole).unwrap_or(100).min(99) }
+        (done * 100).checked_div(whole).map_or(0, |percent| u8::try_from(percent).unwrap_or(100).min(99))
     }
 }
 

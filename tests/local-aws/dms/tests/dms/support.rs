@@ -280,11 +280,10 @@ impl Rig {
 
     /// Nothing was left to the exceptions table.
     pub(crate) async fn assert_no_exceptions(&self) {
-        let rows =
-            self.on_target.query("SELECT \"STATEMENT\", \"ERROR\" FROM public.awsdms_apply_exceptions", &[]).await;
-        for row in rows.unwrap() {
-            panic!("exception: {} {}", row.get::<_, String>(0), row.get::<_, String>(1));
-        }
+        let sql = "SELECT \"STATEMENT\" || ' ' || \"ERROR\" FROM public.awsdms_apply_exceptions";
+        let exceptions: Vec<String> =
+            self.on_target.query(sql, &[]).await.unwrap().iter().map(|row| row.get(0)).collect();
+        assert!(exceptions.is_empty(), "{exceptions:?}");
     }
 }
 

@@ -1,5 +1,7 @@
 //! RDS of the local AWS against real servers. Every answer is checked against the published model.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 mod catalogs;
 mod life_cycle;
 mod parameter_groups;

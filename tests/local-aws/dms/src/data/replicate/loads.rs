@@ -91,10 +91,9 @@ impl Loop<'_> {
         self.modes[table] = Mode::Dropped;
         suspend(&self.owned.progress, &name, reason);
         let target = &self.owned.applier.target;
-        for statement in [self.owned.control.load_exception(&name, reason), self.owned.control.suspended(&name)] {
-            if let Some(statement) = statement {
-                target.batch_execute(&statement).await.map_err(Failure::from)?;
-            }
+        let notes = [self.owned.control.load_exception(&name, reason), self.owned.control.suspended(&name)];
+        for statement in notes.into_iter().flatten() {
+            target.batch_execute(&statement).await.map_err(Failure::from)?;
         }
         if self.owned.load.settings.error_behavior.table_error_policy == ErrorPolicy::StopTask {
             return Err(Broken::Fatal(reason.to_owned()));
