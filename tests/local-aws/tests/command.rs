@@ -55,7 +55,10 @@ fn the_command_prints_its_addresses_and_ends_in_order_when_asked() {
 
     let names: Vec<_> =
         running.exports.iter().filter_map(|line| line.strip_prefix("export ")?.split('=').next()).collect();
-    assert_eq!(names, ["AWS_ENDPOINT_URL", "AWS_REGION", "PGLEAP_CA_FILE", "PGLEAP_NAMESERVER", "AWS_ACCESS_KEY_ID"]);
+    assert_eq!(
+        names,
+        ["AWS_ENDPOINT_URL", "AWS_REGION", "PGLEAP_CA_FILE", "PGLEAP_NAMESERVER", "SSL_CERT_FILE", "AWS_ACCESS_KEY_ID"]
+    );
     assert!(!inside(&running.scratch).is_empty(), "the interpreter works there");
     let asked = Command::new("kill").arg(running.child.id().to_string()).status().unwrap();
 
