@@ -1,4 +1,5 @@
--- Tables emptied, and DMS's login allowed to fill them: rights on each table, a schema for DMS's control tables.
+-- Tables emptied, and DMS's login allowed to fill them: rights on each table, on the functions that a write may call (in an
+-- index, a check, a domain, a generated column, and what those call), a schema for DMS's control tables.
 -- Reads: catalogs, pgleap.carried. Changes: pgleap.chore.
 
 CREATE OR REPLACE FUNCTION pgleap.plan_rows(dms_login name) RETURNS void
@@ -11,9 +12,20 @@ LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
     FROM (SELECT name FROM pgleap.carried WHERE NOT partitioned UNION ALL SELECT 'pgleap.marker') AS t;
 
     INSERT INTO pgleap.chore (phase, rank, object, statements)
-    SELECT 'prepare', 60, 'rights on schema ' || s.name, ARRAY[format('GRANT USAGE ON SCHEMA %s TO %I', s.name, dms_login)]
-    FROM (SELECT DISTINCT c.relnamespace::regnamespace::text AS name FROM pgleap.carried k JOIN pg_class c ON c.oid = k.relid
-          UNION ALL SELECT 'pgleap') AS s;
+    SELECT 'prepare', 60, 'rights on schema ' || quote_ident(n.nspname),
+           array_agg(format('GRANT USAGE ON SCHEMA %I TO %I', n.nspname, dms_login))
+    FROM pg_namespace n
+    WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND pg_has_role(n.nspowner, 'USAGE')
+    GROUP BY n.nspname;
+
+    INSERT INTO pgleap.chore (phase, rank, object, statements)
+    SELECT 'prepare', 60, 'rights on functions of schema ' || quote_ident(n.nspname),
+           array_agg(format('GRANT EXECUTE ON FUNCTION %s TO %I', p.oid::regprocedure, dms_login))
+    FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+    WHERE n.nspname !~ '^(pg_|pgleap$)' AND n.nspname <> 'information_schema' AND p.prokind = 'f'
+      AND p.prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)
+      AND pg_has_role(p.proowner, 'USAGE') AND NOT has_function_privilege(dms_login, p.oid, 'EXECUTE')
+    GROUP BY n.nspname;
 
     INSERT INTO pgleap.chore (phase, rank, object, statements)
     VALUES ('prepare', 60, 'schema pgleap_dms', ARRAY[
