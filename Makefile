@@ -38,6 +38,11 @@ demo: setup ## Upgrade a live database on this computer and prove that nothing w
 	@cargo build --quiet --workspace --bins
 	@target/debug/rehearsal run --from $(FROM) --to $(TO) $(if $(DUMP),--dump $(DUMP)) $(if $(KEEP),--keep) $(if $(BREAK),--break $(BREAK))
 
+.PHONY: scenarios
+scenarios: setup ## Every disturbance that a run promises to bear: kills, stops, schema changes
+	@cargo build --quiet --workspace --bins
+	@target/debug/rehearsal scenarios
+
 .PHONY: fmt
 fmt: ## Format
 	@cargo fmt --all

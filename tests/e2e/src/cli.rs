@@ -23,6 +23,19 @@ pub struct Cli {
 pub enum Command {
     /// A whole run, from a new source to the report.
     Run(Box<RunArguments>),
+    /// Every disturbance that a run promises to bear, one rehearsal after the other.
+    Scenarios(ScenariosArguments),
+}
+
+/// Which disturbances.
+#[derive(Debug, Clone, Args)]
+pub struct ScenariosArguments {
+    /// As for `run --break`; all if none is named.
+    #[arg(value_name = "WHAT")]
+    pub names: Vec<Disturbance>,
+    /// Folder that gets a folder for each.
+    #[arg(long, value_name = "FOLDER", default_value = "target/rehearsal/scenarios")]
+    pub reports: PathBuf,
 }
 
 /// How to rehearse.

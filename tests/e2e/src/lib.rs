@@ -19,5 +19,6 @@ pub mod proof;
 pub mod report;
 pub mod run;
 pub mod scenario;
+pub mod scenarios;
 pub mod screen;
 pub mod stage;

@@ -12,8 +12,11 @@ async fn main() -> ExitCode {
         .with_writer(std::io::stderr)
         .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("error")))
         .init();
-    let Command::Run(arguments) = Cli::parse().command;
-    match rehearsal::run::run(*arguments).await {
+    let kept = match Cli::parse().command {
+        Command::Run(arguments) => rehearsal::run::run(*arguments).await,
+        Command::Scenarios(arguments) => rehearsal::scenarios::run(&arguments).await,
+    };
+    match kept {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {

@@ -10,8 +10,10 @@ use serde_json::Value;
 fn arguments(words: &[&str], reports: &std::path::Path) -> RunArguments {
     let all = ["rehearsal", "run", "--megabytes", "20", "--reports"].into_iter().map(str::to_owned);
     let all = all.chain([reports.display().to_string()]).chain(words.iter().map(|word| (*word).to_owned()));
-    let Command::Run(arguments) = Cli::parse_from(all).command;
-    *arguments
+    match Cli::parse_from(all).command {
+        Command::Run(arguments) => *arguments,
+        other => panic!("{other:?}"),
+    }
 }
 
 async fn report_of(words: &[&str]) -> Value {
