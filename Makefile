@@ -43,6 +43,15 @@ scenarios: setup ## Every disturbance that a run promises to bear: kills, stops,
 	@cargo build --quiet --workspace --bins
 	@target/debug/rehearsal scenarios
 
+.PHONY: docs
+docs: ## Write the generated pages anew
+	@cargo run --quiet -p contract-tests --bin render-steps-page
+
+.PHONY: fidelity
+fidelity: ## How many rows of each fidelity ledger rest on an assumption
+	@awk -F '|' '/^\| / && $$2 !~ /behaviour/ { rows[FILENAME]++; if ($$3 ~ /assumed/) assumed[FILENAME]++ } \
+		END { for (f in rows) printf "  %-32s %3d rows, %3d with something assumed\n", f, rows[f], assumed[f] }' docs/fidelity/*.md | sort
+
 .PHONY: fmt
 fmt: ## Format
 	@cargo fmt --all

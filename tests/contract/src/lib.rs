@@ -7,6 +7,7 @@
 pub mod expression;
 pub mod machine;
 pub mod samples;
+pub mod steps_page;
 pub mod template;
 pub mod walk;
 

@@ -1,0 +1,127 @@
+//! The documents say what is there: links lead somewhere, tests that are named exist, generated pages are as generated.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use contract_tests::machine::repository;
+
+/// Every file below a folder that git would keep, by its ending.
+fn files(folder: &Path, endings: &[&str]) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
+        let (path, name) = (entry.path(), entry.file_name().into_string().unwrap_or_default());
+        if name.starts_with('.') || name == "target" || name == "node_modules" {
+            continue;
+        }
+        if path.is_dir() {
+            found.extend(files(&path, endings));
+        } else if endings.iter().any(|ending| name.ends_with(ending)) {
+            found.push(path);
+        }
+    }
+    found
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// What stands between `open` and `close`, each time.
+fn between<'a>(text: &'a str, open: &'a str, close: char) -> impl Iterator<Item = &'a str> {
+    text.split(open).skip(1).filter_map(move |rest| rest.split(close).next())
+}
+
+/// Names of all functions, in Rust and Python.
+fn functions() -> HashSet<String> {
+    let code = files(&repository(), &[".rs", ".py"]);
+    let name = |line: &str| {
+        let line = format!(" {}", line.trim_start());
+        let rest = [" fn ", " def "].iter().find_map(|word| line.split_once(word))?.1;
+        Some(rest.split(['(', '<']).next().unwrap_or_default().to_owned())
+    };
+    code.iter().flat_map(|path| read(path).lines().filter_map(name).collect::<Vec<_>>()).collect()
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let mut dead = Vec::new();
+    for page in files(&repository(), &[".md"]) {
+        for link in between(&read(&page), "](", ')') {
+            let target = link.split('#').next().unwrap_or_default();
+            let outside = target.is_empty() || target.contains("://") || target.starts_with("mailto:");
+            if !outside && !page.parent().expect("a folder").join(target).exists() {
+                dead.push(format!("{}: {link}", page.display()));
+            }
+        }
+    }
+    assert_eq!(dead, Vec::<String>::new());
+}
+
+#[test]
+fn every_sentence_of_the_semantics_has_tests_that_exist() {
+    let (page, functions) = (read(&repository().join("docs/semantics.md")), functions());
+    let scenarios = read(&repository().join("tests/e2e/src/scenarios.rs"));
+    let rows: Vec<_> = page.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| sentence")).collect();
+    assert!(rows.len() > 30, "{}", rows.len());
+    for row in rows {
+        let tests: Vec<_> = between(row, "`", '`').step_by(2).collect();
+        assert!(!tests.is_empty(), "{row} has no test");
+        for test in tests {
+            let exists = match test.strip_prefix("scenario: ") {
+                Some(scenario) => scenarios.contains(&format!("\"{scenario}\"")),
+                None => functions.contains(test),
+            };
+            assert!(exists, "{test} does not exist");
+        }
+    }
+}
+
+#[test]
+fn every_scenario_stands_in_the_semantics() {
+    let page = read(&repository().join("docs/semantics.md"));
+    let scenarios = read(&repository().join("tests/e2e/src/scenarios.rs"));
+    let list = scenarios.split("pub const ALL").nth(1).and_then(|rest| rest.split("];").next()).expect("the list");
+    let names: Vec<_> = between(list, "    \"", '"').collect();
+    assert!(names.len() > 10, "{names:?}");
+    for name in names {
+        assert!(page.contains(&format!("`scenario: {name}`")), "{name} is promised nowhere");
+    }
+}
+
+#[test]
+fn every_test_of_the_fidelity_ledgers_exists() {
+    let functions = functions();
+    let paths: Vec<_> = files(&repository(), &[".rs", ".py"]);
+    let is_name =
+        |word: &&str| word.len() > 8 && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_' || b.is_ascii_digit());
+    let mut missing = Vec::new();
+    for ledger in files(&repository().join("docs/fidelity"), &[".md"]) {
+        for row in read(&ledger).lines().filter(|line| line.starts_with("| ")) {
+            let test = row.trim_end_matches('|').trim_end().rsplit(" | ").next().unwrap_or_default();
+            for word in between(test, "`", '`').step_by(2).flat_map(|span| span.split("::")) {
+                let is_file = word.ends_with(".rs") || word.ends_with(".py");
+                let exists = !is_file || paths.iter().any(|path| path.ends_with(word));
+                if !exists || (is_name(&word) && word.contains('_') && !functions.contains(word)) {
+                    missing.push(format!("{}: {word}", ledger.display()));
+                }
+            }
+        }
+    }
+    assert_eq!(missing, Vec::<String>::new());
+}
+
+#[test]
+fn every_ledger_stands_in_the_index() {
+    let index = read(&repository().join("docs/fidelity.md"));
+    for ledger in files(&repository().join("docs/fidelity"), &[".md"]) {
+        let name = ledger.file_name().and_then(|name| name.to_str()).expect("a name");
+        assert!(index.contains(&format!("(fidelity/{name})")), "{name} is not in docs/fidelity.md");
+    }
+}
+
+#[test]
+fn the_page_of_the_steps_is_as_generated() {
+    let page = read(&repository().join("functions/README.md"));
+
+    assert!(page == contract_tests::steps_page::render().unwrap(), "functions/README.md: run `make docs`");
+}
