@@ -38,6 +38,15 @@ impl Machine {
         found
     }
 
+    /// How often it calls this step only to start its process, before the call that works.
+    pub fn warm_ups(&self, step: &str) -> usize {
+        let warms = |state: &Map<String, Value>| {
+            let payload = state.get("Arguments").and_then(|arguments| arguments.get("Payload"));
+            payload.is_some_and(|payload| payload["warmUp"] == true) && step_of(state).as_deref() == Some(step)
+        };
+        self.states().iter().filter(|(_, state)| warms(state)).count()
+    }
+
     /// The steps that its Tasks call.
     pub fn steps(&self) -> BTreeSet<String> {
         self.states().iter().filter_map(|(_, state)| step_of(state)).collect()
@@ -125,6 +134,13 @@ mod tests {
         for step in ["copy-data", "start-run", "lower-ttl"] {
             assert_eq!(kebab(&pascal(step)), step);
         }
+    }
+
+    #[test]
+    fn a_call_that_only_starts_a_process_is_told_from_one_that_works() {
+        let machine = Machine::read("upgrade").expect("the machine");
+
+        assert_eq!((machine.warm_ups("fence-source"), machine.warm_ups("copy-data")), (1, 0));
     }
 
     #[test]

@@ -69,8 +69,9 @@ pub struct RunArguments {
     /// JSON that is laid over the execution's input, member by member.
     #[arg(long, value_name = "FILE.json")]
     pub input_file: Option<PathBuf>,
-    /// Disturb the run: kill:STEP[:N] kills the function's process in its N-th call, stop-execution:STATE stops the
-    /// execution there, ddl:STATE and truncate:STATE change the source there.
+    /// Disturb the run: kill:STEP[:N] kills the function's process in its N-th call, lose:STEP[:N] when that call's work
+    /// is done and its answer is not out yet, stop-execution:STATE stops the execution there, ddl:STATE and
+    /// truncate:STATE change the source there.
     #[arg(long = "break", value_name = "WHAT")]
     pub disturbance: Option<Disturbance>,
     /// Folder with the functions' binaries; this program's own if absent.
@@ -103,6 +104,13 @@ pub enum Disturbance {
         /// 1 is the first.
         invocation: u64,
     },
+    /// SIGKILL of a function's process when its n-th invocation has done its work: the answer is lost.
+    Lose {
+        /// The step.
+        step: String,
+        /// 1 is the first.
+        invocation: u64,
+    },
     /// StopExecution as soon as a state has begun.
     StopExecution {
         /// The state, as a step's name.
@@ -125,6 +133,7 @@ impl Disturbance {
     pub fn step(&self) -> &str {
         match self {
             Disturbance::Kill { step, .. }
+            | Disturbance::Lose { step, .. }
             | Disturbance::StopExecution { step }
             | Disturbance::Ddl { step }
             | Disturbance::Truncate { step } => step,
@@ -141,13 +150,17 @@ impl FromStr for Disturbance {
         let Some(place) = place.filter(|place| !place.is_empty()) else { bail!("{text:?}: want WHAT:WHERE") };
         let step = kebab(place);
         ensure!(pgleap_steps().contains(&step.as_str()), "{text:?}: there is no step {step}");
-        ensure!(words.next().is_none() && (number.is_none() || what == "kill"), "{text:?}: too many parts");
+        ensure!(
+            words.next().is_none() && (number.is_none() || matches!(what, "kill" | "lose")),
+            "{text:?}: too many parts"
+        );
         Ok(match what {
             "kill" => Self::Kill { step, invocation: number.map_or(Ok(1), str::parse)? },
+            "lose" => Self::Lose { step, invocation: number.map_or(Ok(1), str::parse)? },
             "stop-execution" => Self::StopExecution { step },
             "ddl" => Self::Ddl { step },
             "truncate" => Self::Truncate { step },
-            other => bail!("{other:?} is none of kill, stop-execution, ddl, truncate"),
+            other => bail!("{other:?} is none of kill, lose, stop-execution, ddl, truncate"),
         })
     }
 }
@@ -156,6 +169,7 @@ impl std::fmt::Display for Disturbance {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Disturbance::Kill { step, invocation } => write!(f, "kill:{step}:{invocation}"),
+            Disturbance::Lose { step, invocation } => write!(f, "lose:{step}:{invocation}"),
             Disturbance::StopExecution { step } => write!(f, "stop-execution:{step}"),
             Disturbance::Ddl { step } => write!(f, "ddl:{step}"),
             Disturbance::Truncate { step } => write!(f, "truncate:{step}"),
@@ -196,6 +210,7 @@ mod tests {
         let cases = [
             ("kill:copy-data", Some(Disturbance::Kill { step: "copy-data".to_owned(), invocation: 1 })),
             ("kill:copy-data:3", Some(Disturbance::Kill { step: "copy-data".to_owned(), invocation: 3 })),
+            ("lose:open-target", Some(Disturbance::Lose { step: "open-target".to_owned(), invocation: 1 })),
             ("stop-execution:DrainSource", Some(stop("drain-source"))),
             ("ddl:verify-copy", Some(Disturbance::Ddl { step: "verify-copy".to_owned() })),
             ("truncate:CopyData", Some(Disturbance::Truncate { step: "copy-data".to_owned() })),

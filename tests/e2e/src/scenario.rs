@@ -41,8 +41,8 @@ impl Promise {
     pub fn of(disturbance: &Disturbance) -> Self {
         let step = disturbance.step();
         match disturbance {
-            Disturbance::Kill { .. } if CUTOVER.contains(&step) => Promise::EitherWay,
-            Disturbance::Kill { .. } => Promise::Completes,
+            Disturbance::Kill { .. } | Disturbance::Lose { .. } if CUTOVER.contains(&step) => Promise::EitherWay,
+            Disturbance::Kill { .. } | Disturbance::Lose { .. } => Promise::Completes,
             Disturbance::StopExecution { .. } if AFTER_OPEN.contains(&step) => Promise::Completes,
             Disturbance::StopExecution { .. } if step == "open-target" => Promise::EitherWay,
             Disturbance::StopExecution { .. } => Promise::GoesBack,
@@ -86,17 +86,22 @@ impl Armed {
         let done = Arc::new(AtomicBool::new(false));
         let mut invocations = means.lambda.on_invoke();
         let suffix = format!("-{}", disturbance.step());
-        if let Disturbance::Kill { invocation, .. } = &disturbance {
+        let warm_ups = warm_ups(disturbance.step());
+        if let Some((invocation, when)) = kill_of(&disturbance) {
             let functions = means.lambda.functions();
             for function in functions.into_iter().filter(|name| name.ends_with(&suffix)) {
-                let when = KillWhen::After(INTO_THE_STEP);
-                means.lambda.plan_kill(KillPlan { function, invocation: *invocation, when });
+                means.lambda.plan_kill(KillPlan { function, invocation: invocation + warm_ups, when });
             }
         }
         let told = Arc::clone(&done);
         let task = tokio::spawn(async move {
+            let mut to_pass = if kill_of(&disturbance).is_some() { 0 } else { warm_ups };
             while let Ok(progress) = invocations.recv().await {
                 if !is_the_moment(&disturbance, &progress, &suffix) {
+                    continue;
+                }
+                if to_pass > 0 {
+                    to_pass -= 1;
                     continue;
                 }
                 match disturb(&disturbance, &means).await {
@@ -121,21 +126,34 @@ impl Drop for Armed {
     }
 }
 
+/// Calls of a step that only start its process, before the one that works.
+fn warm_ups(step: &str) -> u64 {
+    contract_tests::Machine::read("upgrade").map_or(0, |machine| machine.warm_ups(step) as u64)
+}
+
+/// Which call of the function the host is to kill, and when in it.
+fn kill_of(disturbance: &Disturbance) -> Option<(u64, KillWhen)> {
+    match disturbance {
+        Disturbance::Kill { invocation, .. } => Some((*invocation, KillWhen::After(INTO_THE_STEP))),
+        Disturbance::Lose { invocation, .. } => Some((*invocation, KillWhen::Answered)),
+        _ => None,
+    }
+}
+
 /// The step begins; a kill, which the host carries out, has happened when the step ended by it.
 fn is_the_moment(disturbance: &Disturbance, progress: &Progress, suffix: &str) -> bool {
-    match (disturbance, progress) {
-        (Disturbance::Kill { .. }, Progress::Ended { function, outcome, .. }) => {
+    match (kill_of(disturbance), progress) {
+        (Some(_), Progress::Ended { function, outcome, .. }) => {
             function.ends_with(suffix) && outcome == "Runtime.ExitError"
         }
-        (Disturbance::Kill { .. }, Progress::Started { .. }) => false,
-        (_, Progress::Started { function, .. }) => function.ends_with(suffix),
-        (_, Progress::Ended { .. }) => false,
+        (None, Progress::Started { function, .. }) => function.ends_with(suffix),
+        (Some(_), Progress::Started { .. }) | (None, Progress::Ended { .. }) => false,
     }
 }
 
 async fn disturb(disturbance: &Disturbance, means: &Means) -> Result<()> {
     match disturbance {
-        Disturbance::Kill { .. } => Ok(()), // the host does it
+        Disturbance::Kill { .. } | Disturbance::Lose { .. } => Ok(()), // the host does it
         Disturbance::StopExecution { .. } => {
             tokio::time::sleep(INTO_THE_STEP).await;
             let stop = means.states.stop_execution().execution_arn(&means.execution);
@@ -161,6 +179,8 @@ mod tests {
             ("kill:copy-data:2", Promise::Completes),
             ("kill:drain-source", Promise::EitherWay),
             ("kill:settle-target", Promise::Completes),
+            ("lose:open-target", Promise::EitherWay),
+            ("lose:restore-target", Promise::Completes),
             ("stop-execution:copy-data", Promise::GoesBack),
             ("stop-execution:fence-source", Promise::GoesBack),
             ("stop-execution:open-target", Promise::EitherWay),
