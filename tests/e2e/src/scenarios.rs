@@ -15,7 +15,7 @@ use crate::cli::{Disturbance, ScenariosArguments};
 pub const ALL: &[&str] = &[
     "ddl:snapshot-source",
     "kill:upgrade-target:2",
-    "kill:prepare-target:2",
+    "kill:prepare-target",
     "kill:copy-data:2",
     "ddl:copy-data",
     "truncate:copy-data",
