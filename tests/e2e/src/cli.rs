@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, Parser, Subcommand};
 
 use crate::bulk::Bulk;
@@ -69,8 +69,8 @@ pub struct RunArguments {
     /// JSON that is laid over the execution's input, member by member.
     #[arg(long, value_name = "FILE.json")]
     pub input_file: Option<PathBuf>,
-    /// Disturb the run: kill:STEP[:N] kills the function's process in its N-th call, lose:STEP[:N] when that call's work
-    /// is done and its answer is not out yet, stop-execution:STATE stops the execution there, ddl:STATE and
+    /// Disturb the run: kill:STEP[:N[:MS]] kills the function's process MS milliseconds into its N-th call,
+    /// lose:STEP[:N] when that call's work is done and its answer is not out yet, stop-execution:STATE stops the execution there, ddl:STATE and
     /// truncate:STATE change the source there.
     #[arg(long = "break", value_name = "WHAT")]
     pub disturbance: Option<Disturbance>,
@@ -94,6 +94,9 @@ impl RunArguments {
     }
 }
 
+/// Far enough into an invocation for it to have begun its work, in milliseconds: a look takes ten.
+const INTO_THE_STEP: u64 = 4;
+
 /// A planned disturbance of the run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Disturbance {
@@ -103,6 +106,8 @@ pub enum Disturbance {
         step: String,
         /// 1 is the first.
         invocation: u64,
+        /// So far into it.
+        milliseconds: u64,
     },
     /// SIGKILL of a function's process when its n-th invocation has done its work: the answer is lost.
     Lose {
@@ -146,17 +151,21 @@ impl FromStr for Disturbance {
 
     fn from_str(text: &str) -> Result<Self> {
         let mut words = text.split(':');
-        let (what, place, number) = (words.next().unwrap_or_default(), words.next(), words.next());
+        let (what, place) = (words.next().unwrap_or_default(), words.next());
         let Some(place) = place.filter(|place| !place.is_empty()) else { bail!("{text:?}: want WHAT:WHERE") };
         let step = kebab(place);
         ensure!(pgleap_steps().contains(&step.as_str()), "{text:?}: there is no step {step}");
-        ensure!(
-            words.next().is_none() && (number.is_none() || matches!(what, "kill" | "lose")),
-            "{text:?}: too many parts"
-        );
+        let numbers = words.map(str::parse).collect::<Result<Vec<u64>, _>>().with_context(|| format!("{text:?}"))?;
+        let most = match what {
+            "kill" => 2,
+            "lose" => 1,
+            _ => 0,
+        };
+        ensure!(numbers.len() <= most, "{text:?}: too many parts");
+        let invocation = numbers.first().copied().unwrap_or(1);
         Ok(match what {
-            "kill" => Self::Kill { step, invocation: number.map_or(Ok(1), str::parse)? },
-            "lose" => Self::Lose { step, invocation: number.map_or(Ok(1), str::parse)? },
+            "kill" => Self::Kill { step, invocation, milliseconds: numbers.get(1).copied().unwrap_or(INTO_THE_STEP) },
+            "lose" => Self::Lose { step, invocation },
             "stop-execution" => Self::StopExecution { step },
             "ddl" => Self::Ddl { step },
             "truncate" => Self::Truncate { step },
@@ -168,7 +177,9 @@ impl FromStr for Disturbance {
 impl std::fmt::Display for Disturbance {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Disturbance::Kill { step, invocation } => write!(f, "kill:{step}:{invocation}"),
+            Disturbance::Kill { step, invocation, milliseconds } => {
+                write!(f, "kill:{step}:{invocation}:{milliseconds}")
+            }
             Disturbance::Lose { step, invocation } => write!(f, "lose:{step}:{invocation}"),
             Disturbance::StopExecution { step } => write!(f, "stop-execution:{step}"),
             Disturbance::Ddl { step } => write!(f, "ddl:{step}"),
@@ -206,10 +217,14 @@ mod tests {
 
     #[test]
     fn a_disturbance_is_named_by_step_or_state() {
+        let kill =
+            |invocation, milliseconds| Disturbance::Kill { step: "copy-data".to_owned(), invocation, milliseconds };
         let stop = |step: &str| Disturbance::StopExecution { step: step.to_owned() };
         let cases = [
-            ("kill:copy-data", Some(Disturbance::Kill { step: "copy-data".to_owned(), invocation: 1 })),
-            ("kill:copy-data:3", Some(Disturbance::Kill { step: "copy-data".to_owned(), invocation: 3 })),
+            ("kill:copy-data", Some(kill(1, INTO_THE_STEP))),
+            ("kill:copy-data:3", Some(kill(3, INTO_THE_STEP))),
+            ("kill:copy-data:3:40", Some(kill(3, 40))),
+            ("kill:copy-data:soon", None),
             ("lose:open-target", Some(Disturbance::Lose { step: "open-target".to_owned(), invocation: 1 })),
             ("stop-execution:DrainSource", Some(stop("drain-source"))),
             ("ddl:verify-copy", Some(Disturbance::Ddl { step: "verify-copy".to_owned() })),

@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use crate::cli::Disturbance;
 use crate::observer::{Access, connect};
 
-/// Far enough into an invocation for it to have begun its work.
+/// From the beginning of a step to the stop of its execution.
 const INTO_THE_STEP: Duration = Duration::from_millis(15);
 /// Steps between the fence and the point of no return.
 const CUTOVER: &[&str] = &["fence-source", "swap-record", "drain-source", "complete-target", "open-target"];
@@ -134,7 +134,9 @@ fn warm_ups(step: &str) -> u64 {
 /// Which call of the function the host is to kill, and when in it.
 fn kill_of(disturbance: &Disturbance) -> Option<(u64, KillWhen)> {
     match disturbance {
-        Disturbance::Kill { invocation, .. } => Some((*invocation, KillWhen::After(INTO_THE_STEP))),
+        Disturbance::Kill { invocation, milliseconds, .. } => {
+            Some((*invocation, KillWhen::After(Duration::from_millis(*milliseconds))))
+        }
         Disturbance::Lose { invocation, .. } => Some((*invocation, KillWhen::Answered)),
         _ => None,
     }
