@@ -70,7 +70,8 @@ pub struct RunArguments {
     #[arg(long, value_name = "FILE.json")]
     pub input_file: Option<PathBuf>,
     /// Disturb the run: kill:STEP[:N[:MS]] kills the function's process MS milliseconds into its N-th call,
-    /// lose:STEP[:N] when that call's work is done and its answer is not out yet, stop-execution:STATE stops the execution there, ddl:STATE and
+    /// lose:STEP[:N] when that call's work is done and its answer is not out yet, stop-execution:STATE stops the execution there, leave:STATE
+    /// too and loses the event that would start the recovery, so that only the deadline is left, ddl:STATE and
     /// truncate:STATE change the source there.
     #[arg(long = "break", value_name = "WHAT")]
     pub disturbance: Option<Disturbance>,
@@ -121,6 +122,11 @@ pub enum Disturbance {
         /// The state, as a step's name.
         step: String,
     },
+    /// StopExecution as soon as a state has begun, and the event of it is lost: only the deadline's schedule is left.
+    Leave {
+        /// The state, as a step's name.
+        step: String,
+    },
     /// A column is added to a table of the source.
     Ddl {
         /// The state, as a step's name.
@@ -140,6 +146,7 @@ impl Disturbance {
             Disturbance::Kill { step, .. }
             | Disturbance::Lose { step, .. }
             | Disturbance::StopExecution { step }
+            | Disturbance::Leave { step }
             | Disturbance::Ddl { step }
             | Disturbance::Truncate { step } => step,
         }
@@ -167,9 +174,10 @@ impl FromStr for Disturbance {
             "kill" => Self::Kill { step, invocation, milliseconds: numbers.get(1).copied().unwrap_or(INTO_THE_STEP) },
             "lose" => Self::Lose { step, invocation },
             "stop-execution" => Self::StopExecution { step },
+            "leave" => Self::Leave { step },
             "ddl" => Self::Ddl { step },
             "truncate" => Self::Truncate { step },
-            other => bail!("{other:?} is none of kill, lose, stop-execution, ddl, truncate"),
+            other => bail!("{other:?} is none of kill, lose, stop-execution, leave, ddl, truncate"),
         })
     }
 }
@@ -182,6 +190,7 @@ impl std::fmt::Display for Disturbance {
             }
             Disturbance::Lose { step, invocation } => write!(f, "lose:{step}:{invocation}"),
             Disturbance::StopExecution { step } => write!(f, "stop-execution:{step}"),
+            Disturbance::Leave { step } => write!(f, "leave:{step}"),
             Disturbance::Ddl { step } => write!(f, "ddl:{step}"),
             Disturbance::Truncate { step } => write!(f, "truncate:{step}"),
         }
@@ -227,6 +236,7 @@ mod tests {
             ("kill:copy-data:soon", None),
             ("lose:open-target", Some(Disturbance::Lose { step: "open-target".to_owned(), invocation: 1 })),
             ("stop-execution:DrainSource", Some(stop("drain-source"))),
+            ("leave:drain-source", Some(Disturbance::Leave { step: "drain-source".to_owned() })),
             ("ddl:verify-copy", Some(Disturbance::Ddl { step: "verify-copy".to_owned() })),
             ("truncate:CopyData", Some(Disturbance::Truncate { step: "copy-data".to_owned() })),
             ("kill", None),

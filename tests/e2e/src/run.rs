@@ -11,7 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::bulk;
 use crate::catalog::{self, Catalog};
-use crate::cli::RunArguments;
+use crate::cli::{Disturbance, RunArguments};
 use crate::clients::{Clients, Crew, Kind, Observed, Way, now};
 use crate::connect::Login;
 use crate::dump;
@@ -298,6 +298,9 @@ impl Show {
         let execution = self.start_execution(input).await?;
         let states = aws_sdk_sfn::Client::new(self.stage.sdk());
         let armed = arguments.disturbance.clone().map(|disturbance| {
+            if matches!(disturbance, Disturbance::Leave { .. }) {
+                self.stage.aws().lose_events();
+            }
             let means = Means {
                 lambda: self.stage.aws().lambda().clone(),
                 source: self.stage.access(SOURCE),
@@ -503,7 +506,7 @@ const LONGEST_BACK_SECONDS: f64 = 65.0;
 
 fn broken_promises(promise: Promise, report: &Report, seen: &Seen) -> Vec<String> {
     let forward = || report.faults();
-    let back = || {
+    let serves = || {
         let mut broken = report.clients_faults();
         if seen.addresses.target_serves(&seen.observed) {
             broken.push("a write was acknowledged on the target".to_owned());
@@ -512,10 +515,14 @@ fn broken_promises(promise: Promise, report: &Report, seen: &Seen) -> Vec<String
         if gap > LONGEST_BACK_SECONDS {
             broken.push(format!("clients could not write for {gap:.1} s"));
         }
-        let own = |name: &str| name.contains(ADDED_COLUMN);
         if report.recoveries.is_empty() || report.recoveries.iter().any(|status| status != "SUCCEEDED") {
             broken.push(format!("the recovery ended {:?}", report.recoveries));
         }
+        broken
+    };
+    let back = || {
+        let mut broken = serves();
+        let own = |name: &str| name.contains(ADDED_COLUMN);
         let left = report.schema_differences.iter().filter(|difference| !own(&difference.name));
         broken.extend(left.map(|d| format!("the source is not as before: {} {}, {}", d.kind, d.name, d.fact)));
         broken
@@ -523,6 +530,7 @@ fn broken_promises(promise: Promise, report: &Report, seen: &Seen) -> Vec<String
     match promise {
         Promise::Completes => forward(),
         Promise::GoesBack => back(),
+        Promise::ServesAtDeadline => serves(),
         Promise::EitherWay if seen.addresses.target_serves(&seen.observed) => forward(),
         Promise::EitherWay => back(),
         Promise::StopsAndNames(table) => {

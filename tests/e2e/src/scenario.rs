@@ -30,6 +30,8 @@ pub enum Promise {
     Completes,
     /// The source serves again, as before.
     GoesBack,
+    /// The source serves again at the deadline; the rest of the way back is left to a person.
+    ServesAtDeadline,
     /// One of the two, and nothing between.
     EitherWay,
     /// It stops before the fence and names the table.
@@ -46,6 +48,7 @@ impl Promise {
             Disturbance::StopExecution { .. } if AFTER_OPEN.contains(&step) => Promise::Completes,
             Disturbance::StopExecution { .. } if step == "open-target" => Promise::EitherWay,
             Disturbance::StopExecution { .. } => Promise::GoesBack,
+            Disturbance::Leave { .. } => Promise::ServesAtDeadline,
             Disturbance::Ddl { .. } => Promise::StopsAndNames(DDL.0),
             Disturbance::Truncate { .. } => Promise::StopsAndNames(TRUNCATE.0),
         }
@@ -56,6 +59,7 @@ impl Promise {
         match self {
             Promise::Completes => "the run ends well all the same".to_owned(),
             Promise::GoesBack => "the source serves again as before".to_owned(),
+            Promise::ServesAtDeadline => "the source serves again at most 5 s after the deadline".to_owned(),
             Promise::EitherWay => "the run ends well, or the source serves again as before".to_owned(),
             Promise::StopsAndNames(table) => format!("the run stops before the fence and names {table}"),
         }
@@ -156,7 +160,7 @@ fn is_the_moment(disturbance: &Disturbance, progress: &Progress, suffix: &str) -
 async fn disturb(disturbance: &Disturbance, means: &Means) -> Result<()> {
     match disturbance {
         Disturbance::Kill { .. } | Disturbance::Lose { .. } => Ok(()), // the host does it
-        Disturbance::StopExecution { .. } => {
+        Disturbance::StopExecution { .. } | Disturbance::Leave { .. } => {
             tokio::time::sleep(INTO_THE_STEP).await;
             let stop = means.states.stop_execution().execution_arn(&means.execution);
             stop.error("Stopped").cause("by the rehearsal").send().await.context("stop the execution")?;
@@ -187,6 +191,7 @@ mod tests {
             ("stop-execution:fence-source", Promise::GoesBack),
             ("stop-execution:open-target", Promise::EitherWay),
             ("stop-execution:confirm-cutover", Promise::Completes),
+            ("leave:drain-source", Promise::ServesAtDeadline),
             ("ddl:copy-data", Promise::StopsAndNames("stock")),
             ("truncate:copy-data", Promise::StopsAndNames("rates")),
         ];

@@ -29,6 +29,7 @@ pub const ALL: &[&str] = &[
     "kill:drain-source:1:60",
     "lose:drain-source",
     "stop-execution:drain-source",
+    "leave:drain-source",
     "kill:complete-target:1:40",
     "lose:complete-target",
     "kill:open-target:1:8",

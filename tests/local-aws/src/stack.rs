@@ -224,6 +224,11 @@ impl LocalAws {
         &self.events
     }
 
+    /// A fault: from now on no event reaches a rule, as may happen to what is delivered by best effort.
+    pub fn lose_events(&self) {
+        self.rules.lose_events();
+    }
+
     /// Where everything is: data, logs, certificates.
     pub fn scratch_folder(&self) -> &Path {
         self.scratch.path()

@@ -4,6 +4,7 @@ mod input;
 mod pattern;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use local_aws_core::{ACCOUNT, ApiError, BoxFuture, Call, Clock, Deliver, Event, EventBus, REGION, Reply, Service};
@@ -19,6 +20,7 @@ use crate::targets::{RetryPolicy, deliver_with_retries};
 pub struct EventRules {
     rules: Arc<Mutex<BTreeMap<String, Rule>>>,
     bus: EventBus,
+    lost: Arc<AtomicBool>,
     listener: JoinHandle<()>,
 }
 
@@ -34,10 +36,12 @@ impl EventRules {
     /// Listens on the bus from now on and tells the rules' targets.
     pub fn new(clock: Clock, bus: &EventBus, targets: Arc<dyn Deliver>) -> Self {
         let rules: Arc<Mutex<BTreeMap<String, Rule>>> = Arc::default();
-        let (known, mut events) = (rules.clone(), bus.subscribe());
+        let lost: Arc<AtomicBool> = Arc::default();
+        let (known, all_lost, mut events) = (rules.clone(), lost.clone(), bus.subscribe());
         let listener = tokio::spawn(async move {
             loop {
                 match events.recv().await {
+                    Ok(_) if all_lost.load(Ordering::Acquire) => {}
                     Ok(event) => tell(&known, &envelope(&event), clock, &targets),
                     Err(RecvError::Lagged(missed)) => {
                         tracing::error!(missed, "events came faster than rules were matched")
@@ -46,7 +50,12 @@ impl EventRules {
                 }
             }
         });
-        Self { rules, bus: bus.clone(), listener }
+        Self { rules, bus: bus.clone(), lost, listener }
+    }
+
+    /// A fault: no event reaches a rule any more, as may happen to events that AWS delivers by best effort.
+    pub fn lose_events(&self) {
+        self.lost.store(true, Ordering::Release);
     }
 
     fn answer(&self, call: &Call) -> Reply {
@@ -265,6 +274,11 @@ mod tests {
 
         assert_eq!(delivered.recv().await.unwrap()["status"], "ABORTED");
         assert!(tokio::time::timeout(Duration::from_millis(100), delivered.recv()).await.is_err());
+
+        rules.lose_events();
+        bus.publish(status_change("ABORTED"));
+
+        assert!(tokio::time::timeout(Duration::from_millis(100), delivered.recv()).await.is_err(), "it was lost");
     }
 
     #[tokio::test]
