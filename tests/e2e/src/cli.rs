@@ -95,8 +95,8 @@ impl RunArguments {
     }
 }
 
-/// Far enough into an invocation for it to have begun its work, in milliseconds: a look takes ten.
-const INTO_THE_STEP: u64 = 4;
+/// Far enough into an invocation for it to have begun its work, in milliseconds: a look takes six.
+const INTO_THE_STEP: u64 = 2;
 
 /// A planned disturbance of the run.
 #[derive(Debug, Clone, PartialEq, Eq)]

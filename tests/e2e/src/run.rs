@@ -501,8 +501,9 @@ fn judge(report: &mut Report, arguments: &RunArguments, seen: &Seen, armed: Opti
     });
 }
 
-/// From the first REVOKE until the source serves again: the deadline, and what a recovery may take.
-const LONGEST_BACK_SECONDS: f64 = 65.0;
+/// From the first REVOKE until the source serves again: the deadline, the room that `arm-deadline` leaves the fence to
+/// begin, and what a recovery may take.
+const LONGEST_BACK_SECONDS: f64 = 60.0 + 5.0 + 5.0;
 
 fn broken_promises(promise: Promise, report: &Report, seen: &Seen) -> Vec<String> {
     let forward = || report.faults();
