@@ -31,7 +31,7 @@ pub(crate) struct Facts {
     pub(crate) event_triggers: Vec<String>,
     pub(crate) publications: Vec<String>,
     pub(crate) subscriptions: Vec<String>,
-    /// Logical slots: name and plugin.
+    /// Logical slots: name, plugin and who reads them.
     pub(crate) slots: Vec<String>,
     /// Things that have a name of the run.
     pub(crate) leftovers: Vec<String>,
@@ -69,6 +69,13 @@ pub(crate) struct ServerLimits {
     pub(crate) senders_used: i64,
     /// In MB; -1: no limit.
     pub(crate) max_slot_wal_keep_size: i64,
+    /// `idle_replication_slot_timeout` (18 and later) in seconds; 0: never.
+    pub(crate) idle_slot_seconds: i64,
+    pub(crate) max_worker_processes: i64,
+    /// How many objects one transaction may lock at the same time, as the server promises it.
+    pub(crate) lock_room: i64,
+    /// Tables of every schema, which the upgrade locks in one transaction.
+    pub(crate) tables_to_lock: i64,
 }
 
 /// Another database of the instance.
@@ -144,6 +151,10 @@ fn read(row: &Row, run: &Run, others: Vec<OtherDatabase>) -> Facts {
             max_wal_senders: count("max_wal_senders"),
             senders_used: count("senders_used"),
             max_slot_wal_keep_size: count("max_slot_wal_keep_size"),
+            idle_slot_seconds: count("idle_slot_seconds"),
+            max_worker_processes: count("max_worker_processes"),
+            lock_room: count("lock_room"),
+            tables_to_lock: count("tables_to_lock"),
         },
         others,
         schemas: row.get("schemas"),

@@ -12,7 +12,8 @@ WITH spaces AS (
     SELECT * FROM relations WHERE relkind = 'r' AND relpersistence = 'p' AND NOT of_extension
 ), limits AS (
     SELECT name, setting::bigint AS value FROM pg_settings
-    WHERE name IN ('max_replication_slots', 'max_wal_senders', 'max_slot_wal_keep_size')
+    WHERE name IN ('max_replication_slots', 'max_wal_senders', 'max_slot_wal_keep_size', 'idle_replication_slot_timeout',
+                   'max_worker_processes', 'max_locks_per_transaction', 'max_connections', 'max_prepared_transactions')
 )
 SELECT current_setting('server_version_num')::int / 10000 AS major,
        current_database()::text AS database,
@@ -36,6 +37,12 @@ SELECT current_setting('server_version_num')::int / 10000 AS major,
        (SELECT value FROM limits WHERE name = 'max_wal_senders') AS max_wal_senders,
        (SELECT count(*) FROM pg_stat_activity a WHERE a.backend_type = 'walsender') AS senders_used,
        coalesce((SELECT value FROM limits WHERE name = 'max_slot_wal_keep_size'), -1) AS max_slot_wal_keep_size,
+       coalesce((SELECT value FROM limits WHERE name = 'idle_replication_slot_timeout'), 0) AS idle_slot_seconds,
+       (SELECT value FROM limits WHERE name = 'max_worker_processes') AS max_worker_processes,
+       -- What the documentation of max_locks_per_transaction promises.
+       (SELECT (SELECT value FROM limits WHERE name = 'max_locks_per_transaction') * sum(value)::bigint
+        FROM limits WHERE name IN ('max_connections', 'max_prepared_transactions')) AS lock_room,
+       (SELECT count(*) FROM pg_class c WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't') AS tables_to_lock,
        ARRAY(SELECT nspname::text FROM spaces ORDER BY 1) AS schemas,
        (SELECT count(*) FROM carried) AS tables,
        pg_database_size(d.oid) AS bytes,
@@ -50,7 +57,12 @@ SELECT current_setting('server_version_num')::int / 10000 AS major,
              WHERE o.rolname <> 'rdsadmin' AND e.evtenabled <> 'D' ORDER BY 1) AS event_triggers,
        ARRAY(SELECT p.pubname::text FROM pg_publication p ORDER BY 1) AS publications,
        ARRAY(SELECT s.subname::text FROM pg_subscription s WHERE s.subdbid = d.oid ORDER BY 1) AS subscriptions,
-       ARRAY(SELECT format('%s (%s)', s.slot_name, s.plugin) FROM pg_replication_slots s WHERE s.slot_type = 'logical' ORDER BY 1) AS slots,
+       ARRAY(SELECT format('%s (%s, %s)', s.slot_name, s.plugin,
+                           CASE WHEN s.active_pid IS NULL THEN 'nobody reads it now'
+                                ELSE 'read by ' || coalesce(nullif(a.application_name, ''), a.usename, 'process ' || s.active_pid)
+                                     || coalesce(' from ' || host(a.client_addr), '') END)
+             FROM pg_replication_slots s LEFT JOIN pg_stat_activity a ON a.pid = s.active_pid
+             WHERE s.slot_type = 'logical' ORDER BY 1) AS slots,
        ARRAY(SELECT 'schema ' || n.nspname FROM pg_namespace n WHERE n.nspname IN ('pgleap', 'pgleap_dms')
              UNION ALL SELECT 'role ' || p.rolname FROM pg_roles p WHERE p.rolname = ANY ($2::text[]) ORDER BY 1) AS leftovers
 FROM pg_database d, pg_roles r

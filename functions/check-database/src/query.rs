@@ -19,6 +19,10 @@ pub(crate) struct Asked {
     /// The login of the input.
     pub(crate) login: String,
     pub(crate) keyless: KeylessTables,
+    /// The source's major.
+    pub(crate) major: i32,
+    /// The wanted one.
+    pub(crate) target_major: i32,
 }
 
 impl Asked {
@@ -27,7 +31,24 @@ impl Asked {
             skipped: run.choices.as_of_snapshot_schemas.clone(),
             login: facts.login.name.clone(),
             keyless: run.choices.keyless_tables,
+            major: facts.major,
+            target_major: target_major(&run.target.version),
         }
+    }
+
+    /// Whether this major is passed or reached on the way.
+    pub(crate) fn crosses(&self, major: i32) -> bool {
+        self.major < major && self.target_major >= major
+    }
+
+    /// What placeholders of a query stand for.
+    fn fill(&self, sql: &str) -> String {
+        // The function exists from 15 on, as does the column that it is compared with.
+        let collation = if self.major >= 15 { "pg_database_collation_actual_version(d.oid)" } else { "NULL::text" };
+        sql.replace("{apart}", &apart())
+            .replace("{major}", &self.major.to_string())
+            .replace("{target_major}", &self.target_major.to_string())
+            .replace("{database_collation_version}", collation)
     }
 }
 
@@ -35,7 +56,8 @@ impl Asked {
 pub(crate) struct Query {
     pub(crate) id: &'static str,
     pub(crate) severity: Severity,
-    /// A SELECT of `what` and `why`, both text, from the tables of `carried.sql` and the catalogs.
+    /// A SELECT of `what` and `why`, both text, from the tables of `carried.sql` and the catalogs. It may hold
+    /// `{apart}`, `{major}`, `{target_major}`.
     pub(crate) sql: &'static str,
     pub(crate) found: &'static str,
     pub(crate) remedy: &'static str,
@@ -83,7 +105,7 @@ pub(crate) struct Offenders {
 }
 
 pub(crate) async fn offenders(session: &Session, id: &str, sql: &str, asked: &Asked) -> Result<Offenders, PgError> {
-    let sql = sql.replace("{apart}", &apart());
+    let sql = asked.fill(sql);
     let sql = format!(
         "WITH {CARRIED}, offenders AS ({sql}) \
          SELECT o.what::text, coalesce(o.why::text, ''), count(*) OVER () FROM offenders o ORDER BY 1, 2 LIMIT {NAMED}"
@@ -99,4 +121,29 @@ fn apart() -> String {
     let names =
         data_types::TABLE.iter().filter(|data_type| data_type.travel == Travel::Apart).map(|data_type| data_type.name);
     format!("'{{{}}}'::name[]", names.collect::<Vec<_>>().join(","))
+}
+
+/// Of a wanted version, whether exact or a major only; one that is not understood is check-instance's finding.
+fn target_major(version: &str) -> i32 {
+    version.split('.').next().and_then(|major| major.parse().ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_major_is_crossed_if_it_lies_on_the_way() {
+        let asked = |major, target: &str| Asked {
+            skipped: Vec::new(),
+            login: String::new(),
+            keyless: KeylessTables::Refuse,
+            major,
+            target_major: target_major(target),
+        };
+        let cases = [(13, "18", true), (13, "14.5", true), (14, "18", false), (12, "13", false), (13, "x", false)];
+        for (from, to, crosses) in cases {
+            assert_eq!(asked(from, to).crosses(14), crosses, "{from} to {to}");
+        }
+    }
 }

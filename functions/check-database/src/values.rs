@@ -23,8 +23,9 @@ const COLUMNS: &str = "\
     FROM carried c JOIN pg_class p ON p.oid = c.oid \
     JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' \
     JOIN base_types b ON b.typ = a.atttypid AND NOT b.is_array \
-    WHERE b.typname IN ('numeric', 'date', 'timestamp', 'timestamptz') \
-       OR b.typname IN ('varchar', 'bpchar') AND a.atttypmod = -1 AND b.modifier = -1 \
+    WHERE (b.typname IN ('numeric', 'date', 'timestamp', 'timestamptz') \
+       OR b.typname IN ('varchar', 'bpchar') AND a.atttypmod = -1 AND b.modifier = -1) \
+      AND has_table_privilege(c.oid, 'SELECT') AND has_schema_privilege(c.space, 'USAGE') \
     ORDER BY greatest(p.relpages, 0), c.oid, a.attnum";
 
 /// Small tables are read together, as many as make up a statement of moderate length and time.

@@ -39,6 +39,12 @@ pub(crate) struct Facts {
     pub(crate) zone: Seen<Zone>,
     /// Every record set of the record's name, whatever its type.
     pub(crate) records: Vec<RecordSet>,
+    /// Records of other names in the zone that lead to the source's endpoint.
+    pub(crate) other_records: Vec<String>,
+    /// Other instances with the source's parameter group; none for a default group, which everybody has.
+    pub(crate) group_shared_with: Vec<String>,
+    /// Maintenance that waits for the source.
+    pub(crate) maintenance: Vec<Maintenance>,
     /// Things that exist already and have a name that the run would use.
     pub(crate) taken: Vec<Taken>,
 }
@@ -70,6 +76,12 @@ pub(crate) struct Instance {
     pub(crate) security_groups: Vec<String>,
     pub(crate) managed_secret: Option<String>,
     pub(crate) iam_authentication: bool,
+    pub(crate) arn: String,
+    pub(crate) parameter_group: String,
+    /// Days for which backups are kept; 0: there are none.
+    pub(crate) backup_days: i32,
+    pub(crate) multi_az: bool,
+    pub(crate) storage_gib: i32,
 }
 
 /// A subnet of the source's subnet group.
@@ -87,9 +99,20 @@ pub(crate) struct DmsOffer {
 }
 
 /// The secret of the input.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Secret {
     pub(crate) deleted: bool,
+    /// Its password is changed from time to time.
+    pub(crate) rotates: bool,
+}
+
+/// An action of maintenance that waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Maintenance {
+    /// `system-update`, `db-upgrade`, ..
+    pub(crate) action: String,
+    /// When it is carried out whether somebody wants it or not, as AWS says it; absent: only if somebody asks.
+    pub(crate) at: Option<String>,
 }
 
 /// The hosted zone.

@@ -128,6 +128,11 @@ impl World {
         Ok(client)
     }
 
+    /// Another CNAME in the record's zone.
+    pub async fn add_record(&self, name: &str, host: &str) -> Result<()> {
+        put_cname(&aws_sdk_route53::Client::new(self.ctx.aws()), &self.run.record.zone_id, name, host).await
+    }
+
     /// A client of RDS.
     pub fn rds(&self) -> aws_sdk_rds::Client {
         aws_sdk_rds::Client::new(self.ctx.aws())
@@ -262,14 +267,19 @@ async fn create_record(ctx: &Ctx, host: &str) -> Result<String> {
     let client = aws_sdk_route53::Client::new(ctx.aws());
     let zone = client.create_hosted_zone().name("example.internal").caller_reference("tests").send().await?;
     let id = zone.hosted_zone.context("no zone")?.id.trim_start_matches("/hostedzone/").to_owned();
+    put_cname(&client, &id, RECORD, host).await?;
+    Ok(id)
+}
+
+async fn put_cname(client: &aws_sdk_route53::Client, zone: &str, name: &str, host: &str) -> Result<()> {
     let set = ResourceRecordSet::builder()
-        .name(RECORD)
+        .name(name)
         .r#type(RrType::Cname)
         .ttl(60)
         .resource_records(ResourceRecord::builder().value(host).build()?)
         .build()?;
     let change = Change::builder().action(ChangeAction::Create).resource_record_set(set).build()?;
     let batch = ChangeBatch::builder().changes(change).build()?;
-    client.change_resource_record_sets().hosted_zone_id(&id).change_batch(batch).send().await?;
-    Ok(id)
+    client.change_resource_record_sets().hosted_zone_id(zone).change_batch(batch).send().await?;
+    Ok(())
 }

@@ -1,33 +1,58 @@
 //! The checks. Each is a file with a query or a pure function; a new one is a file and a line in [`ALL`].
 
 mod catalog_views;
+mod closed_databases;
+mod collation_versions;
 mod create_role;
+mod database_names;
 mod database_owner;
+mod database_settings;
 mod deferred_constraints;
 mod dms_leftovers;
+mod encoding_conversions;
 mod event_triggers;
 mod extension_tables;
+mod extensions_in_the_way;
+mod foreign_servers;
 mod foreign_tables;
+mod generated_keys;
+mod gone_columns;
+mod iam_logins;
 mod inheritance;
+mod invalid_indexes;
 mod keyless_tables;
 mod large_objects;
 mod list_lengths;
 mod lob_not_null;
 mod lob_without_key;
+mod lock_room;
 mod long_transactions;
 mod names_by_case;
 mod names_free;
+mod not_null_inheritance;
 mod other_databases;
+mod outdated_extensions;
+mod owner_sessions;
+mod polymorphic_functions;
+mod postfix_operators;
 mod prepared_transactions;
+mod read_only_database;
 mod replica_role;
 mod replication_neighbours;
+mod role_names;
 mod row_security;
+mod scheduled_jobs;
 mod schema_owner;
+mod sequences_near_end;
 mod sessions;
 mod slots;
 mod table_owner;
+mod table_privileges;
+mod types_in_the_way;
 mod unique_over_coalesce;
 mod unlogged_tables;
+mod workers;
+mod wraparound_age;
 
 use pgleap_contract::Finding;
 
@@ -44,19 +69,50 @@ pub(crate) enum Check {
 
 /// In the order in which an operator would ask: who may, what is around, what the tables are like.
 pub(crate) const ALL: &[Check] = &[
+    // Who the login is and what it may.
     Check::Facts(database_owner::check),
     Check::Query(&table_owner::CHECK),
     Check::Query(&schema_owner::CHECK),
+    Check::Query(&table_privileges::CHECK),
     Check::Facts(create_role::check),
     Check::Facts(sessions::check),
+    Check::Facts(replica_role::check),
+    // What an earlier run or task left.
     Check::Facts(names_free::check),
+    Check::Query(&read_only_database::CHECK),
+    Check::Query(&dms_leftovers::CHECK),
+    // The server, and what else happens on it.
     Check::Facts(other_databases::check),
     Check::Facts(replication_neighbours::check),
     Check::Facts(slots::check),
+    Check::Facts(workers::check),
+    Check::Facts(lock_room::check),
     Check::Facts(prepared_transactions::check),
+    Check::Query(&long_transactions::CHECK),
+    Check::Query(&wraparound_age::CHECK),
+    Check::Query(&database_settings::CHECK),
+    Check::Query(&scheduled_jobs::CHECK),
+    Check::Facts(event_triggers::check),
+    Check::Query(&owner_sessions::CHECK),
+    Check::Query(&iam_logins::CHECK),
+    // What stops the upgrade of the copy.
+    Check::Query(&closed_databases::CHECK),
+    Check::Query(&database_names::CHECK),
+    Check::Query(&role_names::CHECK),
+    Check::Query(&extensions_in_the_way::CHECK),
+    Check::Query(&outdated_extensions::CHECK),
+    Check::Query(&types_in_the_way::CHECK),
+    Check::Query(&gone_columns::CHECK),
+    Check::Query(&catalog_views::CHECK),
+    Check::Query(&postfix_operators::CHECK),
+    Check::Query(&polymorphic_functions::CHECK),
+    Check::Query(&encoding_conversions::CHECK),
+    Check::Query(&not_null_inheritance::CHECK),
+    // What DMS does not carry.
     Check::Facts(large_objects::check),
     Check::Facts(list_lengths::check),
     Check::Query(&keyless_tables::CHECK),
+    Check::Query(&generated_keys::CHECK),
     Check::Query(&lob_without_key::CHECK),
     Check::Query(&lob_not_null::CHECK),
     Check::Query(&row_security::CHECK),
@@ -66,12 +122,12 @@ pub(crate) const ALL: &[Check] = &[
     Check::Query(&unique_over_coalesce::CHECK),
     Check::Query(&unlogged_tables::CHECK),
     Check::Query(&foreign_tables::CHECK),
+    Check::Query(&foreign_servers::CHECK),
     Check::Query(&extension_tables::CHECK),
-    Check::Query(&long_transactions::CHECK),
-    Check::Query(&dms_leftovers::CHECK),
-    Check::Query(&catalog_views::CHECK),
-    Check::Facts(event_triggers::check),
-    Check::Facts(replica_role::check),
+    // What the target would inherit.
+    Check::Query(&invalid_indexes::CHECK),
+    Check::Query(&collation_versions::CHECK),
+    Check::Query(&sequences_near_end::CHECK),
 ];
 
 #[cfg(test)]
@@ -114,6 +170,10 @@ pub(crate) mod tests {
                 max_wal_senders: 10,
                 senders_used: 0,
                 max_slot_wal_keep_size: -1,
+                idle_slot_seconds: 0,
+                max_worker_processes: 8,
+                lock_room: 28_800,
+                tables_to_lock: 100,
             },
             others: Vec::new(),
             schemas: vec!["public".to_owned()],

@@ -1,5 +1,6 @@
 //! Logical slots are somebody's feed of changes: it does not follow to the target. And there must be room for DMS's own.
-//! Source: AWS DMS user guide, "Using a PostgreSQL database as an AWS DMS source": max_replication_slots, max_slot_wal_keep_size.
+//! Source: AWS DMS user guide, "Using a PostgreSQL database as an AWS DMS source": max_replication_slots, max_slot_wal_keep_size; PostgreSQL
+//! documentation, idle_replication_slot_timeout (18).
 
 use pgleap_contract::Finding;
 
@@ -34,6 +35,13 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
         );
         findings.push(Finding::warning(KEEP, found, "set it to -1 for the time of the run"));
     }
+    if server.idle_slot_seconds > 0 {
+        let found = format!(
+            "idle_replication_slot_timeout is {} s: a task that is stopped for longer loses its slot",
+            server.idle_slot_seconds
+        );
+        findings.push(Finding::warning(KEEP, found, "set it to 0 for the time of the run"));
+    }
     findings
 }
 
@@ -47,5 +55,6 @@ mod tests {
         assert_found(|facts| facts.server.slots_used = 10, &["b no-room-for-slot"]);
         assert_found(|facts| facts.server.senders_used = 9, &["b no-room-for-slot"]);
         assert_found(|facts| facts.server.max_slot_wal_keep_size = 1_000, &["w slot-may-be-lost"]);
+        assert_found(|facts| facts.server.idle_slot_seconds = 3_600, &["w slot-may-be-lost"]);
     }
 }

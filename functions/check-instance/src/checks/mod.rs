@@ -1,5 +1,6 @@
 //! The checks. Each is a file with one pure function over the facts; a new one is a file and a line in [`ALL`].
 
+pub(crate) mod backups;
 pub(crate) mod carried_on;
 pub(crate) mod database_named;
 pub(crate) mod dms_engine;
@@ -8,9 +9,13 @@ pub(crate) mod instance_class;
 pub(crate) mod instance_kind;
 pub(crate) mod instance_usable;
 pub(crate) mod login_secret;
+pub(crate) mod maintenance;
 pub(crate) mod names_free;
+pub(crate) mod other_records;
 pub(crate) mod pending_modifications;
 pub(crate) mod record;
+pub(crate) mod shared_group;
+pub(crate) mod source_version;
 pub(crate) mod upgrade_way;
 
 use pgleap_contract::Finding;
@@ -21,14 +26,19 @@ use crate::facts::Facts;
 pub(crate) const ALL: &[fn(&Facts) -> Vec<Finding>] = &[
     instance_usable::check,
     instance_kind::check,
+    source_version::check,
     database_named::check,
     pending_modifications::check,
+    maintenance::check,
+    shared_group::check,
+    backups::check,
     upgrade_way::check,
     instance_class::check,
     dms_engine::check,
     dms_network::check,
     login_secret::check,
     record::check,
+    other_records::check,
     names_free::check,
     carried_on::check,
 ];
@@ -65,6 +75,8 @@ pub(crate) mod tests {
                 parameters: "in-sync".to_owned(),
                 subnets: vec![subnet(0), subnet(1)],
                 security_groups: vec!["sg-1".to_owned()],
+                backup_days: 7,
+                storage_gib: 100,
                 ..Instance::default()
             }),
             way: Some(Ok(vec![pgleap_contract::steps::UpgradeHop {
@@ -73,7 +85,7 @@ pub(crate) mod tests {
             }])),
             class_not_orderable: Vec::new(),
             dms: vec![DmsOffer { version: DmsVersion(3, 6, 1), class: "dms.r6i.large".to_owned() }],
-            secret: Seen::Found(Secret { deleted: false }),
+            secret: Seen::Found(Secret::default()),
             zone: Seen::Found(Zone { name: "example.com.".to_owned() }),
             records: vec![RecordSet {
                 kind: "CNAME".to_owned(),
@@ -82,6 +94,9 @@ pub(crate) mod tests {
                 values: vec![HOST.to_owned()],
                 ttl: Some(60),
             }],
+            other_records: Vec::new(),
+            group_shared_with: Vec::new(),
+            maintenance: Vec::new(),
             taken: Vec::new(),
         }
     }

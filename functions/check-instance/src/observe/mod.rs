@@ -42,10 +42,34 @@ pub(crate) async fn observe(ctx: &Ctx, run: Run) -> StepResult<Facts> {
         Seen::Found(_) => eyes.list(record::sets(&route53, &run.record).await)?,
         _ => Vec::new(),
     };
+    let endpoint = source.found().and_then(|source| source.endpoint.as_ref());
+    let other_records = match (&zone, endpoint) {
+        (Seen::Found(_), Some((host, _port))) => eyes.list(record::leading_to(&route53, &run.record, host).await)?,
+        _ => Vec::new(),
+    };
+    let (mut group_shared_with, mut maintenance) = (Vec::new(), Vec::new());
+    if let Some(source) = source.found() {
+        group_shared_with = eyes.list(rds::sharers(&rds, &source.parameter_group, &run.source.instance).await)?;
+        maintenance = eyes.list(rds::maintenance(&rds, &source.arn).await)?;
+    }
     let families: Vec<&str> = hops.iter().map(|hop| hop.family.as_str()).collect();
     let taken = names::taken(&mut eyes, &rds, &dms, &secrets, &run, &families).await?;
     let unseen = eyes.unseen;
-    Ok(Facts { run, unseen, source, way, class_not_orderable, dms: dms_offers, secret, zone, records, taken })
+    Ok(Facts {
+        run,
+        unseen,
+        source,
+        way,
+        class_not_orderable,
+        dms: dms_offers,
+        secret,
+        zone,
+        records,
+        other_records,
+        group_shared_with,
+        maintenance,
+        taken,
+    })
 }
 
 /// What could not be seen.
@@ -88,5 +112,8 @@ impl Eyes {
 async fn secret(client: &aws_sdk_secretsmanager::Client, id: &str) -> Result<Option<Secret>, AwsError> {
     let answer =
         client.describe_secret().secret_id(id).send().await.doing(format!("describe secret {id}")).optional()?;
-    Ok(answer.map(|secret| Secret { deleted: secret.deleted_date().is_some() }))
+    Ok(answer.map(|secret| Secret {
+        deleted: secret.deleted_date().is_some(),
+        rotates: secret.rotation_enabled().unwrap_or(false),
+    }))
 }

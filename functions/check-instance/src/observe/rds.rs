@@ -4,7 +4,7 @@ use aws_sdk_rds::Client;
 use aws_sdk_rds::types::{DbInstance, PendingModifiedValues};
 use pgleap_step_kit::prelude::*;
 
-use crate::facts::{Instance, Subnet};
+use crate::facts::{Instance, Maintenance, Subnet};
 use crate::versions::EngineVersion;
 
 pub(super) async fn instance(client: &Client, name: &str) -> Result<Option<Instance>, AwsError> {
@@ -42,7 +42,48 @@ fn plain(instance: &DbInstance) -> Instance {
         security_groups: groups.map(str::to_owned).collect(),
         managed_secret: instance.master_user_secret().and_then(|secret| secret.secret_arn()).map(str::to_owned),
         iam_authentication: instance.iam_database_authentication_enabled().unwrap_or(false),
+        arn: text(instance.db_instance_arn()),
+        parameter_group: text(instance.db_parameter_groups().first().and_then(|group| group.db_parameter_group_name())),
+        backup_days: instance.backup_retention_period().unwrap_or(0),
+        multi_az: instance.multi_az().unwrap_or(false),
+        storage_gib: instance.allocated_storage().unwrap_or(0),
     }
+}
+
+/// Other instances with a parameter group. A default group is everybody's.
+pub(super) async fn sharers(client: &Client, group: &str, of: &str) -> Result<Vec<String>, AwsError> {
+    let mut all = Vec::new();
+    if group.is_empty() || group.starts_with("default.") {
+        return Ok(all);
+    }
+    let mut pages = client.describe_db_instances().into_paginator().send();
+    while let Some(page) = pages.next().await {
+        let page = page.doing("describe all instances")?;
+        let has = |instance: &&DbInstance| {
+            instance.db_parameter_groups().iter().any(|has| has.db_parameter_group_name() == Some(group))
+        };
+        let names = page.db_instances().iter().filter(has).filter_map(|instance| instance.db_instance_identifier());
+        all.extend(names.filter(|name| *name != of).map(str::to_owned));
+    }
+    Ok(all)
+}
+
+/// Maintenance that waits for an instance.
+pub(super) async fn maintenance(client: &Client, arn: &str) -> Result<Vec<Maintenance>, AwsError> {
+    let answer = client.describe_pending_maintenance_actions().resource_identifier(arn).send().await;
+    let answer = answer.doing(format!("describe pending maintenance of {arn}")).optional()?;
+    let resources = answer.map(|answer| answer.pending_maintenance_actions.unwrap_or_default()).unwrap_or_default();
+    let actions = resources.iter().flat_map(|resource| resource.pending_maintenance_action_details());
+    Ok(actions
+        .map(|action| Maintenance {
+            action: action.action().unwrap_or("unnamed").to_owned(),
+            at: action
+                .current_apply_date()
+                .or(action.forced_apply_date())
+                .or(action.auto_applied_after_date())
+                .map(ToString::to_string),
+        })
+        .collect())
 }
 
 /// Names only: a waiting password is among the values.

@@ -34,6 +34,35 @@ pub(super) async fn sets(client: &Client, record: &Record) -> Result<Vec<RecordS
     }
 }
 
+/// How many pages of the zone are looked through for other names: fifteen thousand records.
+const PAGES: usize = 50;
+
+/// Other names of the zone that lead to a host. Clients that follow them stay on the source.
+pub(super) async fn leading_to(client: &Client, record: &Record, host: &str) -> Result<Vec<String>, AwsError> {
+    let mut all = Vec::new();
+    let (mut name, mut kind, mut identifier) = (None, None, None);
+    for _ in 0..PAGES {
+        let list = client
+            .list_resource_record_sets()
+            .hosted_zone_id(&record.zone_id)
+            .set_start_record_name(name)
+            .set_start_record_type(kind)
+            .set_start_record_identifier(identifier);
+        let page = list.send().await.doing(format!("list records of zone {}", record.zone_id))?;
+        let leads = |set: &&ResourceRecordSet| {
+            set.resource_records().iter().any(|value| same_host(value.value(), host))
+                && !same_host(set.name(), &record.name)
+        };
+        all.extend(page.resource_record_sets.iter().filter(leads).map(|set| set.name().to_owned()));
+        if !page.is_truncated {
+            break;
+        }
+        (name, kind, identifier) = (page.next_record_name, page.next_record_type, page.next_record_identifier);
+    }
+    all.dedup();
+    Ok(all)
+}
+
 fn plain(set: &ResourceRecordSet) -> RecordSet {
     let others = [
         ("latency", set.region().is_some()),

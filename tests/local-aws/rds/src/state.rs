@@ -88,6 +88,8 @@ pub(crate) struct Instance {
     /// Logs other than the server's own.
     pub(crate) logs: Vec<StoredLog>,
     pub(crate) planned_faults: Vec<PlannedFault>,
+    /// Actions of maintenance that wait.
+    pub(crate) maintenance: Vec<String>,
     /// Held by whoever changes the server: one change after the other.
     pub(crate) busy: Arc<tokio::sync::Mutex<()>>,
 }

@@ -95,6 +95,7 @@ impl Shared {
             cluster: None,
             logs: Vec::new(),
             planned_faults: Vec::new(),
+            maintenance: Vec::new(),
             busy: Arc::default(),
         };
         let mut state = self.state();

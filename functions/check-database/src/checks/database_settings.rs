@@ -1,0 +1,17 @@
+//! Settings of the database, or of everybody, that DMS's sessions would take over and that change what they read or how long
+//! they live.
+//! Source: AWS DMS user guide, "Using an AWS-managed PostgreSQL database as a DMS source" (wal_sender_timeout); that DMS sets none
+//! of the others itself is assumed.
+
+use pgleap_contract::Severity;
+
+use crate::query::{self, Query};
+
+pub(super) const CHECK: Query = Query {
+    id: "database-setting",
+    severity: Severity::Warning,
+    sql: include_str!("database_settings.sql"),
+    found: "{what} is set for {why}, and DMS's sessions would take it over",
+    remedy: "ALTER DATABASE .. RESET it for the time of the run (ALTER ROLE ALL RESET where it is set for everybody)",
+    when: query::always,
+};

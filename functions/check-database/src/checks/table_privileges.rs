@@ -1,0 +1,15 @@
+//! The login may read every table: an owner can be without its own rights, and a check of values would then see nothing.
+//! Source: PostgreSQL documentation, "Privileges" (an owner may revoke its own).
+
+use pgleap_contract::Severity;
+
+use crate::query::{self, Query};
+
+pub(super) const CHECK: Query = Query {
+    id: "table-privilege",
+    severity: Severity::Blocker,
+    sql: include_str!("table_privileges.sql"),
+    found: "the login {login} may not read table {what}, although it is {why}",
+    remedy: "GRANT ALL ON TABLE {what} TO \"{login}\"",
+    when: query::always,
+};

@@ -1,0 +1,26 @@
+//! Backups are on: the run needs none of them, but whoever upgrades a database without any has nothing else to go back to.
+
+use pgleap_contract::Finding;
+
+use crate::facts::Facts;
+
+const ID: &str = "no-backups";
+
+pub(crate) fn check(facts: &Facts) -> Vec<Finding> {
+    let Some(_off) = facts.source.found().filter(|instance| instance.backup_days == 0) else { return Vec::new() };
+    let found = format!(
+        "automated backups of {} are off, so they will be on the target; its only copy is the run's snapshot",
+        facts.run.source.instance
+    );
+    vec![Finding::warning(ID, found, "set a backup retention period")]
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::checks::tests::{assert_found, instance};
+
+    #[test]
+    fn an_instance_without_backups_is_found() {
+        assert_found(|facts| instance(facts).backup_days = 0, &["w no-backups"]);
+    }
+}

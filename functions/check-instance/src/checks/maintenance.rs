@@ -1,0 +1,37 @@
+//! Maintenance that waits: one that AWS carries out by itself may restart the source under the run.
+//! Source: Amazon RDS API reference, DescribePendingMaintenanceActions.
+
+use pgleap_contract::Finding;
+
+use crate::facts::Facts;
+
+const ID: &str = "pending-maintenance";
+
+pub(crate) fn check(facts: &Facts) -> Vec<Finding> {
+    let waiting = facts.maintenance.iter();
+    waiting
+        .map(|waiting| {
+            let when = match &waiting.at {
+                Some(at) => format!("will be carried out from {at} on"),
+                None => "waits to be asked for".to_owned(),
+            };
+            let found = format!("maintenance {} of {} {when}", waiting.action, facts.run.source.instance);
+            Finding::warning(ID, found, "have it done, or put it off, before the run")
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::checks::tests::assert_found;
+    use crate::facts::Maintenance;
+
+    #[test]
+    fn maintenance_that_waits_is_found() {
+        let waiting = |at: Option<&str>| Maintenance { action: "system-update".to_owned(), at: at.map(str::to_owned) };
+        assert_found(
+            |facts| facts.maintenance = vec![waiting(None), waiting(Some("2026-12-01"))],
+            &["w pending-maintenance", "w pending-maintenance"],
+        );
+    }
+}
