@@ -47,8 +47,18 @@ error_codes! {
     InstanceFailed,
     /// The engine refused or rolled back the upgrade of the copy; the message has events and log.
     UpgradeRefused,
-    /// DMS cannot reach a database; the message has DMS's words.
+    /// DMS cannot reach a database for a reason that nobody has met; the message has DMS's words.
     ConnectionTestFailed,
+    /// DMS gets no answer from a database; the message has the address, the security group and the rule that is missing.
+    NetworkBlocked,
+    /// A database refuses DMS's connection because it is not encrypted.
+    EncryptionRefused,
+    /// A database refuses DMS's login.
+    LoginRefused,
+    /// DMS cannot read the secret with its login.
+    SecretUnreachable,
+    /// DMS finds no address for a database's name.
+    NameUnknown,
     /// The replication task failed for good; the message has DMS's words.
     ReplicationFailed,
     /// Tables are in error and could not be mended; the message names them.

@@ -15,5 +15,5 @@ pub mod steps;
 pub use error::ErrorCode;
 pub use findings::{Finding, Findings, Severity};
 pub use names::Names;
-pub use request::{Choices, KeylessTables, Limits, Mode, Record, Replication, RunRequest, Source, Target};
+pub use request::{Choices, KeylessTables, Limits, Mode, Network, Record, Replication, RunRequest, Source, Target};
 pub use run::{Cutover, Outcome, Run, RunId, RunIdError, Server};

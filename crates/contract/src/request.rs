@@ -21,6 +21,9 @@ pub struct RunRequest {
     /// How DMS is set up.
     #[serde(default)]
     pub replication: Replication,
+    /// What the run may do about the network.
+    #[serde(default)]
+    pub network: Network,
     /// What the operator accepts.
     #[serde(default)]
     pub choices: Choices,
@@ -90,6 +93,16 @@ pub struct Replication {
     /// DMS class, e.g. `dms.r6i.large`; by the size of the database if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instance_class: Option<String>,
+}
+
+/// What the run may do about the network.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Network {
+    /// Add the one rule that lets the replication instance reach the databases, if its connection test times out; removed
+    /// on every way out of the run. Needs the stack's parameter `AllowIngressRules`.
+    #[serde(default)]
+    pub authorize_ingress: bool,
 }
 
 /// What to do about tables without a key: DMS drops their updates and deletes unless the whole row is logged.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Choices, Limits, Mode, Record, Replication, Source, Target};
+use crate::{Choices, Limits, Mode, Network, Record, Replication, Source, Target};
 
 /// Name of a run: short, because names derived from it must fit AWS's and PostgreSQL's limits.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -71,6 +71,9 @@ pub struct Run {
     pub record: Record,
     /// How DMS is set up.
     pub replication: Replication,
+    /// What the run may do about the network.
+    #[serde(default)]
+    pub network: Network,
     /// What the operator accepts.
     pub choices: Choices,
     /// Bounds.

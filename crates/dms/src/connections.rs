@@ -6,6 +6,7 @@ use pgleap_contract::ErrorCode;
 use pgleap_step_kit::aws::{AwsError, Class, Doing, Optional};
 use pgleap_step_kit::{StepError, StepResult};
 
+use crate::explain::{Route, explain};
 use crate::find::filter;
 
 /// How the tests of an instance's endpoints stand.
@@ -17,38 +18,84 @@ pub enum Connections {
     Testing(String),
 }
 
+/// A test that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailedTest {
+    /// The endpoint's identifier.
+    pub endpoint: String,
+    /// DMS's words.
+    pub said: String,
+}
+
+/// The tests of an instance's endpoints, failures unexplained.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Tests {
+    /// All succeeded.
+    Good,
+    /// At least one is under way; what it is.
+    Testing(String),
+    /// At least one failed; each of these is being tested again.
+    Failed(Vec<FailedTest>),
+}
+
 /// Look at the test of each endpoint, start the ones that were never made.
 ///
-/// A failed one is `ConnectionTestFailed` with DMS's words, and is started again before that is said: a new instance's
-/// network or role may need a moment, and so a retrier in the machine is all that it takes to try again, a bounded
+/// A failed one is an error whose word and message say what it means, and is started again before that is said: a new
+/// instance's network or role may need a moment, and so a retrier in the machine is all that it takes to try again, a bounded
 /// number of times.
 pub async fn connections(client: &Client, instance_arn: &str, endpoint_arns: &[&str]) -> StepResult<Connections> {
+    match tests(client, instance_arn, endpoint_arns).await? {
+        Tests::Good => Ok(Connections::Good),
+        Tests::Testing(names) => Ok(Connections::Testing(names)),
+        Tests::Failed(failed) => {
+            // Which database is behind an endpoint, DMS does not show where the login is in a secret.
+            let instance = instance_arn.rsplit(':').next().unwrap_or(instance_arn);
+            let route = |endpoint: &str| Route {
+                instance: format!("replication instance {instance}"),
+                host: format!("the database of {endpoint}"),
+                ..Route::default()
+            };
+            Err(explained(&failed, route))
+        }
+    }
+}
+
+/// The failures as one error: the first one's word, all explanations.
+pub fn explained(failed: &[FailedTest], route: impl Fn(&str) -> Route) -> StepError {
+    let explanations: Vec<_> = failed.iter().map(|test| (test, explain(&test.said, &route(&test.endpoint)))).collect();
+    let code = explanations.first().map_or(ErrorCode::ConnectionTestFailed, |(_, (code, _))| *code);
+    let lines = explanations.iter().map(|(test, (_, means))| format!("test connection of {}: {means}", test.endpoint));
+    StepError::new(code, lines.collect::<Vec<_>>().join("; "))
+}
+
+/// As [`connections`], with the failures as DMS words them.
+pub async fn tests(client: &Client, instance_arn: &str, endpoint_arns: &[&str]) -> StepResult<Tests> {
     let mut waiting = Vec::new();
     let mut failed = Vec::new();
     for endpoint_arn in endpoint_arns {
         let found = connection(client, instance_arn, endpoint_arn).await?;
-        let name =
+        let endpoint =
             found.as_ref().and_then(|c| c.endpoint_identifier.clone()).unwrap_or_else(|| (*endpoint_arn).to_owned());
         match found.as_ref().and_then(|c| c.status.as_deref()) {
             Some("successful") => {}
             None => {
                 test(client, instance_arn, endpoint_arn).await?;
-                waiting.push(name);
+                waiting.push(endpoint);
             }
             Some("failed") => {
                 let said =
                     found.and_then(|c| c.last_failure_message).unwrap_or_else(|| "DMS gives no reason".to_owned());
                 test(client, instance_arn, endpoint_arn).await?;
-                failed.push(format!("test connection of {name}: {said}"));
+                failed.push(FailedTest { endpoint, said });
             }
-            Some(_testing_or_deleting) => waiting.push(name),
+            Some(_testing_or_deleting) => waiting.push(endpoint),
         }
     }
-    match (failed.is_empty(), waiting.is_empty()) {
-        (false, _) => Err(StepError::new(ErrorCode::ConnectionTestFailed, failed.join("; "))),
-        (true, false) => Ok(Connections::Testing(waiting.join(", "))),
-        (true, true) => Ok(Connections::Good),
-    }
+    Ok(match (failed.is_empty(), waiting.is_empty()) {
+        (false, _) => Tests::Failed(failed),
+        (true, false) => Tests::Testing(waiting.join(", ")),
+        (true, true) => Tests::Good,
+    })
 }
 
 /// Test again endpoints whose tests DMS has forgotten or no longer believes (a database behind them was rebuilt).

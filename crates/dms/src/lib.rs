@@ -2,15 +2,18 @@
 //! objects by the names derived from the run's id, so a lost answer or a second execution changes nothing.
 //!
 //! DMS's statuses are texts, not a closed list, and two answers that matter (out of memory, stopped after the cached
-//! changes) are told apart by text alone: [`task`] is the one place that reads them.
+//! changes) are told apart by text alone: [`task`] is the one place that reads them. What a failed connection test says is read
+//! in [`explain`] alone.
 
 mod connections;
+mod explain;
 mod find;
 mod standing;
 mod statistics;
 mod task;
 
-pub use connections::{Connections, connections, retest};
+pub use connections::{Connections, FailedTest, Tests, connections, explained, retest, tests};
+pub use explain::{Reason, Route, explain, reason};
 pub use find::{current_task, endpoint, events, instance, instance_status, subnet_group, tag, tasks};
 pub use standing::Standing;
 pub use statistics::{TableProblems, table_problems};

@@ -15,6 +15,8 @@ pub(crate) enum Instance {
     Available {
         /// Its ARN.
         arn: String,
+        /// Its private address: what security groups see.
+        address: Option<String>,
     },
     /// It is made or changed.
     Passing {
@@ -69,9 +71,10 @@ pub(crate) async fn ensure(dms: &Client, input: &CreateReplicationInput) -> Step
 async fn judge(dms: &Client, name: &str, found: &ReplicationInstance) -> StepResult<Instance> {
     let status = found.replication_instance_status().unwrap_or("unknown").to_owned();
     match Standing::of(&status) {
-        Standing::Usable => {
-            Ok(Instance::Available { arn: found.replication_instance_arn().unwrap_or_default().to_owned() })
-        }
+        Standing::Usable => Ok(Instance::Available {
+            arn: found.replication_instance_arn().unwrap_or_default().to_owned(),
+            address: found.replication_instance_private_ip_addresses().first().cloned(),
+        }),
         Standing::Passing => Ok(Instance::Passing { status }),
         Standing::Broken => {
             let events = pgleap_dms::events(dms, SourceType::ReplicationInstance, name).await;

@@ -4,44 +4,65 @@
 //! Repeatable:   yes; everything is looked up by its name first, and what is there stays
 //! Undo:         remove-replication
 //! If it dies:   what was asked for goes on being made; the next look finds it
-//! Fails with:   ConnectionTestFailed (a new test is under way, so it is worth a few retries), ReplicationFailed,
+//! Fails with:   NetworkBlocked, EncryptionRefused, LoginRefused, SecretUnreachable, NameUnknown, ConnectionTestFailed (a new
+//!               test is under way, so each is worth a few retries), ReplicationFailed,
 //!               InstanceFailed, AccessDenied, BadInput (final), Throttled, ServiceUnavailable (retried)
 
 mod endpoints;
 mod instance;
 mod mapping;
+mod network;
 mod settings;
 mod size;
 mod task;
 
 use aws_sdk_databasemigration::Client;
-use pgleap_contract::steps::{CreateReplicationInput, Look};
-use pgleap_dms::Connections;
+use pgleap_contract::steps::{CreateReplicationInput, CreateReplicationOutput, Look};
+use pgleap_dms::Tests;
 use pgleap_step_kit::prelude::*;
 
 /// One look, with the role by which DMS reads the run's secrets from the environment.
-pub async fn run(ctx: &Ctx, input: CreateReplicationInput) -> StepResult<Look> {
+pub async fn run(ctx: &Ctx, input: CreateReplicationInput) -> StepResult<CreateReplicationOutput> {
     let secret_role = std::env::var("PGLEAP_DMS_SECRET_ROLE_ARN")
         .map_err(|_| StepError::bug("read environment: PGLEAP_DMS_SECRET_ROLE_ARN is not set"))?;
     run_with(ctx, input, &secret_role).await
 }
 
 /// Everything that can be made without waiting is made in the first look: the endpoints do not need the instance.
-pub async fn run_with(ctx: &Ctx, input: CreateReplicationInput, secret_role: &str) -> StepResult<Look> {
+pub async fn run_with(
+    ctx: &Ctx,
+    input: CreateReplicationInput,
+    secret_role: &str,
+) -> StepResult<CreateReplicationOutput> {
     let dms = Client::new(ctx.aws());
 
     instance::ensure_subnet_group(&dms, &input).await?;
     let instance = instance::ensure(&dms, &input).await?;
     let source = endpoints::ensure_source(&dms, &input, secret_role).await?;
     let target = endpoints::ensure_target(&dms, &input, secret_role).await?;
-    let instance_arn = match instance {
-        instance::Instance::Available { arn } => arn,
+    let (instance_arn, address) = match instance {
+        instance::Instance::Available { arn, address } => (arn, address),
         instance::Instance::Passing { status } => {
-            return Ok(Look::waiting(format!("replication instance is {status}")));
+            return Ok(waiting(format!("replication instance is {status}")));
         }
     };
-    if let Connections::Testing(names) = pgleap_dms::connections(&dms, &instance_arn, &[&source, &target]).await? {
-        return Ok(Look::waiting(format!("connections are tested: {names}")));
+    match pgleap_dms::tests(&dms, &instance_arn, &[&source, &target]).await? {
+        Tests::Good => {
+            let task = task::ensure(&dms, &input, &task::Ends { instance: instance_arn, source, target }).await?;
+            Ok(CreateReplicationOutput { done: task.done, waiting_for: task.waiting_for, missing_rule: None })
+        }
+        Tests::Testing(names) => Ok(waiting(format!("connections are tested: {names}"))),
+        Tests::Failed(failed) => match network::missing_rule(&input, address.as_deref(), &failed) {
+            Some(rule) => {
+                tracing::warn!(?rule, "DMS gets no answer: an inbound rule is missing");
+                Ok(CreateReplicationOutput { done: true, waiting_for: String::new(), missing_rule: Some(rule) })
+            }
+            None => Err(network::explained(&input, address, &failed)),
+        },
     }
-    task::ensure(&dms, &input, &task::Ends { instance: instance_arn, source, target }).await
+}
+
+fn waiting(waiting_for: String) -> CreateReplicationOutput {
+    let Look { done, waiting_for } = Look::waiting(waiting_for);
+    CreateReplicationOutput { done, waiting_for, missing_rule: None }
 }

@@ -40,6 +40,7 @@ pub(crate) fn to_run(execution_arn: &str, request: Value) -> Result<Run, String>
         target,
         record,
         replication: request.replication,
+        network: request.network,
         choices: request.choices,
         limits: request.limits,
     })

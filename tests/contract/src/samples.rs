@@ -60,7 +60,12 @@ pub fn answers(step: &str, payload: &Value) -> Result<Vec<Value>> {
             payload,
             vec![json!({"done": true, "waitingFor": "", "selection": selection()})],
         ),
-        "create-replication" => exchange::<CreateReplicationInput, Look>(payload, vec![look()]),
+        "create-replication" => exchange::<CreateReplicationInput, CreateReplicationOutput>(
+            payload,
+            [json!(null), json!({"groupId": "sg-1", "cidr": "10.0.0.9/32", "port": 5432})]
+                .map(|rule| json!({"done": true, "waitingFor": "", "missingRule": rule}))
+                .to_vec(),
+        ),
         "copy-data" => exchange::<RunOnly, CopyDataOutput>(
             payload,
             [true, false].map(|done| json!({"done": done, "waitingFor": "", "progress": progress()})).to_vec(),
@@ -134,7 +139,7 @@ fn run(mode: &str) -> Value {
         "source": {"instance": "orders-db", "database": "orders", "loginSecret": "orders"},
         "target": {"version": "18", "instance": "orders-db-v18"},
         "record": {"zoneId": "Z0123456789", "name": "orders-db.example.internal", "cutoverTtlSeconds": 1},
-        "replication": {}, "choices": {}, "limits": {}
+        "replication": {}, "network": {}, "choices": {}, "limits": {}
     })
 }
 

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use pgleap_contract::steps::{
-    ColumnName, CopyDataOutput, CreateReplicationInput, DatabaseSize, Look, Selection, TableName, UpgradeWay,
+    ColumnName, CopyDataOutput, CreateReplicationInput, CreateReplicationOutput, DatabaseSize, Selection, TableName,
+    UpgradeWay,
 };
 use pgleap_contract::{ErrorCode, Server};
 use pgleap_pg::Session;
@@ -75,10 +76,11 @@ impl Both {
                 removed_columns: vec![generated],
                 replica_role: false,
             },
+            ingress: None,
         }
     }
 
-    async fn create(&self) -> StepResult<Look> {
+    async fn create(&self) -> StepResult<CreateReplicationOutput> {
         let role = "arn:aws:iam::123456789012:role/pgleap-dms-secrets";
         create_replication::run_with(&self.world.ctx, self.input(), role).await
     }
@@ -90,7 +92,7 @@ impl Both {
         while began.elapsed() < Duration::from_secs(60) {
             match self.create().await {
                 Ok(look) if look.done => return Ok(failed_tests),
-                Err(error) if error.code == ErrorCode::ConnectionTestFailed && failed_tests < 3 => failed_tests += 1,
+                Err(error) if error.code == ErrorCode::NetworkBlocked && failed_tests < 3 => failed_tests += 1,
                 Err(error) if error.code == ErrorCode::ServiceUnavailable => {}
                 Ok(_waiting) => {}
                 Err(error) => return Err(error.into()),

@@ -75,6 +75,32 @@ pub struct CreateReplicationInput {
     pub size: DatabaseSize,
     /// What DMS is told to carry.
     pub selection: Selection,
+    /// The rule that was added after an earlier call said that it is missing: it says so once, then it is an error.
+    pub ingress: Option<IngressRule>,
+}
+
+/// Output of `create-replication`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CreateReplicationOutput {
+    /// The task is ready, or a rule must be added first.
+    pub done: bool,
+    /// What the next look hopes to see.
+    pub waiting_for: String,
+    /// The rule without which DMS gets no answer, if the run may add it.
+    pub missing_rule: Option<IngressRule>,
+}
+
+/// An inbound rule of a security group: TCP, one address, one port.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct IngressRule {
+    /// The database's security group.
+    pub group_id: String,
+    /// The replication instance's private address, with `/32`.
+    pub cidr: String,
+    /// The databases' port.
+    pub port: u16,
 }
 
 /// Output of `copy-data`.
