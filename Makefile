@@ -9,6 +9,11 @@ TO ?= 18
 DUMP ?=
 KEEP ?=
 BREAK ?=
+# Deploying: the stack's name, one step, the functions' processor, values for the template's parameters.
+STACK ?=
+STEP ?=
+ARCH ?=
+PARAMETERS ?=
 CARGO_TEST ?= cargo test --workspace
 
 .PHONY: help
@@ -18,15 +23,17 @@ help: ## This list
 	@echo "  make demo FROM=13 TO=18      any pair of majors from 13 to 18"
 	@echo "  make demo DUMP=my.sql        your own plain SQL dump as the source"
 	@echo "  make demo KEEP=1             leaves the servers up and prints how to connect"
+	@echo "  make build ARCH=arm64        for the other processor; needs zig and Rust's library for it"
 
 .PHONY: setup
 setup: ## Fetch PostgreSQL servers and the state machine interpreter, once
 	@python3 scripts/setup-postgres.py
-	@bash scripts/setup-python.sh
+	@sh scripts/setup-python.sh
 
 .PHONY: setup-validators
 setup-validators:
-	@bash scripts/setup-validators.sh
+	@sh scripts/setup-validators.sh
+	@sh scripts/setup-python.sh checks
 
 .PHONY: machines
 machines: ## Render the state machines to target/statemachine
@@ -52,6 +59,14 @@ fidelity: ## How many rows of each fidelity ledger rest on an assumption
 	@awk -F '|' '/^\| / && $$2 !~ /behaviour/ { rows[FILENAME]++; if ($$3 ~ /assumed/) assumed[FILENAME]++ } \
 		END { for (f in rows) printf "  %-32s %3d rows, %3d with something assumed\n", f, rows[f], assumed[f] }' docs/fidelity/*.md | sort
 
+.PHONY: build
+build: ## Build every function for Lambda: a zip each in target/lambda, its size printed
+	@bash scripts/build-functions.sh $(if $(ARCH),--arch $(ARCH))
+
+.PHONY: bench-lambda
+bench-lambda: ## Cold start and memory of every function, beside one that does nothing
+	@bash scripts/bench-lambda.sh
+
 .PHONY: fmt
 fmt: ## Format
 	@cargo fmt --all
@@ -62,8 +77,10 @@ check: ## Format, lints, machine validators: no test
 	@cargo clippy --quiet --workspace --all-targets -- -D warnings
 
 .PHONY: validate
-validate: machines setup-validators ## Both States Language validators on what would be deployed
+validate: machines setup-validators ## What would be deployed: machines, template, scripts
 	@node scripts/validate-machines.mjs target/statemachine/upgrade.asl.json target/statemachine/recover.asl.json
+	@.local/checks/bin/python scripts/validate-template.py
+	@.local/checks/bin/shellcheck scripts/*.sh .ci/run
 
 .PHONY: test
 test: setup ## Every test; needs no network once set up

@@ -1,0 +1,66 @@
+"""cfn-lint on the template, then the transform that CloudFormation would do, offline. Both must be clean."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+os.environ.setdefault("AWS_DEFAULT_REGION", "eu-west-1")  # the transform asks for one and calls nothing
+
+from samtranslator.parser.parser import Parser
+from samtranslator.translator.translator import Translator
+from samtranslator.yaml_helper import yaml_parse
+
+ROOT = Path(__file__).resolve().parent.parent
+TEMPLATE = ROOT / "infra/template.yaml"
+TRANSFORMED = ROOT / "target/template.transformed.json"
+
+
+def lint() -> bool:
+    linter = [str(Path(sys.executable).with_name("cfn-lint")), "--non-zero-exit-code", "informational", str(TEMPLATE)]
+    return subprocess.run(linter, check=False).returncode == 0
+
+
+def transform() -> dict:
+    """As CloudFormation does; managed policies have the ARNs that AWS documents, wherever they are listed."""
+    template = yaml_parse(TEMPLATE.read_text())
+    stub_what_package_uploads(template)
+    translator = Translator({"AWSLambdaVPCAccessExecutionRole": "arn:aws:iam::aws:policy/service-role/AWSLambdaVPCAccessExecutionRole"}, Parser())
+    return translator.translate(template, parameter_values={})
+
+
+def stub_what_package_uploads(template: dict) -> None:
+    """`package` replaces paths by addresses in S3; the transform wants these."""
+    for resource in template["Resources"].values():
+        for name in ("CodeUri", "DefinitionUri"):
+            if name in resource.get("Properties", {}):
+                resource["Properties"][name] = {"Bucket": "packages", "Key": name}
+
+
+def names_what_is_there(template: dict) -> list[str]:
+    """Paths in the template that a deployment would not find."""
+    steps = {path.parent.name for path in (ROOT / "functions").glob("*/Cargo.toml")}
+    packed = set(re.findall(r"\.\./target/lambda/([a-z-]+)/bootstrap\.zip", TEMPLATE.read_text()))
+    return [f"the template has no zip of {step}" for step in sorted(steps - packed)] + [
+        f"the template names the zip of {step}, which is no step" for step in sorted(packed - steps)
+    ]
+
+
+def main() -> int:
+    if not lint():
+        return 1
+    transformed = transform()
+    problems = names_what_is_there(transformed)
+    for problem in problems:
+        print(f"{TEMPLATE}: {problem}", file=sys.stderr)
+    TRANSFORMED.parent.mkdir(parents=True, exist_ok=True)
+    TRANSFORMED.write_text(json.dumps(transformed, indent=2, default=str))
+    if not problems:
+        print(f"{TEMPLATE.relative_to(ROOT)}: cfn-lint is content; transformed into {len(transformed['Resources'])} resources")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

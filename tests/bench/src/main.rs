@@ -1,0 +1,114 @@
+//! `bench-lambda`: the cold start of every function, from the process's start to its first request for work, with the
+//! memory that it holds by then. Judged against fixed bounds and against a function that does nothing, measured in the
+//! same rounds, so that a busy computer slows both.
+
+mod start;
+mod table;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use clap::Parser;
+use local_aws_lambda::Template;
+
+use start::{Start, start};
+use table::Row;
+
+/// Measure the cold start of every function.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// Folder with the functions' binaries, one named as each step.
+    #[arg(long)]
+    binaries: PathBuf,
+    /// The function that does nothing.
+    #[arg(long)]
+    empty: PathBuf,
+    /// Starts of each function.
+    #[arg(long, default_value_t = 20)]
+    starts: usize,
+}
+
+/// A function and how it is started.
+struct Candidate {
+    name: String,
+    binary: PathBuf,
+    environment: BTreeMap<String, String>,
+    starts: Vec<Start>,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    let mut candidates = vec![empty(&arguments.empty)];
+    candidates.extend(functions(&arguments.binaries)?);
+    for candidate in &candidates {
+        start(&candidate.binary, &candidate.environment).await?; // the first one reads the file from the disk
+    }
+    for _ in 0..arguments.starts {
+        for candidate in &mut candidates {
+            candidate.starts.push(start(&candidate.binary, &candidate.environment).await?);
+        }
+    }
+    let rows: Vec<_> = candidates.iter().map(|candidate| Row::new(&candidate.name, &candidate.starts)).collect();
+    let broken = print(&rows, arguments.starts);
+    if broken > 0 {
+        bail!("{broken} of the bounds are broken");
+    }
+    Ok(())
+}
+
+fn empty(binary: &Path) -> Candidate {
+    let environment = of_lambda("empty", 128);
+    Candidate { name: "empty".to_owned(), binary: binary.to_owned(), environment, starts: Vec::new() }
+}
+
+/// Every function of the template, with its own variables.
+fn functions(binaries: &Path) -> Result<Vec<Candidate>> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../infra/template.yaml");
+    let text = std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
+    let parameters = [("HostedZoneId", "Z0"), ("LoginSecretArn", "arn:aws:secretsmanager:eu-west-1:1:secret:owner")];
+    let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    let functions = Template::read(&text, &parameters)?.functions(binaries)?;
+    Ok(functions
+        .into_iter()
+        .map(|function| {
+            let mut environment = of_lambda(&function.name, function.memory_mib);
+            environment.extend(function.environment);
+            let name = function.binary.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            Candidate { name, binary: function.binary, environment, starts: Vec::new() }
+        })
+        .collect())
+}
+
+/// What Lambda sets.
+fn of_lambda(function: &str, memory_mib: u64) -> BTreeMap<String, String> {
+    let memory = memory_mib.to_string();
+    let variables = [
+        ("AWS_LAMBDA_FUNCTION_NAME", function),
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", memory.as_str()),
+        ("AWS_LAMBDA_FUNCTION_VERSION", "1"),
+        ("AWS_REGION", "eu-west-1"),
+        ("AWS_ACCESS_KEY_ID", "bench"),
+        ("AWS_SECRET_ACCESS_KEY", "bench"),
+        ("PATH", "/usr/bin:/bin"),
+    ];
+    variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+}
+
+#[allow(clippy::print_stdout, reason = "the table is what this program is for")]
+fn print(rows: &[Row], starts: usize) -> usize {
+    let [empty, functions @ ..] = rows else { return 0 };
+    println!("process start to first request for work, {starts} starts each\n{}", table::head());
+    let mut broken = 0;
+    for row in rows {
+        println!("{}", row.line(empty));
+    }
+    for row in functions {
+        for bound in row.breaks(empty) {
+            broken += 1;
+            println!("{}: {bound}", row.name);
+        }
+    }
+    broken
+}
