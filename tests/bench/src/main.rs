@@ -67,7 +67,12 @@ fn empty(binary: &Path) -> Candidate {
 fn functions(binaries: &Path) -> Result<Vec<Candidate>> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../infra/template.yaml");
     let text = std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
-    let parameters = [("HostedZoneId", "Z0"), ("LoginSecretArn", "arn:aws:secretsmanager:eu-west-1:1:secret:owner")];
+    let parameters = [
+        ("SourceInstance", "orders-db"),
+        ("LoginSecretArn", "arn:aws:secretsmanager:eu-west-1:1:secret:owner"),
+        ("HostedZoneId", "Z0"),
+        ("RecordName", "orders-db.example.internal"),
+    ];
     let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
     let functions = Template::read(&text, &parameters)?.functions(binaries)?;
     Ok(functions

@@ -62,3 +62,45 @@ fn no_policy_allows_every_action() -> Result<()> {
     }
     Ok(())
 }
+
+/// A version is of the code alone unless this is said, and machines call versions: a changed variable would never come to
+/// be used.
+#[test]
+fn whatever_changes_of_a_function_is_published() -> Result<()> {
+    for (name, resource) in template::read()?["Resources"].as_object().expect("resources") {
+        if resource["Type"] == "AWS::Serverless::Function" {
+            assert_eq!(resource["Properties"]["AutoPublishAliasAllProperties"], true, "{name}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn machines_call_versions_so_that_an_execution_keeps_its_code() -> Result<()> {
+    let template = template::read()?;
+    for machine in ["UpgradeStateMachine", "RecoverStateMachine"] {
+        let given = &template["Resources"][machine]["Properties"]["DefinitionSubstitutions"];
+        for (name, value) in given.as_object().expect("substitutions") {
+            let function = name.trim_end_matches("Arn");
+            assert_eq!(value["Ref"], format!("{function}.Version"), "{machine}");
+        }
+    }
+    Ok(())
+}
+
+/// Functions of other keys' owners cannot read the owner's secret without it.
+#[test]
+fn every_function_that_reads_the_owners_secret_may_use_its_key() -> Result<()> {
+    let template = template::read()?;
+    let reads = |resource: &serde_json::Value| {
+        let text = resource["Properties"]["Policies"].to_string();
+        text.contains("secretsmanager:GetSecretValue") && text.contains(r#"{"Ref":"LoginSecretArn"}"#)
+    };
+    let resources = template["Resources"].as_object().expect("resources");
+    let readers = resources.iter().filter(|(_, resource)| reads(resource)).map(|(name, _)| format!("{name}Role"));
+    let given = template["Resources"]["SecretKeyPolicy"]["Properties"]["Roles"].as_array().expect("roles");
+    let given = given.iter().filter_map(|role| role["Ref"].as_str()).map(str::to_owned);
+
+    assert_eq!(given.collect::<BTreeSet<_>>(), readers.collect());
+    Ok(())
+}

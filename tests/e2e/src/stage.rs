@@ -77,7 +77,9 @@ impl Stage {
         let path = contract_tests::machine::repository().join("infra/template.yaml");
         let text = std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
         let parameters = [
+            ("SourceInstance", SOURCE),
             ("HostedZoneId", zone_id),
+            ("RecordName", RECORD),
             ("LoginSecretArn", login_secret),
             ("VpcSubnetIds", "subnet-rehearsal"),
             ("VpcSecurityGroupIds", "sg-rehearsal"),

@@ -20,9 +20,10 @@ pub(crate) struct Policies {
     statements: Arc<RwLock<HashMap<String, Vec<Statement>>>>,
 }
 
-/// An `Allow`.
+/// An `Allow`, or a `Deny`, which wins over every `Allow`.
 #[derive(Debug, Clone)]
 struct Statement {
+    denies: bool,
     actions: Vec<String>,
     resources: Vec<String>,
 }
@@ -30,11 +31,10 @@ struct Statement {
 impl Policies {
     /// A function and its `Policies` property; names of managed policies allow nothing that the stand-in serves.
     pub(crate) fn set(&self, function: &str, policies: &Value) {
-        let allowed = listed(policies)
+        let statements = listed(policies)
             .flat_map(|policy| listed(&policy["Statement"]))
-            .filter(|statement| statement["Effect"] == "Allow");
-        let statements = allowed
             .map(|statement| Statement {
+                denies: statement["Effect"] == "Deny",
                 actions: texts(&statement["Action"]),
                 resources: texts(&statement["Resource"]),
             })
@@ -47,7 +47,10 @@ impl Policies {
     fn lacks(&self, caller: &str, needs: Vec<Need>) -> Option<Need> {
         let statements = self.statements.read().unwrap_or_else(PoisonError::into_inner);
         let statements = statements.get(caller)?;
-        needs.into_iter().find(|need| !statements.iter().any(|statement| statement.covers(need)))
+        needs.into_iter().find(|need| {
+            let mut of_need = statements.iter().filter(|statement| statement.covers(need)).peekable();
+            of_need.peek().is_none() || of_need.any(|statement| statement.denies)
+        })
     }
 }
 
@@ -58,7 +61,7 @@ impl Statement {
         let by_resource = need
             .resource
             .as_ref()
-            .is_none_or(|resource| self.resources.iter().any(|pattern| matches(pattern, resource)));
+            .map_or(!self.denies, |resource| self.resources.iter().any(|pattern| matches(pattern, resource)));
         by_action && by_resource
     }
 }
@@ -139,6 +142,8 @@ mod tests {
         policies.set("swap", &json!(["AWSLambdaVPCAccessExecutionRole", {"Statement": [
             {"Effect": "Allow", "Action": ["route53:GetChange", "rds:Describe*"], "Resource": "*"},
             {"Effect": "Allow", "Action": "rds:DeleteDBSnapshot", "Resource": ["arn:aws:rds:eu-west-1:1:snapshot:pgleap-*"]},
+            {"Effect": "Allow", "Action": "rds:RebootDBInstance", "Resource": "*"},
+            {"Effect": "Deny", "Action": "rds:RebootDBInstance", "Resource": "arn:aws:rds:eu-west-1:1:db:source"},
         ]}]));
         let lacks = |caller: &str, action: &str, resource: Option<&str>| {
             policies
@@ -150,6 +155,8 @@ mod tests {
         assert!(!lacks("swap", "rds:DescribeDBInstances", Some("arn:aws:rds:eu-west-1:1:db:source")));
         assert!(!lacks("swap", "rds:DeleteDBSnapshot", Some("arn:aws:rds:eu-west-1:1:snapshot:pgleap-r1")));
         assert!(lacks("swap", "rds:DeleteDBSnapshot", Some("arn:aws:rds:eu-west-1:1:snapshot:mine")));
+        assert!(!lacks("swap", "rds:RebootDBInstance", Some("arn:aws:rds:eu-west-1:1:db:target")));
+        assert!(lacks("swap", "rds:RebootDBInstance", Some("arn:aws:rds:eu-west-1:1:db:source")));
         assert!(lacks("swap", "rds:DeleteDBInstance", None));
         assert!(!lacks("operator", "rds:DeleteDBInstance", None));
     }

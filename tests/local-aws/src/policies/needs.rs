@@ -25,9 +25,15 @@ pub(super) fn needs(service: &str, operation: &str, input: &Value) -> Vec<Need> 
         }
     };
     if let Some(tagging) = tagging(service, operation, input) {
-        needs.push(Need { action: tagging.to_owned(), resource: None });
+        needs.push(Need { action: tagging.to_owned(), resource: created(service, operation, input) });
     }
-    for role in [&input["Target"]["RoleArn"], &input["PostgreSQLSettings"]["SecretsManagerAccessRoleArn"]] {
+    let passed = [
+        &input["Target"]["RoleArn"],
+        &input["PostgreSQLSettings"]["SecretsManagerAccessRoleArn"],
+        &input["MonitoringRoleArn"],
+        if operation == "AddRoleToDBInstance" { &input["RoleArn"] } else { &Value::Null },
+    ];
+    for role in passed {
         if let Some(role) = role.as_str() {
             needs.push(Need { action: "iam:PassRole".to_owned(), resource: Some(role.to_owned()) });
         }
@@ -45,6 +51,19 @@ fn tagging(service: &str, operation: &str, input: &Value) -> Option<&'static str
         "secretsmanager" if tagged && creates => Some("secretsmanager:TagResource"),
         _ => None,
     }
+}
+
+/// What a request with tags makes, where the policies tell such things apart.
+fn created(service: &str, operation: &str, input: &Value) -> Option<String> {
+    let (member, kind) = match (service, operation) {
+        ("rds", "CreateDBSnapshot") => ("DBSnapshotIdentifier", "snapshot"),
+        ("rds", "CreateDBParameterGroup") => ("DBParameterGroupName", "pg"),
+        ("rds", "CopyDBParameterGroup") => ("TargetDBParameterGroupIdentifier", "pg"),
+        ("rds", "CreateDBInstance" | "RestoreDBInstanceFromDBSnapshot") => ("DBInstanceIdentifier", "db"),
+        _ => return None,
+    };
+    let name = input[member].as_str()?;
+    Some(format!("arn:aws:rds:{REGION}:{ACCOUNT}:{kind}:{name}"))
 }
 
 /// The ARNs that a request names. Where a policy may name a resource that the request leaves to the service, none.
@@ -125,7 +144,7 @@ mod tests {
                 vec![
                     "rds:CreateDBSnapshot arn:aws:rds:eu-west-1:111122223333:db:a",
                     "rds:CreateDBSnapshot arn:aws:rds:eu-west-1:111122223333:snapshot:s",
-                    "rds:AddTagsToResource ",
+                    "rds:AddTagsToResource arn:aws:rds:eu-west-1:111122223333:snapshot:s",
                 ],
             ),
             (
