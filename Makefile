@@ -14,6 +14,7 @@ STACK ?=
 STEP ?=
 ARCH ?=
 PARAMETERS ?=
+FAULTS ?=
 CARGO_TEST ?= cargo test --workspace
 
 .PHONY: help
@@ -22,6 +23,7 @@ help: ## This list
 	@echo
 	@echo "  make demo FROM=13 TO=18      any pair of majors from 13 to 18"
 	@echo "  make demo DUMP=my.sql        your own plain SQL dump as the source"
+	@echo "  make demo FAULTS=lob-errors  trouble that the run mends: out-of-memory, lob-errors[:MB], slot-lost, instance-reboot"
 	@echo "  make demo KEEP=1             leaves the servers up and prints how to connect"
 	@echo "  make build ARCH=arm64        for the other processor; needs zig and Rust's library for it"
 
@@ -43,7 +45,7 @@ machines: ## Render the state machines to target/statemachine
 .PHONY: demo
 demo: setup ## Upgrade a live database on this computer and prove that nothing was lost
 	@cargo build --quiet --workspace --bins
-	@target/debug/rehearsal run --from $(FROM) --to $(TO) $(if $(DUMP),--dump $(DUMP)) $(if $(KEEP),--keep) $(if $(BREAK),--break $(BREAK))
+	@target/debug/rehearsal run --from $(FROM) --to $(TO) $(if $(DUMP),--dump $(DUMP)) $(if $(KEEP),--keep) $(if $(BREAK),--break $(BREAK)) $(if $(FAULTS),--faults $(FAULTS))
 
 .PHONY: scenarios
 scenarios: setup ## Every disturbance that a run promises to bear: kills, stops, schema changes

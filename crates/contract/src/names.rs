@@ -73,14 +73,19 @@ impl Names<'_> {
         self.resource("target")
     }
 
-    /// DMS replication task.
+    /// DMS replication task, the first one.
     pub fn task(&self) -> String {
         self.resource("task")
     }
 
-    /// DMS replication task that takes the place of the first one after its load broke.
-    pub fn second_task(&self) -> String {
-        self.resource("task-2")
+    /// Most tasks that a run may make, one after the other.
+    pub const MOST_TASKS: usize = 8;
+
+    /// Every name that a DMS replication task of the run may have, in order: each takes the place of the one before
+    /// it, whose load broke.
+    pub fn tasks(&self) -> Vec<String> {
+        let later = (2..=Self::MOST_TASKS).map(|number| self.resource(&format!("task-{number}")));
+        std::iter::once(self.task()).chain(later).collect()
     }
 
     /// The dead-man schedule.

@@ -146,10 +146,23 @@ pub struct Limits {
     pub max_transaction_seconds: u32,
     /// Time that comparing rows may take, in seconds.
     pub verify_seconds: u32,
+    /// Largest class to which the run may grow the replication instance when it runs out of memory, e.g.
+    /// `dms.r6i.2xlarge`; whatever the Region offers if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_replication_instance_class: Option<String>,
+    /// Most WAL that the source may keep for DMS, in GB (10^9 bytes); then the run gives up and frees the source.
+    pub max_retained_wal_gb: u32,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { cutover_seconds: 60, max_lag_seconds: 5, max_transaction_seconds: 15, verify_seconds: 3_600 }
+        Self {
+            cutover_seconds: 60,
+            max_lag_seconds: 5,
+            max_transaction_seconds: 15,
+            verify_seconds: 3_600,
+            max_replication_instance_class: None,
+            max_retained_wal_gb: 50,
+        }
     }
 }

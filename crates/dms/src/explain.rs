@@ -133,9 +133,7 @@ mod tests {
 
     #[test]
     fn every_known_text_has_a_word_and_says_what_to_do() {
-        use ErrorCode::{
-            ConnectionTestFailed, EncryptionRefused, LoginRefused, NameUnknown, NetworkBlocked, SecretUnreachable,
-        };
+        use ErrorCode::{ConnectionTestFailed, EncryptionRefused, LoginRefused, NameUnknown, NetworkBlocked};
         let cases = [
             (
                 "[unixODBC]timeout expired",

@@ -50,13 +50,16 @@ pub async fn endpoint(client: &Client, id: &str) -> Result<Option<Endpoint>, Aws
     Ok(found.and_then(|page| page.endpoints.unwrap_or_default().into_iter().next()))
 }
 
-/// The run's tasks, the newest first, without their settings: one, or for a while two after a load broke, or none.
+/// The run's tasks, the latest first, without their settings: one, or for a while two after a load broke, or none.
 pub async fn tasks(client: &Client, names: &Names<'_>) -> Result<Vec<ReplicationTask>, AwsError> {
-    let filter = filter("replication-task-id", [names.task(), names.second_task()]);
+    let in_order = names.tasks();
+    let filter = filter("replication-task-id", in_order.iter());
     let answer = client.describe_replication_tasks().filters(filter).without_settings(true).send().await;
     let found = answer.doing(format!("describe task {}", names.task())).optional()?;
     let mut tasks = found.and_then(|page| page.replication_tasks).unwrap_or_default();
-    tasks.sort_by_key(|task| task.replication_task_identifier() != Some(names.second_task().as_str()));
+    let place =
+        |task: &ReplicationTask| in_order.iter().position(|name| task.replication_task_identifier() == Some(name));
+    tasks.sort_by_key(|task| std::cmp::Reverse(place(task)));
     Ok(tasks)
 }
 

@@ -42,11 +42,17 @@ pub enum Ending {
     StoppedByHand,
     /// The instance is too small.
     OutOfMemory,
+    /// The source no longer has the task's slot, or not all of its WAL: changes are lost to the task.
+    SlotLost,
     /// DMS calls it recoverable: network, a restart of the instance.
     Recoverable,
     /// DMS calls it fatal, or says something that nobody has seen yet.
     Fatal,
 }
+
+/// PostgreSQL's words about a slot that is gone or was invalidated (all majors, `slot.c`, `logical.c`), which DMS
+/// passes on in its message.
+const SLOT_LOST: &[&str] = &["does not exist", "can no longer", "invalidated", "has been removed"];
 
 /// Why it ended. `StopReason` carries a prefix ("Stop Reason NORMAL") and repeats the whole failure message on an
 /// error, so words are looked for inside it (AWS documentation, ReplicationTask; texts as reported in public issues).
@@ -55,6 +61,8 @@ pub fn ending(task: &ReplicationTask) -> Ending {
     let says = |word: &str| said.contains(word);
     if says("out of memory") || says("STOPPED_DUE_TO_LOW_MEMORY") {
         Ending::OutOfMemory
+    } else if says("replication slot") && SLOT_LOST.iter().any(|words| says(words)) {
+        Ending::SlotLost
     } else if says("STOPPED_AFTER_CACHED_EVENTS") {
         Ending::CachedChangesApplied
     } else if says("RECOVERABLE_ERROR") || says("RECYCLE_TASK") || says("RECONFIGURATION_RESTART") {
@@ -64,6 +72,11 @@ pub fn ending(task: &ReplicationTask) -> Ending {
     } else {
         Ending::Fatal
     }
+}
+
+/// When it ended, in epoch seconds.
+pub fn stopped_at(task: &ReplicationTask) -> Option<i64> {
+    task.replication_task_stats()?.stop_date.map(|date| date.secs())
 }
 
 /// DMS's own words about the end, for people.
@@ -99,6 +112,17 @@ mod tests {
                 Ending::OutOfMemory,
             ),
             ("Stop Reason STOPPED_DUE_TO_LOW_MEMORY", "", Ending::OutOfMemory),
+            (
+                "",
+                "Last Error replication slot \"t_00016384_x\" does not exist Stop Reason FATAL_ERROR Error Level FATAL",
+                Ending::SlotLost,
+            ),
+            (
+                "",
+                "Last Error ERROR: can no longer get changes from replication slot \"t_1\"; Stop Reason RECOVERABLE_ERROR",
+                Ending::SlotLost,
+            ),
+            ("", "Last Error relation \"t\" does not exist Stop Reason FATAL_ERROR", Ending::Fatal),
             (
                 "Last Error  ODBC general error. Stop Reason RECOVERABLE_ERROR Error Level RECOVERABLE",
                 "",

@@ -1,71 +1,109 @@
-//! A load that broke for a reason that may pass is done once more, by a second task made from the first one's own
-//! mapping and settings. Once: the second task's name says that it is the second.
+//! A load that broke is begun again on empty tables, by another task made from the first one's own mapping and settings.
+//! Their number is bounded by the names that a run has for them.
 //!
-//! In this order, each step seen by the next look: make the second task; delete the first, whose slot holds WAL on the
-//! source; if memory ran out, take the next larger class; start. The wanted class is a tag of the second task, because
-//! nothing else would remember that the instance has been grown already.
+//! In this order, each step seen by the next look: make the next task, with what shall be different written on it; delete
+//! the ones before it, whose slots hold WAL on the source; grow the instance, if that is what shall be different; start.
 
 use aws_sdk_databasemigration::Client;
-use aws_sdk_databasemigration::types::{Filter, ReplicationTask, Tag};
-use pgleap_contract::RunId;
-use pgleap_dms::{Ending, Standing, Status};
+use aws_sdk_databasemigration::types::{Filter, ReplicationTask};
+use pgleap_contract::steps::RepairKind;
+use pgleap_dms::{Memory, Status};
 use pgleap_step_kit::prelude::*;
-use serde_json::Value;
 
-const CLASS_TAG: &str = "pgleap:instance-class";
+use crate::appetite::Settings;
+use crate::{failed, grow};
 
-/// Whether a first task that ended so deserves a second one.
-pub(crate) fn deserved(ending: Ending) -> bool {
-    matches!(ending, Ending::Recoverable | Ending::OutOfMemory)
-}
-
-/// Make the second task. Answers what is waited for, or why there is no second try.
-pub(crate) async fn make(dms: &Client, run: &RunId, first: &ReplicationTask) -> StepResult<Result<String, String>> {
-    let names = run.names();
-    let mut request = dms
+/// Make the next task. Answers what is waited for.
+pub(crate) async fn make(dms: &Client, run: &Run, broken: &ReplicationTask, cause: RepairKind) -> StepResult<String> {
+    let names = run.id.names().tasks();
+    let name = broken.replication_task_identifier().unwrap_or_default();
+    let give_up = |reason: &str| failed(name, &format!("{reason}: {}", pgleap_dms::words(broken)));
+    let Some(next) = names.iter().skip_while(|known| *known != name).nth(1) else {
+        return Err(give_up(&format!("the load broke for the {}th time", names.len())));
+    };
+    let (mappings, settings) = written(dms, broken).await?;
+    let change = match cause {
+        RepairKind::OutOfMemory => match less_or_larger(dms, run, settings).await? {
+            Ok(change) => change,
+            Err(reason) => return Err(give_up(&reason)),
+        },
+        _ => Change {
+            before: pgleap_dms::words(broken),
+            after: format!("begun again on empty tables by task {next}"),
+            settings,
+            class: None,
+        },
+    };
+    let memory = Memory {
+        is_loaded: false,
+        cause: Some(cause),
+        before: change.before,
+        after: change.after,
+        broke_at: pgleap_dms::stopped_at(broken),
+        class: change.class,
+    };
+    let answer = dms
         .create_replication_task()
-        .replication_task_identifier(names.second_task())
-        .set_replication_instance_arn(first.replication_instance_arn.clone())
-        .set_source_endpoint_arn(first.source_endpoint_arn.clone())
-        .set_target_endpoint_arn(first.target_endpoint_arn.clone())
-        .set_migration_type(first.migration_type.clone())
-        .tags(pgleap_dms::tag(run));
-    if pgleap_dms::ending(first) == Ending::OutOfMemory {
-        let instance = pgleap_dms::instance(dms, &names.replication_instance()).await?;
-        let class = instance.as_ref().and_then(|instance| instance.replication_instance_class()).unwrap_or_default();
-        let Some(larger) = larger_class(class) else {
-            return Ok(Err(format!(
-                "the replication instance ({class}) ran out of memory, and no larger class is known"
-            )));
-        };
-        request = request.tags(Tag::builder().key(CLASS_TAG).value(larger).build());
-    }
-    let (mappings, settings) = written(dms, first).await?;
-    let answer = request.table_mappings(mappings).replication_task_settings(settings).send().await;
-    match answer.doing(format!("create task {}", names.second_task())) {
+        .replication_task_identifier(next)
+        .set_replication_instance_arn(broken.replication_instance_arn.clone())
+        .set_source_endpoint_arn(broken.source_endpoint_arn.clone())
+        .set_target_endpoint_arn(broken.target_endpoint_arn.clone())
+        .set_migration_type(broken.migration_type.clone())
+        .table_mappings(mappings)
+        .replication_task_settings(change.settings.text())
+        .set_tags(Some([vec![pgleap_dms::tag(&run.id)], memory.tags()].concat()))
+        .send()
+        .await;
+    match answer.doing(format!("create task {next}")) {
         Err(error) if !error.is(Class::AlreadyThere) => Err(error.into()),
-        _made_or_there => Ok(Ok(format!("the load broke and is done once more by {}", names.second_task()))),
+        _made_or_there => Ok(format!("the load broke ({}) and is begun again by {next}", cause.word())),
     }
 }
 
-/// What stands between the second task and its start, done as far as it can be: what is waited for, or nothing.
+/// What the next task has otherwise.
+struct Change {
+    before: String,
+    after: String,
+    settings: Settings,
+    class: Option<String>,
+}
+
+/// First the task's own appetite is lowered, then the instance grows.
+async fn less_or_larger(dms: &Client, run: &Run, settings: Settings) -> StepResult<Result<Change, String>> {
+    if let Some(lowered) = settings.lowered() {
+        let (before, after) = (settings.appetite(), lowered.appetite());
+        return Ok(Ok(Change { before, after, settings: lowered, class: None }));
+    }
+    Ok(grow::next_class(dms, run).await?.map(|(has, larger)| Change {
+        before: has,
+        after: larger.clone(),
+        settings,
+        class: Some(larger),
+    }))
+}
+
+/// What stands between a task and its start, done as far as it can be: what is waited for, or nothing.
 pub(crate) async fn prepare(
     dms: &Client,
-    run: &RunId,
-    second: &ReplicationTask,
-    first: Option<&ReplicationTask>,
+    run: &Run,
+    memory: &Memory,
+    earlier: &[ReplicationTask],
 ) -> StepResult<Option<String>> {
-    if let Some(first) = first {
-        return remove(dms, first).await.map(Some);
+    let mut waiting_for = Vec::new();
+    for task in earlier {
+        waiting_for.push(remove(dms, task).await?);
     }
-    let Some(wanted) = wanted_class(dms, second).await? else { return Ok(None) };
-    grow(dms, &run.names().replication_instance(), &wanted).await
+    match &memory.class {
+        _ if !waiting_for.is_empty() => Ok(Some(waiting_for.join(", "))),
+        Some(wanted) => grow::to(dms, &run.id.names().replication_instance(), wanted).await,
+        None => Ok(None),
+    }
 }
 
-async fn remove(dms: &Client, first: &ReplicationTask) -> StepResult<String> {
-    let name = first.replication_task_identifier().unwrap_or_default();
-    if Status::of(first) != Status::Deleting {
-        let arn = first.replication_task_arn().unwrap_or_default();
+async fn remove(dms: &Client, task: &ReplicationTask) -> StepResult<String> {
+    let name = task.replication_task_identifier().unwrap_or_default();
+    if Status::of(task) != Status::Deleting {
+        let arn = task.replication_task_arn().unwrap_or_default();
         let answer = dms.delete_replication_task().replication_task_arn(arn).send().await;
         match answer.doing(format!("delete task {name}")) {
             Err(error) if !error.is(Class::WrongState) && !error.is(Class::NotFound) => return Err(error.into()),
@@ -75,46 +113,8 @@ async fn remove(dms: &Client, first: &ReplicationTask) -> StepResult<String> {
     Ok(format!("task {name}, whose load broke, is being deleted"))
 }
 
-async fn wanted_class(dms: &Client, task: &ReplicationTask) -> StepResult<Option<String>> {
-    let arn = task.replication_task_arn().unwrap_or_default();
-    let answer = dms.list_tags_for_resource().resource_arn(arn).send().await;
-    let tags = answer.doing("read the tags of the task")?.tag_list.unwrap_or_default();
-    Ok(tags.into_iter().find(|tag| tag.key() == Some(CLASS_TAG)).and_then(|tag| tag.value))
-}
-
-/// The status may still read `available` just after the call, so the class decides too.
-async fn grow(dms: &Client, name: &str, wanted: &str) -> StepResult<Option<String>> {
-    let missing =
-        || StepError::new(ErrorCode::ReplicationFailed, format!("grow replication instance {name}: it does not exist"));
-    let instance = pgleap_dms::instance(dms, name).await?.ok_or_else(missing)?;
-    let status = instance.replication_instance_status().unwrap_or("unknown");
-    let has = instance.replication_instance_class().unwrap_or_default();
-    match Standing::of(status) {
-        Standing::Usable => {}
-        Standing::Passing => return Ok(Some(format!("replication instance {name} is {status}"))),
-        Standing::Broken => {
-            let message = format!("grow replication instance {name}: it is {status}");
-            return Err(StepError::new(ErrorCode::InstanceFailed, message));
-        }
-    }
-    if has == wanted {
-        return Ok(None);
-    }
-    let answer = dms
-        .modify_replication_instance()
-        .replication_instance_arn(instance.replication_instance_arn().unwrap_or_default())
-        .replication_instance_class(wanted)
-        .apply_immediately(true)
-        .send()
-        .await;
-    match answer.doing(format!("grow replication instance {name} from {has} to {wanted}")) {
-        Err(error) if !error.is(Class::WrongState) => Err(error.into()),
-        _asked => Ok(Some(format!("replication instance {name} grows from {has} to {wanted}"))),
-    }
-}
-
 /// The task's mapping and settings, as it was created with them.
-async fn written(dms: &Client, task: &ReplicationTask) -> StepResult<(String, String)> {
+async fn written(dms: &Client, task: &ReplicationTask) -> StepResult<(String, Settings)> {
     let arn = task.replication_task_arn().unwrap_or_default();
     let filter = Filter::builder().name("replication-task-arn").values(arn).build().expect("name and values are set");
     let answer = dms.describe_replication_tasks().filters(filter).send().await;
@@ -123,75 +123,6 @@ async fn written(dms: &Client, task: &ReplicationTask) -> StepResult<(String, St
         .into_iter()
         .next()
         .ok_or_else(|| StepError::bug(format!("read the settings of task {arn}: it is gone")))?;
-    let settings = task.replication_task_settings.unwrap_or_default();
-    Ok((task.table_mappings.unwrap_or_default(), creatable(&settings)?))
-}
-
-/// DMS answers settings with the log's names in them and refuses those on creation.
-fn creatable(settings: &str) -> StepResult<String> {
-    let mut settings: Value = serde_json::from_str(settings)
-        .map_err(|error| StepError::bug(format!("read the settings of the task: {error}")))?;
-    if let Some(logging) = settings.get_mut("Logging").and_then(Value::as_object_mut) {
-        logging.remove("CloudWatchLogGroup");
-        logging.remove("CloudWatchLogStream");
-    }
-    Ok(settings.to_string())
-}
-
-/// The next class of the family, which has twice the memory (half as much again from 8xlarge on); the largest burstable
-/// one is followed by the smallest with memory for its purpose. Source: AWS documentation, DMS replication instance types.
-fn larger_class(class: &str) -> Option<String> {
-    const SIZES: &[&str] = &[
-        "micro", "small", "medium", "large", "xlarge", "2xlarge", "4xlarge", "8xlarge", "12xlarge", "16xlarge",
-        "24xlarge",
-    ];
-    let (family, size) = class.rsplit_once('.')?;
-    if family == "dms.t3" && size == "large" {
-        return Some("dms.r6i.large".to_owned());
-    }
-    let at = SIZES.iter().position(|known| *known == size)?;
-    // The families c5 and c4 have no 8xlarge.
-    let next = SIZES[at + 1..].iter().find(|next| !(family == "dms.c5" && **next == "8xlarge"))?;
-    Some(format!("{family}.{next}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_class_has_a_larger_one_up_to_a_limit() {
-        let cases = [
-            ("dms.t3.micro", Some("dms.t3.small")),
-            ("dms.t3.medium", Some("dms.t3.large")),
-            ("dms.t3.large", Some("dms.r6i.large")),
-            ("dms.r6i.large", Some("dms.r6i.xlarge")),
-            ("dms.r6i.4xlarge", Some("dms.r6i.8xlarge")),
-            ("dms.c5.4xlarge", Some("dms.c5.12xlarge")),
-            ("dms.r6i.24xlarge", None),
-            ("unknown", None),
-            ("", None),
-        ];
-        for (class, expected) in cases {
-            assert_eq!(larger_class(class).as_deref(), expected, "{class}");
-        }
-    }
-
-    #[test]
-    fn settings_that_were_read_can_be_sent() {
-        let read = r#"{"Logging":{"EnableLogging":true,"CloudWatchLogGroup":"g","CloudWatchLogStream":"s"},"A":1}"#;
-
-        assert_eq!(creatable(read).expect("settings"), r#"{"Logging":{"EnableLogging":true},"A":1}"#);
-        assert!(creatable("").is_err());
-    }
-
-    #[test]
-    fn only_what_may_pass_is_tried_again() {
-        for ending in [Ending::Recoverable, Ending::OutOfMemory] {
-            assert!(deserved(ending));
-        }
-        for ending in [Ending::Fatal, Ending::StoppedByHand, Ending::CachedChangesApplied] {
-            assert!(!deserved(ending));
-        }
-    }
+    let settings = Settings::read(&task.replication_task_settings.unwrap_or_default())?;
+    Ok((task.table_mappings.unwrap_or_default(), settings))
 }

@@ -6,13 +6,14 @@
 //! If it dies:   the task starts by itself; the next look sees it run
 //! Fails with:   ReplicationFailed, TablesInError, AccessDenied (final), Throttled, ServiceUnavailable (retried)
 //!
-//! Only a task that stopped after its cached changes is resumed. One that failed in between is not: what is resumed
-//! must be known to be whole.
+//! Only a task whose load is known to be whole is resumed: it says so by the tag that copy-data put on it. From then on
+//! a failure is one of the changes, which go on from the last position (AWS documentation, StartReplicationTask); but
+//! not without memory, nor without the slot: those are for copy-data, to which the machine goes back.
 
 use aws_sdk_databasemigration::Client;
 use aws_sdk_databasemigration::types::{ReplicationTask, StartReplicationTaskTypeValue};
 use pgleap_contract::steps::{Look, RunOnly};
-use pgleap_dms::{Ending, Status};
+use pgleap_dms::{Ending, Memory, Status};
 use pgleap_step_kit::prelude::*;
 
 /// One look; done once the task runs without a table in error.
@@ -24,7 +25,7 @@ pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<Look> {
     let name = task.replication_task_identifier().unwrap_or_default();
     let arn = task.replication_task_arn().unwrap_or_default();
 
-    match decide(&task) {
+    match decide(&task, &Memory::of(&dms, &task).await?) {
         Verdict::Done => Ok(Look::done()),
         Verdict::Wait(status) => Ok(Look::waiting(format!("task {name} is {status}"))),
         Verdict::Resume => resume(&dms, name, arn).await,
@@ -45,16 +46,25 @@ enum Verdict {
     Fail(String),
 }
 
-fn decide(task: &ReplicationTask) -> Verdict {
+fn decide(task: &ReplicationTask, memory: &Memory) -> Verdict {
     let errored = task.replication_task_stats().is_some_and(|stats| stats.tables_errored > 0);
     match Status::of(task) {
         Status::Passing(status) => Verdict::Wait(status),
         Status::Running | Status::Stopped if errored => Verdict::NameTables,
         Status::Running => Verdict::Done,
-        Status::Stopped if pgleap_dms::ending(task) == Ending::CachedChangesApplied => Verdict::Resume,
+        Status::Stopped | Status::Failed if memory.is_loaded && can_go_on(task, memory) => Verdict::Resume,
         Status::Stopped | Status::Failed => Verdict::Fail(pgleap_dms::words(task)),
         Status::Ready => Verdict::Fail("it was never started".to_owned()),
         Status::Deleting => Verdict::Fail("somebody deletes it".to_owned()),
+    }
+}
+
+fn can_go_on(task: &ReplicationTask, memory: &Memory) -> bool {
+    match pgleap_dms::ending(task) {
+        Ending::CachedChangesApplied | Ending::StoppedByHand | Ending::Recoverable => true,
+        // Once it has been given more memory because of this very end.
+        Ending::OutOfMemory => memory.class.is_some() && memory.broke_at == pgleap_dms::stopped_at(task),
+        Ending::SlotLost | Ending::Fatal => false,
     }
 }
 
@@ -80,34 +90,63 @@ fn failed(name: &str, reason: &str) -> StepError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use aws_sdk_databasemigration::primitives::DateTime;
     use aws_sdk_databasemigration::types::ReplicationTaskStats;
 
     #[test]
-    fn only_a_task_that_stopped_whole_is_resumed() {
+    fn only_a_task_whose_load_is_whole_is_resumed() {
+        const GOOD: &str = "Stop Reason STOPPED_AFTER_CACHED_EVENTS";
+        const MEMORY: &str = "Last Error Replication task out of memory. Stop Reason FATAL_ERROR";
         let cases = [
-            ("running", "", 0, "done"),
-            ("running", "", 1, "name"),
-            ("starting", "", 0, "wait"),
-            ("stopping", "", 0, "wait"),
-            ("stopped", "Stop Reason STOPPED_AFTER_CACHED_EVENTS", 0, "resume"),
-            ("stopped", "Stop Reason STOPPED_AFTER_CACHED_EVENTS", 1, "name"),
-            ("stopped", "Stop Reason NORMAL", 0, "fail"),
-            ("failed", "Last Error x. Stop Reason FATAL_ERROR", 0, "fail"),
-            ("ready", "", 0, "fail"),
-            ("deleting", "", 0, "fail"),
+            ("running", "", 0, "done", "done"),
+            ("running", "", 1, "name", "name"),
+            ("starting", "", 0, "wait", "wait"),
+            ("stopping", "", 0, "wait", "wait"),
+            ("stopped", GOOD, 0, "resume", "fail"),
+            ("stopped", GOOD, 1, "name", "name"),
+            ("stopped", "Stop Reason NORMAL", 0, "resume", "fail"),
+            ("failed", "Last Error x. Stop Reason RECOVERABLE_ERROR", 0, "resume", "fail"),
+            ("failed", "Last Error x. Stop Reason FATAL_ERROR", 0, "fail", "fail"),
+            ("failed", "Last Error replication slot \"x\" does not exist", 0, "fail", "fail"),
+            ("failed", MEMORY, 0, "fail", "fail"),
+            ("ready", "", 0, "fail", "fail"),
+            ("deleting", "", 0, "fail", "fail"),
         ];
-        for (status, reason, errored, expected) in cases {
-            let stats = ReplicationTaskStats::builder().tables_errored(errored).build();
-            let task =
-                ReplicationTask::builder().status(status).stop_reason(reason).replication_task_stats(stats).build();
-            let said = match decide(&task) {
-                Verdict::Done => "done",
-                Verdict::Wait(_) => "wait",
-                Verdict::Resume => "resume",
-                Verdict::NameTables => "name",
-                Verdict::Fail(_) => "fail",
-            };
-            assert_eq!(said, expected, "{status}, {reason}");
+        for (status, reason, errored, loaded, not_loaded) in cases {
+            let judged = |is_loaded| said(&task(status, reason, errored), &Memory { is_loaded, ..Memory::default() });
+
+            assert_eq!((judged(true), judged(false)), (loaded, not_loaded), "{status}, {reason}");
+        }
+    }
+
+    #[test]
+    fn a_task_that_ran_out_of_memory_goes_on_after_its_instance_grew() {
+        let task = task("failed", "Last Error Replication task out of memory.", 0);
+        let grown = |broke_at| Memory {
+            is_loaded: true,
+            class: Some("dms.t3.large".to_owned()),
+            broke_at: Some(broke_at),
+            ..Memory::default()
+        };
+
+        assert_eq!(said(&task, &grown(STOPPED_AT)), "resume");
+        assert_eq!(said(&task, &grown(STOPPED_AT - 1)), "fail");
+    }
+
+    const STOPPED_AT: i64 = 1_000;
+
+    fn task(status: &str, reason: &str, errored: i32) -> ReplicationTask {
+        let stats = ReplicationTaskStats::builder().tables_errored(errored).stop_date(DateTime::from_secs(STOPPED_AT));
+        ReplicationTask::builder().status(status).stop_reason(reason).replication_task_stats(stats.build()).build()
+    }
+
+    fn said(task: &ReplicationTask, memory: &Memory) -> &'static str {
+        match decide(task, memory) {
+            Verdict::Done => "done",
+            Verdict::Wait(_) => "wait",
+            Verdict::Resume => "resume",
+            Verdict::NameTables => "name",
+            Verdict::Fail(_) => "fail",
         }
     }
 }

@@ -22,7 +22,7 @@ mod progress;
 
 use std::time::{Duration, Instant};
 
-use pgleap_contract::steps::{OnBoth, VerifyCopyOutput};
+use pgleap_contract::steps::{VerifyCopyInput, VerifyCopyOutput};
 use pgleap_pg::{Session, dms_notes, fingerprint};
 use pgleap_step_kit::prelude::*;
 
@@ -34,7 +34,7 @@ const SLICE: Duration = Duration::from_secs(100);
 const CALL: Duration = Duration::from_secs(780);
 
 /// Compare for a while.
-pub async fn run(ctx: &Ctx, input: OnBoth) -> StepResult<VerifyCopyOutput> {
+pub async fn run(ctx: &Ctx, input: VerifyCopyInput) -> StepResult<VerifyCopyOutput> {
     let began = Instant::now();
     let run = &input.run;
     let (source, target) = tokio::try_join!(ctx.as_owner(run, &input.source), ctx.as_owner(run, &input.target))?;
@@ -42,7 +42,7 @@ pub async fn run(ctx: &Ctx, input: OnBoth) -> StepResult<VerifyCopyOutput> {
     refuse_noted_errors(&dms).await?;
     refuse_changes(&source).await?;
 
-    progress::begin(&source, &target).await?;
+    progress::begin(&source, &target, input.mends).await?;
     let budget_left = progress::seconds_since_begin(&target).await? < f64::from(run.limits.verify_seconds);
     if budget_left {
         checksum::prepare(&source).await?;

@@ -64,13 +64,15 @@ pub(crate) struct Totals {
     pub(crate) skipped: u64,
 }
 
-/// List the source's tables on the target, once.
-pub(crate) async fn begin(source: &Session, target: &Session) -> StepResult<()> {
+/// List the source's tables on the target, once for each time that the copy was mended.
+pub(crate) async fn begin(source: &Session, target: &Session, mends: u32) -> StepResult<()> {
     target.run("make pgleap.verified", include_str!("verified.sql")).await?;
-    let begun = "SELECT EXISTS (SELECT FROM pgleap.verify_begin)";
-    if target.row("look for earlier comparisons", begun, &[]).await?.get(0) {
+    let mends = i64::from(mends);
+    let begun = "SELECT EXISTS (SELECT FROM pgleap.verify_begin WHERE mends = $1)";
+    if target.row("look for earlier comparisons", begun, &[&mends]).await?.get(0) {
         return Ok(());
     }
+    target.run("forget earlier comparisons", "TRUNCATE pgleap.verified, pgleap.verify_begin").await?;
     let tables = source.rows("list tables of the source", include_str!("tables.sql"), &[]).await?;
     let schemas: Vec<String> = tables.iter().map(|row| row.get(0)).collect();
     let names: Vec<String> = tables.iter().map(|row| row.get(1)).collect();
@@ -79,8 +81,8 @@ pub(crate) async fn begin(source: &Session, target: &Session) -> StepResult<()> 
     let list = "WITH listed AS (
                     INSERT INTO pgleap.verified (schema, name, bytes)
                     SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[]) ON CONFLICT DO NOTHING)
-                INSERT INTO pgleap.verify_begin DEFAULT VALUES ON CONFLICT DO NOTHING";
-    target.rows("list tables to compare", list, &[&schemas, &names, &bytes]).await?;
+                INSERT INTO pgleap.verify_begin (mends) VALUES ($4) ON CONFLICT DO NOTHING";
+    target.rows("list tables to compare", list, &[&schemas, &names, &bytes, &mends]).await?;
     Ok(())
 }
 

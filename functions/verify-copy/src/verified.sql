@@ -12,5 +12,6 @@ CREATE TABLE IF NOT EXISTS pgleap.verified (
 );
 CREATE TABLE IF NOT EXISTS pgleap.verify_begin (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
-    at timestamptz NOT NULL DEFAULT clock_timestamp()
+    at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    mends bigint NOT NULL
 );

@@ -152,7 +152,11 @@ impl Parser<'_> {
                 if self.term()? != serde_json::json!(1.0) {
                     bail!("only + 1 is in the machines' grammar");
                 }
-                value = serde_json::json!(number(&value)? + 1.0);
+                // JSON has one kind of number; both engines write a whole one without a point.
+                value = match value.as_i64() {
+                    Some(whole) => serde_json::json!(whole + 1),
+                    None => serde_json::json!(number(&value)? + 1.0),
+                };
             } else {
                 return Ok(value);
             }
@@ -239,7 +243,7 @@ mod tests {
         let cases = [
             ("$run.mode = \"plan\"", json!(true)),
             ("$looks < 60 and $done", json!(true)),
-            ("$looks + 1", json!(4.0)),
+            ("$looks + 1", json!(4)),
             ("$target = null", json!(true)),
             ("$run.mode & \"\\n\" & \"x\"", json!("plan\nx")),
             ("($looks > 5 or $done)", json!(true)),

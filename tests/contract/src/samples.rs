@@ -66,11 +66,13 @@ pub fn answers(step: &str, payload: &Value) -> Result<Vec<Value>> {
                 .map(|rule| json!({"done": true, "waitingFor": "", "missingRule": rule}))
                 .to_vec(),
         ),
-        "copy-data" => exchange::<RunOnly, CopyDataOutput>(
+        "copy-data" => exchange::<CopyDataInput, CopyDataOutput>(
             payload,
-            [true, false].map(|done| json!({"done": done, "waitingFor": "", "progress": progress()})).to_vec(),
+            [true, false]
+                .map(|done| json!({"done": done, "waitingFor": "", "progress": progress(), "repairs": [repair()]}))
+                .to_vec(),
         ),
-        "verify-copy" => exchange::<OnBoth, VerifyCopyOutput>(
+        "verify-copy" => exchange::<VerifyCopyInput, VerifyCopyOutput>(
             payload,
             vec![json!({"done": true, "waitingFor": "", "tablesEqual": 1, "tablesSkipped": 0})],
         ),
@@ -168,6 +170,10 @@ fn look() -> Value {
 
 fn selection() -> Value {
     json!({"schemas": ["public"], "excludedTables": [], "removedColumns": [], "replicaRole": false})
+}
+
+fn repair() -> Value {
+    json!({"kind": "out-of-memory", "tables": [], "before": "dms.t3.medium", "after": "dms.t3.large", "seconds": 600})
 }
 
 fn progress() -> Value {

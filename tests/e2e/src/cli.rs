@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, Parser, Subcommand};
 
 use crate::bulk::Bulk;
+use crate::trouble::Trouble;
 
 /// Rehearse an upgrade of an RDS for PostgreSQL database on this computer: real servers, the real state machine and
 /// functions, clients that write all the time, and a proof at the end.
@@ -75,6 +76,10 @@ pub struct RunArguments {
     /// truncate:STATE change the source there.
     #[arg(long = "break", value_name = "WHAT")]
     pub disturbance: Option<Disturbance>,
+    /// Trouble that the run must mend, as a list with commas: out-of-memory, lob-errors[:MEGABYTES of a value in the table
+    /// in error], slot-lost, instance-reboot.
+    #[arg(long, value_name = "WHAT,WHAT", value_delimiter = ',')]
+    pub faults: Vec<Trouble>,
     /// Folder with the functions' binaries; this program's own if absent.
     #[arg(long, value_name = "FOLDER")]
     pub binaries: Option<PathBuf>,

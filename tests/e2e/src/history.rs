@@ -78,7 +78,7 @@ const PHASES: &[(&str, &[&str])] = &[
     ("prepare the target", &["PrepareTarget", "CreateReplication"]),
     ("load", &["CopyData", "IsDataCopied", "LookSoon", "LookLater", "LookMuchLater", "LoadTookTooLong"]),
     ("rebuild indexes and statistics", &["RebuildTarget", "AnalyzeTarget"]),
-    ("catch up and verify", &["ResumeReplication", "VerifyCopy"]),
+    ("catch up and verify", &["ResumeReplication", "VerifyCopy", "IsWorthMending"]),
     ("make ready for the cutover", &["LowerTtl", "WaitOutOldTtl", "GuardCutover", "WarmUp", "ArmDeadline"]),
     ("cutover", &["FenceSource", "SwapAndDrain", "SwapRecord", "DrainSource", "CompleteTarget", "OpenTarget"]),
     ("confirm", &["ConfirmCutover", "AwaitSync", "ResumeJobs", "SettleTarget"]),
@@ -119,6 +119,7 @@ pub struct History {
     tasks: u64,
     just_entered: bool,
     load: Option<Load>,
+    repairs: Vec<Value>,
     waiting_for: Option<String>,
 }
 
@@ -148,6 +149,9 @@ impl History {
                 }
                 if state == "CopyData" {
                     self.load = find_progress(output).or(self.load);
+                }
+                if let Some(repairs) = output.pointer("/Payload/repairs").and_then(Value::as_array) {
+                    self.repairs.clone_from(repairs);
                 }
                 self.waiting_for = None;
             }
@@ -192,6 +196,11 @@ impl History {
     /// How far the load is.
     pub fn load(&self) -> Option<Load> {
         self.load
+    }
+
+    /// What the run mended, as its last step that mends says.
+    pub fn repairs(&self) -> &[Value] {
+        &self.repairs
     }
 
     /// Why the current task is tried again.
@@ -322,6 +331,21 @@ mod tests {
         let history = history(vec![entered("CopyData"), What::Exited("CopyData".to_owned(), output)]);
 
         assert_eq!(history.load(), Some(Load { percent: 40, loaded: 3, queued: 5, ..Load::default() }));
+    }
+
+    #[test]
+    fn repairs_are_those_of_the_last_step_that_tells_of_them() {
+        let output = |repairs: Value| What::Exited("CopyData".to_owned(), json!({"Payload": {"repairs": repairs}}));
+        let history = history(vec![
+            entered("CopyData"),
+            output(json!([])),
+            entered("CopyData"),
+            output(json!([{"kind": "slot-lost"}])),
+            entered("RebuildTarget"),
+            exited("RebuildTarget"),
+        ]);
+
+        assert_eq!(history.repairs(), [json!({"kind": "slot-lost"})]);
     }
 
     #[test]

@@ -22,3 +22,4 @@ pub mod scenario;
 pub mod scenarios;
 pub mod screen;
 pub mod stage;
+pub mod trouble;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::catalog::SchemaDifference;
 use crate::clients::Invariant;
@@ -43,6 +44,10 @@ pub struct Report {
     pub recoveries: Vec<String>,
     /// Its phases in order.
     pub phases: Vec<Phase>,
+    /// What the run mended: `kind`, `tables`, `before`, `after`, `seconds`.
+    pub repairs: Vec<Value>,
+    /// Planned trouble whose repair is not among them.
+    pub not_mended: Vec<String>,
     /// The functions.
     pub lambdas: Vec<LambdaReport>,
     /// The planned disturbance, if there was one.
@@ -188,6 +193,7 @@ impl Report {
                 .acknowledged_on_both_sides
                 .then(|| "a write was acknowledged on the source after the target was open".to_owned()),
         );
+        faults.extend(self.not_mended.iter().map(|trouble| format!("{trouble} was planned, and nothing was mended")));
         faults.extend(self.outage.write_seconds.is_none().then(|| "no client wrote to both sides".to_owned()));
         faults
     }
@@ -271,6 +277,10 @@ mod tests {
             (|report| report.clients.duplicated = 1, "1 rows are there twice"),
             (|report| report.tables[0].equal = false, "1 tables differ at the drain point"),
             (|report| report.tables.clear(), "no table was compared: the drain point was not seen"),
+            (
+                |report| report.not_mended = vec!["slot-lost".to_owned()],
+                "slot-lost was planned, and nothing was mended",
+            ),
             (|report| report.outage.write_seconds = None, "no client wrote to both sides"),
             (|report| report.clients.acknowledged = 0, "no client could write"),
             (
@@ -323,6 +333,7 @@ mod tests {
             "/machine/transitions",
             "/machine/seconds",
             "/phases",
+            "/repairs",
         ] {
             assert!(json.pointer(pointer).is_some(), "{pointer} is missing");
         }

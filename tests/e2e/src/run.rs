@@ -24,6 +24,7 @@ use crate::report::{Failure, LambdaReport, MachineReport, Report, ScenarioReport
 use crate::scenario::{ADDED_COLUMN, Armed, Means, Promise};
 use crate::screen::{Moment, Screen};
 use crate::stage::{DATABASE, RECORD, SOURCE, Source, Stage, master_login};
+use crate::trouble::Trouble;
 
 /// Writes that must be acknowledged before the run begins, so that there is something to lose.
 const WRITES_BEFORE: u64 = 100;
@@ -143,6 +144,10 @@ async fn rehearse(
     report.source = Side { version: source.version.clone(), instance: SOURCE.to_owned() };
     let cast = fill(arguments, &stage, &source, screen).await?;
     bulk::load(&stage.master(&source).await?, arguments.bulk).await?;
+    for trouble in &arguments.faults {
+        let fault = trouble.plan(&stage.master(&source).await?).await.with_context(|| format!("plan {trouble}"))?;
+        fault.into_iter().for_each(|fault| stage.aws().dms().plan_fault(fault));
+    }
     let (zone_id, secret) = (stage.create_record(&source).await?, stage.create_login_secret().await?);
     stage.deploy(&binaries(arguments)?, &zone_id, &secret).await?;
     let input = input(arguments, &zone_id, &secret)?;
@@ -309,6 +314,9 @@ impl Show {
             };
             Armed::arm(disturbance, means)
         });
+        let deeds = arguments.faults.iter().filter_map(|trouble| trouble.deed());
+        let _deeds: Vec<_> =
+            deeds.map(|deed| deed.arm(self.stage.aws().lambda().on_invoke(), self.stage.access(SOURCE))).collect();
         let mut execution = Execution::new(states, &execution);
         let standing = self.follow(&mut execution, screen).await?;
         if standing.status.as_str() != "SUCCEEDED" {
@@ -455,6 +463,7 @@ async fn fill_report(
         status: standing.status.as_str().to_owned(),
     };
     let first = execution.history.visits().first().map_or(0.0, |visit| visit.entered);
+    report.repairs = execution.history.repairs().to_vec();
     report.phases = execution.history.phases(first + standing.seconds);
     report.outage = proof::of_outage(observed, *addresses, *fence, &execution.history);
     let serving = if addresses.target_serves(observed) { target_instance } else { SOURCE };
@@ -480,6 +489,7 @@ fn lambdas(stage: &Stage) -> Vec<LambdaReport> {
 /// The verdict: the machine's own end, then the proof, then what was promised for the disturbance.
 fn judge(report: &mut Report, arguments: &RunArguments, seen: &Seen, armed: Option<&Armed>) {
     let standing = &seen.standing;
+    report.not_mended = not_mended(&arguments.faults, &report.repairs);
     let faults = report.faults();
     let succeeded = standing.status.as_str() == "SUCCEEDED";
     report.status = if succeeded && faults.is_empty() { Status::Succeeded } else { Status::Failed };
@@ -499,6 +509,11 @@ fn judge(report: &mut Report, arguments: &RunArguments, seen: &Seen, armed: Opti
         }
         ScenarioReport { name: disturbance.to_string(), promise: promise.words(), broken }
     });
+}
+
+fn not_mended(planned: &[Trouble], repairs: &[Value]) -> Vec<String> {
+    let is_there = |kind: &str| repairs.iter().any(|repair| repair["kind"] == kind);
+    planned.iter().filter(|trouble| !is_there(trouble.repair())).map(ToString::to_string).collect()
 }
 
 /// From the first REVOKE until the source serves again: the deadline, the room that `arm-deadline` leaves the fence to

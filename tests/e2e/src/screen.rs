@@ -158,6 +158,7 @@ pub fn summary(report: &Report) -> String {
     lines.push(String::new());
     lines.push(format!("The run: {:.0} s, {} state transitions", report.machine.seconds, report.machine.transitions));
     lines.extend(report.phases.iter().map(phase_line));
+    lines.extend(repair_lines(report));
     lines.extend(outage_lines(report));
     lines.push(String::new());
     lines.extend(proof_lines(report));
@@ -167,6 +168,21 @@ pub fn summary(report: &Report) -> String {
 
 fn phase_line(phase: &Phase) -> String {
     format!("  {:<34}{:>8.1} s", phase.name, phase.seconds)
+}
+
+fn repair_lines(report: &Report) -> Vec<String> {
+    let mut lines = Vec::new();
+    for repair in &report.repairs {
+        let text = |name: &str| repair[name].as_str().unwrap_or_default().to_owned();
+        let tables: Vec<&str> = repair["tables"].as_array().into_iter().flatten().filter_map(|t| t.as_str()).collect();
+        let of = if tables.is_empty() { String::new() } else { format!(" ({})", tables.join(", ")) };
+        let (before, after, seconds) = (text("before"), text("after"), &repair["seconds"]);
+        lines.push(format!("  {:<34}{before} → {after}, {seconds} s{of}", text("kind")));
+    }
+    if !lines.is_empty() {
+        lines.splice(0..0, [String::new(), "Mended on the way:".to_owned()]);
+    }
+    lines
 }
 
 fn outage_lines(report: &Report) -> Vec<String> {

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use pgleap_contract::steps::{
-    ColumnName, CopyDataOutput, CreateReplicationInput, CreateReplicationOutput, DatabaseSize, Selection, TableName,
-    UpgradeWay,
+    ColumnName, CopyDataInput, CopyDataOutput, CreateReplicationInput, CreateReplicationOutput, DatabaseSize, Repair,
+    RepairKind, Selection, TableName, UpgradeWay,
 };
 use pgleap_contract::{ErrorCode, Server};
 use pgleap_pg::Session;
@@ -103,11 +103,64 @@ impl Both {
     }
 
     async fn copy(&self) -> StepResult<CopyDataOutput> {
-        copy_data::run(&self.world.ctx, self.world.run_only()).await
+        let input = CopyDataInput { run: self.world.run.clone(), repairs: Vec::new() };
+        copy_data::run(&self.world.ctx, input).await
     }
 
     async fn copy_until_done(&self) -> Result<CopyDataOutput> {
         wait_for("copy-data", async || Ok(Some(self.copy().await?).filter(|output| output.done))).await
+    }
+
+    /// As the machine does it: what was mended goes from look to look.
+    async fn copy_and_mend(&self) -> Result<Vec<Repair>> {
+        let repairs = std::sync::Mutex::new(Vec::new());
+        wait_for("copy-data", async || {
+            let before = repairs.lock().expect("no panic").clone();
+            let input = CopyDataInput { run: self.world.run.clone(), repairs: before };
+            let output = copy_data::run(&self.world.ctx, input).await;
+            if output.as_ref().is_err_and(|error| error.code == ErrorCode::ServiceUnavailable) {
+                return Ok(None); // the lost answer
+            }
+            let output = output?;
+            *repairs.lock().expect("no panic") = output.repairs;
+            Ok(output.done.then_some(()))
+        })
+        .await?;
+        Ok(repairs.into_inner().expect("no panic"))
+    }
+
+    fn dms(&self) -> aws_sdk_databasemigration::Client {
+        aws_sdk_databasemigration::Client::new(self.world.ctx.aws())
+    }
+
+    /// Names of the tasks that exist.
+    async fn tasks(&self) -> Result<Vec<String>> {
+        let tasks = self.dms().describe_replication_tasks().send().await?;
+        Ok(tasks.replication_tasks().iter().filter_map(|task| task.replication_task_identifier.clone()).collect())
+    }
+
+    async fn stop_task(&self) -> Result<()> {
+        let task = self.dms().describe_replication_tasks().send().await?.replication_tasks()[0].clone();
+        let arn = task.replication_task_arn().unwrap_or_default();
+        self.dms().stop_replication_task().replication_task_arn(arn).send().await?;
+        Ok(())
+    }
+
+    async fn lose_slot(&self) -> Result<()> {
+        let admin = self.world.rdsadmin(step_tests::SOURCE, step_tests::DATABASE).await?;
+        let drop = "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE NOT active";
+        Ok(admin.batch_execute(drop).await?)
+    }
+
+    async fn resume_until_refused(&self) -> Result<StepError> {
+        wait_for("resume-replication to be refused", async || {
+            match resume_replication::run(&self.world.ctx, self.world.run_only()).await {
+                Ok(look) if look.done => bail!("it ended well"),
+                Ok(_looking) => Ok(None),
+                Err(error) => Ok(Some(error)),
+            }
+        })
+        .await
     }
 
     async fn copy_until_refused(&self) -> Result<StepError> {
@@ -223,23 +276,90 @@ async fn a_refused_connection_is_named_and_tried_again() -> Result<()> {
     Ok(())
 }
 
+/// Twice the load breaks for want of memory: with a usual appetite and with a small one. Every answer is lost once.
 #[tokio::test]
-async fn a_load_that_ran_out_of_memory_is_done_once_more_on_a_larger_instance() -> Result<()> {
+async fn a_load_that_ran_out_of_memory_takes_less_and_then_finds_a_larger_instance() -> Result<()> {
     let both = Both::start().await?;
-    both.world.aws.dms().plan_fault("out-of-memory at 10% while class < dms.t3.large".parse()?);
+    both.world.aws.dms().plan_fault("out-of-memory at 10% with 5 GiB and 8 GiB by appetite".parse()?);
     both.create_until_done().await?;
+    for operation in
+        ["CreateReplicationTask", "DeleteReplicationTask", "ModifyReplicationInstance", "AddTagsToResource"]
+    {
+        both.world.aws.faults().plan(format!("dms:{operation}:1:lose-answer").parse()?);
+    }
 
-    both.copy_until_done().await?;
+    let repairs = both.copy_and_mend().await?;
 
-    let dms = aws_sdk_databasemigration::Client::new(both.world.ctx.aws());
-    let instances = dms.describe_replication_instances().send().await?;
-    assert_eq!(instances.replication_instances()[0].replication_instance_class(), Some("dms.t3.large"));
-    let tasks = dms.describe_replication_tasks().send().await?;
-    let names: Vec<_> =
-        tasks.replication_tasks().iter().filter_map(|task| task.replication_task_identifier()).collect();
-    assert_eq!(names, [both.world.run.id.names().second_task()]);
+    let told: Vec<_> =
+        repairs.iter().map(|repair| (repair.kind, repair.before.as_str(), repair.after.as_str())).collect();
+    let usual = "8 tables at once and 10000 rows a commit";
+    let small = "2 tables at once and 1000 rows a commit";
+    let expected =
+        [(RepairKind::OutOfMemory, usual, small), (RepairKind::OutOfMemory, "dms.t3.medium", "dms.t3.large")];
+    assert_eq!(told, expected);
+    assert_eq!(both.tasks().await?, [both.world.run.id.names().tasks()[2].clone()]);
     assert_eq!(both.content(&both.target().await?).await?, both.content(&both.source().await?).await?);
     both.resume_until_done().await?;
+    both.remove_until_done().await?;
+    both.world.aws.stop().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_instance_grows_no_further_than_the_run_allows() -> Result<()> {
+    let mut both = Both::start().await?;
+    both.world.run.limits.max_replication_instance_class = Some("dms.t3.large".to_owned());
+    both.world.aws.dms().plan_fault("out-of-memory at 10% while class < dms.r6i.large".parse()?);
+    both.create_until_done().await?;
+
+    let error = both.copy_until_refused().await?;
+
+    assert_eq!(error.code, ErrorCode::ReplicationFailed);
+    assert!(error.message.contains("limits.maxReplicationInstanceClass (dms.t3.large)"), "{}", error.message);
+    both.remove_until_done().await?;
+    both.world.aws.stop().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_slot_lost_after_the_load_is_a_load_begun_again() -> Result<()> {
+    let both = Both::start().await?;
+    both.create_until_done().await?;
+    both.copy_until_done().await?;
+    both.lose_slot().await?;
+    both.source().await?.run("go on writing", r#"DELETE FROM "My_shop"."Orders" WHERE id < 20"#).await?;
+
+    let error = both.resume_until_refused().await?;
+    assert_eq!(error.code, ErrorCode::ReplicationFailed);
+    assert!(error.message.contains("replication slot"), "{}", error.message);
+    let repairs = both.copy_and_mend().await?;
+    both.resume_until_done().await?;
+
+    assert_eq!(repairs.iter().map(|repair| repair.kind).collect::<Vec<_>>(), [RepairKind::SlotLost]);
+    assert_eq!(both.content(&both.target().await?).await?, both.content(&both.source().await?).await?);
+    both.remove_until_done().await?;
+    both.world.aws.stop().await;
+    Ok(())
+}
+
+/// In the load it is begun again, because nobody knows what a task that was stopped half-way has; after it, it goes on.
+#[tokio::test]
+async fn a_task_that_somebody_stopped_goes_on() -> Result<()> {
+    let both = Both::start().await?;
+    both.create_until_done().await?;
+    both.copy_until_done().await?;
+    both.resume_until_done().await?;
+    both.stop_task().await?;
+
+    assert!(both.copy_until_done().await?.repairs.is_empty());
+    both.resume_until_done().await?;
+    both.source().await?.run("go on writing", r#"DELETE FROM "My_shop"."Orders" WHERE id < 20"#).await?;
+    wait_for("the changes on the target", async || {
+        let same = both.content(&both.target().await?).await? == both.content(&both.source().await?).await?;
+        Ok(same.then_some(()))
+    })
+    .await?;
+
     both.remove_until_done().await?;
     both.world.aws.stop().await;
     Ok(())

@@ -5,7 +5,7 @@ mod support;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
-use pgleap_contract::steps::{OnBoth, VerifyCopyOutput};
+use pgleap_contract::steps::{VerifyCopyInput, VerifyCopyOutput};
 use pgleap_contract::{ErrorCode, Server};
 use pgleap_pg::{Session, fingerprint};
 use pgleap_step_kit::{StepError, StepResult};
@@ -69,9 +69,12 @@ impl Both {
     }
 
     async fn look(&self) -> StepResult<VerifyCopyOutput> {
-        let input =
-            OnBoth { run: self.world.run.clone(), source: self.world.source.clone(), target: self.target.clone() };
-        verify_copy::run(&self.world.ctx, input).await
+        self.look_after(0).await
+    }
+
+    async fn look_after(&self, mends: u32) -> StepResult<VerifyCopyOutput> {
+        let (run, source, target) = (self.world.run.clone(), self.world.source.clone(), self.target.clone());
+        verify_copy::run(&self.world.ctx, VerifyCopyInput { run, source, target, mends }).await
     }
 
     async fn until_done(&self) -> Result<VerifyCopyOutput> {

@@ -3,6 +3,7 @@
 mod cleanup;
 mod cutover;
 mod preflight;
+mod repair;
 mod replication;
 mod source;
 mod target;
@@ -10,6 +11,7 @@ mod target;
 pub use cleanup::*;
 pub use cutover::*;
 pub use preflight::*;
+pub use repair::*;
 pub use replication::*;
 pub use source::*;
 pub use target::*;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Run, Server};
 
-use super::{DatabaseSize, UpgradeWay};
+use super::{DatabaseSize, Repair, UpgradeWay};
 
 /// Output of `prepare-target`: what only the database knows and the replication task needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,6 +103,16 @@ pub struct IngressRule {
     pub port: u16,
 }
 
+/// Input of `copy-data`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CopyDataInput {
+    /// The run.
+    pub run: Run,
+    /// What was mended so far.
+    pub repairs: Vec<Repair>,
+}
+
 /// Output of `copy-data`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -113,6 +123,8 @@ pub struct CopyDataOutput {
     pub waiting_for: String,
     /// How far the load is.
     pub progress: CopyProgress,
+    /// What was mended so far, at most [`Repair::MOST`].
+    pub repairs: Vec<Repair>,
 }
 
 /// Progress of the full load, from the task's own statistics.
@@ -129,6 +141,20 @@ pub struct CopyProgress {
     pub tables_queued: i32,
     /// Tables in error.
     pub tables_errored: i32,
+}
+
+/// Input of `verify-copy`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct VerifyCopyInput {
+    /// The run.
+    pub run: Run,
+    /// The source's server.
+    pub source: Server,
+    /// The target's server.
+    pub target: Server,
+    /// How often the run went back to mend the copy: what was compared before that says nothing any more.
+    pub mends: u32,
 }
 
 /// Output of `verify-copy`.

@@ -184,7 +184,13 @@ pub(crate) fn modify(dms: &Arc<Inner>, call: &Call) -> Reply {
 }
 
 pub(crate) fn reboot(dms: &Arc<Inner>, call: &Call) -> Reply {
-    let arn = call.required("ReplicationInstanceArn")?.to_owned();
+    let answer = restart(dms, call.required("ReplicationInstanceArn")?)?;
+    Ok(json!({ "ReplicationInstance": answer }))
+}
+
+/// Restart an instance, and with it what runs on it; the answer is its description.
+pub(crate) fn restart(dms: &Arc<Inner>, arn: &str) -> Result<Value, ApiError> {
+    let arn = arn.to_owned();
     let answer = {
         let mut records = dms.records();
         let instance = records.instances.get_mut(&arn).ok_or_else(|| missing(&arn))?;
@@ -197,7 +203,7 @@ pub(crate) fn reboot(dms: &Arc<Inner>, call: &Call) -> Reply {
         set_status(dms, &arn, "available");
         task_runs::resume_interrupted(dms, &arn);
     });
-    Ok(json!({ "ReplicationInstance": answer }))
+    Ok(answer)
 }
 
 pub(crate) fn describe(dms: &Arc<Inner>, call: &Call) -> Reply {

@@ -150,6 +150,7 @@ fn describe_run(
         resource_id: task.resource_id.clone(),
         server: instance.identifier.clone(),
         class: instance.class.clone(),
+        reboot: rebooter(dms, &task.instance),
         engine: instance.engine.clone(),
         migration: task.migration,
         mode,
@@ -170,6 +171,20 @@ fn describe_run(
         clock: dms.clock,
         halt,
         reloads,
+    })
+}
+
+/// From inside a load, which must not wait for the records that it is described in.
+fn rebooter(dms: &Arc<Inner>, instance: &str) -> Arc<dyn Fn() + Send + Sync> {
+    let (dms, instance) = (Arc::downgrade(dms), instance.to_owned());
+    Arc::new(move || {
+        let Some(dms) = dms.upgrade() else { return };
+        let (background, instance) = (Arc::clone(&dms), instance.clone());
+        dms.spawn(async move {
+            if let Err(error) = instances::restart(&background, &instance) {
+                tracing::warn!(%error, "restart the replication instance as planned: refused");
+            }
+        });
     })
 }
 

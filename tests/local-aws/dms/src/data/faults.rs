@@ -20,6 +20,24 @@ pub enum Fault {
         /// Instances of this class and larger ones are spared.
         below_class: String,
     },
+    /// `out-of-memory at 10% with 5 GiB and 8 GiB by appetite`: the load takes a fixed part of memory and one that goes
+    /// with the task's appetite (tables at once and rows of a commit, the second part being that of the defaults); the
+    /// task fails when its load has come so far on an instance with less.
+    HungryLoad {
+        /// `FullLoadProgressPercent` at which it happens.
+        at_percent: u8,
+        /// Whatever the settings say.
+        fixed_gib: u32,
+        /// With 8 tables at once and 10,000 rows a commit.
+        by_appetite_gib: u32,
+    },
+    /// `reboot-instance at 30%`: the replication instance restarts, once, when a load has come so far.
+    RebootInstance {
+        /// `FullLoadProgressPercent` at which it happens.
+        at_percent: u8,
+        /// It has not happened yet.
+        is_to_come: bool,
+    },
     /// `table-error on app.documents in full-lob-mode`: the table's load ends in error while large values travel
     /// whole; in limited mode it works.
     TableErrorInFullLobMode {
@@ -55,9 +73,19 @@ impl FromStr for Fault {
         let words: Vec<&str> = text.split_whitespace().collect();
         match words.as_slice() {
             ["out-of-memory", "at", percent, "while", "class", "<", class] => Ok(Self::OutOfMemory {
-                at_percent: percent.strip_suffix('%').and_then(|number| number.parse().ok()).ok_or_else(unknown)?,
+                at_percent: percent_of(percent).ok_or_else(unknown)?,
                 below_class: memory_gib(class).map(|_| (*class).to_owned()).ok_or_else(unknown)?,
             }),
+            ["out-of-memory", "at", percent, "with", fixed, "GiB", "and", by_appetite, "GiB", "by", "appetite"] => {
+                Ok(Self::HungryLoad {
+                    at_percent: percent_of(percent).ok_or_else(unknown)?,
+                    fixed_gib: fixed.parse().map_err(|_| unknown())?,
+                    by_appetite_gib: by_appetite.parse().map_err(|_| unknown())?,
+                })
+            }
+            ["reboot-instance", "at", percent] => {
+                Ok(Self::RebootInstance { at_percent: percent_of(percent).ok_or_else(unknown)?, is_to_come: true })
+            }
             ["table-error", "on", table, "in", "full-lob-mode"] => {
                 let (schema, table) = table.split_once('.').ok_or_else(unknown)?;
                 Ok(Self::TableErrorInFullLobMode { schema: schema.to_owned(), table: table.to_owned() })
@@ -80,6 +108,11 @@ impl fmt::Display for Fault {
             Self::OutOfMemory { at_percent, below_class } => {
                 write!(formatter, "out-of-memory at {at_percent}% while class < {below_class}")
             }
+            Self::HungryLoad { at_percent, fixed_gib, by_appetite_gib } => write!(
+                formatter,
+                "out-of-memory at {at_percent}% with {fixed_gib} GiB and {by_appetite_gib} GiB by appetite"
+            ),
+            Self::RebootInstance { at_percent, .. } => write!(formatter, "reboot-instance at {at_percent}%"),
             Self::TableErrorInFullLobMode { schema, table } => {
                 write!(formatter, "table-error on {schema}.{table} in full-lob-mode")
             }
@@ -88,6 +121,26 @@ impl fmt::Display for Fault {
                 write!(formatter, "refuse-connection to {endpoint} {times} times")
             }
         }
+    }
+}
+
+fn percent_of(text: &str) -> Option<u8> {
+    text.strip_suffix('%')?.parse().ok()
+}
+
+/// What a load takes at once.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Appetite {
+    /// `MaxFullLoadSubTasks`.
+    pub(crate) tables: usize,
+    /// `CommitRate`.
+    pub(crate) rows: usize,
+}
+
+impl Appetite {
+    /// Against that of the defaults.
+    fn share(self) -> f64 {
+        (self.tables as f64 / 8.0) * (self.rows as f64 / 10_000.0)
     }
 }
 
@@ -104,11 +157,25 @@ impl Faults {
     }
 
     /// Whether a load that has come so far on such an instance runs out of memory.
-    pub(crate) fn is_out_of_memory(&self, percent: u8, class: &str) -> bool {
+    pub(crate) fn is_out_of_memory(&self, percent: u8, class: &str, appetite: Appetite) -> bool {
         let memory = memory_gib(class);
         self.any(|fault| match fault {
+            Fault::HungryLoad { at_percent, fixed_gib, by_appetite_gib } => {
+                let needed = f64::from(*fixed_gib) + f64::from(*by_appetite_gib) * appetite.share();
+                percent >= *at_percent && memory.is_some_and(|memory| f64::from(memory) < needed)
+            }
             Fault::OutOfMemory { at_percent, below_class } => {
                 percent >= *at_percent && memory < memory_gib(below_class)
+            }
+            _ => false,
+        })
+    }
+
+    /// Whether the instance restarts when a load has come so far.
+    pub(crate) fn reboots_instance(&self, percent: u8) -> bool {
+        self.any(|fault| match fault {
+            Fault::RebootInstance { at_percent, is_to_come } => {
+                percent >= *at_percent && std::mem::replace(is_to_come, false)
             }
             _ => false,
         })
@@ -156,6 +223,8 @@ mod tests {
     fn faults_are_read_and_written() {
         for text in [
             "out-of-memory at 40% while class < dms.t3.large",
+            "out-of-memory at 10% with 5 GiB and 8 GiB by appetite",
+            "reboot-instance at 30%",
             "table-error on app.documents in full-lob-mode",
             "forget-connection-test 2 times",
             "refuse-connection to pgleap-demo-source 1 times",
@@ -177,10 +246,39 @@ mod tests {
         let faults = Faults::default();
         faults.plan("out-of-memory at 40% while class < dms.t3.large".parse().unwrap());
 
-        assert!(faults.is_out_of_memory(40, "dms.t3.medium"));
-        assert!(!faults.is_out_of_memory(39, "dms.t3.medium"));
-        assert!(!faults.is_out_of_memory(90, "dms.t3.large"));
-        assert!(!faults.is_out_of_memory(90, "dms.r6i.large"));
+        let usual = Appetite { tables: 8, rows: 10_000 };
+        assert!(faults.is_out_of_memory(40, "dms.t3.medium", usual));
+        assert!(!faults.is_out_of_memory(39, "dms.t3.medium", usual));
+        assert!(!faults.is_out_of_memory(90, "dms.t3.large", usual));
+        assert!(!faults.is_out_of_memory(90, "dms.r6i.large", usual));
+    }
+
+    #[test]
+    fn a_load_with_a_small_appetite_needs_less_memory() {
+        let faults = Faults::default();
+        faults.plan("out-of-memory at 10% with 5 GiB and 8 GiB by appetite".parse().unwrap());
+        let (usual, small) = (Appetite { tables: 8, rows: 10_000 }, Appetite { tables: 2, rows: 1_000 });
+        let cases = [
+            ("dms.t3.medium", usual, true),
+            ("dms.t3.medium", small, true),
+            ("dms.t3.large", usual, true),
+            ("dms.t3.large", small, false),
+            ("dms.r6i.large", usual, false),
+        ];
+        for (class, appetite, expected) in cases {
+            assert_eq!(faults.is_out_of_memory(10, class, appetite), expected, "{class}, {appetite:?}");
+        }
+        assert!(!faults.is_out_of_memory(9, "dms.t3.medium", usual));
+    }
+
+    #[test]
+    fn an_instance_restarts_once() {
+        let faults = Faults::default();
+        faults.plan("reboot-instance at 30%".parse().unwrap());
+
+        let seen: Vec<bool> = [29, 30, 31].map(|percent| faults.reboots_instance(percent)).to_vec();
+
+        assert_eq!(seen, [false, true, false]);
     }
 
     #[test]

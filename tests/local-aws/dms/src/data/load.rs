@@ -12,7 +12,7 @@ use super::access::{Access, Session};
 use super::cached_changes::Snapshot;
 use super::columns::{Carriage, Column, LobMode, Table, TypeMappings, quoted, select_expression};
 use super::failure::Failure;
-use super::faults::Faults;
+use super::faults::{Appetite, Faults};
 use super::lob;
 use super::lsn::Lsn;
 use super::prepare;
@@ -41,6 +41,8 @@ pub(crate) struct LoadContext {
     pub(crate) faults: Faults,
     /// The replication instance's class.
     pub(crate) class: String,
+    /// Restarts the replication instance.
+    pub(crate) reboot: Arc<dyn Fn() + Send + Sync>,
     pub(crate) idle: Mutex<Vec<LoadConnections>>,
 }
 
@@ -286,7 +288,12 @@ fn count_rows(context: &LoadContext, name: &TableName, rows: u64) -> Result<(), 
         progress.table(name).full_load_rows += rows;
         progress.percent()
     };
-    if context.faults.is_out_of_memory(percent, &context.class) {
+    if context.faults.reboots_instance(percent) {
+        (context.reboot)();
+    }
+    let settings = &context.settings.full_load_settings;
+    let appetite = Appetite { tables: settings.max_full_load_sub_tasks, rows: settings.commit_rate };
+    if context.faults.is_out_of_memory(percent, &context.class, appetite) {
         return Err(LoadFailure::Fatal("Replication task out of memory.".to_owned()));
     }
     Ok(())

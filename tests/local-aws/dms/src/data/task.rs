@@ -128,6 +128,8 @@ pub(crate) struct TaskRun {
     /// `ReplicationInstanceIdentifier`.
     pub(crate) server: String,
     pub(crate) class: String,
+    /// Restarts the replication instance.
+    pub(crate) reboot: Arc<dyn Fn() + Send + Sync>,
     /// `EngineVersion`.
     pub(crate) engine: String,
     pub(crate) migration: Migration,
@@ -292,6 +294,7 @@ impl TaskRun {
             progress: Arc::clone(&self.progress),
             faults: self.faults.clone(),
             class: self.class.clone(),
+            reboot: Arc::clone(&self.reboot),
             idle: Mutex::default(),
         }
     }

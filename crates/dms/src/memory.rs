@@ -1,0 +1,136 @@
+//! What a run must remember of a task, kept as tags on the task itself: born with it, gone with it, found by whoever
+//! looks next.
+
+use aws_sdk_databasemigration::Client;
+use aws_sdk_databasemigration::types::{ReplicationTask, Tag};
+use pgleap_contract::steps::{Repair, RepairKind};
+use pgleap_step_kit::aws::{AwsError, Doing};
+
+const LOADED: &str = "pgleap:loaded";
+const CAUSE: &str = "pgleap:cause";
+const BEFORE: &str = "pgleap:before";
+const AFTER: &str = "pgleap:after";
+const BROKE_AT: &str = "pgleap:broke-at";
+const CLASS: &str = "pgleap:instance-class";
+
+/// Longest value of a tag (AWS documentation, DMS tags).
+const LONGEST: usize = 256;
+
+/// What is remembered of a task.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Memory {
+    /// Its load has ended well: from then on a failure may be resumed.
+    pub is_loaded: bool,
+    /// What was mended by making it, or by changing its instance.
+    pub cause: Option<RepairKind>,
+    /// How it was before.
+    pub before: String,
+    /// How it is since.
+    pub after: String,
+    /// When it broke, in epoch seconds.
+    pub broke_at: Option<i64>,
+    /// The class that its instance shall have.
+    pub class: Option<String>,
+}
+
+impl Memory {
+    /// Read it.
+    pub async fn of(client: &Client, task: &ReplicationTask) -> Result<Self, AwsError> {
+        let arn = task.replication_task_arn().unwrap_or_default();
+        let answer = client.list_tags_for_resource().resource_arn(arn).send().await;
+        let tags = answer.doing("read the tags of the task")?.tag_list.unwrap_or_default();
+        Ok(Self::read(&tags))
+    }
+
+    fn read(tags: &[Tag]) -> Self {
+        let value = |key: &str| tags.iter().find(|tag| tag.key() == Some(key)).and_then(|tag| tag.value.clone());
+        Self {
+            is_loaded: value(LOADED).is_some(),
+            cause: value(CAUSE).and_then(|word| RepairKind::of(&word)),
+            before: value(BEFORE).unwrap_or_default(),
+            after: value(AFTER).unwrap_or_default(),
+            broke_at: value(BROKE_AT).and_then(|seconds| seconds.parse().ok()),
+            class: value(CLASS),
+        }
+    }
+
+    /// As tags.
+    pub fn tags(&self) -> Vec<Tag> {
+        let tag = |key: &str, value: String| Tag::builder().key(key).value(presentable(&value)).build();
+        let mut tags = Vec::new();
+        tags.extend(self.is_loaded.then(|| tag(LOADED, "yes".to_owned())));
+        tags.extend(self.cause.map(|cause| tag(CAUSE, cause.word().to_owned())));
+        tags.extend((!self.before.is_empty()).then(|| tag(BEFORE, self.before.clone())));
+        tags.extend((!self.after.is_empty()).then(|| tag(AFTER, self.after.clone())));
+        tags.extend(self.broke_at.map(|at| tag(BROKE_AT, at.to_string())));
+        tags.extend(self.class.clone().map(|class| tag(CLASS, class)));
+        tags
+    }
+
+    /// The repair that it tells of: over once the task was started after it broke.
+    pub fn repair(&self, task: &ReplicationTask) -> Option<Repair> {
+        let started = task.replication_task_start_date.map(|date| date.secs());
+        let seconds = started.zip(self.broke_at).map_or(0, |(started, broke)| started.saturating_sub(broke).max(0));
+        Some(Repair {
+            kind: self.cause?,
+            tables: Vec::new(),
+            before: self.before.clone(),
+            after: self.after.clone(),
+            seconds: seconds.unsigned_abs(),
+        })
+    }
+}
+
+/// Write it down on the task. What is remembered already and not named stays.
+pub async fn remember(client: &Client, task: &ReplicationTask, memory: &Memory) -> Result<(), AwsError> {
+    let arn = task.replication_task_arn().unwrap_or_default();
+    let answer = client.add_tags_to_resource().resource_arn(arn).set_tags(Some(memory.tags())).send().await;
+    answer.doing("tag the task").map(|_tagged| ())
+}
+
+/// A tag's value has letters, digits, blanks and a few signs.
+fn presentable(value: &str) -> String {
+    let allowed = |c: char| c.is_alphanumeric() || c == ' ' || "_.:/=+-@".contains(c);
+    value.chars().map(|c| if allowed(c) { c } else { '-' }).take(LONGEST).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_sdk_databasemigration::primitives::DateTime;
+
+    #[test]
+    fn what_was_remembered_is_read_again() {
+        let memory = Memory {
+            is_loaded: true,
+            cause: Some(RepairKind::OutOfMemory),
+            before: "dms.t3.medium".to_owned(),
+            after: "dms.t3.large".to_owned(),
+            broke_at: Some(7),
+            class: Some("dms.t3.large".to_owned()),
+        };
+
+        assert_eq!(Memory::read(&memory.tags()), memory);
+        assert_eq!(Memory::read(&[]), Memory::default());
+    }
+
+    #[test]
+    fn a_value_that_aws_would_refuse_is_made_presentable() {
+        let memory = Memory { before: format!("8 tables, {}", "x".repeat(300)), ..Memory::default() };
+
+        let value = memory.tags()[0].value.clone().unwrap_or_default();
+
+        assert!(value.starts_with("8 tables- xxx") && value.len() == LONGEST, "{value}");
+    }
+
+    #[test]
+    fn a_repair_lasts_from_the_trouble_to_the_next_start() {
+        let memory = Memory { cause: Some(RepairKind::SlotLost), broke_at: Some(100), ..Memory::default() };
+        let task = ReplicationTask::builder();
+
+        assert_eq!(memory.repair(&task.clone().build()).expect("a repair").seconds, 0);
+        let started = task.replication_task_start_date(DateTime::from_secs(130)).build();
+        assert_eq!(memory.repair(&started).expect("a repair").seconds, 30);
+        assert_eq!(Memory::default().repair(&started), None);
+    }
+}

@@ -1,0 +1,146 @@
+//! What a look at the task means.
+
+use aws_sdk_databasemigration::types::ReplicationTask;
+use pgleap_contract::steps::RepairKind;
+use pgleap_dms::{Ending, Memory, Status};
+
+/// What is to be done.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It was never started.
+    Start,
+    /// It works; what on.
+    Look(String),
+    /// Tables are in error: say which.
+    NameTables,
+    /// The load has ended as it should, if its tables agree.
+    Done,
+    /// The load broke for this reason, which can be mended: once more, by another task.
+    MakeAnew(RepairKind),
+    /// The load is over; the changes need a larger instance.
+    Grow,
+    /// It has ended for good.
+    Fail(String),
+}
+
+pub(crate) fn decide(task: &ReplicationTask, memory: &Memory) -> Verdict {
+    let errored = task.replication_task_stats().map_or(0, |stats| stats.tables_errored);
+    match Status::of(task) {
+        Status::Ready => Verdict::Start,
+        Status::Passing(status) => Verdict::Look(format!("is {status}")),
+        Status::Deleting => Verdict::Fail("somebody deletes it".to_owned()),
+        Status::Running if errored > 0 => Verdict::NameTables,
+        Status::Running if memory.is_loaded => Verdict::Done,
+        Status::Running => Verdict::Look(in_words(task)),
+        Status::Stopped | Status::Failed => {
+            let ending = pgleap_dms::ending(task);
+            let is_whole = ending == Ending::CachedChangesApplied
+                || (memory.is_loaded && matches!(ending, Ending::StoppedByHand | Ending::Recoverable));
+            match cause_of(ending, memory) {
+                _ if is_whole && errored > 0 => Verdict::NameTables,
+                _ if is_whole => Verdict::Done,
+                Some(RepairKind::OutOfMemory) if memory.is_loaded => Verdict::Grow,
+                Some(cause) => Verdict::MakeAnew(cause),
+                None => Verdict::Fail(pgleap_dms::words(task)),
+            }
+        }
+    }
+}
+
+/// What could be mended. The same twice in a row is for good, but for memory, of which there may be more still.
+fn cause_of(ending: Ending, memory: &Memory) -> Option<RepairKind> {
+    let cause = match ending {
+        Ending::OutOfMemory => return Some(RepairKind::OutOfMemory),
+        Ending::SlotLost => RepairKind::SlotLost,
+        Ending::StoppedByHand => RepairKind::TaskStopped,
+        Ending::Recoverable => RepairKind::LoadBroken,
+        Ending::CachedChangesApplied | Ending::Fatal => return None,
+    };
+    (memory.cause != Some(cause)).then_some(cause)
+}
+
+fn in_words(task: &ReplicationTask) -> String {
+    task.replication_task_stats().map_or_else(
+        || "is running".to_owned(),
+        |stats| {
+            format!(
+                "loads: {} %, {} tables loaded, {} loading, {} queued",
+                stats.full_load_progress_percent, stats.tables_loaded, stats.tables_loading, stats.tables_queued
+            )
+        },
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_sdk_databasemigration::types::ReplicationTaskStats;
+
+    const GOOD: &str = "Stop Reason STOPPED_AFTER_CACHED_EVENTS";
+    const MEMORY: &str = "Last Error Replication task out of memory. Stop Reason FATAL_ERROR";
+    const SLOT: &str = "Last Error replication slot \"x\" does not exist Stop Reason FATAL_ERROR";
+    const PASSES: &str = "Last Error x. Stop Reason RECOVERABLE_ERROR";
+
+    fn task(status: &str, reason: &str, errored: i32) -> ReplicationTask {
+        let stats = ReplicationTaskStats::builder().full_load_progress_percent(40).tables_errored(errored).build();
+        ReplicationTask::builder().status(status).stop_reason(reason).replication_task_stats(stats).build()
+    }
+
+    fn said(verdict: Verdict) -> &'static str {
+        match verdict {
+            Verdict::Start => "start",
+            Verdict::Look(_) => "look",
+            Verdict::NameTables => "name",
+            Verdict::Done => "done",
+            Verdict::MakeAnew(cause) => cause.word(),
+            Verdict::Grow => "grow",
+            Verdict::Fail(_) => "fail",
+        }
+    }
+
+    #[test]
+    fn only_the_wanted_end_is_a_good_one_and_what_fails_after_it_is_not_loaded_again() {
+        let cases = [
+            ("ready", "", 0, "start", "start"),
+            ("creating", "", 0, "look", "look"),
+            ("stopping", "", 0, "look", "look"),
+            ("running", "", 0, "look", "done"),
+            ("running", "", 1, "name", "name"),
+            ("stopped", GOOD, 0, "done", "done"),
+            ("stopped", GOOD, 2, "name", "name"),
+            ("stopped", "Stop Reason STOPPED_AFTER_FULL_LOAD", 0, "fail", "fail"),
+            ("stopped", "Stop Reason NORMAL", 0, "task-stopped", "done"),
+            ("stopped", "", 0, "fail", "fail"),
+            ("failed", MEMORY, 0, "out-of-memory", "grow"),
+            ("failed", PASSES, 0, "load-broken", "done"),
+            ("failed", SLOT, 0, "slot-lost", "slot-lost"),
+            ("failed", "Last Error x. Stop Reason FATAL_ERROR", 0, "fail", "fail"),
+            ("deleting", "", 0, "fail", "fail"),
+        ];
+        for (status, reason, errored, in_load, after_it) in cases {
+            let judged = |is_loaded| {
+                let memory = Memory { is_loaded, ..Memory::default() };
+                said(decide(&task(status, reason, errored), &memory))
+            };
+
+            assert_eq!((judged(false), judged(true)), (in_load, after_it), "{status}, {reason}, {errored} in error");
+        }
+    }
+
+    #[test]
+    fn the_same_trouble_twice_in_a_row_is_for_good_but_for_memory() {
+        let cases = [
+            (MEMORY, RepairKind::OutOfMemory, "out-of-memory"),
+            (SLOT, RepairKind::SlotLost, "fail"),
+            (SLOT, RepairKind::OutOfMemory, "slot-lost"),
+            (PASSES, RepairKind::LoadBroken, "fail"),
+            ("Stop Reason NORMAL", RepairKind::TaskStopped, "fail"),
+            ("Stop Reason NORMAL", RepairKind::LoadBroken, "task-stopped"),
+        ];
+        for (reason, before, expected) in cases {
+            let memory = Memory { cause: Some(before), ..Memory::default() };
+
+            assert_eq!(said(decide(&task("failed", reason, 0), &memory)), expected, "{reason} after {before:?}");
+        }
+    }
+}
