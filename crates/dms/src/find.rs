@@ -7,6 +7,9 @@ use aws_sdk_databasemigration::types::{
 };
 use pgleap_contract::{Names, RunId};
 use pgleap_step_kit::aws::{AwsError, Doing, Optional};
+use pgleap_step_kit::{StepError, StepResult};
+
+use crate::{Mapping, Settings};
 
 /// The tag that everything of a run carries.
 pub fn tag(run: &RunId) -> Tag {
@@ -66,6 +69,19 @@ pub async fn tasks(client: &Client, names: &Names<'_>) -> Result<Vec<Replication
 /// The task that carries the run now.
 pub async fn current_task(client: &Client, names: &Names<'_>) -> Result<Option<ReplicationTask>, AwsError> {
     Ok(tasks(client, names).await?.into_iter().next())
+}
+
+/// A task's mapping and settings, as it has them now.
+pub async fn written(client: &Client, task: &ReplicationTask) -> StepResult<(Mapping, Settings)> {
+    let arn = task.replication_task_arn().unwrap_or_default();
+    let answer = client.describe_replication_tasks().filters(filter("replication-task-arn", [arn])).send().await;
+    let found = answer.doing(format!("read the settings of task {arn}"))?.replication_tasks.unwrap_or_default();
+    let task = found
+        .into_iter()
+        .next()
+        .ok_or_else(|| StepError::bug(format!("read the settings of task {arn}: it is gone")))?;
+    let mapping = Mapping::read(&task.table_mappings.unwrap_or_default())?;
+    Ok((mapping, Settings::read(&task.replication_task_settings.unwrap_or_default())?))
 }
 
 /// What DMS says has happened to an instance or a task in the last hour, newest last, at most five sentences: the

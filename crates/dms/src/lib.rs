@@ -5,20 +5,26 @@
 //! changes) are told apart by text alone: [`task`] is the one place that reads them. What a failed connection test says is read
 //! in [`explain`] alone.
 
+mod change;
 mod class;
 mod connections;
 mod explain;
 mod find;
+mod mapping;
 mod memory;
+mod settings;
 mod standing;
 mod statistics;
 mod task;
 
+pub use change::{change, stop};
 pub use class::{memory_gib, next_larger, offered_classes};
 pub use connections::{Connections, FailedTest, Tests, connections, explained, retest, tests};
 pub use explain::{Reason, Route, explain, reason};
-pub use find::{current_task, endpoint, events, instance, instance_status, subnet_group, tag, tasks};
+pub use find::{current_task, endpoint, events, instance, instance_status, subnet_group, tag, tasks, written};
+pub use mapping::Mapping;
 pub use memory::{Memory, remember};
+pub use settings::Settings;
 pub use standing::Standing;
-pub use statistics::{TableProblems, table_problems};
+pub use statistics::{TableProblems, table_problems, tables};
 pub use task::{Ending, Status, ending, stopped_at, words};

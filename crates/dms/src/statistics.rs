@@ -2,6 +2,7 @@
 
 use aws_sdk_databasemigration::Client;
 use aws_sdk_databasemigration::types::TableStatistics;
+use pgleap_contract::steps::TableName;
 use pgleap_step_kit::aws::{AwsError, Doing};
 
 /// Largest page that DMS serves for this call.
@@ -18,6 +19,10 @@ pub struct TableProblems {
     pub errored: u64,
     /// Tables neither loaded completely nor in error.
     pub unfinished: u64,
+    /// Tables that one side does not have: no reload brings them.
+    pub missing: u64,
+    /// The first ones in error, at most one more than a run mends.
+    pub in_error: Vec<TableName>,
     /// The first ones in error, with their states.
     pub named: Vec<String>,
     /// The first unfinished ones, with their states.
@@ -39,10 +44,12 @@ impl TableProblems {
             _ => (&mut self.unfinished, &mut self.named_unfinished),
         };
         *count += 1;
+        self.missing += u64::from(state == "Table does not exist");
+        if matches!(state, "Table error" | "Table cancelled") && self.in_error.len() <= TableName::MOST_IN_ERROR {
+            self.in_error.push(name_of(table));
+        }
         if named.len() < NAMED {
-            let schema = table.schema_name.as_deref().unwrap_or_default();
-            let name = table.table_name.as_deref().unwrap_or_default();
-            named.push(format!("{schema}.{name} ({state})"));
+            named.push(format!("{} ({state})", name_of(table)));
         }
     }
 }
@@ -57,6 +64,30 @@ impl std::fmt::Display for TableProblems {
         write!(f, "{count} of {} tables: {}", self.tables, named.join(", "))?;
         if count > named.len() as u64 { f.write_str(", …") } else { Ok(()) }
     }
+}
+
+fn name_of(table: &TableStatistics) -> TableName {
+    TableName {
+        schema: table.schema_name.clone().unwrap_or_default(),
+        table: table.table_name.clone().unwrap_or_default(),
+    }
+}
+
+/// The statistics of these tables, in no particular order; a table that the task does not know is missing.
+pub async fn tables(
+    client: &Client,
+    task_arn: &str,
+    names: &[TableName],
+) -> Result<Vec<(TableName, TableStatistics)>, AwsError> {
+    let mut found = Vec::new();
+    let mut pages =
+        client.describe_table_statistics().replication_task_arn(task_arn).max_records(PAGE).into_paginator().send();
+    while let Some(page) = pages.next().await {
+        let page = page.doing("describe table statistics")?;
+        let named = page.table_statistics.unwrap_or_default().into_iter().map(|table| (name_of(&table), table));
+        found.extend(named.filter(|(name, _)| names.contains(name)));
+    }
+    Ok(found)
 }
 
 /// Read the statistics of every table of the task.

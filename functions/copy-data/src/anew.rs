@@ -5,23 +5,31 @@
 //! the ones before it, whose slots hold WAL on the source; grow the instance, if that is what shall be different; start.
 
 use aws_sdk_databasemigration::Client;
-use aws_sdk_databasemigration::types::{Filter, ReplicationTask};
+use aws_sdk_databasemigration::types::ReplicationTask;
 use pgleap_contract::steps::RepairKind;
-use pgleap_dms::{Memory, Status};
+use pgleap_dms::{Memory, Settings, Status};
 use pgleap_step_kit::prelude::*;
 
-use crate::appetite::Settings;
 use crate::{failed, grow};
 
 /// Make the next task. Answers what is waited for.
-pub(crate) async fn make(dms: &Client, run: &Run, broken: &ReplicationTask, cause: RepairKind) -> StepResult<String> {
+pub(crate) async fn make(
+    dms: &Client,
+    run: &Run,
+    broken: &ReplicationTask,
+    memory: &Memory,
+    cause: RepairKind,
+) -> StepResult<String> {
     let names = run.id.names().tasks();
     let name = broken.replication_task_identifier().unwrap_or_default();
     let give_up = |reason: &str| failed(name, &format!("{reason}: {}", pgleap_dms::words(broken)));
     let Some(next) = names.iter().skip_while(|known| *known != name).nth(1) else {
         return Err(give_up(&format!("the load broke for the {}th time", names.len())));
     };
-    let (mappings, settings) = written(dms, broken).await?;
+    let (mapping, settings) = pgleap_dms::written(dms, broken).await?;
+    // It may have broken while tables were loaded again (reload-tables).
+    let settings = settings.with_figures(memory.figures.unwrap_or_else(|| settings.figures()));
+    let settings = settings.stopping_after_cached_changes(true);
     let change = match cause {
         RepairKind::OutOfMemory => match less_or_larger(dms, run, settings).await? {
             Ok(change) => change,
@@ -41,6 +49,7 @@ pub(crate) async fn make(dms: &Client, run: &Run, broken: &ReplicationTask, caus
         after: change.after,
         broke_at: pgleap_dms::stopped_at(broken),
         class: change.class,
+        ..Memory::default()
     };
     let answer = dms
         .create_replication_task()
@@ -49,7 +58,7 @@ pub(crate) async fn make(dms: &Client, run: &Run, broken: &ReplicationTask, caus
         .set_source_endpoint_arn(broken.source_endpoint_arn.clone())
         .set_target_endpoint_arn(broken.target_endpoint_arn.clone())
         .set_migration_type(broken.migration_type.clone())
-        .table_mappings(mappings)
+        .table_mappings(mapping.without_limits().text())
         .replication_task_settings(change.settings.text())
         .set_tags(Some([vec![pgleap_dms::tag(&run.id)], memory.tags()].concat()))
         .send()
@@ -111,18 +120,4 @@ async fn remove(dms: &Client, task: &ReplicationTask) -> StepResult<String> {
         }
     }
     Ok(format!("task {name}, whose load broke, is being deleted"))
-}
-
-/// The task's mapping and settings, as it was created with them.
-async fn written(dms: &Client, task: &ReplicationTask) -> StepResult<(String, Settings)> {
-    let arn = task.replication_task_arn().unwrap_or_default();
-    let filter = Filter::builder().name("replication-task-arn").values(arn).build().expect("name and values are set");
-    let answer = dms.describe_replication_tasks().filters(filter).send().await;
-    let found = answer.doing(format!("read the settings of task {arn}"))?.replication_tasks.unwrap_or_default();
-    let task = found
-        .into_iter()
-        .next()
-        .ok_or_else(|| StepError::bug(format!("read the settings of task {arn}: it is gone")))?;
-    let settings = Settings::read(&task.replication_task_settings.unwrap_or_default())?;
-    Ok((task.table_mappings.unwrap_or_default(), settings))
 }

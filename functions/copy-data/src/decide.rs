@@ -29,7 +29,7 @@ pub(crate) fn decide(task: &ReplicationTask, memory: &Memory) -> Verdict {
         Status::Ready => Verdict::Start,
         Status::Passing(status) => Verdict::Look(format!("is {status}")),
         Status::Deleting => Verdict::Fail("somebody deletes it".to_owned()),
-        Status::Running if errored > 0 => Verdict::NameTables,
+        Status::Running if errored > 0 && (memory.is_loaded || is_load_over(task)) => Verdict::NameTables,
         Status::Running if memory.is_loaded => Verdict::Done,
         Status::Running => Verdict::Look(in_words(task)),
         Status::Stopped | Status::Failed => {
@@ -45,6 +45,13 @@ pub(crate) fn decide(task: &ReplicationTask, memory: &Memory) -> Verdict {
             }
         }
     }
+}
+
+/// Nothing is loaded any more; the tables in error are all that is left of the load.
+fn is_load_over(task: &ReplicationTask) -> bool {
+    task.replication_task_stats().is_some_and(|stats| {
+        stats.full_load_finish_date.is_some() && stats.tables_loading == 0 && stats.tables_queued == 0
+    })
 }
 
 /// What could be mended. The same twice in a row is for good, but for memory, of which there may be more still.
@@ -74,6 +81,7 @@ fn in_words(task: &ReplicationTask) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use aws_sdk_databasemigration::primitives::DateTime;
     use aws_sdk_databasemigration::types::ReplicationTaskStats;
 
     const GOOD: &str = "Stop Reason STOPPED_AFTER_CACHED_EVENTS";
@@ -105,7 +113,7 @@ mod tests {
             ("creating", "", 0, "look", "look"),
             ("stopping", "", 0, "look", "look"),
             ("running", "", 0, "look", "done"),
-            ("running", "", 1, "name", "name"),
+            ("running", "", 1, "look", "name"),
             ("stopped", GOOD, 0, "done", "done"),
             ("stopped", GOOD, 2, "name", "name"),
             ("stopped", "Stop Reason STOPPED_AFTER_FULL_LOAD", 0, "fail", "fail"),
@@ -124,6 +132,19 @@ mod tests {
             };
 
             assert_eq!((judged(false), judged(true)), (in_load, after_it), "{status}, {reason}, {errored} in error");
+        }
+    }
+
+    #[test]
+    fn tables_in_error_wait_until_the_others_are_loaded() {
+        for (loading, queued, finished, expected) in
+            [(1, 0, false, "look"), (0, 1, true, "look"), (0, 0, false, "look"), (0, 0, true, "name")]
+        {
+            let stats = ReplicationTaskStats::builder().tables_errored(1).tables_loading(loading).tables_queued(queued);
+            let stats = stats.set_full_load_finish_date(finished.then(|| DateTime::from_secs(1)));
+            let task = ReplicationTask::builder().status("running").replication_task_stats(stats.build()).build();
+
+            assert_eq!(said(decide(&task, &Memory::default())), expected, "{loading} {queued} {finished}");
         }
     }
 

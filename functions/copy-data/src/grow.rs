@@ -53,6 +53,7 @@ pub(crate) async fn after_changes_broke(
         after: larger.clone(),
         broke_at,
         class: Some(larger.clone()),
+        ..Memory::default()
     };
     pgleap_dms::remember(dms, task, &memory).await?;
     Ok(Some(format!("the replication instance shall grow to {larger}")))

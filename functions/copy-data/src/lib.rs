@@ -19,14 +19,13 @@
 //! every table says "completed"; whether the rows are really there is for verify-copy to find out.
 
 mod anew;
-mod appetite;
 mod decide;
 mod grow;
 mod start;
 
 use aws_sdk_databasemigration::Client;
 use aws_sdk_databasemigration::types::ReplicationTask;
-use pgleap_contract::steps::{CopyDataInput, CopyDataOutput, CopyProgress, Repair};
+use pgleap_contract::steps::{CopyDataInput, CopyDataOutput, CopyProgress, Repair, TableName};
 use pgleap_dms::{Memory, TableProblems};
 use pgleap_step_kit::prelude::*;
 
@@ -43,16 +42,21 @@ pub async fn run(ctx: &Ctx, input: CopyDataInput) -> StepResult<CopyDataOutput> 
     let mut repairs = input.repairs;
     memory.repair(task).into_iter().for_each(|repair| Repair::note(&mut repairs, repair));
 
+    let mut in_error = Vec::new();
     let waiting_for = match decide(task, &memory) {
         Verdict::Start => match anew::prepare(&dms, &input.run, &memory, &tasks[1..]).await? {
             Some(waiting_for) => Some(waiting_for),
             None => Some(start::start(&dms, name, task).await?),
         },
         Verdict::Look(waiting_for) => Some(format!("task {name} {waiting_for}")),
-        Verdict::MakeAnew(cause) => Some(anew::make(&dms, &input.run, task, cause).await?),
+        Verdict::MakeAnew(cause) => Some(anew::make(&dms, &input.run, task, &memory, cause).await?),
         Verdict::Grow => grow::after_changes_broke(&dms, &input.run, task, &memory).await?,
-        Verdict::NameTables => judge_tables(&dms, name, task, false).await?,
-        Verdict::Done => judge_tables(&dms, name, task, true).await?,
+        Verdict::NameTables | Verdict::Done => {
+            let problems = pgleap_dms::table_problems(&dms, task.replication_task_arn().unwrap_or_default()).await?;
+            let waiting_for = judge(name, decide(task, &memory) == Verdict::Done, &problems)?;
+            in_error = problems.in_error;
+            waiting_for
+        }
         Verdict::Fail(reason) => return Err(failed(name, &reason)),
     };
     if waiting_for.is_none() && !memory.is_loaded {
@@ -61,27 +65,27 @@ pub async fn run(ctx: &Ctx, input: CopyDataInput) -> StepResult<CopyDataOutput> 
     Ok(CopyDataOutput {
         done: waiting_for.is_none(),
         waiting_for: waiting_for.unwrap_or_default(),
+        in_error: !in_error.is_empty(),
+        tables_in_error: in_error,
         progress: progress(task),
         repairs,
     })
 }
 
-/// Answers what is waited for, or nothing.
-async fn judge_tables(dms: &Client, name: &str, task: &ReplicationTask, done: bool) -> StepResult<Option<String>> {
-    let problems = pgleap_dms::table_problems(dms, task.replication_task_arn().unwrap_or_default()).await?;
-    refuse(name, done, &problems)?;
-    Ok((!done).then(|| format!("task {name}: statistics of its tables settle")))
-}
-
-/// A good end needs every table complete; while the task runs, only tables in error end it.
-fn refuse(name: &str, done: bool, problems: &TableProblems) -> StepResult<()> {
-    if problems.errored > 0 || (done && !problems.none()) {
+/// A good end needs every table complete. Answers what is waited for, tables in error among it, or nothing; refuses what
+/// no reload mends.
+fn judge(name: &str, done: bool, problems: &TableProblems) -> StepResult<Option<String>> {
+    let too_many = problems.errored > TableName::MOST_IN_ERROR as u64;
+    if problems.missing > 0 || too_many || (done && problems.errored == 0 && problems.unfinished > 0) {
         return Err(StepError::new(ErrorCode::TablesInError, format!("load tables of task {name}: {problems}")));
     }
     if done && problems.tables == 0 {
         return Err(failed(name, "it stopped as if it were done, but knows of no table"));
     }
-    Ok(())
+    if problems.errored > 0 {
+        return Ok(Some(format!("tables in error: {problems}")));
+    }
+    Ok((!done).then(|| format!("task {name}: statistics of its tables settle")))
 }
 
 fn progress(task: &ReplicationTask) -> CopyProgress {
@@ -103,21 +107,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_table_that_is_not_complete_spoils_the_end() {
+    fn tables_in_error_are_waited_for_and_what_no_reload_mends_is_refused() {
         let problems =
             |tables, errored, unfinished| TableProblems { tables, errored, unfinished, ..TableProblems::default() };
+        let missing = TableProblems { missing: 1, ..problems(3, 1, 0) };
         let cases = [
-            (true, problems(3, 0, 0), None),
-            (true, problems(3, 1, 0), Some(ErrorCode::TablesInError)),
-            (true, problems(3, 0, 1), Some(ErrorCode::TablesInError)),
-            (true, problems(0, 0, 0), Some(ErrorCode::ReplicationFailed)),
-            (false, problems(3, 0, 2), None),
-            (false, problems(3, 1, 2), Some(ErrorCode::TablesInError)),
+            (true, problems(3, 0, 0), Ok(false)),
+            (true, problems(3, 1, 0), Ok(true)),
+            (true, problems(3, 1, 1), Ok(true)),
+            (true, problems(300, 101, 0), Err(ErrorCode::TablesInError)),
+            (true, missing, Err(ErrorCode::TablesInError)),
+            (true, problems(3, 0, 1), Err(ErrorCode::TablesInError)),
+            (true, problems(0, 0, 0), Err(ErrorCode::ReplicationFailed)),
+            (false, problems(3, 0, 2), Ok(true)),
+            (false, problems(3, 1, 2), Ok(true)),
         ];
         for (done, problems, expected) in cases {
-            let judged = refuse("t", done, &problems);
+            let judged = judge("t", done, &problems).map(|waiting_for| waiting_for.is_some());
 
-            assert_eq!(judged.err().map(|error| error.code), expected, "done {done}, {problems}");
+            assert_eq!(judged.map_err(|error| error.code), expected, "done {done}, {problems}");
         }
     }
 }

@@ -44,9 +44,8 @@ pub fn answers(step: &str, payload: &Value) -> Result<Vec<Value>> {
                 json!({"done": true, "waitingFor": "", "rebootNeeded": false}),
             ],
         ),
-        "reboot-source" | "snapshot-source" | "resume-jobs" | "resume-replication" | "remove-replication" => {
-            exchange::<RunOnly, Look>(payload, vec![look()])
-        }
+        "reboot-source" | "snapshot-source" | "resume-jobs" | "resume-replication" | "remove-replication"
+        | "restore-lob-mode" => exchange::<RunOnly, Look>(payload, vec![look()]),
         "prepare-source" => exchange::<OnSource, Look>(payload, vec![look()]),
         "restore-target" => exchange::<RestoreTargetInput, RestoreTargetOutput>(
             payload,
@@ -68,10 +67,24 @@ pub fn answers(step: &str, payload: &Value) -> Result<Vec<Value>> {
         ),
         "copy-data" => exchange::<CopyDataInput, CopyDataOutput>(
             payload,
-            [true, false]
-                .map(|done| json!({"done": done, "waitingFor": "", "progress": progress(), "repairs": [repair()]}))
+            [(true, false), (false, false), (false, true)]
+                .map(|(done, in_error)| {
+                    let tables = if in_error { json!([table()]) } else { json!([]) };
+                    json!({"done": done, "waitingFor": "", "inError": in_error, "tablesInError": tables,
+                        "progress": progress(), "repairs": [repair()]})
+                })
                 .to_vec(),
         ),
+        "measure-lobs" => exchange::<MeasureLobsInput, MeasureLobsOutput>(
+            payload,
+            vec![json!({"done": true, "waitingFor": "",
+                "limits": [{"schema": "public", "table": "documents", "kilobytes": 300}]})],
+        ),
+        "reload-tables" => exchange::<ReloadTablesInput, ReloadTablesOutput>(
+            payload,
+            vec![json!({"done": true, "waitingFor": "", "reloaded": [table()], "failed": [], "repairs": [repair()]})],
+        ),
+        "compare-tables" => exchange::<CompareTablesInput, Look>(payload, vec![look()]),
         "verify-copy" => exchange::<VerifyCopyInput, VerifyCopyOutput>(
             payload,
             vec![json!({"done": true, "waitingFor": "", "tablesEqual": 1, "tablesSkipped": 0})],
@@ -170,6 +183,10 @@ fn look() -> Value {
 
 fn selection() -> Value {
     json!({"schemas": ["public"], "excludedTables": [], "removedColumns": [], "replicaRole": false})
+}
+
+fn table() -> Value {
+    json!({"schema": "public", "table": "documents"})
 }
 
 fn repair() -> Value {

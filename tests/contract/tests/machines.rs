@@ -197,24 +197,33 @@ fn every_failure_between_fence_and_open_leads_to_the_unfence_and_none_after_it_d
     }
 }
 
+/// States that a run comes to again for tables that stay in error.
+const RELOADING: &[&str] = &["MeasureLobs", "ReloadTables", "CompareTables", "RestoreLobMode"];
+
 #[test]
 fn all_looks_of_a_run_stay_under_the_history_limit() {
     const EVENTS_OF_AN_ATTEMPT: u64 = 3;
-    const EVENTS_OF_A_LOOP: u64 = 11;
+    const EVENTS_OF_A_LOOP: u64 = 16;
+    const RELOADS: u64 = 3; // the bound of IsDataCopied
     let machine = Machine::read("upgrade").expect("a committed machine");
 
     let retried: u64 = machine
         .states()
         .iter()
-        .flat_map(|(_, state)| list(state, "Retry").to_vec())
-        .filter(|entry| words(entry).contains(&"NotYet"))
-        .map(|entry| entry["MaxAttempts"].as_u64().unwrap_or(0))
+        .flat_map(|(name, state)| {
+            let times = if RELOADING.contains(&name.as_str()) { RELOADS } else { 1 };
+            list(state, "Retry").iter().map(|entry| (times, entry.clone())).collect::<Vec<_>>()
+        })
+        .filter(|(_, entry)| words(entry).contains(&"NotYet"))
+        .map(|(times, entry)| times * entry["MaxAttempts"].as_u64().unwrap_or(0))
         .sum();
-    let looks = 800; // the last bound of IsDataCopied
+    let looks = 480; // the last bound of IsDataCopied
 
     let events = retried * EVENTS_OF_AN_ATTEMPT + looks * EVENTS_OF_A_LOOP;
     assert!(events < 25_000, "{retried} retries and {looks} looks make {events} events");
-    assert!(machine.definition["States"]["IsDataCopied"].to_string().contains(&format!("$looks < {looks}")));
+    for bound in [format!("$looks < {looks}"), format!("$reloads < {RELOADS}")] {
+        assert!(machine.definition["States"]["IsDataCopied"].to_string().contains(&bound), "{bound}");
+    }
 }
 
 #[test]

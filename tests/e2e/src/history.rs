@@ -77,6 +77,7 @@ const PHASES: &[(&str, &[&str])] = &[
     ("upgrade the copy", &["UpgradeTarget"]),
     ("prepare the target", &["PrepareTarget", "CreateReplication"]),
     ("load", &["CopyData", "IsDataCopied", "LookSoon", "LookLater", "LookMuchLater", "LoadTookTooLong"]),
+    ("load tables again", &["MeasureLobs", "ReloadTables", "CompareTables", "RestoreLobMode", "TablesStayInError"]),
     ("rebuild indexes and statistics", &["RebuildTarget", "AnalyzeTarget"]),
     ("catch up and verify", &["ResumeReplication", "VerifyCopy", "IsWorthMending"]),
     ("make ready for the cutover", &["LowerTtl", "WaitOutOldTtl", "GuardCutover", "WarmUp", "ArmDeadline"]),

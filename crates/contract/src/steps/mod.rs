@@ -2,6 +2,7 @@
 
 mod cleanup;
 mod cutover;
+mod mend;
 mod preflight;
 mod repair;
 mod replication;
@@ -10,6 +11,7 @@ mod target;
 
 pub use cleanup::*;
 pub use cutover::*;
+pub use mend::*;
 pub use preflight::*;
 pub use repair::*;
 pub use replication::*;
@@ -35,6 +37,10 @@ pub const STEPS: &[&str] = &[
     "prepare-target",
     "create-replication",
     "copy-data",
+    "measure-lobs",
+    "reload-tables",
+    "compare-tables",
+    "restore-lob-mode",
     "rebuild-target",
     "analyze-target",
     "resume-replication",

@@ -47,6 +47,17 @@ pub struct TableName {
     pub table: String,
 }
 
+impl TableName {
+    /// Most tables in error that a run mends; more are a sign of something that no reload mends.
+    pub const MOST_IN_ERROR: usize = 100;
+}
+
+impl std::fmt::Display for TableName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}", self.schema, self.table)
+    }
+}
+
 /// A column by schema, table and name, unquoted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -121,6 +132,10 @@ pub struct CopyDataOutput {
     pub done: bool,
     /// What the next look hopes to see.
     pub waiting_for: String,
+    /// The load is over, or waits for nothing else: tables are in error.
+    pub in_error: bool,
+    /// Which; at most [`TableName::MOST_IN_ERROR`].
+    pub tables_in_error: Vec<TableName>,
     /// How far the load is.
     pub progress: CopyProgress,
     /// What was mended so far, at most [`Repair::MOST`].

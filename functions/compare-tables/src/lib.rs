@@ -1,0 +1,84 @@
+//! Compare the tables that were loaded again, before the task goes back to full LOB mode: as many rows on both sides, and
+//! the same sum of the lengths of their values, so nothing was cut and nothing is missing.
+//!
+//! Changes:      source (marker rows), target (DMS's notes about these tables are forgotten)
+//! Repeatable:   yes; the machine looks until the tables agree
+//! Undo:         none needed
+//! If it dies:   nothing but a marker row
+//! Fails with:   DatabaseUnreachable, ResourceBusy (retried); NotYet (names what does not agree yet)
+//!
+//! Clients go on writing. A table that stands still around a marker row, which the target has applied in between, must
+//! agree exactly. One that does not stand still must agree within the changes that its server counted meanwhile; that
+//! their content arrived is for verify-copy and the drain to prove.
+
+mod sums;
+
+use std::time::{Duration, Instant};
+
+use pgleap_contract::steps::{CompareTablesInput, Look, TableName};
+use pgleap_pg::{PgError, Session, dms_notes};
+use pgleap_step_kit::prelude::*;
+
+use crate::sums::{Sums, Verdict, decide, sums};
+
+/// How long a marker may take to the target before the rest is left for the next call.
+const MARKER_TIME: Duration = Duration::from_secs(10);
+const MARKER_PAUSE: Duration = Duration::from_millis(20);
+/// How often a table that does not stand still is looked at in one call.
+const TRIES: u32 = 5;
+/// How long the statements of one call may take.
+const CALL: Duration = Duration::from_secs(780);
+
+/// One look at every table.
+pub async fn run(ctx: &Ctx, input: CompareTablesInput) -> StepResult<Look> {
+    let (run, until) = (&input.run, Instant::now() + CALL);
+    let (source, target) = tokio::try_join!(ctx.as_owner(run, &input.source), ctx.as_owner(run, &input.target))?;
+    for table in &input.tables {
+        if let Some(waiting_for) = compare(&source, &target, table, until).await? {
+            return Ok(Look::waiting(waiting_for));
+        }
+    }
+    let dms = ctx.connect(run, &input.target, &run.id.names().dms_target_secret()).await?;
+    dms_notes::forget(&dms, &input.tables).await?;
+    Ok(Look::done())
+}
+
+/// Answers what is waited for, or nothing.
+async fn compare(source: &Session, target: &Session, table: &TableName, until: Instant) -> StepResult<Option<String>> {
+    let mut seen = String::new();
+    for _try in 0..TRIES {
+        let before = sums(source, table, until).await?;
+        if !marker_arrives(source, target).await? {
+            return Ok(Some(format!("the changes of the source to arrive, for table {table}")));
+        }
+        let there = sums(target, table, until).await?;
+        let after = sums(source, table, until).await?;
+        let (Some(before), Some(there), Some(after)) = (before, there, after) else {
+            tracing::info!(table = table.to_string(), "not summed up: it takes longer than a call, or is locked");
+            return Ok(None);
+        };
+        match decide(&before, &there, &after) {
+            Verdict::Agrees => return Ok(None),
+            Verdict::Moves => seen = in_words(&before, &there, &after),
+        }
+    }
+    Ok(Some(format!("table {table} to agree: {seen}")))
+}
+
+fn in_words(before: &Sums, there: &Sums, after: &Sums) -> String {
+    format!("{before} on the source, {there} on the target, {after} on the source again")
+}
+
+async fn marker_arrives(source: &Session, target: &Session) -> Result<bool, PgError> {
+    let write = "INSERT INTO pgleap.marker (id, kind) VALUES (gen_random_uuid(), 'compare') RETURNING id::text";
+    let id: String = source.row("write a marker", write, &[]).await?.get(0);
+    let look = "SELECT EXISTS (SELECT FROM pgleap.marker WHERE id = $1::text::uuid)";
+    let began = Instant::now();
+    while !target.row("look for the marker", look, &[&id]).await?.get::<_, bool>(0) {
+        if began.elapsed() >= MARKER_TIME {
+            return Ok(false);
+        }
+        tokio::time::sleep(MARKER_PAUSE).await;
+    }
+    Ok(true)
+}

@@ -1,0 +1,92 @@
+//! Put the task back as it was before tables were loaded again: full LOB mode for every table, its own appetite, a stop
+//! after cached changes should it ever load again. It is left stopped, for what comes between load and changes.
+//!
+//! Changes:      DMS (the task stops and loses its rules for large values)
+//! Repeatable:   yes; a task that is as it was is left alone
+//! Undo:         none needed
+//! If it dies:   the next look goes on from where the task is
+//! Fails with:   ReplicationFailed, AccessDenied (final), Throttled, ServiceUnavailable (retried)
+//!
+//! Before it stops the task, it notes on it that its load is whole: the tables that are still in error are known, every
+//! other one was loaded before, so that what follows may resume the task instead of loading again.
+
+use aws_sdk_databasemigration::Client;
+use pgleap_contract::steps::{Look, RunOnly};
+use pgleap_dms::{Ending, Memory, Status};
+use pgleap_step_kit::prelude::*;
+
+/// One look.
+pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<Look> {
+    let dms = Client::new(ctx.aws());
+    let names = input.run.id.names();
+    let task = pgleap_dms::current_task(&dms, &names).await?;
+    let task = task.ok_or_else(|| failed(&names.task(), "it does not exist"))?;
+    let name = task.replication_task_identifier().unwrap_or_default();
+    let memory = Memory::of(&dms, &task).await?;
+    let (mapping, settings) = pgleap_dms::written(&dms, &task).await?;
+    let usual = mapping.without_limits();
+    let is_usual = mapping == usual && settings.stops_after_cached_changes();
+
+    match decide(&Status::of(&task), pgleap_dms::ending(&task), is_usual) {
+        Verdict::Done => Ok(Look::done()),
+        Verdict::Look(status) => Ok(Look::waiting(format!("task {name} is {status}"))),
+        Verdict::Fail => Err(failed(name, &pgleap_dms::words(&task))),
+        Verdict::Stop => {
+            if !memory.is_loaded {
+                pgleap_dms::remember(&dms, &task, &Memory { is_loaded: true, ..Memory::default() }).await?;
+            }
+            Ok(Look::waiting(pgleap_dms::stop(&dms, &task).await?))
+        }
+        Verdict::Change => {
+            let settings = settings.with_figures(memory.figures.unwrap_or_else(|| settings.figures()));
+            let settings = settings.stopping_after_cached_changes(true);
+            Ok(Look::waiting(pgleap_dms::change(&dms, &task, &usual, &settings).await?))
+        }
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Verdict {
+    Done,
+    Look(String),
+    Stop,
+    Change,
+    Fail,
+}
+
+fn decide(status: &Status, ending: Ending, is_usual: bool) -> Verdict {
+    match status {
+        Status::Passing(status) => Verdict::Look(status.clone()),
+        Status::Running if is_usual => Verdict::Done,
+        Status::Running => Verdict::Stop,
+        Status::Stopped if is_usual => Verdict::Done,
+        Status::Stopped if matches!(ending, Ending::StoppedByHand | Ending::CachedChangesApplied) => Verdict::Change,
+        Status::Stopped | Status::Failed | Status::Ready | Status::Deleting => Verdict::Fail,
+    }
+}
+
+fn failed(name: &str, reason: &str) -> StepError {
+    StepError::new(ErrorCode::ReplicationFailed, format!("restore the LOB mode of task {name}: {reason}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_is_stopped_and_changed_and_then_left_alone() {
+        let by_hand = Ending::StoppedByHand;
+        let cases = [
+            (Status::Running, by_hand, false, Verdict::Stop),
+            (Status::Running, by_hand, true, Verdict::Done),
+            (Status::Stopped, by_hand, false, Verdict::Change),
+            (Status::Stopped, by_hand, true, Verdict::Done),
+            (Status::Failed, Ending::SlotLost, false, Verdict::Fail),
+            (Status::Stopped, Ending::Fatal, false, Verdict::Fail),
+            (Status::Passing("stopping".to_owned()), by_hand, false, Verdict::Look("stopping".to_owned())),
+        ];
+        for (status, ending, is_usual, expected) in cases {
+            assert_eq!(decide(&status, ending, is_usual), expected, "{status:?} {ending:?} {is_usual}");
+        }
+    }
+}
