@@ -14,6 +14,14 @@ struct Running {
     exports: Vec<String>,
 }
 
+/// A test that fails leaves nothing running.
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _it_has_ended = self.child.kill();
+        let _it_has_ended = self.child.wait();
+    }
+}
+
 fn start() -> Running {
     let mut child = Command::new(env!("CARGO_BIN_EXE_local-aws"))
         .args(["--time-scale", "0.5", "--fault", "rds:DescribeDBInstances:1:throttle"])
