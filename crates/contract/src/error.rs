@@ -81,6 +81,8 @@ error_codes! {
     UnfenceUnsafe,
     /// The opened target is not reached through the record.
     NotConfirmed,
+    /// The source keeps more WAL for the run than it may.
+    TooMuchWal,
     /// A wait took longer than its bound.
     TookTooLong,
     /// The record is not what the run saved or expects.

@@ -11,6 +11,7 @@ const CAUSE: &str = "pgleap:cause";
 const BEFORE: &str = "pgleap:before";
 const AFTER: &str = "pgleap:after";
 const BROKE_AT: &str = "pgleap:broke-at";
+const RESTED_AT: &str = "pgleap:rested-at";
 const FIGURES: &str = "pgleap:figures";
 const CLASS: &str = "pgleap:instance-class";
 
@@ -30,6 +31,8 @@ pub struct Memory {
     pub after: String,
     /// When it broke, in epoch seconds.
     pub broke_at: Option<i64>,
+    /// When the run itself stopped it, in epoch seconds.
+    pub rested_at: Option<i64>,
     /// Tables at once and rows of a commit that it had before tables were loaded again.
     pub figures: Option<(i64, i64)>,
     /// The class that its instance shall have.
@@ -53,6 +56,7 @@ impl Memory {
             before: value(BEFORE).unwrap_or_default(),
             after: value(AFTER).unwrap_or_default(),
             broke_at: value(BROKE_AT).and_then(|seconds| seconds.parse().ok()),
+            rested_at: value(RESTED_AT).and_then(|seconds| seconds.parse().ok()),
             figures: value(FIGURES).and_then(|text| {
                 let (tables, rows) = text.split_once(' ')?;
                 Some((tables.parse().ok()?, rows.parse().ok()?))
@@ -70,6 +74,7 @@ impl Memory {
         tags.extend((!self.before.is_empty()).then(|| tag(BEFORE, self.before.clone())));
         tags.extend((!self.after.is_empty()).then(|| tag(AFTER, self.after.clone())));
         tags.extend(self.broke_at.map(|at| tag(BROKE_AT, at.to_string())));
+        tags.extend(self.rested_at.map(|at| tag(RESTED_AT, at.to_string())));
         tags.extend(self.figures.map(|(tables, rows)| tag(FIGURES, format!("{tables} {rows}"))));
         tags.extend(self.class.clone().map(|class| tag(CLASS, class)));
         tags
@@ -115,6 +120,7 @@ mod tests {
             before: "dms.t3.medium".to_owned(),
             after: "dms.t3.large".to_owned(),
             broke_at: Some(7),
+            rested_at: Some(9),
             figures: Some((8, 10_000)),
             class: Some("dms.t3.large".to_owned()),
         };

@@ -13,6 +13,7 @@ mod lsn;
 mod quote;
 mod resolve;
 pub mod sequences;
+pub mod slots;
 mod tls;
 
 pub use connect::{Session, connect};

@@ -7,7 +7,9 @@ mod context;
 mod deadline;
 mod error;
 pub mod instance_status;
+pub mod metrics;
 mod serve;
+pub mod wal;
 
 pub use context::Ctx;
 pub use deadline::Deadline;

@@ -11,6 +11,7 @@ use pgleap_contract::steps::{Look, OnBoth};
 use pgleap_pg::chores::Phase;
 use pgleap_step_kit::chores::work_off;
 use pgleap_step_kit::prelude::*;
+use pgleap_step_kit::wal::refuse_too_much_wal;
 
 /// The stages of `vacuumdb --analyze-in-stages`, table by table.
 pub const PLAN: &str = include_str!("plan.sql");
@@ -20,6 +21,7 @@ const WORKERS: i64 = 3;
 
 /// Plan once, let the server work.
 pub async fn run(ctx: &Ctx, input: OnBoth) -> StepResult<Look> {
+    refuse_too_much_wal(&ctx.as_work(&input.run, &input.source).await?, &input.run.limits).await?;
     let target = ctx.as_owner(&input.run, &input.target).await?;
     target.run("plan the statistics", PLAN).await?;
     work_off(ctx, &input.run, &input.target, &target, Phase::Analyze, WORKERS).await

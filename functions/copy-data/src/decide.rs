@@ -47,6 +47,14 @@ pub(crate) fn decide(task: &ReplicationTask, memory: &Memory) -> Verdict {
     }
 }
 
+/// Whether the task stopped while it followed changes, and neither by itself nor by the run: it will go on.
+pub(crate) fn broke_in_changes(task: &ReplicationTask, memory: &Memory) -> bool {
+    let has_ended = matches!(Status::of(task), Status::Stopped | Status::Failed);
+    let for_us = memory.rested_at.is_some() && memory.rested_at == pgleap_dms::stopped_at(task);
+    let ending = pgleap_dms::ending(task);
+    has_ended && memory.is_loaded && !for_us && matches!(ending, Ending::StoppedByHand | Ending::Recoverable)
+}
+
 /// Nothing is loaded any more; the tables in error are all that is left of the load.
 fn is_load_over(task: &ReplicationTask) -> bool {
     task.replication_task_stats().is_some_and(|stats| {
@@ -132,6 +140,26 @@ mod tests {
             };
 
             assert_eq!((judged(false), judged(true)), (in_load, after_it), "{status}, {reason}, {errored} in error");
+        }
+    }
+
+    #[test]
+    fn a_stop_of_the_runs_own_is_no_trouble() {
+        let cases = [
+            ("stopped", "Stop Reason NORMAL", true, None, true),
+            ("stopped", "Stop Reason NORMAL", true, Some(7), false),
+            ("stopped", "Stop Reason NORMAL", true, Some(6), true),
+            ("stopped", "Stop Reason NORMAL", false, None, false),
+            ("stopped", GOOD, true, None, false),
+            ("failed", PASSES, true, None, true),
+            ("running", "", true, None, false),
+        ];
+        for (status, reason, is_loaded, rested_at, expected) in cases {
+            let stats = ReplicationTaskStats::builder().stop_date(DateTime::from_secs(7)).build();
+            let task = ReplicationTask::builder().status(status).stop_reason(reason).replication_task_stats(stats);
+            let memory = Memory { is_loaded, rested_at, ..Memory::default() };
+
+            assert_eq!(broke_in_changes(&task.build(), &memory), expected, "{status} {reason} {rested_at:?}");
         }
     }
 

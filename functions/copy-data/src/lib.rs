@@ -23,9 +23,11 @@ mod decide;
 mod grow;
 mod start;
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use aws_sdk_databasemigration::Client;
 use aws_sdk_databasemigration::types::ReplicationTask;
-use pgleap_contract::steps::{CopyDataInput, CopyDataOutput, CopyProgress, Repair, TableName};
+use pgleap_contract::steps::{CopyDataInput, CopyDataOutput, CopyProgress, Repair, RepairKind, TableName};
 use pgleap_dms::{Memory, TableProblems};
 use pgleap_step_kit::prelude::*;
 
@@ -42,6 +44,9 @@ pub async fn run(ctx: &Ctx, input: CopyDataInput) -> StepResult<CopyDataOutput> 
     let mut repairs = input.repairs;
     memory.repair(task).into_iter().for_each(|repair| Repair::note(&mut repairs, repair));
 
+    if decide::broke_in_changes(task, &memory) {
+        Repair::note(&mut repairs, went_on(task));
+    }
     let mut in_error = Vec::new();
     let waiting_for = match decide(task, &memory) {
         Verdict::Start => match anew::prepare(&dms, &input.run, &memory, &tasks[1..]).await? {
@@ -70,6 +75,19 @@ pub async fn run(ctx: &Ctx, input: CopyDataInput) -> StepResult<CopyDataOutput> 
         progress: progress(task),
         repairs,
     })
+}
+
+/// resume-replication does it next.
+fn went_on(task: &ReplicationTask) -> Repair {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let stopped = pgleap_dms::stopped_at(task).map_or(now, i64::unsigned_abs);
+    Repair {
+        kind: RepairKind::ChangesBroken,
+        tables: Vec::new(),
+        before: pgleap_dms::words(task),
+        after: "resumed from its last position".to_owned(),
+        seconds: now.saturating_sub(stopped),
+    }
 }
 
 /// A good end needs every table complete. Answers what is waited for, tables in error among it, or nothing; refuses what

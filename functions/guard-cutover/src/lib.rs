@@ -4,7 +4,8 @@
 //! Repeatable:   yes; the machine looks until every guardrail holds
 //! Undo:         none needed
 //! If it dies:   nothing but a marker row
-//! Fails with:   SourceChanged (final: names what), TablesInError (final: names them); NotYet (names the guardrails that
+//! Fails with:   SourceChanged, TooMuchWal (final: name what); TablesInError, ReplicationFailed (the machine goes back and
+//!               mends what can be mended); NotYet (names the guardrails that
 //!               do not hold: lag, long transactions, prepared transactions)
 
 use std::time::{Duration, Instant};
@@ -12,8 +13,11 @@ use std::time::{Duration, Instant};
 use pgleap_contract::Limits;
 use pgleap_contract::steps::{GuardCutoverOutput, OnBoth};
 use pgleap_pg::chores::{self, Phase};
+use pgleap_pg::slots::{self, Slot};
 use pgleap_pg::{PgErrorKind, Session, dms_notes, fingerprint};
+use pgleap_step_kit::metrics::{self, Unit};
 use pgleap_step_kit::prelude::*;
+use pgleap_step_kit::wal::refuse_too_much_wal;
 
 /// How many changed objects an error names.
 const NAMED: usize = 20;
@@ -37,12 +41,13 @@ pub async fn run(ctx: &Ctx, input: OnBoth) -> StepResult<GuardCutoverOutput> {
         tokio::try_join!(ctx.as_work(&input.run, &input.source), ctx.as_work(&input.run, &input.target), async {
             ctx.connect(&input.run, &input.target, &input.run.id.names().dms_target_secret()).await
         },)?;
+    let limits = &input.run.limits;
+    let slot = refuse_too_much_wal(&source, limits).await?;
     refuse_changes(&source).await?;
     let notes = dms_notes::read(&dms).await?;
     if !notes.is_empty() {
         return Err(StepError::new(ErrorCode::TablesInError, notes.join("; ")));
     }
-    let limits = &input.run.limits;
     let seen = Seen {
         long_transactions: long_transactions(&source, limits).await?,
         prepared: source
@@ -51,7 +56,11 @@ pub async fn run(ctx: &Ctx, input: OnBoth) -> StepResult<GuardCutoverOutput> {
             .get(0),
         lag: measure_lag(&source, &target, limits).await?,
     };
+    if seen.lag.is_none() {
+        refuse_unread(&slot, &slots::look(&source).await?)?;
+    }
     let mut in_the_way = decide(&seen, limits);
+    tell(&input.run, &seen, &slot);
     if in_the_way.is_empty() {
         in_the_way.extend(calm(&target).await?);
     }
@@ -60,6 +69,15 @@ pub async fn run(ctx: &Ctx, input: OnBoth) -> StepResult<GuardCutoverOutput> {
         waiting_for: in_the_way.join("; "),
         lag_milliseconds: seen.lag.map_or(u64::MAX, |lag| u64::try_from(lag.as_millis()).unwrap_or(u64::MAX)),
     })
+}
+
+fn tell(run: &Run, seen: &Seen, slot: &Slot) {
+    let mut figures = vec![
+        ("LagBytes", Unit::Bytes, slot.lag_bytes as f64),
+        ("RetainedWalBytes", Unit::Bytes, slot.retained_bytes as f64),
+    ];
+    figures.extend(seen.lag.map(|lag| ("LagMilliseconds", Unit::Milliseconds, lag.as_secs_f64() * 1_000.0)));
+    metrics::tell(&run.id, &figures);
 }
 
 /// The guardrails that do not hold; none is good.
@@ -76,6 +94,17 @@ fn decide(seen: &Seen, limits: &Limits) -> Vec<String> {
         in_the_way.push(format!("{} prepared transactions on the source", seen.prepared));
     }
     in_the_way
+}
+
+/// A task that stopped, or lost its slot, never catches up; copy-data mends that. Looked at twice, with the wait for the
+/// marker in between, because DMS may just be connecting again.
+fn refuse_unread(before: &Slot, after: &Slot) -> StepResult<()> {
+    let reason = match (before.is_read || after.is_read, after.exists) {
+        (true, _) => return Ok(()),
+        (false, true) => "nobody reads the run's replication slot",
+        (false, false) => "the run's replication slot does not exist",
+    };
+    Err(StepError::new(ErrorCode::ReplicationFailed, format!("measure the lag: {reason}")))
 }
 
 /// Keep autovacuum off the target's tables: under the fence its locks would cost clients a second each. A lock that is
@@ -136,6 +165,21 @@ async fn measure_lag(source: &Session, target: &Session, limits: &Limits) -> Ste
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_slot_that_nobody_reads_is_refused_at_the_second_look() {
+        let slot = |exists, is_read| Slot { exists, is_read, ..Slot::default() };
+        let cases = [
+            (slot(true, true), slot(true, true), true),
+            (slot(true, false), slot(true, true), true),
+            (slot(true, true), slot(true, false), true),
+            (slot(true, false), slot(true, false), false),
+            (slot(false, false), slot(false, false), false),
+        ];
+        for (before, after, good) in cases {
+            assert_eq!(refuse_unread(&before, &after).is_ok(), good, "{before:?} {after:?}");
+        }
+    }
 
     #[test]
     fn every_guardrail_that_does_not_hold_is_named() {

@@ -16,6 +16,7 @@ mod length;
 use pgleap_contract::steps::{LobLimit, MeasureLobsInput, MeasureLobsOutput, TableName};
 use pgleap_pg::{PgError, Session, qualified};
 use pgleap_step_kit::prelude::*;
+use pgleap_step_kit::wal::refuse_too_much_wal;
 
 use crate::length::{Column, Measured, Verdict, decide, statement};
 
@@ -23,6 +24,7 @@ use crate::length::{Column, Measured, Verdict, decide, statement};
 pub async fn run(ctx: &Ctx, input: MeasureLobsInput) -> StepResult<MeasureLobsOutput> {
     let run = &input.run;
     let source = ctx.as_owner(run, &input.source).await?;
+    refuse_too_much_wal(&source, &run.limits).await?;
     source.run("make pgleap.lob_length", include_str!("lob_length.sql")).await?;
     let round = i64::from(input.reloads);
     let worker = run.id.names().application("measure");

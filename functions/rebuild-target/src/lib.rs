@@ -13,12 +13,14 @@ use pgleap_contract::steps::{Look, OnBoth};
 use pgleap_pg::chores::Phase;
 use pgleap_step_kit::chores::work_off;
 use pgleap_step_kit::prelude::*;
+use pgleap_step_kit::wal::refuse_too_much_wal;
 
 /// Workers at a time. Each index is built in parallel by the server itself too (max_parallel_maintenance_workers).
 const WORKERS: i64 = 3;
 
 /// Let the server work; when all is built, decide what fits under the fence.
 pub async fn run(ctx: &Ctx, input: OnBoth) -> StepResult<Look> {
+    refuse_too_much_wal(&ctx.as_work(&input.run, &input.source).await?, &input.run.limits).await?;
     let target = ctx.as_owner(&input.run, &input.target).await?;
     let look = work_off(ctx, &input.run, &input.target, &target, Phase::Rebuild, WORKERS).await?;
     if look.done {

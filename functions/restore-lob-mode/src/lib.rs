@@ -28,7 +28,11 @@ pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<Look> {
     let is_usual = mapping == usual && settings.stops_after_cached_changes();
 
     match decide(&Status::of(&task), pgleap_dms::ending(&task), is_usual) {
-        Verdict::Done => Ok(Look::done()),
+        Verdict::Done => {
+            let rested_at = pgleap_dms::stopped_at(&task);
+            pgleap_dms::remember(&dms, &task, &Memory { is_loaded: true, rested_at, ..Memory::default() }).await?;
+            Ok(Look::done())
+        }
         Verdict::Look(status) => Ok(Look::waiting(format!("task {name} is {status}"))),
         Verdict::Fail => Err(failed(name, &pgleap_dms::words(&task))),
         Verdict::Stop => {

@@ -25,6 +25,7 @@ use std::time::{Duration, Instant};
 use pgleap_contract::steps::{VerifyCopyInput, VerifyCopyOutput};
 use pgleap_pg::{Session, dms_notes, fingerprint};
 use pgleap_step_kit::prelude::*;
+use pgleap_step_kit::wal::refuse_too_much_wal;
 
 use crate::progress::{Found, Totals};
 
@@ -39,6 +40,7 @@ pub async fn run(ctx: &Ctx, input: VerifyCopyInput) -> StepResult<VerifyCopyOutp
     let run = &input.run;
     let (source, target) = tokio::try_join!(ctx.as_owner(run, &input.source), ctx.as_owner(run, &input.target))?;
     let dms = ctx.connect(run, &input.target, &run.id.names().dms_target_secret()).await?;
+    refuse_too_much_wal(&source, &run.limits).await?;
     refuse_noted_errors(&dms).await?;
     refuse_changes(&source).await?;
 

@@ -76,7 +76,7 @@ const PHASES: &[(&str, &[&str])] = &[
     ("copy the instance", &["SnapshotSource", "RestoreTarget", "IsolateTarget"]),
     ("upgrade the copy", &["UpgradeTarget"]),
     ("prepare the target", &["PrepareTarget", "CreateReplication"]),
-    ("load", &["CopyData", "IsDataCopied", "LookSoon", "LookLater", "LookMuchLater", "LoadTookTooLong"]),
+    ("load", &["CopyData", "WatchCopy", "IsDataCopied", "LookSoon", "LookLater", "LookMuchLater", "LoadTookTooLong"]),
     ("load tables again", &["MeasureLobs", "ReloadTables", "CompareTables", "RestoreLobMode", "TablesStayInError"]),
     ("rebuild indexes and statistics", &["RebuildTarget", "AnalyzeTarget"]),
     ("catch up and verify", &["ResumeReplication", "VerifyCopy", "IsWorthMending"]),

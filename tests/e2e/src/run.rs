@@ -24,7 +24,7 @@ use crate::report::{Failure, LambdaReport, MachineReport, Report, ScenarioReport
 use crate::scenario::{ADDED_COLUMN, Armed, Means, Promise};
 use crate::screen::{Moment, Screen};
 use crate::stage::{DATABASE, RECORD, SOURCE, Source, Stage, master_login};
-use crate::trouble::Trouble;
+use crate::trouble::{Tools, Trouble};
 
 /// Writes that must be acknowledged before the run begins, so that there is something to lose.
 const WRITES_BEFORE: u64 = 100;
@@ -217,6 +217,7 @@ fn input(arguments: &RunArguments, zone_id: &str, secret: &str) -> Result<Value>
         // Tables that clients write to all the time never stand still; the observer compares them at the drain point.
         "limits": { "verifySeconds": 10 },
     });
+    arguments.faults.iter().filter_map(|trouble| trouble.input()).for_each(|over| lay_over(&mut input, over));
     if let Some(file) = &arguments.input_file {
         let text = std::fs::read_to_string(file).with_context(|| format!("read {}", file.display()))?;
         lay_over(&mut input, serde_json::from_str(&text).with_context(|| format!("parse {}", file.display()))?);
@@ -314,9 +315,9 @@ impl Show {
             };
             Armed::arm(disturbance, means)
         });
+        let tools = || Tools { source: self.stage.access(SOURCE), sdk: self.stage.sdk().clone() };
         let deeds = arguments.faults.iter().filter_map(|trouble| trouble.deed());
-        let _deeds: Vec<_> =
-            deeds.map(|deed| deed.arm(self.stage.aws().lambda().on_invoke(), self.stage.access(SOURCE))).collect();
+        let _deeds: Vec<_> = deeds.map(|deed| deed.arm(self.stage.aws().lambda().on_invoke(), tools())).collect();
         let mut execution = Execution::new(states, &execution);
         let standing = self.follow(&mut execution, screen).await?;
         if standing.status.as_str() != "SUCCEEDED" {
@@ -501,6 +502,13 @@ fn judge(report: &mut Report, arguments: &RunArguments, seen: &Seen, armed: Opti
     } else {
         None
     };
+    let ending = arguments.faults.iter().find_map(|trouble| Some((trouble, trouble.ends_with()?)));
+    if let Some((trouble, (error, word))) = ending {
+        let promise = Promise::StopsWith(error, word);
+        let broken = broken_promises(promise, report, seen);
+        report.scenario = Some(ScenarioReport { name: trouble.to_string(), promise: promise.words(), broken });
+        return;
+    }
     report.scenario = arguments.disturbance.as_ref().map(|disturbance| {
         let promise = Promise::of(disturbance);
         let mut broken = broken_promises(promise, report, seen);
@@ -549,14 +557,14 @@ fn broken_promises(promise: Promise, report: &Report, seen: &Seen) -> Vec<String
         Promise::ServesAtDeadline => serves(),
         Promise::EitherWay if seen.addresses.target_serves(&seen.observed) => forward(),
         Promise::EitherWay => back(),
-        Promise::StopsAndNames(table) => {
+        Promise::StopsWith(wanted, word) => {
             let mut broken = back();
             let (error, cause) = report
                 .error
                 .as_ref()
                 .map(|failure| (failure.error.as_str(), failure.cause.as_str()))
                 .unwrap_or_default();
-            if error != "SourceChanged" || !cause.contains(table) {
+            if error != wanted || !cause.contains(word) {
                 broken.push(format!("the run ended with {error}: {cause}"));
             }
             if seen.fence.fenced.is_some() {

@@ -34,8 +34,8 @@ pub enum Promise {
     ServesAtDeadline,
     /// One of the two, and nothing between.
     EitherWay,
-    /// It stops before the fence and names the table.
-    StopsAndNames(&'static str),
+    /// It stops before the fence with this error, whose cause has this word.
+    StopsWith(&'static str, &'static str),
 }
 
 impl Promise {
@@ -49,8 +49,8 @@ impl Promise {
             Disturbance::StopExecution { .. } if step == "open-target" => Promise::EitherWay,
             Disturbance::StopExecution { .. } => Promise::GoesBack,
             Disturbance::Leave { .. } => Promise::ServesAtDeadline,
-            Disturbance::Ddl { .. } => Promise::StopsAndNames(DDL.0),
-            Disturbance::Truncate { .. } => Promise::StopsAndNames(TRUNCATE.0),
+            Disturbance::Ddl { .. } => Promise::StopsWith("SourceChanged", DDL.0),
+            Disturbance::Truncate { .. } => Promise::StopsWith("SourceChanged", TRUNCATE.0),
         }
     }
 
@@ -61,7 +61,9 @@ impl Promise {
             Promise::GoesBack => "the source serves again as before".to_owned(),
             Promise::ServesAtDeadline => "the source serves again at most 5 s after the deadline".to_owned(),
             Promise::EitherWay => "the run ends well, or the source serves again as before".to_owned(),
-            Promise::StopsAndNames(table) => format!("the run stops before the fence and names {table}"),
+            Promise::StopsWith(error, word) => {
+                format!("the run stops before the fence with {error} and names {word}")
+            }
         }
     }
 }
@@ -192,8 +194,8 @@ mod tests {
             ("stop-execution:open-target", Promise::EitherWay),
             ("stop-execution:confirm-cutover", Promise::Completes),
             ("leave:drain-source", Promise::ServesAtDeadline),
-            ("ddl:copy-data", Promise::StopsAndNames("stock")),
-            ("truncate:copy-data", Promise::StopsAndNames("rates")),
+            ("ddl:copy-data", Promise::StopsWith("SourceChanged", "stock")),
+            ("truncate:copy-data", Promise::StopsWith("SourceChanged", "rates")),
         ];
         for (text, expected) in cases {
             assert_eq!(Promise::of(&text.parse().unwrap()), expected, "{text}");

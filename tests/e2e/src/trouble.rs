@@ -6,8 +6,10 @@ use std::fmt;
 use std::str::FromStr;
 
 use anyhow::{Context, Result, bail};
+use aws_config::SdkConfig;
 use local_aws_dms::Fault;
 use local_aws_lambda::Progress;
+use serde_json::{Value, json};
 use tokio::sync::broadcast::Receiver;
 use tokio::task::JoinHandle;
 use tokio_postgres::Client;
@@ -28,19 +30,41 @@ pub enum Trouble {
     SlotLost,
     /// The replication instance restarts in the middle of the load.
     InstanceReboot,
+    /// Somebody stops the task after the copy was verified.
+    TaskStopped,
+    /// The source keeps more WAL for the slot than the run may cost it. Nothing mends that.
+    WalPilesUp,
 }
 
-/// What is done to the source as its superuser when a step begins.
+/// What is done when a step begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deed {
-    /// The step.
-    pub step: &'static str,
-    /// The statement.
-    pub sql: &'static str,
+    step: &'static str,
+    act: Act,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Act {
+    /// On the source, as its superuser.
+    Sql(&'static str),
+    /// In DMS's console.
+    StopTask,
+}
+
+/// What deeds are done with.
+pub struct Tools {
+    /// The source's database.
+    pub source: Access,
+    /// How SDK clients reach the local AWS.
+    pub sdk: SdkConfig,
 }
 
 /// Every slot that nobody reads: what an administrator drops, or `max_slot_wal_keep_size` invalidates.
 const LOSE_SLOT: &str = "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE NOT active";
+
+/// More than a gigabyte of WAL in few bytes: a segment that is switched counts whole.
+const PILE_UP: &str = "DO $$ BEGIN FOR n IN 1..70 LOOP
+    PERFORM pg_logical_emit_message(false, 'rehearsal', 'x'); PERFORM pg_switch_wal(); END LOOP; END $$";
 
 /// The table with the most large values that has a key to find them by; the built-in source's is `shop.documents`.
 const LOB_TABLE: &str = "
@@ -59,7 +83,7 @@ impl Trouble {
         let fault = match self {
             Trouble::OutOfMemory => "out-of-memory at 10% with 5 GiB and 8 GiB by appetite".to_owned(),
             Trouble::InstanceReboot => "reboot-instance at 30%".to_owned(),
-            Trouble::SlotLost => return Ok(None),
+            Trouble::SlotLost | Trouble::TaskStopped | Trouble::WalPilesUp => return Ok(None),
             Trouble::LobErrors { megabytes } => {
                 let row = source.query_opt(LOB_TABLE, &[]).await?.context("no table has large values and a key")?;
                 let (schema, table): (String, String) = (row.get(0), row.get(1));
@@ -77,14 +101,32 @@ impl Trouble {
     /// What is done to the source on the way.
     pub fn deed(self) -> Option<Deed> {
         match self {
-            Trouble::SlotLost => Some(Deed { step: "analyze-target", sql: LOSE_SLOT }),
+            Trouble::SlotLost => Some(Deed { step: "analyze-target", act: Act::Sql(LOSE_SLOT) }),
+            Trouble::WalPilesUp => Some(Deed { step: "rebuild-target", act: Act::Sql(PILE_UP) }),
+            Trouble::TaskStopped => Some(Deed { step: "lower-ttl", act: Act::StopTask }),
             Trouble::OutOfMemory | Trouble::LobErrors { .. } | Trouble::InstanceReboot => None,
+        }
+    }
+
+    /// What the execution's input has otherwise.
+    pub fn input(self) -> Option<Value> {
+        (self == Trouble::WalPilesUp).then(|| json!({ "limits": { "maxRetainedWalGb": 1 } }))
+    }
+
+    /// The error that the run ends with, and a word of its cause, if nothing mends the trouble.
+    pub fn ends_with(self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Trouble::WalPilesUp => Some(("TooMuchWal", "limits.maxRetainedWalGb")),
+            Trouble::LobErrors { megabytes } if megabytes > 100 => Some(("TablesInError", "limited LOB mode holds")),
+            _ => None,
         }
     }
 
     /// The kind of the repair that must stand in the report.
     pub fn repair(self) -> &'static str {
         match self {
+            Trouble::TaskStopped => "changes-broken",
+            Trouble::WalPilesUp => "none",
             Trouble::OutOfMemory => "out-of-memory",
             Trouble::SlotLost => "slot-lost",
             Trouble::LobErrors { .. } | Trouble::InstanceReboot => "tables-in-error",
@@ -94,20 +136,35 @@ impl Trouble {
 
 impl Deed {
     /// Do it once, when its step begins for the first time; ended with what is returned.
-    pub fn arm(self, mut invocations: Receiver<Progress>, source: Access) -> Armed {
+    pub fn arm(self, mut invocations: Receiver<Progress>, tools: Tools) -> Armed {
         Armed(tokio::spawn(async move {
             let suffix = format!("-{}", self.step);
             while let Ok(progress) = invocations.recv().await {
                 if !matches!(&progress, Progress::Started { function, .. } if function.ends_with(&suffix)) {
                     continue;
                 }
-                let done = async { Ok::<_, anyhow::Error>(connect(&source).await?.batch_execute(self.sql).await?) };
-                if let Err(error) = done.await {
-                    tracing::error!(error = format!("{error:#}"), "what was planned for the source failed");
+                if let Err(error) = self.act.done_with(&tools).await {
+                    tracing::error!(error = format!("{error:#}"), "what was planned failed");
                 }
                 return;
             }
         }))
+    }
+}
+
+impl Act {
+    async fn done_with(self, tools: &Tools) -> Result<()> {
+        match self {
+            Act::Sql(sql) => Ok(connect(&tools.source).await?.batch_execute(sql).await?),
+            Act::StopTask => {
+                let dms = aws_sdk_databasemigration::Client::new(&tools.sdk);
+                let tasks = dms.describe_replication_tasks().send().await?.replication_tasks.unwrap_or_default();
+                let arn = tasks.into_iter().next().and_then(|task| task.replication_task_arn);
+                let arn = arn.context("there is no task to stop")?;
+                dms.stop_replication_task().replication_task_arn(arn).send().await?;
+                Ok(())
+            }
+        }
     }
 }
 
@@ -139,7 +196,11 @@ impl FromStr for Trouble {
             ("lob-errors", megabytes) => Self::LobErrors { megabytes: megabytes.map_or(Ok(0), str::parse)? },
             ("slot-lost", None) => Self::SlotLost,
             ("instance-reboot", None) => Self::InstanceReboot,
-            _ => bail!("{text:?} is none of out-of-memory, lob-errors[:MEGABYTES], slot-lost, instance-reboot"),
+            ("task-stopped", None) => Self::TaskStopped,
+            ("wal-piles-up", None) => Self::WalPilesUp,
+            _ => bail!(
+                "{text:?} is none of out-of-memory, lob-errors[:MEGABYTES], slot-lost, instance-reboot, task-stopped, wal-piles-up"
+            ),
         })
     }
 }
@@ -152,6 +213,8 @@ impl fmt::Display for Trouble {
             Trouble::LobErrors { megabytes } => write!(f, "lob-errors:{megabytes}"),
             Trouble::SlotLost => f.write_str("slot-lost"),
             Trouble::InstanceReboot => f.write_str("instance-reboot"),
+            Trouble::TaskStopped => f.write_str("task-stopped"),
+            Trouble::WalPilesUp => f.write_str("wal-piles-up"),
         }
     }
 }
@@ -162,7 +225,15 @@ mod tests {
 
     #[test]
     fn troubles_are_read_and_written() {
-        for text in ["out-of-memory", "lob-errors", "lob-errors:60", "slot-lost", "instance-reboot"] {
+        for text in [
+            "out-of-memory",
+            "lob-errors",
+            "lob-errors:60",
+            "slot-lost",
+            "instance-reboot",
+            "task-stopped",
+            "wal-piles-up",
+        ] {
             assert_eq!(text.parse::<Trouble>().expect("a trouble").to_string(), text);
         }
         for text in ["", "slot", "lob-errors:x", "slot-lost:3"] {

@@ -37,6 +37,7 @@ pub const STEPS: &[&str] = &[
     "prepare-target",
     "create-replication",
     "copy-data",
+    "watch-copy",
     "measure-lobs",
     "reload-tables",
     "compare-tables",

@@ -158,6 +158,61 @@ pub struct CopyProgress {
     pub tables_errored: i32,
 }
 
+/// Input of `watch-copy`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct WatchCopyInput {
+    /// The run.
+    pub run: Run,
+    /// The source's server.
+    pub source: Server,
+    /// The target's server.
+    pub target: Server,
+    /// What DMS says.
+    pub progress: CopyProgress,
+    /// What was read at the look before; null at the first.
+    #[serde(default)]
+    pub earlier: Option<CopyReading>,
+}
+
+/// Output of `watch-copy`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct WatchCopyOutput {
+    /// How far the copy is.
+    pub reading: CopyReading,
+}
+
+/// How far the copy is, how fast, and what it costs the source. As large whatever the number of tables.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CopyReading {
+    /// When, in epoch seconds of the source's clock.
+    pub at: u64,
+    /// Of the load, as DMS estimates it.
+    pub percent: u32,
+    /// Tables loaded.
+    pub tables_done: u64,
+    /// Tables that are carried.
+    pub tables: u64,
+    /// Rows on the target, as its statistics have them.
+    pub rows_done: u64,
+    /// Rows of the source, as its statistics have them.
+    pub rows: u64,
+    /// Bytes of the target's tables, without indexes.
+    pub bytes_done: u64,
+    /// Bytes of the source's tables, without indexes.
+    pub bytes: u64,
+    /// Since the look before; null where that says nothing.
+    pub bytes_per_second: Option<u64>,
+    /// At that rate; null without one.
+    pub seconds_left: Option<u64>,
+    /// WAL of the source that DMS has not confirmed.
+    pub lag_bytes: u64,
+    /// WAL that the source keeps for DMS.
+    pub retained_wal_bytes: u64,
+}
+
 /// Input of `verify-copy`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
