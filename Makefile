@@ -19,7 +19,7 @@ CARGO_TEST ?= cargo test --workspace
 
 .PHONY: help
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo "  make demo FROM=13 TO=18      any pair of majors from 13 to 18"
 	@echo "  make demo DUMP=my.sql        your own plain SQL dump as the source"
@@ -64,6 +64,18 @@ fidelity: ## How many rows of each fidelity ledger rest on an assumption
 .PHONY: build
 build: ## Build every function for Lambda: a zip each in target/lambda, its size printed
 	@bash scripts/build-functions.sh $(if $(ARCH),--arch $(ARCH))
+
+.PHONY: deploy
+deploy: machines ## Deploy to AWS what was built: STACK=name PARAMETERS=file
+	@bash scripts/deploy.sh "$(STACK)" $(if $(PARAMETERS),"$(PARAMETERS)")
+
+.PHONY: deploy-function
+deploy-function: ## Build one step and put it into a stack, to try it by hand: STACK=name STEP=step
+	@bash scripts/deploy-function.sh "$(STACK)" "$(STEP)"
+
+.PHONY: remove
+remove: ## Remove a stack: STACK=name
+	@bash scripts/remove.sh "$(STACK)"
 
 .PHONY: bench-lambda
 bench-lambda: ## Cold start and memory of every function, beside one that does nothing

@@ -69,6 +69,7 @@ for step in "${steps[@]}"; do selection+=(--package "$step"); done
 cargo_lambda "${selection[@]}"
 if [ -n "$empty" ]; then cargo_lambda --package lambda-bench --bin empty-function; fi
 
+echo "$arch" >target/lambda/architecture
 printf '%-22s %10s %10s %8s\n' "step ($arch)" binary zip GLIBC
 for step in "${steps[@]}"; do
     binary=target/for-lambda/$triple/release/$step

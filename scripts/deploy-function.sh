@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Build one step and put it into an existing stack, for trying it by hand.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# shellcheck source=scripts/stack.sh
+. scripts/stack.sh
+
+usage() {
+    cat <<'END'
+usage: deploy-function.sh STACK STEP
+
+Builds STEP and makes it the newest code of the function STACK-STEP (cargo lambda deploy), to be invoked by
+hand: aws lambda invoke --function-name STACK-STEP --payload ... Memory and time-out are those of its Cargo.toml.
+Machines call the versions that `make deploy` published, so no run sees this code before the next `make deploy`.
+END
+}
+
+case ${1:-} in
+    -h | --help) usage; exit 0 ;;
+    '') usage >&2; exit 1 ;;
+esac
+[ $# -eq 2 ] || fail "want a stack and a step; see --help"
+stack=$1
+step=$2
+need_stack_name "$stack"
+need_cli
+function=$stack-$step
+arch=$(cloud lambda get-function-configuration --function-name "$function" --query 'Architectures[0]' --output text) ||
+    fail "there is no function $function in $AWS_REGION; deploy the stack first: make deploy STACK=$stack"
+bash scripts/build-functions.sh --arch "$arch" "$step"
+.local/build/bin/cargo-lambda lambda deploy --region "$AWS_REGION" --lambda-dir target/lambda \
+    ${AWS_ENDPOINT_URL:+--endpoint-url "$AWS_ENDPOINT_URL"} --manifest-path "functions/$step/Cargo.toml" --binary-name "$step" "$function"

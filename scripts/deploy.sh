@@ -1,0 +1,105 @@
+#!/usr/bin/env bash
+# Package and deploy the template as a stack.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# shellcheck source=scripts/stack.sh
+. scripts/stack.sh
+
+usage() {
+    cat <<'END'
+usage: deploy.sh STACK [PARAMETERS-FILE]
+
+Packages the built functions and the rendered machines, and makes or changes the stack STACK.
+PARAMETERS-FILE has a line Name=Value for each parameter; infra/parameters.example explains them all.
+A stack that exists keeps the values that the file does not name, and is only changed after you have
+seen the changes and agreed.
+
+variables: YES=1 does not ask · BUCKET=name keeps the packages there (default: a bucket of its own)
+           AWS_PROFILE, AWS_REGION as everywhere · AWS_CLI=path another AWS CLI
+END
+}
+
+case ${1:-} in
+    -h | --help) usage; exit 0 ;;
+    '') usage >&2; exit 1 ;;
+esac
+stack=$1
+file=${2:-}
+need_stack_name "$stack"
+need_cli
+[ -f target/statemachine/upgrade.asl.json ] || fail "the machines are not rendered; run: make machines"
+[ -f target/lambda/architecture ] || fail "the functions are not built; run: make build"
+
+status=$(stack_status "$stack")
+case $status in
+    *_IN_PROGRESS) fail "the stack is being changed ($status); try again when that has ended" ;;
+    ROLLBACK_COMPLETE) fail "the stack's creation failed and left an empty stack; run: make remove STACK=$stack" ;;
+esac
+
+overrides=("Architecture=$(cat target/lambda/architecture)")
+if [ -n "$file" ]; then
+    [ -f "$file" ] || fail "there is no file $file"
+    while IFS= read -r line || [ -n "$line" ]; do
+        [[ $line =~ ^[[:space:]]*(#|$) ]] && continue
+        [[ $line =~ ^[A-Za-z0-9]+= ]] || fail "$file: want Name=Value, found: $line"
+        overrides+=("$line")
+    done <"$file"
+elif [ -z "$status" ]; then
+    fail "a new stack needs its parameters: copy infra/parameters.example, fill it in, and say PARAMETERS=your-file"
+fi
+# The two roles that DMS wants once in an account: made if nobody made them, left alone otherwise.
+if [ -z "$status" ] && [[ ${overrides[*]} != *CreateDmsRoles=* ]] &&
+    ! cloud iam get-role --role-name dms-vpc-role >/dev/null 2>&1; then
+    echo "the account has no dms-vpc-role; the stack makes DMS's two roles (CreateDmsRoles=yes)"
+    overrides+=("CreateDmsRoles=yes")
+fi
+
+bucket=$(package_bucket)
+if ! cloud s3api head-bucket --bucket "$bucket" 2>/dev/null; then
+    echo "making bucket $bucket for the packages"
+    cloud s3 mb "s3://$bucket" >/dev/null
+    cloud s3api put-public-access-block --bucket "$bucket" --public-access-block-configuration \
+        BlockPublicAcls=true,IgnorePublicAcls=true,BlockPublicPolicy=true,RestrictPublicBuckets=true
+fi
+runs=$(running_executions "$stack")
+if [ -n "$runs" ]; then
+    echo "these runs go on with the definition and the code that they began with:"
+    tr '\t' '\n' <<<"$runs" | sed 's/^/  /'
+fi
+
+settings=(--stack-name "$stack" --s3-bucket "$bucket" --s3-prefix "$stack"
+    --capabilities CAPABILITY_IAM CAPABILITY_NAMED_IAM CAPABILITY_AUTO_EXPAND
+    --no-fail-on-empty-changeset --parameter-overrides "${overrides[@]}")
+ask=
+if [ -n "$status" ] && [ -z "${YES:-}" ]; then ask=1; fi
+
+with_sam() {
+    sam deploy --template-file infra/template.yaml --tags pgleap:stack="$stack" ${ask:+--confirm-changeset} "${settings[@]}"
+}
+
+with_aws() {
+    echo "uploading to s3://$bucket/$stack"
+    local said # a progress bar, a line for each quarter of a megabyte, or why it failed
+    said=$(cloud cloudformation package --template-file infra/template.yaml --s3-bucket "$bucket" --s3-prefix "$stack" \
+        --output-template-file target/template.packaged.yaml 2>&1) || fail "packaging failed: $(tail -n 3 <<<"$said" | tail -c 2000)"
+    local deploy=(cloudformation deploy --template-file target/template.packaged.yaml --tags "pgleap:stack=$stack" "${settings[@]}")
+    if [ -z "$ask" ]; then cloud "${deploy[@]}"; return; fi
+    local answer changes
+    answer=$(cloud "${deploy[@]}" --no-execute-changeset)
+    changes=$(grep -oE 'arn:[a-z-]+:cloudformation:[^ ]*:changeSet/[^ ]*' <<<"$answer" || true)
+    if [ -z "$changes" ]; then echo "nothing to change"; return; fi
+    cloud cloudformation describe-change-set --change-set-name "$changes" --output table \
+        --query 'Changes[].ResourceChange.[Action,LogicalResourceId,ResourceType,Replacement]'
+    if ! confirm "Carry out these changes of stack $stack?"; then
+        cloud cloudformation delete-change-set --change-set-name "$changes"
+        fail "nothing was changed"
+    fi
+    cloud cloudformation execute-change-set --change-set-name "$changes"
+    cloud cloudformation wait stack-update-complete --stack-name "$stack"
+}
+
+if [ -z "${AWS_CLI:-}" ] && command -v sam >/dev/null; then with_sam; else with_aws; fi
+echo
+cloud cloudformation describe-stacks --stack-name "$stack" --output text \
+    --query 'Stacks[0].Outputs[].[OutputKey,Description,OutputValue]' |
+    while IFS=$'\t' read -r key description value; do printf '%s: %s\n  %s\n' "$key" "$description" "$value"; done
