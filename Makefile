@@ -81,6 +81,10 @@ remove: ## Remove a stack: STACK=name
 bench-lambda: ## Cold start and memory of every function, beside one that does nothing
 	@bash scripts/bench-lambda.sh
 
+.PHONY: test-deploy
+test-deploy: setup machines ## Deploy into a local CloudFormation, check everything, run a plan, remove it
+	@bash scripts/test-deploy.sh
+
 .PHONY: fmt
 fmt: ## Format
 	@cargo fmt --all
