@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::Rates;
+
 /// Input of an execution. Everything but the first four fields has a default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -30,6 +32,9 @@ pub struct RunRequest {
     /// Bounds.
     #[serde(default)]
     pub limits: Limits,
+    /// What the plan's estimates go by.
+    #[serde(default)]
+    pub rates: Rates,
 }
 
 /// `upgrade` does it, `plan` ends after preflight with the findings.

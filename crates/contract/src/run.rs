@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Choices, Limits, Mode, Network, Record, Replication, Source, Target};
+use crate::{Choices, Limits, Mode, Network, Rates, Record, Replication, Source, Target};
 
 /// Name of a run: short, because names derived from it must fit AWS's and PostgreSQL's limits.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -78,6 +78,9 @@ pub struct Run {
     pub choices: Choices,
     /// Bounds.
     pub limits: Limits,
+    /// What the plan's estimates go by.
+    #[serde(default)]
+    pub rates: Rates,
 }
 
 /// Where a PostgreSQL server listens, and the database in it that is upgraded.

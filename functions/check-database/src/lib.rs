@@ -14,10 +14,12 @@
 mod checks;
 mod columns;
 mod facts;
+mod longest;
 mod query;
+mod survey;
 mod values;
 
-use pgleap_contract::steps::{CheckDatabaseOutput, DatabaseSize, OnSource};
+use pgleap_contract::steps::{CheckDatabaseOutput, DatabaseSize, OnSource, SourceLoad};
 use pgleap_contract::{Finding, Findings};
 use pgleap_pg::{PgErrorKind, Session};
 use pgleap_step_kit::prelude::*;
@@ -27,14 +29,14 @@ use query::Asked;
 
 /// Log in, gather, judge, answer.
 pub async fn run(ctx: &Ctx, input: OnSource) -> StepResult<CheckDatabaseOutput> {
-    let (findings, size) = match log_in(ctx, &input).await? {
+    let Looked { findings, size, load } = match log_in(ctx, &input).await? {
         Ok(session) => look(ctx, &input, &session).await?,
-        Err(blocker) => (vec![blocker], DatabaseSize::default()),
+        Err(blocker) => Looked { findings: vec![blocker], ..Looked::default() },
     };
     for finding in &findings {
         tracing::info!(check = finding.check, severity = ?finding.severity, found = finding.found, "finding");
     }
-    Ok(CheckDatabaseOutput { findings: Findings::collect(findings), size })
+    Ok(CheckDatabaseOutput { findings: Findings::collect(findings), size, load })
 }
 
 /// A login that is refused, or a secret that does not fit, is a finding like any other.
@@ -51,7 +53,16 @@ async fn log_in(ctx: &Ctx, input: &OnSource) -> StepResult<Result<Session, Findi
     }
 }
 
-async fn look(ctx: &Ctx, input: &OnSource, session: &Session) -> StepResult<(Vec<Finding>, DatabaseSize)> {
+/// All that was found.
+#[derive(Default)]
+struct Looked {
+    findings: Vec<Finding>,
+    size: DatabaseSize,
+    load: SourceLoad,
+}
+
+async fn look(ctx: &Ctx, input: &OnSource, session: &Session) -> StepResult<Looked> {
+    let began = survey::mark(session).await?;
     let facts = facts::gather(ctx, input, session).await?;
     let asked = Asked::of(&input.run, &facts);
     let mut findings = Vec::new();
@@ -63,7 +74,21 @@ async fn look(ctx: &Ctx, input: &OnSource, session: &Session) -> StepResult<(Vec
     }
     findings.extend(or_unseen(columns::ID, columns::check(session, &asked).await)?);
     findings.extend(or_unseen(values::ID, values::check(session, &asked).await)?);
-    Ok((findings, facts.size))
+    let longest = match longest::measure(session, &asked).await {
+        Ok(longest) => longest,
+        Err(error) => {
+            findings.extend(or_unseen(longest::ID, Err(error))?);
+            Vec::new()
+        }
+    };
+    findings.extend(longest::judge(&longest));
+    let load = SourceLoad {
+        index_bytes: survey::index_bytes(session, &asked).await?,
+        wal_bytes_per_second: survey::wal_rate(session, &began).await?,
+        logical: facts.server.wal_level == "logical",
+        longest,
+    };
+    Ok(Looked { findings, size: facts.size, load })
 }
 
 /// A check whose query is refused is a finding, so that one report names everything; a lost connection fails the step.

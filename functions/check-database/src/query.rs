@@ -42,7 +42,7 @@ impl Asked {
     }
 
     /// What placeholders of a query stand for.
-    fn fill(&self, sql: &str) -> String {
+    pub(crate) fn fill(&self, sql: &str) -> String {
         // The function exists from 15 on, as does the column that it is compared with.
         let collation = if self.major >= 15 { "pg_database_collation_actual_version(d.oid)" } else { "NULL::text" };
         sql.replace("{apart}", &apart())

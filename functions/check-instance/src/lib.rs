@@ -15,7 +15,7 @@ mod observe;
 mod versions;
 mod way;
 
-use pgleap_contract::steps::{CheckInstanceOutput, RunOnly, UpgradeWay};
+use pgleap_contract::steps::{CheckInstanceOutput, InstanceShape, RunOnly, UpgradeWay};
 use pgleap_contract::{Findings, Server};
 use pgleap_step_kit::prelude::*;
 
@@ -29,13 +29,29 @@ pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<CheckInstanceOutput> {
     for finding in &findings {
         tracing::info!(check = finding.check, severity = ?finding.severity, found = finding.found, "finding");
     }
-    Ok(CheckInstanceOutput { findings: Findings::collect(findings), source: server(&facts), way: way(&facts) })
+    Ok(CheckInstanceOutput {
+        findings: Findings::collect(findings),
+        source: server(&facts),
+        way: way(&facts),
+        shape: shape(&facts),
+    })
 }
 
 fn server(facts: &Facts) -> Option<Server> {
     let instance = facts.source.found()?;
     let (host, port) = instance.endpoint.clone()?;
     Some(Server { host, port, database: facts.database()?.to_owned() })
+}
+
+fn shape(facts: &Facts) -> Option<InstanceShape> {
+    let instance = facts.source.found()?;
+    let ttl = facts.records.iter().filter_map(|member| member.ttl).max().unwrap_or(0);
+    Some(InstanceShape {
+        class: instance.class.clone(),
+        storage_gib: instance.storage_gib.unsigned_abs(),
+        multi_az: instance.multi_az,
+        ttl_seconds: u32::try_from(ttl).unwrap_or(0),
+    })
 }
 
 fn way(facts: &Facts) -> Option<UpgradeWay> {

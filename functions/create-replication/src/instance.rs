@@ -6,7 +6,7 @@ use pgleap_contract::steps::CreateReplicationInput;
 use pgleap_dms::Standing;
 use pgleap_step_kit::prelude::*;
 
-use crate::size;
+use pgleap_contract::replication_size as size;
 
 /// Where the instance is.
 #[derive(Debug, PartialEq, Eq)]

@@ -13,7 +13,6 @@ mod instance;
 mod mapping;
 mod network;
 mod settings;
-mod size;
 mod task;
 
 use aws_sdk_databasemigration::Client;

@@ -47,6 +47,7 @@ pub(crate) fn to_run(execution_arn: &str, request: Value) -> Result<Run, String>
         network: request.network,
         choices: request.choices,
         limits: request.limits,
+        rates: request.rates,
     })
 }
 

@@ -30,13 +30,15 @@ pub fn answers(step: &str, payload: &Value) -> Result<Vec<Value>> {
         "check-instance" => exchange::<RunOnly, CheckInstanceOutput>(
             payload,
             vec![
-                json!({"findings": findings(), "source": server(), "way": way()}),
-                json!({"findings": findings(), "source": null, "way": null}),
+                json!({"findings": findings(), "source": server(), "way": way(), "shape": shape()}),
+                json!({"findings": findings(), "source": null, "way": null, "shape": null}),
             ],
         ),
-        "check-database" => {
-            exchange::<OnSource, CheckDatabaseOutput>(payload, vec![json!({"findings": findings(), "size": size()})])
-        }
+        "check-database" => exchange::<OnSource, CheckDatabaseOutput>(
+            payload,
+            vec![json!({"findings": findings(), "size": size(), "load": load()})],
+        ),
+        "plan-run" => exchange::<PlanRunInput, Plan>(payload, vec![plan()]),
         "configure-source" => exchange::<RunOnly, ConfigureSourceOutput>(
             payload,
             vec![
@@ -171,6 +173,24 @@ fn way() -> Value {
     json!({
         "from": "15.18", "hops": [{"version": "18.4", "family": "postgres18"}], "dmsEngineVersion": "3.6.1",
         "subnetIds": ["subnet-1", "subnet-2"], "securityGroupIds": ["sg-1"]
+    })
+}
+
+fn shape() -> Value {
+    json!({"class": "db.m6g.large", "storageGib": 100, "multiAz": false, "ttlSeconds": 60})
+}
+
+fn load() -> Value {
+    json!({"indexBytes": 1, "walBytesPerSecond": 1, "logical": false, "longest": []})
+}
+
+fn plan() -> Value {
+    json!({
+        "phases": [{"name": "load", "seconds": 1.0, "delaySeconds": 0.5, "steps": ["copy-data"]}], "seconds": 1.0,
+        "outage": {"milliseconds": 1.0, "parts": [{"what": "fence", "milliseconds": 1.0}], "deadlineSeconds": 60, "rebootSeconds": null},
+        "creates": [{"kind": "DB snapshot", "name": "pgleap-orders-18-snapshot", "size": "100 GiB", "stays": false}],
+        "cost": {"usd": 1.0, "parts": [{"what": "target", "usd": 1.0}], "pricesOf": "2026-11", "unpriced": []},
+        "warnings": [], "notes": []
     })
 }
 

@@ -71,7 +71,7 @@ pub struct Load {
 
 /// States by phase, in the order of the run: name for people, first word of the next line on the screen.
 const PHASES: &[(&str, &[&str])] = &[
-    ("preflight", &["StartRun", "CheckInstance", "IsInstanceThere", "CheckDatabase", "MayRun", "Planned"]),
+    ("preflight", &["StartRun", "CheckInstance", "IsInstanceThere", "CheckDatabase", "PlanRun", "MayRun", "Planned"]),
     ("prepare the source", &["ConfigureSource", "IsRebootNeeded", "RebootSource", "PrepareSource"]),
     ("copy the instance", &["SnapshotSource", "RestoreTarget", "IsolateTarget"]),
     ("upgrade the copy", &["UpgradeTarget"]),

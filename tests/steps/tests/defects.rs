@@ -321,6 +321,12 @@ const DEFECTS: &[Defect] = &[
         Owner,
         "CREATE TABLE public.measures (id int PRIMARY KEY, n numeric); INSERT INTO public.measures VALUES (1, 'NaN')",
     ),
+    defect(
+        "lob-very-long",
+        "public.films.film holds a value of 110 MB",
+        Owner,
+        "CREATE TABLE public.films (id int PRIMARY KEY, film bytea); INSERT INTO public.films VALUES (1, convert_to(repeat('x', 110000000), 'UTF8'))",
+    ),
     // What the target would inherit.
     defect(
         "invalid-index",

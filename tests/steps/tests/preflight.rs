@@ -202,7 +202,8 @@ async fn everything_that_aws_says_against_the_run_is_named_at_once() -> Result<(
     let output = check_instance::run(&world.ctx, world.run_only()).await?;
 
     let ids: Vec<_> = output.findings.list.iter().map(|finding| finding.check.as_str()).collect();
-    let expected = ["pending-modifications", "upgrade-way", "dms-engine", "login-secret", "record", "names-free"];
+    let expected =
+        ["pending-modifications", "upgrade-way", "dms-engine", "login-secret", "record", "names-free", "other-record"];
     assert_eq!(ids, expected, "{:#?}", output.findings.list);
     assert_eq!((output.source.is_some(), output.way), (true, None));
 

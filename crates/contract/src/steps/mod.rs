@@ -3,6 +3,7 @@
 mod cleanup;
 mod cutover;
 mod mend;
+mod plan;
 mod preflight;
 mod repair;
 mod replication;
@@ -12,6 +13,7 @@ mod target;
 pub use cleanup::*;
 pub use cutover::*;
 pub use mend::*;
+pub use plan::*;
 pub use preflight::*;
 pub use repair::*;
 pub use replication::*;
@@ -27,6 +29,7 @@ pub const STEPS: &[&str] = &[
     "start-run",
     "check-instance",
     "check-database",
+    "plan-run",
     "configure-source",
     "reboot-source",
     "prepare-source",

@@ -34,6 +34,22 @@ pub struct CheckInstanceOutput {
     pub source: Option<Server>,
     /// The way that was found; absent if there is none (then there is a blocker).
     pub way: Option<UpgradeWay>,
+    /// What a plan needs to know of the instance; absent if it does not exist.
+    pub shape: Option<InstanceShape>,
+}
+
+/// What a plan needs to know of the instance and its record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct InstanceShape {
+    /// RDS class.
+    pub class: String,
+    /// Allocated storage.
+    pub storage_gib: u32,
+    /// A standby in another zone.
+    pub multi_az: bool,
+    /// The record's TTL as it is.
+    pub ttl_seconds: u32,
 }
 
 /// How the source's version reaches the wanted one, and with which DMS.
@@ -70,6 +86,39 @@ pub struct CheckDatabaseOutput {
     pub findings: Findings,
     /// How large the copy will be.
     pub size: DatabaseSize,
+    /// What else a plan needs to know.
+    pub load: SourceLoad,
+}
+
+/// What a plan needs to know of the source beside its size. Bounded.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SourceLoad {
+    /// Bytes of the indexes that are set aside and built again.
+    pub index_bytes: u64,
+    /// WAL that was written a second while preflight looked.
+    pub wal_bytes_per_second: u64,
+    /// Logical decoding is on already.
+    pub logical: bool,
+    /// The longest values that travel apart from their row, longest first.
+    pub longest: Vec<LongValue>,
+}
+
+impl SourceLoad {
+    /// How many columns with long values travel.
+    pub const LISTED: usize = 10;
+}
+
+/// The longest value of a column.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LongValue {
+    /// Schema, table and column, quoted.
+    pub column: String,
+    /// Its length in bytes: of the value, or as it is stored where only that is known without reading it.
+    pub bytes: u64,
+    /// A sample was read, or the length is that on disk: the true one may be longer.
+    pub estimate: bool,
 }
 
 /// Size of what is copied.

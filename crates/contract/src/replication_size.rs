@@ -1,6 +1,6 @@
-//! How large a replication instance a copy needs, where the operator does not say.
+//! How large a replication instance a copy needs, where the operator does not say: for the step that makes it and for the plan.
 
-use pgleap_contract::steps::DatabaseSize;
+use crate::steps::DatabaseSize;
 
 const GIB: u64 = 1 << 30;
 
@@ -19,7 +19,7 @@ const LADDER: &[(u64, &str)] = &[
 const LARGEST: &str = "dms.r6i.4xlarge";
 
 /// The class: the operator's, else by size.
-pub(crate) fn class<'a>(wanted: Option<&'a str>, size: &DatabaseSize) -> &'a str {
+pub fn class<'a>(wanted: Option<&'a str>, size: &DatabaseSize) -> &'a str {
     let by_bytes = || LADDER.iter().position(|(gib, _)| size.bytes <= gib * GIB).unwrap_or(LADDER.len());
     let least = if size.tables >= MANY_TABLES { 2 } else { 0 };
     wanted.unwrap_or_else(|| LADDER.get(by_bytes().max(least)).map_or(LARGEST, |(_, class)| class))
@@ -27,7 +27,7 @@ pub(crate) fn class<'a>(wanted: Option<&'a str>, size: &DatabaseSize) -> &'a str
 
 /// Storage in GiB: the instance keeps files of the load and changes that do not fit its memory. A fifth of the
 /// database, between what every class includes and the service's maximum (AWS documentation, DMS quotas).
-pub(crate) fn storage_gib(size: &DatabaseSize) -> i32 {
+pub fn storage_gib(size: &DatabaseSize) -> i32 {
     i32::try_from((size.bytes / GIB / 5).clamp(50, 6_144)).expect("clamped")
 }
 

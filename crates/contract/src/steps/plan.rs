@@ -1,0 +1,119 @@
+//! `plan-run`: what a run would do, how long, how large, how dear. Pure over what preflight found.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Finding, Run};
+
+use super::{DatabaseSize, InstanceShape, SourceLoad, UpgradeWay};
+
+/// Input of `plan-run`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PlanRunInput {
+    /// The run.
+    pub run: Run,
+    /// What check-instance saw of the instance; absent if it is not there.
+    pub shape: Option<InstanceShape>,
+    /// The way that was found; absent if there is none.
+    pub way: Option<UpgradeWay>,
+    /// Size of what is copied.
+    pub size: DatabaseSize,
+    /// What else of the source decides how long it takes.
+    pub load: SourceLoad,
+}
+
+/// Output of `plan-run`. Every figure is an estimate by the rates of the run's input.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Plan {
+    /// Phases in the order of the run.
+    pub phases: Vec<PlannedPhase>,
+    /// All of them together, in seconds.
+    pub seconds: f64,
+    /// What clients that write will see.
+    pub outage: PlannedOutage,
+    /// Everything that the run makes.
+    pub creates: Vec<Created>,
+    /// What it costs.
+    pub cost: Cost,
+    /// What only the whole picture shows.
+    pub warnings: Vec<Finding>,
+    /// What holds for every run and no check can see.
+    pub notes: Vec<String>,
+}
+
+/// A phase, with the steps that would run in it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PlannedPhase {
+    /// Name for people, as reports have it.
+    pub name: String,
+    /// Expected length in seconds.
+    pub seconds: f64,
+    /// How much of it is AWS's delay, whatever the database's size.
+    pub delay_seconds: f64,
+    /// Steps in order.
+    pub steps: Vec<String>,
+}
+
+/// What clients see, from the last accepted write to the first on the target.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PlannedOutage {
+    /// Expected length in milliseconds.
+    pub milliseconds: f64,
+    /// What it is made of.
+    pub parts: Vec<OutagePart>,
+    /// After so many seconds everything goes back.
+    pub deadline_seconds: u32,
+    /// An interruption before: the source's reboot; absent if none is needed.
+    pub reboot_seconds: Option<f64>,
+}
+
+/// A part of the outage.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct OutagePart {
+    /// What happens.
+    pub what: String,
+    /// For how long.
+    pub milliseconds: f64,
+}
+
+/// Something that the run makes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Created {
+    /// Kind, as AWS calls it.
+    pub kind: String,
+    /// Name.
+    pub name: String,
+    /// How large.
+    pub size: String,
+    /// It is there after the run.
+    pub stays: bool,
+}
+
+/// An estimate in US dollars, by the dated table of prices in the repository.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Cost {
+    /// For the whole run; parts without a known price are left out and named.
+    pub usd: f64,
+    /// What it is made of.
+    pub parts: Vec<CostPart>,
+    /// Month of the table of prices, and of what Region it is.
+    pub prices_of: String,
+    /// What has no price in the table.
+    pub unpriced: Vec<String>,
+}
+
+/// A part of the cost.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CostPart {
+    /// What costs.
+    pub what: String,
+    /// How much.
+    pub usd: f64,
+}

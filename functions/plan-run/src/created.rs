@@ -1,0 +1,63 @@
+//! Everything that the run makes, by the names that it will have.
+
+use pgleap_contract::replication_size;
+use pgleap_contract::steps::{Created, PlanRunInput};
+
+const GIB: u64 = 1 << 30;
+
+/// In the order in which it is made.
+pub(crate) fn list(input: &PlanRunInput) -> Vec<Created> {
+    let names = input.run.id.names();
+    let shape = input.shape.as_ref();
+    let storage = shape.map_or("as the source".to_owned(), |shape| format!("{} GiB", shape.storage_gib));
+    let class = shape.map_or("as the source", |shape| shape.class.as_str());
+    let gone = |kind: &str, name: String, size: String| Created { kind: kind.to_owned(), name, size, stays: false };
+    let replication = replication_size::class(input.run.replication.instance_class.as_deref(), &input.size);
+    let mut all = vec![
+        Created { stays: true, ..gone("DB parameter group", names.source_parameter_group(), String::new()) },
+        gone("secrets", format!("pgleap/{}/..", input.run.id), "4".to_owned()),
+        gone("DB snapshot", names.snapshot(), format!("up to {storage}, used {} GiB", gib(input.size.bytes))),
+        gone("DB parameter group", names.quiet_parameter_group(), String::new()),
+        Created { stays: true, ..gone("DB instance", target(input), format!("{class}, {storage}")) },
+    ];
+    for hop in input.way.iter().flat_map(|way| &way.hops) {
+        let group = gone("DB parameter group", names.target_parameter_group(&hop.family), String::new());
+        all.push(Created { stays: input.way.as_ref().and_then(|way| way.hops.last()) == Some(hop), ..group });
+    }
+    all.extend([
+        gone("replication subnet group", names.replication_subnet_group(), String::new()),
+        gone(
+            "replication instance",
+            names.replication_instance(),
+            format!("{replication}, {} GiB", replication_size::storage_gib(&input.size)),
+        ),
+        gone("endpoints", format!("{}, {}", names.source_endpoint(), names.target_endpoint()), "2".to_owned()),
+        gone("replication task", names.task(), format!("{} tables", input.size.tables)),
+        gone("schedule", names.deadline_schedule(), String::new()),
+    ]);
+    all
+}
+
+/// The target's name, as `start-run` settled it.
+pub(crate) fn target(input: &PlanRunInput) -> String {
+    input.run.target.instance.clone().unwrap_or_else(|| "the target".to_owned())
+}
+
+fn gib(bytes: u64) -> u64 {
+    bytes.div_ceil(GIB)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::input;
+
+    #[test]
+    fn what_stays_is_the_target_and_the_two_groups_that_are_lived_with() {
+        let created = list(&input());
+        let stays: Vec<_> = created.iter().filter(|made| made.stays).map(|made| made.name.as_str()).collect();
+
+        assert_eq!(stays, ["pgleap-r-source", "orders-v18", "pgleap-r-target-postgres18"]);
+        assert!(created.iter().any(|made| made.size == "dms.t3.large, 50 GiB"), "{created:?}");
+    }
+}

@@ -1,0 +1,97 @@
+//! Plan the run: how long each phase would take, what clients would see, what would be made, and what it would cost.
+//!
+//! Changes:      nothing
+//! Repeatable:   yes; the same findings give the same plan
+//! Undo:         nothing to undo
+//! If it dies:   nothing has happened
+//! Fails with:   nothing of its own
+//!
+//! Pure over what preflight saw. Every figure is an estimate by the rates of the run's input (`pgleap_contract::Rates`), the
+//! delays of `delays` and the prices of `prices`; all three are assumptions until somebody measured them.
+
+mod cost;
+mod created;
+mod delays;
+mod outage;
+mod phases;
+mod prices;
+mod words;
+
+use pgleap_contract::steps::{Plan, PlanRunInput};
+use pgleap_step_kit::prelude::*;
+
+/// The plan of a run.
+pub async fn run(_ctx: &Ctx, input: PlanRunInput) -> StepResult<Plan> {
+    Ok(plan(&input))
+}
+
+/// The plan, from what preflight saw.
+pub fn plan(input: &PlanRunInput) -> Plan {
+    let outage = outage::expect(input);
+    let phases = phases::expect(input, &outage);
+    let seconds = phases.iter().map(|phase| phase.seconds).sum();
+    let creates = created::list(input);
+    let cost = cost::estimate(input, &phases);
+    let warnings = words::warnings(input, &phases);
+    let notes = words::notes(input);
+    Plan { phases, seconds, outage, creates, cost, warnings, notes }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use serde_json::json;
+
+    pub(crate) const GIB: u64 = 1 << 30;
+
+    /// A database of a hundred GiB, a quarter of them indexes.
+    pub(crate) fn input() -> PlanRunInput {
+        serde_json::from_value(json!({
+            "run": {"id": "r", "executionArn": "arn", "mode": "plan", "replication": {}, "choices": {}, "limits": {},
+                    "source": {"instance": "orders", "loginSecret": "s"},
+                    "target": {"version": "18", "instance": "orders-v18"}, "record": {"zoneId": "Z", "name": "db.example.com"}},
+            "shape": {"class": "db.m6g.large", "storageGib": 300, "multiAz": false, "ttlSeconds": 60},
+            "way": {"from": "15.18", "hops": [{"version": "18.4", "family": "postgres18"}], "dmsEngineVersion": "3.6.1",
+                    "subnetIds": [], "securityGroupIds": []},
+            "size": {"tables": 200, "bytes": 100 * GIB, "sequences": 1_000},
+            "load": {"indexBytes": 25 * GIB, "walBytesPerSecond": 1_000_000, "logical": false, "longest": []}
+        }))
+        .expect("an input")
+    }
+
+    #[test]
+    fn a_larger_database_takes_longer_and_costs_more_and_its_clients_wait_as_long() {
+        let small = plan(&input());
+        let mut larger = input();
+        larger.size.bytes *= 10;
+        larger.load.index_bytes *= 10;
+        let large = plan(&larger);
+
+        assert!(large.seconds > 5.0 * small.seconds, "{} {}", large.seconds, small.seconds);
+        assert!(large.cost.usd > small.cost.usd);
+        assert_eq!(large.outage.milliseconds, small.outage.milliseconds);
+    }
+
+    #[test]
+    fn the_whole_is_the_sum_of_its_parts() {
+        let plan = plan(&input());
+
+        let parts: f64 = plan.outage.parts.iter().map(|part| part.milliseconds).sum();
+        assert!((plan.outage.milliseconds - parts).abs() < 0.01);
+        let usd: f64 = plan.cost.parts.iter().map(|part| part.usd).sum();
+        assert!((plan.cost.usd - usd).abs() < 0.011, "{} {usd}", plan.cost.usd);
+        assert!((plan.seconds - plan.phases.iter().map(|phase| phase.seconds).sum::<f64>()).abs() < 0.01);
+    }
+
+    #[test]
+    fn without_a_way_or_an_instance_there_is_still_a_plan() {
+        let mut blocked = input();
+        blocked.way = None;
+        blocked.shape = None;
+
+        let plan = plan(&blocked);
+
+        assert!(plan.seconds > 0.0);
+        assert!(plan.cost.unpriced.iter().any(|what| what.contains("target")), "{:?}", plan.cost);
+    }
+}

@@ -1,0 +1,53 @@
+//! What clients that write through the record will see, and what it is made of.
+
+use pgleap_contract::steps::{OutagePart, PlanRunInput, PlannedOutage};
+
+use crate::delays;
+
+/// By the rates of the run. The size of the data has no part in it, the number of sequences has.
+pub(crate) fn expect(input: &PlanRunInput) -> PlannedOutage {
+    let rates = &input.run.rates;
+    let part = |what: &str, milliseconds: f64| OutagePart { what: what.to_owned(), milliseconds };
+    let thousands = input.size.sequences as f64 / 1_000.0;
+    let parts = vec![
+        part("fence: CONNECT is taken, sessions are ended, that is proven", rates.fence_milliseconds),
+        part("drain, and the swap of the record beside it", rates.drain_milliseconds),
+        part("complete: sequences, constraints, triggers", rates.complete_milliseconds * (1.0 + thousands)),
+        part("calls between the four steps", 4.0 * rates.call_milliseconds),
+        part(
+            "clients ask the record again and connect",
+            rates
+                .reconnect_milliseconds
+                .max(f64::from(input.run.record.cutover_ttl_seconds) * 1_000.0 * rates.delay_scale),
+        ),
+    ];
+    PlannedOutage {
+        milliseconds: parts.iter().map(|part| part.milliseconds).sum(),
+        parts,
+        deadline_seconds: input.run.limits.cutover_seconds,
+        reboot_seconds: (!input.load.logical).then_some(delays::REBOOT_OUTAGE * rates.delay_scale),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::input;
+
+    #[test]
+    fn a_reboot_is_an_interruption_of_its_own_and_only_where_it_is_needed() {
+        let mut ready = input();
+        ready.load.logical = true;
+
+        assert!(expect(&input()).reboot_seconds.is_some_and(|seconds| seconds > 0.0));
+        assert_eq!(expect(&ready).reboot_seconds, None);
+    }
+
+    #[test]
+    fn many_sequences_make_it_longer() {
+        let mut many = input();
+        many.size.sequences = 50_000;
+
+        assert!(expect(&many).milliseconds > expect(&input()).milliseconds);
+    }
+}

@@ -1,0 +1,179 @@
+//! How long each phase takes: AWS's delays, and the work that grows with the database.
+
+use pgleap_contract::Rates;
+use pgleap_contract::steps::{PlanRunInput, PlannedOutage, PlannedPhase};
+
+use crate::delays;
+
+/// What a phase is made of.
+struct Made {
+    name: &'static str,
+    /// AWS's delays, unscaled.
+    delay: f64,
+    /// Everything else.
+    work: f64,
+    steps: &'static [&'static str],
+}
+
+/// Phases in the order of the run, named as reports name them.
+pub(crate) fn expect(input: &PlanRunInput, outage: &PlannedOutage) -> Vec<PlannedPhase> {
+    let rates = &input.run.rates;
+    let reboots = !input.load.logical;
+    before_the_load(input, reboots)
+        .into_iter()
+        .chain(load_and_after(input))
+        .chain(cutover(input, outage))
+        .map(|made| phase(rates, &made, reboots))
+        .collect()
+}
+
+fn phase(rates: &Rates, made: &Made, reboots: bool) -> PlannedPhase {
+    let delay_seconds = made.delay * rates.delay_scale;
+    let steps = made.steps.iter().filter(|step| reboots || **step != "reboot-source");
+    let steps: Vec<_> = steps.map(|step| (*step).to_owned()).collect();
+    let seconds = delay_seconds + made.work + rates.step_seconds * steps.len() as f64;
+    PlannedPhase { name: made.name.to_owned(), seconds, delay_seconds, steps }
+}
+
+/// Bytes of tables, without the indexes that are built anew.
+fn table_bytes(input: &PlanRunInput) -> f64 {
+    input.size.bytes.saturating_sub(input.load.index_bytes) as f64
+}
+
+fn before_the_load(input: &PlanRunInput, reboots: bool) -> Vec<Made> {
+    let rates = &input.run.rates;
+    let (bytes, tables) = (input.size.bytes as f64, input.size.tables as f64);
+    let hops = input.way.as_ref().map_or(1, |way| way.hops.len().max(1)) as f64;
+    let reboot = if reboots { 1.0 } else { 0.0 };
+    let per_hop =
+        rates.server_seconds + bytes / rates.upgrade_bytes_per_second + tables / rates.upgrade_tables_per_second;
+    vec![
+        Made {
+            name: "preflight",
+            delay: 0.0,
+            work: 0.0,
+            steps: &["start-run", "check-instance", "check-database", "plan-run"],
+        },
+        Made {
+            name: "prepare the source",
+            delay: delays::ATTACH_GROUP + reboot * delays::REBOOT,
+            work: 0.0,
+            steps: &["configure-source", "reboot-source", "prepare-source"],
+        },
+        Made {
+            name: "copy the instance",
+            delay: delays::SNAPSHOT + delays::RESTORE,
+            work: rates.server_seconds + 2.0 * bytes / rates.snapshot_bytes_per_second,
+            steps: &["snapshot-source", "restore-target", "isolate-target"],
+        },
+        Made {
+            name: "upgrade the copy",
+            delay: hops * delays::UPGRADE + delays::SETTINGS,
+            work: hops * per_hop,
+            steps: &["upgrade-target"],
+        },
+        Made {
+            name: "prepare the target",
+            delay: delays::REPLICATION_INSTANCE + delays::CONNECTION_TESTS + delays::CREATE_TASK,
+            work: tables / rates.load_tables_per_second / 2.0,
+            steps: &["prepare-target", "create-replication"],
+        },
+    ]
+}
+
+fn load_and_after(input: &PlanRunInput) -> Vec<Made> {
+    let rates = &input.run.rates;
+    let (bytes, tables) = (table_bytes(input), input.size.tables as f64);
+    vec![
+        Made {
+            name: "load",
+            delay: delays::START_TASK,
+            work: bytes / rates.load_bytes_per_second + tables / rates.load_tables_per_second,
+            steps: &["copy-data"],
+        },
+        Made {
+            name: "rebuild indexes and statistics",
+            delay: 0.0,
+            work: input.load.index_bytes as f64 / rates.index_bytes_per_second + bytes / rates.analyze_bytes_per_second,
+            steps: &["rebuild-target", "analyze-target"],
+        },
+        Made {
+            name: "catch up and verify",
+            delay: delays::START_TASK,
+            work: (bytes / rates.verify_bytes_per_second).min(f64::from(input.run.limits.verify_seconds)),
+            steps: &["resume-replication", "verify-copy"],
+        },
+    ]
+}
+
+fn cutover(input: &PlanRunInput, outage: &PlannedOutage) -> Vec<Made> {
+    let ttl = input.shape.as_ref().map_or(60, |shape| shape.ttl_seconds);
+    vec![
+        Made {
+            name: "make ready for the cutover",
+            delay: f64::from(ttl),
+            work: 0.0,
+            steps: &["lower-ttl", "guard-cutover", "arm-deadline"],
+        },
+        Made { name: "cutover", delay: 0.0, work: outage.milliseconds / 1_000.0, steps: &[] },
+        Made {
+            name: "confirm",
+            delay: delays::IN_SYNC,
+            work: table_bytes(input) / input.run.rates.verify_bytes_per_second / 4.0,
+            steps: &["confirm-cutover", "swap-record", "resume-jobs", "settle-target"],
+        },
+        Made {
+            name: "finish",
+            delay: delays::REMOVE,
+            work: 0.0,
+            steps: &["restore-record", "remove-replication", "clean-databases", "remove-resources"],
+        },
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::input;
+
+    fn expected(input: &PlanRunInput) -> Vec<PlannedPhase> {
+        expect(input, &crate::outage::expect(input))
+    }
+
+    #[test]
+    fn a_source_that_decodes_already_is_not_rebooted() {
+        let mut ready = input();
+        ready.load.logical = true;
+
+        let (reboots, stays) = (&expected(&input())[1], &expected(&ready)[1]);
+
+        assert!(
+            reboots.steps.contains(&"reboot-source".to_owned()) && !stays.steps.contains(&"reboot-source".to_owned())
+        );
+        assert!(reboots.seconds > stays.seconds);
+    }
+
+    #[test]
+    fn delays_follow_their_scale_and_work_does_not() {
+        let mut fast = input();
+        fast.run.rates.delay_scale = 0.0;
+
+        for (slow, fast) in expected(&input()).iter().zip(expected(&fast)) {
+            assert!((slow.seconds - slow.delay_seconds - fast.seconds).abs() < 0.001, "{}", fast.name);
+        }
+    }
+
+    #[test]
+    fn every_step_of_the_run_up_to_its_end_is_in_a_phase_or_in_the_outage() {
+        let input = input();
+        let outage = crate::outage::expect(&input);
+        let planned: Vec<String> = expect(&input, &outage).into_iter().flat_map(|phase| phase.steps).collect();
+        let under_fence = ["fence-source", "drain-source", "complete-target", "open-target"];
+        let of_recovery = ["find-servers", "unfence-source"];
+
+        for step in pgleap_contract::steps::STEPS {
+            let known = planned.iter().any(|planned| planned == step);
+            assert!(known || under_fence.contains(step) || of_recovery.contains(step), "{step}");
+        }
+    }
+}

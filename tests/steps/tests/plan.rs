@@ -1,0 +1,53 @@
+//! `mode: plan`: what the machine calls for it changes nothing, and says what a run would do.
+
+use anyhow::Result;
+use pgleap_contract::Mode;
+use pgleap_contract::steps::PlanRunInput;
+use step_tests::World;
+
+/// What is in the database's catalogs of users and roles, as one text.
+const STATE: &str = "\
+    SELECT md5(string_agg(line, ',' ORDER BY line)) FROM ( \
+        SELECT 'c ' || c.oid || c.relname || coalesce(c.relacl::text, '') || c.relreplident::text || pg_relation_filenode(c.oid) AS line \
+            FROM pg_class c WHERE c.relkind IN ('r', 'i', 'S', 'm') AND c.relpersistence <> 't' AND c.oid >= 16384 \
+        UNION ALL SELECT 'r ' || rolname || rolcreaterole FROM pg_roles \
+        UNION ALL SELECT 'd ' || datname || coalesce(datacl::text, '') FROM pg_database \
+        UNION ALL SELECT 's ' || slot_name FROM pg_replication_slots \
+        UNION ALL SELECT 'n ' || nspname FROM pg_namespace WHERE nspname !~ '^pg_(temp|toast)') AS lines";
+
+#[tokio::test]
+async fn a_plan_says_what_a_run_would_do_and_changes_nothing() -> Result<()> {
+    for major in [13, 17] {
+        let mut world = World::start(major).await?;
+        world.run.mode = Mode::Plan;
+        world.load_rehearsal().await?;
+        let changes = world.changes();
+        let owner = world.owner().await?;
+        let before: String = owner.row("look", STATE, &[]).await?.get(0);
+
+        let instance = check_instance::run(&world.ctx, world.run_only()).await?;
+        let database = check_database::run(&world.ctx, world.on_source()).await?;
+        let input = PlanRunInput {
+            run: world.run.clone(),
+            shape: instance.shape,
+            way: instance.way,
+            size: database.size,
+            load: database.load.clone(),
+        };
+        let plan = plan_run::run(&world.ctx, input).await?;
+
+        assert_eq!(world.changes(), changes, "{major}");
+        assert_eq!(owner.row("look", STATE, &[]).await?.get::<_, String>(0), before, "{major}");
+        assert!(
+            database.load.index_bytes > 0 && database.load.index_bytes < database.size.bytes,
+            "{:?}",
+            database.load
+        );
+        assert!(plan.outage.milliseconds > 100.0 && plan.outage.milliseconds < 60_000.0, "{:?}", plan.outage);
+        assert!(plan.outage.reboot_seconds.is_some());
+        assert_eq!(plan.phases.len(), 12);
+        assert!(plan.creates.iter().any(|made| made.kind == "DB instance" && made.stays));
+        assert!(plan.cost.usd > 0.0 && plan.cost.unpriced.is_empty(), "{:?}", plan.cost);
+    }
+    Ok(())
+}
