@@ -3,7 +3,7 @@
 //! A condition on a number is taken both ways; any other is decided by the samples, of which there is one for each
 //! way. A Catch is taken before the state's own Assign, as Step Functions does it.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value, json};
@@ -21,7 +21,8 @@ pub struct Walk {
 
 /// Walk a machine from its start with this input.
 pub fn walk(machine: &Machine, input: &Value) -> Result<Walk> {
-    let mut walker = Walker { seen: HashSet::new(), walk: Walk::default() };
+    let needed = needed(&machine.definition);
+    let mut walker = Walker { seen: HashSet::new(), needed, walk: Walk::default() };
     let context =
         json!({"Execution": {"Id": "arn:aws:states:eu-west-1:111122223333:execution:pgleap-upgrade:orders-18"}});
     let mut scope = Scope::default();
@@ -32,7 +33,9 @@ pub fn walk(machine: &Machine, input: &Value) -> Result<Walk> {
 }
 
 struct Walker {
+    /// States with the variables they were entered with, as far as anything on the way from there reads them.
     seen: HashSet<String>,
+    needed: BTreeMap<String, BTreeSet<String>>,
     walk: Walk,
 }
 
@@ -41,7 +44,10 @@ impl Walker {
         scope.states.insert("input".to_owned(), input.clone());
         scope.states.remove("result");
         scope.states.remove("errorOutput");
-        if !self.seen.insert(format!("{name} {}", without_numbers(&Value::Object(scope.variables.clone())))) {
+        let needed = self.needed.get(name).with_context(|| format!("there is no state {name}"))?;
+        let variables = scope.variables.iter().filter(|(variable, _)| needed.contains(*variable));
+        let variables = variables.map(|(variable, value)| (variable.clone(), without_numbers(value))).collect();
+        if !self.seen.insert(format!("{name} {}", Value::Object(variables))) {
             return Ok(());
         }
         self.walk.visited.insert(name.to_owned());
@@ -129,6 +135,35 @@ impl Walker {
         }
         self.enter(machine, state["Default"].as_str().context("a Choice has a Default")?, Value::Null, scope.clone())
     }
+}
+
+/// For each state the variables that it, or a state that can come after it, reads.
+fn needed(machine: &Value) -> BTreeMap<String, BTreeSet<String>> {
+    let Some(states) = machine["States"].as_object() else { return BTreeMap::new() };
+    let mut needed: BTreeMap<_, _> = states.iter().map(|(name, state)| (name.clone(), read(state))).collect();
+    loop {
+        let before: usize = needed.values().map(BTreeSet::len).sum();
+        for (name, state) in states {
+            let later: Vec<_> = followers(state).filter_map(|next| needed.get(next)).flatten().cloned().collect();
+            needed.entry(name.clone()).or_default().extend(later);
+        }
+        if needed.values().map(BTreeSet::len).sum::<usize>() == before {
+            return needed;
+        }
+    }
+}
+
+/// Every `$variable` in a state's texts; `$states` is none, and does no harm.
+fn read(state: &Value) -> BTreeSet<String> {
+    let text = state.to_string();
+    let name = |rest: &str| rest.chars().take_while(char::is_ascii_alphanumeric).collect::<String>();
+    text.split('$').skip(1).map(name).collect()
+}
+
+fn followers(state: &Value) -> impl Iterator<Item = &str> {
+    let rules = ["Choices", "Catch"].into_iter().filter_map(|list| state[list].as_array()).flatten();
+    let own = ["Next", "Default"].into_iter().map(|member| &state[member]);
+    own.chain(rules.map(|rule| &rule["Next"])).filter_map(Value::as_str)
 }
 
 fn assign(assignments: Option<&Value>, scope: &mut Scope) -> Result<()> {
