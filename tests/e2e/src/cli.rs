@@ -77,7 +77,7 @@ pub struct RunArguments {
     #[arg(long = "break", value_name = "WHAT")]
     pub disturbance: Option<Disturbance>,
     /// Trouble that the run must mend, as a list with commas: out-of-memory, lob-errors[:MEGABYTES of a value in the table
-    /// in error], slot-lost, instance-reboot, task-stopped, wal-piles-up (which ends the run).
+    /// in error], slot-lost, instance-reboot, table-suspended, task-stopped, wal-piles-up (which ends the run).
     #[arg(long, value_name = "WHAT,WHAT", value_delimiter = ',')]
     pub faults: Vec<Trouble>,
     /// Folder with the functions' binaries; this program's own if absent.
@@ -91,6 +91,7 @@ pub struct RunArguments {
 impl RunArguments {
     /// What clap cannot see by itself.
     pub fn check(&self) -> Result<()> {
+        ensure!(self.faults.is_empty() || self.disturbance.is_none(), "--faults and --break are judged one at a time");
         ensure!(self.from < self.to, "--to {} must be newer than --from {}", self.to, self.from);
         ensure!(self.time_scale > 0.0 && self.time_scale <= 1.0, "--time-scale must be above 0 and at most 1");
         if let Some(dump) = &self.dump {

@@ -315,7 +315,11 @@ impl Show {
             };
             Armed::arm(disturbance, means)
         });
-        let tools = || Tools { source: self.stage.access(SOURCE), sdk: self.stage.sdk().clone() };
+        let tools = || Tools {
+            source: self.stage.access(SOURCE),
+            target: self.stage.access(&self.target_instance),
+            sdk: self.stage.sdk().clone(),
+        };
         let deeds = arguments.faults.iter().filter_map(|trouble| trouble.deed());
         let _deeds: Vec<_> = deeds.map(|deed| deed.arm(self.stage.aws().lambda().on_invoke(), tools())).collect();
         let mut execution = Execution::new(states, &execution);
@@ -502,11 +506,12 @@ fn judge(report: &mut Report, arguments: &RunArguments, seen: &Seen, armed: Opti
     } else {
         None
     };
-    let ending = arguments.faults.iter().find_map(|trouble| Some((trouble, trouble.ends_with()?)));
-    if let Some((trouble, (error, word))) = ending {
-        let promise = Promise::StopsWith(error, word);
+    if !arguments.faults.is_empty() {
+        let name = arguments.faults.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+        let ending = arguments.faults.iter().find_map(|trouble| trouble.ends_with());
+        let promise = ending.map_or(Promise::Completes, |(error, word)| Promise::StopsWith(error, word));
         let broken = broken_promises(promise, report, seen);
-        report.scenario = Some(ScenarioReport { name: trouble.to_string(), promise: promise.words(), broken });
+        report.scenario = Some(ScenarioReport { name, promise: promise.words(), broken });
         return;
     }
     report.scenario = arguments.disturbance.as_ref().map(|disturbance| {

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use tokio::process::Command;
 
-use crate::cli::{Disturbance, ScenariosArguments};
+use crate::cli::ScenariosArguments;
 
 /// Each a disturbance of the command line, in the order of the run. `docs/semantics.md` names the promise of each.
 pub const ALL: &[&str] = &[
@@ -40,16 +40,32 @@ pub const ALL: &[&str] = &[
     "kill:settle-target",
 ];
 
+/// Each a list of trouble for `run --faults`, which the run mends, or ends cleanly with.
+pub const TROUBLES: &[&str] = &[
+    "out-of-memory",
+    "lob-errors:60",
+    "lob-errors:120",
+    "slot-lost",
+    "instance-reboot",
+    "table-suspended",
+    "task-stopped",
+    "wal-piles-up",
+    "out-of-memory,lob-errors,slot-lost,instance-reboot",
+];
+
 /// Rehearse them; true if every promise was kept. Each runs in a process of its own, its screen in a file.
 pub async fn run(arguments: &ScenariosArguments) -> Result<bool> {
-    let chosen: Vec<String> = match &arguments.names[..] {
-        [] => ALL.iter().map(|name| (*name).to_owned()).collect(),
-        names => names.iter().map(Disturbance::to_string).collect(),
+    let chosen: Vec<(&str, String)> = match &arguments.names[..] {
+        [] => {
+            let disturbances = ALL.iter().map(|name| ("--break", (*name).to_owned()));
+            disturbances.chain(TROUBLES.iter().map(|name| ("--faults", (*name).to_owned()))).collect()
+        }
+        names => names.iter().map(|name| ("--break", name.to_string())).collect(),
     };
     let mut failed = 0;
-    for name in &chosen {
+    for (option, name) in &chosen {
         let began = Instant::now();
-        let broken = rehearse(name, &arguments.reports).await?;
+        let broken = rehearse(option, name, &arguments.reports).await?;
         failed += usize::from(!broken.is_empty());
         say(&line(name, &broken, began.elapsed().as_secs()));
     }
@@ -58,14 +74,14 @@ pub async fn run(arguments: &ScenariosArguments) -> Result<bool> {
 }
 
 /// What was promised and not kept.
-async fn rehearse(name: &str, reports: &Path) -> Result<Vec<String>> {
+async fn rehearse(option: &str, name: &str, reports: &Path) -> Result<Vec<String>> {
     let folder = reports.join(name.replace(':', "-"));
     std::fs::create_dir_all(&folder).with_context(|| format!("create {}", folder.display()))?;
     let screen = folder.join("screen.log");
     let log = File::create(&screen).with_context(|| format!("create {}", screen.display()))?;
     let own = std::env::current_exe().context("find this program")?;
     let status = Command::new(own)
-        .args(["run", "--megabytes", "20", "--break", name, "--reports"])
+        .args(["run", "--megabytes", "20", option, name, "--reports"])
         .arg(&folder)
         .stdin(Stdio::null())
         .stdout(log.try_clone().context("share the log")?)
@@ -101,12 +117,21 @@ fn say(text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::Disturbance;
+    use crate::trouble::Trouble;
 
     #[test]
     fn every_scenario_is_a_disturbance() {
         for name in ALL {
             let parsed: Disturbance = name.parse().unwrap();
             assert!(parsed.to_string().starts_with(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn every_trouble_can_be_planned() {
+        for name in TROUBLES.iter().flat_map(|names| names.split(',')) {
+            assert_eq!(name.parse::<Trouble>().unwrap().to_string(), name);
         }
     }
 

@@ -30,6 +30,8 @@ pub enum Trouble {
     SlotLost,
     /// The replication instance restarts in the middle of the load.
     InstanceReboot,
+    /// A change finds no row on the target while the copy is verified, so DMS suspends the table.
+    TableSuspended,
     /// Somebody stops the task after the copy was verified.
     TaskStopped,
     /// The source keeps more WAL for the slot than the run may cost it. Nothing mends that.
@@ -46,7 +48,9 @@ pub struct Deed {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Act {
     /// On the source, as its superuser.
-    Sql(&'static str),
+    OnSource(&'static str),
+    /// On the target, as its superuser.
+    OnTarget(&'static str),
     /// In DMS's console.
     StopTask,
 }
@@ -55,6 +59,8 @@ enum Act {
 pub struct Tools {
     /// The source's database.
     pub source: Access,
+    /// The target's.
+    pub target: Access,
     /// How SDK clients reach the local AWS.
     pub sdk: SdkConfig,
 }
@@ -65,6 +71,9 @@ const LOSE_SLOT: &str = "SELECT pg_drop_replication_slot(slot_name) FROM pg_repl
 /// More than a gigabyte of WAL in few bytes: a segment that is switched counts whole.
 const PILE_UP: &str = "DO $$ BEGIN FOR n IN 1..70 LOOP
     PERFORM pg_logical_emit_message(false, 'rehearsal', 'x'); PERFORM pg_switch_wal(); END LOOP; END $$";
+
+/// Clients update these rows all the time.
+const LOSE_ROWS: &str = "DELETE FROM rehearsal.probe";
 
 /// The table with the most large values that has a key to find them by; the built-in source's is `shop.documents`.
 const LOB_TABLE: &str = "
@@ -83,7 +92,9 @@ impl Trouble {
         let fault = match self {
             Trouble::OutOfMemory => "out-of-memory at 10% with 5 GiB and 8 GiB by appetite".to_owned(),
             Trouble::InstanceReboot => "reboot-instance at 30%".to_owned(),
-            Trouble::SlotLost | Trouble::TaskStopped | Trouble::WalPilesUp => return Ok(None),
+            Trouble::SlotLost | Trouble::TableSuspended | Trouble::TaskStopped | Trouble::WalPilesUp => {
+                return Ok(None);
+            }
             Trouble::LobErrors { megabytes } => {
                 let row = source.query_opt(LOB_TABLE, &[]).await?.context("no table has large values and a key")?;
                 let (schema, table): (String, String) = (row.get(0), row.get(1));
@@ -101,8 +112,9 @@ impl Trouble {
     /// What is done to the source on the way.
     pub fn deed(self) -> Option<Deed> {
         match self {
-            Trouble::SlotLost => Some(Deed { step: "analyze-target", act: Act::Sql(LOSE_SLOT) }),
-            Trouble::WalPilesUp => Some(Deed { step: "rebuild-target", act: Act::Sql(PILE_UP) }),
+            Trouble::SlotLost => Some(Deed { step: "analyze-target", act: Act::OnSource(LOSE_SLOT) }),
+            Trouble::WalPilesUp => Some(Deed { step: "rebuild-target", act: Act::OnSource(PILE_UP) }),
+            Trouble::TableSuspended => Some(Deed { step: "verify-copy", act: Act::OnTarget(LOSE_ROWS) }),
             Trouble::TaskStopped => Some(Deed { step: "lower-ttl", act: Act::StopTask }),
             Trouble::OutOfMemory | Trouble::LobErrors { .. } | Trouble::InstanceReboot => None,
         }
@@ -129,7 +141,7 @@ impl Trouble {
             Trouble::WalPilesUp => "none",
             Trouble::OutOfMemory => "out-of-memory",
             Trouble::SlotLost => "slot-lost",
-            Trouble::LobErrors { .. } | Trouble::InstanceReboot => "tables-in-error",
+            Trouble::LobErrors { .. } | Trouble::InstanceReboot | Trouble::TableSuspended => "tables-in-error",
         }
     }
 }
@@ -155,7 +167,8 @@ impl Deed {
 impl Act {
     async fn done_with(self, tools: &Tools) -> Result<()> {
         match self {
-            Act::Sql(sql) => Ok(connect(&tools.source).await?.batch_execute(sql).await?),
+            Act::OnSource(sql) => Ok(connect(&tools.source).await?.batch_execute(sql).await?),
+            Act::OnTarget(sql) => Ok(connect(&tools.target).await?.batch_execute(sql).await?),
             Act::StopTask => {
                 let dms = aws_sdk_databasemigration::Client::new(&tools.sdk);
                 let tasks = dms.describe_replication_tasks().send().await?.replication_tasks.unwrap_or_default();
@@ -196,10 +209,12 @@ impl FromStr for Trouble {
             ("lob-errors", megabytes) => Self::LobErrors { megabytes: megabytes.map_or(Ok(0), str::parse)? },
             ("slot-lost", None) => Self::SlotLost,
             ("instance-reboot", None) => Self::InstanceReboot,
+            ("table-suspended", None) => Self::TableSuspended,
             ("task-stopped", None) => Self::TaskStopped,
             ("wal-piles-up", None) => Self::WalPilesUp,
             _ => bail!(
-                "{text:?} is none of out-of-memory, lob-errors[:MEGABYTES], slot-lost, instance-reboot, task-stopped, wal-piles-up"
+                "{text:?} is none of out-of-memory, lob-errors[:MEGABYTES], slot-lost, instance-reboot, table-suspended, \
+                 task-stopped, wal-piles-up"
             ),
         })
     }
@@ -213,6 +228,7 @@ impl fmt::Display for Trouble {
             Trouble::LobErrors { megabytes } => write!(f, "lob-errors:{megabytes}"),
             Trouble::SlotLost => f.write_str("slot-lost"),
             Trouble::InstanceReboot => f.write_str("instance-reboot"),
+            Trouble::TableSuspended => f.write_str("table-suspended"),
             Trouble::TaskStopped => f.write_str("task-stopped"),
             Trouble::WalPilesUp => f.write_str("wal-piles-up"),
         }

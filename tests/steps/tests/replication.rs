@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use pgleap_contract::steps::{
-    ColumnName, CompareTablesInput, CopyDataInput, CopyDataOutput, CreateReplicationInput, CreateReplicationOutput,
-    DatabaseSize, LobLimit, MeasureLobsInput, MeasureLobsOutput, ReloadTablesInput, ReloadTablesOutput, Repair,
-    RepairKind, Selection, TableName, UpgradeWay,
+    ColumnName, CompareTablesInput, CopyDataInput, CopyDataOutput, CopyReading, CreateReplicationInput,
+    CreateReplicationOutput, DatabaseSize, LobLimit, MeasureLobsInput, MeasureLobsOutput, ReloadTablesInput,
+    ReloadTablesOutput, Repair, RepairKind, Selection, TableName, UpgradeWay, WatchCopyInput, WatchCopyOutput,
 };
 use pgleap_contract::{ErrorCode, Server};
 use pgleap_pg::Session;
@@ -162,6 +162,19 @@ impl Both {
             }
         })
         .await
+    }
+
+    async fn watch(&self, earlier: Option<CopyReading>) -> StepResult<WatchCopyOutput> {
+        let (run, source, target) = (self.world.run.clone(), self.world.source.clone(), self.target.clone());
+        let progress = self.copy().await?.progress;
+        watch_copy::run(&self.world.ctx, WatchCopyInput { run, source, target, progress, earlier }).await
+    }
+
+    /// What DMS noted on the target.
+    async fn notes(&self) -> Result<Vec<String>> {
+        let secret = self.world.run.id.names().dms_target_secret();
+        let dms = self.world.ctx.connect(&self.world.run, &self.target, &secret).await?;
+        Ok(pgleap_pg::dms_notes::read(&dms).await?)
     }
 
     async fn copy_until_some_in_error(&self) -> Result<Vec<TableName>> {
@@ -511,6 +524,57 @@ async fn a_value_beyond_limited_lob_mode_is_named_with_table_column_and_size() -
     for word in ["My_shop.Orders", "column said", "120000000 bytes", "102400 KB"] {
         assert!(error.message.contains(word), "{word}: {}", error.message);
     }
+    both.world.aws.stop().await;
+    Ok(())
+}
+
+/// A change finds no row on the target, so DMS suspends the table alone and goes on with the others.
+#[tokio::test]
+async fn a_table_that_dms_suspended_after_the_load_is_loaded_again() -> Result<()> {
+    let both = Both::start().await?;
+    both.create_until_done().await?;
+    both.copy_until_done().await?;
+    both.resume_until_done().await?;
+    both.target().await?.run("lose a row", r#"DELETE FROM "My_shop"."Orders" WHERE id = 7"#).await?;
+    both.source().await?.run("change it", r#"UPDATE "My_shop"."Orders" SET yes = NOT yes WHERE id = 7"#).await?;
+    both.copy_until_in_error(&["My_shop.Orders"]).await?;
+    assert!(!both.notes().await?.is_empty(), "DMS noted nothing");
+
+    let reloaded = both.reload_until_done(&both.measure_until_done(0).await?).await?;
+    both.compare_until_done(&reloaded.reloaded).await?;
+    assert_eq!(both.notes().await?, Vec::<String>::new());
+    both.restore_until_done().await?;
+    let output = both.copy().await?;
+    both.resume_until_done().await?;
+
+    assert!(output.done && output.repairs.is_empty(), "the run's own stop is no trouble: {output:?}");
+    assert_eq!(both.content(&both.target().await?).await?, both.content(&both.source().await?).await?);
+    both.remove_until_done().await?;
+    both.world.aws.stop().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn wal_behind_the_slot_above_the_limit_ends_the_run() -> Result<()> {
+    let mut both = Both::start().await?;
+    both.world.run.limits.max_retained_wal_gb = 1;
+    both.create_until_done().await?;
+    both.copy_until_done().await?;
+    // A real target has it from the snapshot.
+    both.target().await?.run("skip nothing", "CREATE TABLE pgleap.catalog_skipped (schema text)").await?;
+    let reading = both.watch(None).await?.reading;
+    assert_eq!((reading.tables_done, reading.seconds_left), (3, None));
+    assert!(reading.bytes_done > 0 && reading.bytes_done <= reading.bytes, "{reading:?}");
+
+    let admin = both.world.rdsadmin(step_tests::SOURCE, step_tests::DATABASE).await?;
+    for _segment in 0..70 {
+        admin.batch_execute("SELECT pg_logical_emit_message(false, 'x', 'x'), pg_switch_wal()").await?;
+    }
+    let error = both.watch(Some(reading)).await.expect_err("too much");
+
+    assert_eq!(error.code, ErrorCode::TooMuchWal);
+    assert!(error.message.contains("limits.maxRetainedWalGb (1)"), "{}", error.message);
+    both.remove_until_done().await?;
     both.world.aws.stop().await;
     Ok(())
 }
