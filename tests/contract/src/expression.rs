@@ -1,4 +1,4 @@
-//! The JSONata that the machines may use: paths, literals, comparisons, `and`, `or`, `not(..)`, `&`, `+ 1`.
+//! The JSONata that the machines may use: paths, literals, `$count(..)`, comparisons, `and`, `or`, `not(..)`, `&`, `+ 1`.
 //!
 //! The rehearsal evaluates JSONata in one engine and AWS in another; within this grammar they agree.
 
@@ -167,6 +167,14 @@ impl Parser<'_> {
         let token = self.tokens.get(self.at).context("unexpected end")?.clone();
         self.at += 1;
         match token {
+            Token::Path(path) if path == ["count"] && self.take(&Token::Symbol("(".to_owned())) => {
+                let list = self.either()?;
+                if !self.take(&Token::Symbol(")".to_owned())) {
+                    bail!("missing )");
+                }
+                // A number like a literal's, so that the two compare.
+                Ok(serde_json::json!(list.as_array().context("$count takes a list")?.len() as f64))
+            }
             Token::Path(path) => self.lookup(&path),
             Token::Text(text) => Ok(Value::String(text)),
             Token::Number(number) => Ok(serde_json::json!(number)),

@@ -25,7 +25,10 @@ pub fn answers(step: &str, payload: &Value) -> Result<Vec<Value>> {
             if let Some(request) = input.request {
                 let _parses: pgleap_contract::RunRequest = serde_json::from_value(request)?;
             }
-            typed::<StartRunOutput>(vec![json!({"run": run("upgrade")}), json!({"run": run("plan")})])
+            let mut may_authorize = run("upgrade");
+            may_authorize["network"]["authorizeIngress"] = json!(true);
+            let runs = [run("upgrade"), may_authorize, run("plan")];
+            typed::<StartRunOutput>(runs.map(|run| json!({"run": run})).to_vec())
         }
         "check-instance" => exchange::<RunOnly, CheckInstanceOutput>(
             payload,
@@ -140,6 +143,21 @@ pub fn answers(step: &str, payload: &Value) -> Result<Vec<Value>> {
         "remove-resources" => exchange::<RemoveResourcesInput, Look>(payload, vec![look()]),
         _ => bail!("{step} is no step of the contract"),
     }
+}
+
+/// What a service that the machines call without a function may answer.
+pub fn integration(resource: &str) -> Result<Vec<Value>> {
+    let rule = json!({"SecurityGroupRuleId": "sgr-1", "GroupId": "sg-1"});
+    Ok(match resource {
+        "arn:aws:states:::aws-sdk:ec2:authorizeSecurityGroupIngress" => {
+            vec![json!({"Return": true, "SecurityGroupRules": [rule]})]
+        }
+        "arn:aws:states:::aws-sdk:ec2:describeSecurityGroupRules" => {
+            vec![json!({"SecurityGroupRules": [rule]}), json!({"SecurityGroupRules": []})]
+        }
+        "arn:aws:states:::aws-sdk:ec2:revokeSecurityGroupIngress" => vec![json!({"Return": true})],
+        other => bail!("{other} is no integration of the machines"),
+    })
 }
 
 fn exchange<I: DeserializeOwned, O: DeserializeOwned + Serialize>(

@@ -59,7 +59,12 @@ impl Walker {
         self.catches(machine, state, scope)?;
         match state["Type"].as_str().context("Type")? {
             "Task" => {
-                let step = step_of(state).context("a Task calls a step")?;
+                let Some(step) = step_of(state) else {
+                    let resource = state["Resource"].as_str().unwrap_or_default();
+                    evaluate(&state["Arguments"], scope)?;
+                    let answers = samples::integration(resource).with_context(|| format!("{name} calls a step"))?;
+                    return answers.into_iter().try_for_each(|answer| self.leave(machine, state, scope, answer));
+                };
                 let payload = evaluate(&state["Arguments"]["Payload"], scope)?;
                 for answer in samples::answers(&step, &payload).with_context(|| format!("payload of {step}"))? {
                     self.leave(machine, state, scope, json!({"Payload": answer}))?;

@@ -125,3 +125,24 @@ fn the_page_of_the_steps_is_as_generated() {
 
     assert!(page == contract_tests::steps_page::render().unwrap(), "functions/README.md: run `make docs`");
 }
+
+/// Ids of checks are texts of their files: `const ID: &str = "record-ttl"`, or `id: "record-ttl"` of a query.
+#[test]
+fn every_check_of_preflight_is_on_its_page() {
+    let page = std::fs::read_to_string(repository().join("docs/preflight.md")).expect("the page");
+    for step in ["check-instance", "check-database"] {
+        for file in std::fs::read_dir(repository().join("functions").join(step).join("src/checks")).expect("checks") {
+            let text = std::fs::read_to_string(file.expect("a file").path()).expect("a text");
+            let ids = text.lines().filter_map(|line| {
+                let line = line.trim();
+                let value = line.strip_prefix("id: \"").or_else(|| {
+                    line.strip_prefix("const ").and_then(|rest| rest.split_once(": &str = \"")).map(|(_, value)| value)
+                })?;
+                value.split_once('"').map(|(id, _)| id)
+            });
+            for id in ids {
+                assert!(page.contains(&format!("`{id}`")), "docs/preflight.md does not tell of {id} ({step})");
+            }
+        }
+    }
+}

@@ -77,7 +77,7 @@ pub struct RunArguments {
     #[arg(long = "break", value_name = "WHAT")]
     pub disturbance: Option<Disturbance>,
     /// Trouble that the run must mend, as a list with commas: out-of-memory, lob-errors[:MEGABYTES of a value in the table
-    /// in error], slot-lost, instance-reboot, table-suspended, task-stopped, wal-piles-up (which ends the run).
+    /// in error], slot-lost, instance-reboot, table-suspended, task-stopped, security-group, wal-piles-up (which ends the run).
     #[arg(long, value_name = "WHAT,WHAT", value_delimiter = ',')]
     pub faults: Vec<Trouble>,
     /// Folder with the functions' binaries; this program's own if absent.

@@ -41,6 +41,8 @@ pub struct Phase {
     pub started_at: f64,
     /// Seconds from its first state to the next phase's.
     pub seconds: f64,
+    /// What the run's plan expected; absent for the way back.
+    pub expected_seconds: Option<f64>,
 }
 
 /// A visit of a state.
@@ -75,7 +77,7 @@ const PHASES: &[(&str, &[&str])] = &[
     ("prepare the source", &["ConfigureSource", "IsRebootNeeded", "RebootSource", "PrepareSource"]),
     ("copy the instance", &["SnapshotSource", "RestoreTarget", "IsolateTarget"]),
     ("upgrade the copy", &["UpgradeTarget"]),
-    ("prepare the target", &["PrepareTarget", "CreateReplication"]),
+    ("prepare the target", &["PrepareTarget", "CreateReplication", "IsRuleMissing", "AuthorizeIngress"]),
     ("load", &["CopyData", "WatchCopy", "IsDataCopied", "LookSoon", "LookLater", "LookMuchLater", "LoadTookTooLong"]),
     ("load tables again", &["MeasureLobs", "ReloadTables", "CompareTables", "RestoreLobMode", "TablesStayInError"]),
     ("rebuild indexes and statistics", &["RebuildTarget", "AnalyzeTarget"]),
@@ -83,13 +85,30 @@ const PHASES: &[(&str, &[&str])] = &[
     ("make ready for the cutover", &["LowerTtl", "WaitOutOldTtl", "GuardCutover", "WarmUp", "ArmDeadline"]),
     ("cutover", &["FenceSource", "SwapAndDrain", "SwapRecord", "DrainSource", "CompleteTarget", "OpenTarget"]),
     ("confirm", &["ConfirmCutover", "AwaitSync", "ResumeJobs", "SettleTarget"]),
-    ("finish", &["PutTtlBack", "FinishReplication", "FinishDatabases", "FinishResources", "Upgraded"]),
+    (
+        "finish",
+        &[
+            "PutTtlBack",
+            "MayRuleBeThere",
+            "FindRule",
+            "IsRuleThere",
+            "RevokeIngress",
+            "FinishReplication",
+            "FinishDatabases",
+            "FinishResources",
+            "Upgraded",
+        ],
+    ),
     (
         "way back",
         &[
             "UnfenceSource",
             "WhichWay",
             "RestoreRecord",
+            "MayRuleBeLeft",
+            "FindLeftRule",
+            "IsRuleLeft",
+            "RevokeLeftIngress",
             "RemoveReplication",
             "CleanDatabases",
             "RemoveResources",
@@ -121,6 +140,9 @@ pub struct History {
     just_entered: bool,
     load: Option<Load>,
     repairs: Vec<Value>,
+    /// The rule that the machine itself added: no step tells of it.
+    rule_added: Option<Value>,
+    plan: Option<Value>,
     waiting_for: Option<String>,
 }
 
@@ -153,6 +175,14 @@ impl History {
                 }
                 if let Some(repairs) = output.pointer("/Payload/repairs").and_then(Value::as_array) {
                     self.repairs.clone_from(repairs);
+                    self.repairs.extend(self.rule_added.clone());
+                }
+                if state == "AuthorizeIngress" {
+                    self.rule_added = Some(rule_added(output, self.last_visit(state)));
+                    self.repairs.extend(self.rule_added.clone());
+                }
+                if state == "PlanRun" {
+                    self.plan = output.get("Payload").cloned();
                 }
                 self.waiting_for = None;
             }
@@ -214,6 +244,16 @@ impl History {
         self.visits.len() as u64 + self.scheduled.saturating_sub(self.tasks)
     }
 
+    fn expected_seconds(&self, phase: &str) -> Option<f64> {
+        let phases = self.plan.as_ref()?["phases"].as_array()?;
+        phases.iter().find(|planned| planned["name"] == phase)?["seconds"].as_f64()
+    }
+
+    /// What was expected, as the run's plan says it.
+    pub fn plan(&self) -> Option<&Value> {
+        self.plan.as_ref()
+    }
+
     /// The phases in order, up to `end` for the last one.
     pub fn phases(&self, end: f64) -> Vec<Phase> {
         let mut phases: Vec<Phase> = Vec::new();
@@ -225,13 +265,25 @@ impl History {
             if let Some(before) = phases.last_mut() {
                 before.seconds = visit.entered - before.started_at;
             }
-            phases.push(Phase { name: name.to_owned(), started_at: visit.entered, seconds: 0.0 });
+            let expected_seconds = self.expected_seconds(name);
+            phases.push(Phase { name: name.to_owned(), started_at: visit.entered, seconds: 0.0, expected_seconds });
         }
         if let Some(last) = phases.last_mut() {
             last.seconds = end - last.started_at;
         }
         phases
     }
+}
+
+/// The rule that AuthorizeIngress says it made, as a repair like those that steps tell of.
+fn rule_added(output: &Value, visit: Option<(f64, f64)>) -> Value {
+    let rule = &output["SecurityGroupRules"][0];
+    let text = |member: &str| rule[member].as_str().unwrap_or_default().to_owned();
+    serde_json::json!({
+        "kind": "security-group", "tables": [], "before": "no rule lets the replication instance in",
+        "after": format!("{} lets {} in to port {} by rule {}", text("GroupId"), text("CidrIpv4"), rule["FromPort"], text("SecurityGroupRuleId")),
+        "seconds": visit.map_or(0.0, |(entered, left)| left - entered),
+    })
 }
 
 /// `progress` is in the step's payload or beside it, whatever the machine makes of its output.

@@ -81,6 +81,7 @@ pub fn of_outage(observed: &Observed, addresses: Addresses, fence: FenceTimes, h
         fence_seconds: fence.seconds(),
         longest_client_seconds: per_client.and_then(|seconds| seconds.max_by(f64::total_cmp)),
         made_of,
+        expected_seconds: None,
         longest_other_gap_seconds: together.longest_gap.map(|(seconds, _)| seconds),
     }
 }

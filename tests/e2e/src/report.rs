@@ -98,6 +98,8 @@ pub struct Outage {
     pub longest_client_seconds: Option<f64>,
     /// What `writeSeconds` is made of, in order.
     pub made_of: Vec<Part>,
+    /// What the run's plan expected of `writeSeconds`.
+    pub expected_seconds: Option<f64>,
     /// The longest time between two acknowledged writes of one client that was not the cutover (the reboot of the
     /// source, if there was one).
     pub longest_other_gap_seconds: Option<f64>,

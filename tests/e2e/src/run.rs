@@ -147,6 +147,9 @@ async fn rehearse(
     for trouble in &arguments.faults {
         let fault = trouble.plan(&stage.master(&source).await?).await.with_context(|| format!("plan {trouble}"))?;
         fault.into_iter().for_each(|fault| stage.aws().dms().plan_fault(fault));
+        if *trouble == Trouble::SecurityGroup {
+            stage.aws().ground().close();
+        }
     }
     let (zone_id, secret) = (stage.create_record(&source).await?, stage.create_login_secret().await?);
     stage.deploy(&binaries(arguments)?, &zone_id, &secret).await?;
@@ -217,12 +220,20 @@ fn input(arguments: &RunArguments, zone_id: &str, secret: &str) -> Result<Value>
         // Tables that clients write to all the time never stand still; the observer compares them at the drain point.
         "limits": { "verifySeconds": 10 },
     });
+    input["rates"] = rates(arguments.time_scale)?;
     arguments.faults.iter().filter_map(|trouble| trouble.input()).for_each(|over| lay_over(&mut input, over));
     if let Some(file) = &arguments.input_file {
         let text = std::fs::read_to_string(file).with_context(|| format!("read {}", file.display()))?;
         lay_over(&mut input, serde_json::from_str(&text).with_context(|| format!("parse {}", file.display()))?);
     }
     Ok(input)
+}
+
+/// Rates of this computer for the run's plan, measured once on two shared cores; AWS's delays follow the clock's scale.
+fn rates(time_scale: f64) -> Result<Value> {
+    let mut rates: Value = serde_json::from_str(include_str!("../rates.json")).context("parse rates.json")?;
+    rates["delayScale"] = json!(time_scale);
+    Ok(rates)
 }
 
 /// Members of `over` win; objects are merged, null removes.
@@ -260,6 +271,8 @@ struct Seen {
     drain: Option<DrainPoint>,
     fence: FenceTimes,
     addresses: Addresses,
+    /// Ids of inbound rules that are there after the run.
+    rules_left: Vec<String>,
 }
 
 impl Show {
@@ -442,8 +455,16 @@ impl Show {
         let Self { stage, kinds, clients, drain, fence, target_instance, .. } = self;
         let observed = clients.stop().await;
         let addresses = Addresses { source: source_address, target: target_address };
-        let seen =
-            Seen { standing, execution, observed, drain: drain.finish().await?, fence: fence.times(), addresses };
+        let rules_left = stage.aws().ground().rules().into_iter().map(|rule| rule.id).collect();
+        let seen = Seen {
+            standing,
+            execution,
+            observed,
+            drain: drain.finish().await?,
+            fence: fence.times(),
+            addresses,
+            rules_left,
+        };
         drop(fence);
         let lambdas = lambdas(&stage);
         fill_report(report, &stage, &seen, &kinds, before, &target_instance).await?;
@@ -461,7 +482,7 @@ async fn fill_report(
     before: Catalog,
     target_instance: &str,
 ) -> Result<()> {
-    let Seen { standing, execution, observed, drain, fence, addresses } = seen;
+    let Seen { standing, execution, observed, drain, fence, addresses, rules_left: _ } = seen;
     report.machine = MachineReport {
         transitions: execution.history.transitions(),
         seconds: standing.seconds,
@@ -471,6 +492,8 @@ async fn fill_report(
     report.repairs = execution.history.repairs().to_vec();
     report.phases = execution.history.phases(first + standing.seconds);
     report.outage = proof::of_outage(observed, *addresses, *fence, &execution.history);
+    let expected = execution.history.plan().and_then(|plan| plan["outage"]["milliseconds"].as_f64());
+    report.outage.expected_seconds = expected.map(|milliseconds| milliseconds / 1_000.0);
     let serving = if addresses.target_serves(observed) { target_instance } else { SOURCE };
     let client = connect(&stage.access(serving)).await?;
     report.clients = proof::of_clients(observed, *addresses, kinds, &client).await?;
@@ -495,6 +518,7 @@ fn lambdas(stage: &Stage) -> Vec<LambdaReport> {
 fn judge(report: &mut Report, arguments: &RunArguments, seen: &Seen, armed: Option<&Armed>) {
     let standing = &seen.standing;
     report.not_mended = not_mended(&arguments.faults, &report.repairs);
+    report.not_mended.extend(seen.rules_left.iter().map(|rule| format!("the removal of inbound rule {rule}")));
     let faults = report.faults();
     let succeeded = standing.status.as_str() == "SUCCEEDED";
     report.status = if succeeded && faults.is_empty() { Status::Succeeded } else { Status::Failed };

@@ -167,7 +167,8 @@ pub fn summary(report: &Report) -> String {
 }
 
 fn phase_line(phase: &Phase) -> String {
-    format!("  {:<34}{:>8.1} s", phase.name, phase.seconds)
+    let expected = phase.expected_seconds.map_or(String::new(), |seconds| format!("   expected {seconds:>6.1} s"));
+    format!("  {:<34}{:>8.1} s{expected}", phase.name, phase.seconds)
 }
 
 fn repair_lines(report: &Report) -> Vec<String> {
@@ -189,8 +190,10 @@ fn outage_lines(report: &Report) -> Vec<String> {
     let outage = &report.outage;
     let mut lines = vec![String::new()];
     match outage.write_seconds {
-        Some(seconds) => lines
-            .push(format!("The outage, as the clients saw it: {seconds:.2} s without an acknowledged write, made of")),
+        Some(seconds) => lines.push(format!(
+            "The outage, as the clients saw it: {seconds:.2} s without an acknowledged write{}, made of",
+            outage.expected_seconds.map_or(String::new(), |expected| format!(" (expected {expected:.2} s)"))
+        )),
         None => lines.push("The outage: no client wrote to both sides".to_owned()),
     }
     lines.extend(outage.made_of.iter().map(|part| format!("  {:<34}{:>8.2} s", part.name, part.seconds)));

@@ -32,6 +32,8 @@ pub enum Trouble {
     InstanceReboot,
     /// A change finds no row on the target while the copy is verified, so DMS suspends the table.
     TableSuspended,
+    /// No rule of the databases' security group lets the replication instance in.
+    SecurityGroup,
     /// Somebody stops the task after the copy was verified.
     TaskStopped,
     /// The source keeps more WAL for the slot than the run may cost it. Nothing mends that.
@@ -92,9 +94,12 @@ impl Trouble {
         let fault = match self {
             Trouble::OutOfMemory => "out-of-memory at 10% with 5 GiB and 8 GiB by appetite".to_owned(),
             Trouble::InstanceReboot => "reboot-instance at 30%".to_owned(),
-            Trouble::SlotLost | Trouble::TableSuspended | Trouble::TaskStopped | Trouble::WalPilesUp => {
-                return Ok(None);
-            }
+            // The ground is closed by the caller, who has it.
+            Trouble::SlotLost
+            | Trouble::TableSuspended
+            | Trouble::TaskStopped
+            | Trouble::WalPilesUp
+            | Trouble::SecurityGroup => return Ok(None),
             Trouble::LobErrors { megabytes } => {
                 let row = source.query_opt(LOB_TABLE, &[]).await?.context("no table has large values and a key")?;
                 let (schema, table): (String, String) = (row.get(0), row.get(1));
@@ -116,13 +121,17 @@ impl Trouble {
             Trouble::WalPilesUp => Some(Deed { step: "rebuild-target", act: Act::OnSource(PILE_UP) }),
             Trouble::TableSuspended => Some(Deed { step: "verify-copy", act: Act::OnTarget(LOSE_ROWS) }),
             Trouble::TaskStopped => Some(Deed { step: "lower-ttl", act: Act::StopTask }),
-            Trouble::OutOfMemory | Trouble::LobErrors { .. } | Trouble::InstanceReboot => None,
+            Trouble::OutOfMemory | Trouble::LobErrors { .. } | Trouble::InstanceReboot | Trouble::SecurityGroup => None,
         }
     }
 
     /// What the execution's input has otherwise.
     pub fn input(self) -> Option<Value> {
-        (self == Trouble::WalPilesUp).then(|| json!({ "limits": { "maxRetainedWalGb": 1 } }))
+        match self {
+            Trouble::WalPilesUp => Some(json!({ "limits": { "maxRetainedWalGb": 1 } })),
+            Trouble::SecurityGroup => Some(json!({ "network": { "authorizeIngress": true } })),
+            _ => None,
+        }
     }
 
     /// The error that the run ends with, and a word of its cause, if nothing mends the trouble.
@@ -141,6 +150,7 @@ impl Trouble {
             Trouble::WalPilesUp => "none",
             Trouble::OutOfMemory => "out-of-memory",
             Trouble::SlotLost => "slot-lost",
+            Trouble::SecurityGroup => "security-group",
             Trouble::LobErrors { .. } | Trouble::InstanceReboot | Trouble::TableSuspended => "tables-in-error",
         }
     }
@@ -211,10 +221,11 @@ impl FromStr for Trouble {
             ("instance-reboot", None) => Self::InstanceReboot,
             ("table-suspended", None) => Self::TableSuspended,
             ("task-stopped", None) => Self::TaskStopped,
+            ("security-group", None) => Self::SecurityGroup,
             ("wal-piles-up", None) => Self::WalPilesUp,
             _ => bail!(
                 "{text:?} is none of out-of-memory, lob-errors[:MEGABYTES], slot-lost, instance-reboot, table-suspended, \
-                 task-stopped, wal-piles-up"
+                 task-stopped, security-group, wal-piles-up"
             ),
         })
     }
@@ -230,6 +241,7 @@ impl fmt::Display for Trouble {
             Trouble::InstanceReboot => f.write_str("instance-reboot"),
             Trouble::TableSuspended => f.write_str("table-suspended"),
             Trouble::TaskStopped => f.write_str("task-stopped"),
+            Trouble::SecurityGroup => f.write_str("security-group"),
             Trouble::WalPilesUp => f.write_str("wal-piles-up"),
         }
     }

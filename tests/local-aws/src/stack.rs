@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use local_aws_control::{EventRules, Scheduler, SecretsManager, StatesConfig, StepFunctions, Targets};
+use local_aws_control::{Ec2, EventRules, Scheduler, SecretsManager, StatesConfig, StepFunctions, Targets};
 use local_aws_core::{
-    ApiError, BoundGateway, CallLog, Clock, Controls, EventBus, Faults, Gateway, Hosts, REGION, RawService, Service,
+    ApiError, BoundGateway, CallLog, Clock, Controls, EventBus, Faults, Gateway, Ground, Hosts, REGION, RawService,
+    Service,
 };
 use local_aws_dms::{Dms, DmsSettings};
 use local_aws_lambda::{HostConfig, LambdaHost};
@@ -30,6 +31,7 @@ pub struct LocalAws {
     scheduler: Arc<Scheduler>,
     secrets: Arc<SecretsManager>,
     dms: Arc<Dms>,
+    ground: Ground,
     rds: Rds,
     zones: Zones,
     dns: DnsServer,
@@ -72,7 +74,8 @@ impl LocalAws {
             port: free_port()?,
             secrets: Some(Arc::new(MasterPasswords(secrets.clone()))),
         });
-        let settings = DmsSettings { faults: config.dms_faults };
+        let ground = Ground::default();
+        let settings = DmsSettings { faults: config.dms_faults, ground: ground.clone() };
         let dms = Arc::new(Dms::new(clock, hosts.clone(), events.clone(), secrets.clone(), settings));
         let lambda = LambdaHost::start(HostConfig { log_folder: log_folder.clone(), clock }).await?;
         let states = match config.step_functions {
@@ -102,6 +105,7 @@ impl LocalAws {
             secrets.clone(),
             scheduler.clone(),
             rules.clone(),
+            Arc::new(Ec2::new(ground.clone())),
         ];
         let mut raw: Vec<Arc<dyn RawService>> = vec![Arc::new(lambda.clone())];
         raw.extend(states.clone().map(|states| states as Arc<dyn RawService>));
@@ -116,6 +120,7 @@ impl LocalAws {
             scheduler,
             secrets,
             dms,
+            ground,
             rds,
             zones,
             dns,
@@ -187,6 +192,11 @@ impl LocalAws {
     /// DMS, whose tasks can be made to fail.
     pub fn dms(&self) -> &Dms {
         &self.dms
+    }
+
+    /// Who is let in to the databases: a test closes it.
+    pub fn ground(&self) -> &Ground {
+        &self.ground
     }
 
     /// Route 53's zones, whose propagation delay can be changed.

@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use pgleap_contract::steps::{
     ColumnName, CompareTablesInput, CopyDataInput, CopyDataOutput, CopyReading, CreateReplicationInput,
-    CreateReplicationOutput, DatabaseSize, LobLimit, MeasureLobsInput, MeasureLobsOutput, ReloadTablesInput,
-    ReloadTablesOutput, Repair, RepairKind, Selection, TableName, UpgradeWay, WatchCopyInput, WatchCopyOutput,
+    CreateReplicationOutput, DatabaseSize, IngressRule, LobLimit, MeasureLobsInput, MeasureLobsOutput,
+    ReloadTablesInput, ReloadTablesOutput, Repair, RepairKind, Selection, TableName, UpgradeWay, WatchCopyInput,
+    WatchCopyOutput,
 };
 use pgleap_contract::{ErrorCode, Server};
 use pgleap_pg::Session;
@@ -343,6 +344,40 @@ async fn lost_answers_and_forgotten_tests_cost_a_look_and_nothing_else() -> Resu
     assert_eq!(both.content(&both.target().await?).await?, both.content(&both.source().await?).await?);
     both.remove_until_done().await?;
 
+    both.world.aws.stop().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_time_out_is_explained_and_where_the_run_may_it_asks_for_the_one_rule_once() -> Result<()> {
+    let mut both = Both::start().await?;
+    let ground = both.world.aws.ground().clone();
+    ground.close();
+    let refused = wait_for("a refusal", async || match both.create().await {
+        Ok(_waiting) => Ok(None),
+        Err(error) if error.code == ErrorCode::ServiceUnavailable => Ok(None),
+        Err(error) => Ok(Some(error)),
+    })
+    .await?;
+    assert_eq!(refused.code, ErrorCode::NetworkBlocked);
+    let port = both.world.source.port;
+    let says = format!("security group sg-a lacks an inbound rule for it: TCP {port} from 127.200.0.1/32");
+    assert!(refused.message.contains(&says), "{refused}");
+
+    both.world.run.network.authorize_ingress = true;
+    let rule = wait_for("a rule to be asked for", async || Ok(both.create().await?.missing_rule)).await?;
+    let expected = IngressRule { group_id: "sg-a".to_owned(), cidr: "127.200.0.1/32".to_owned(), port };
+    assert_eq!(rule, expected);
+
+    ground.add(local_aws_core::Rule {
+        id: String::new(),
+        group: rule.group_id,
+        ports: (rule.port, rule.port),
+        cidr: rule.cidr,
+        description: None,
+        tags: serde_json::Value::Null,
+    });
+    assert_eq!(both.create_until_done().await?, 0);
     both.world.aws.stop().await;
     Ok(())
 }

@@ -7,12 +7,14 @@
 //!
 //! Scheduler and rules reach functions and state machines through [`Targets`], by the service in the target's ARN.
 
+mod ec2;
 mod events;
 mod scheduler;
 mod secrets;
 mod states;
 mod targets;
 
+pub use ec2::Ec2;
 pub use events::EventRules;
 pub use scheduler::Scheduler;
 pub use secrets::SecretsManager;

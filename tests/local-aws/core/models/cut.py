@@ -51,6 +51,7 @@ OPERATIONS = {
         TagResource ListSecrets GetRandomPassword
     """,
     "scheduler": "CreateSchedule GetSchedule UpdateSchedule DeleteSchedule ListSchedules",
+    "ec2": "AuthorizeSecurityGroupIngress RevokeSecurityGroupIngress DescribeSecurityGroupRules",
     "events": "PutRule PutTargets RemoveTargets DeleteRule DescribeRule ListTargetsByRule PutEvents",
 }
 

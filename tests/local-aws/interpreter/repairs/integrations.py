@@ -2,7 +2,7 @@
 
 Upstream sends every integration to `http://localhost:$MOTO_PORT` and makes a client for each call (40 ms). Its
 `aws-sdk:*` integrations lack the translation of member names, so a definition that uses one is refused by name instead of
-being run wrongly: `repairs.states` does that when the definition is read.
+being run wrongly, but for three of EC2 that need none: `repairs.states` does that when the definition is read.
 """
 
 import threading
@@ -14,6 +14,7 @@ from moto.stepfunctions.parser.api import HistoryEventType, TaskFailedEventDetai
 from moto.stepfunctions.parser.asl.component.common.error_name.custom_error_name import CustomErrorName
 from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import FailureEvent
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import state_task_service_aws_sdk
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_lambda import StateTaskServiceLambda
 from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
 
@@ -48,6 +49,7 @@ def _clients(settings):
             return clients[service]
 
     lambda_eval_utils.boto_client_for = client_for
+    state_task_service_aws_sdk.boto_client_for = client_for
 
 
 def _lost_connections():

@@ -12,7 +12,14 @@ from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
 from moto.stepfunctions.parser.asl.parse import preprocessor
 
 # What the self-test covers. Anything else is refused at CreateStateMachine.
-SERVED_RESOURCES = ("arn:aws:states:::lambda:invoke", "arn:aws:states:::lambda:invoke.waitForTaskToken")
+SERVED_RESOURCES = (
+    "arn:aws:states:::lambda:invoke",
+    "arn:aws:states:::lambda:invoke.waitForTaskToken",
+    # EC2's member names are the same in both spellings, so these need no translation.
+    "arn:aws:states:::aws-sdk:ec2:authorizeSecurityGroupIngress",
+    "arn:aws:states:::aws-sdk:ec2:describeSecurityGroupRules",
+    "arn:aws:states:::aws-sdk:ec2:revokeSecurityGroupIngress",
+)
 
 
 def apply():

@@ -237,7 +237,7 @@ fn raw_outcome(answer: &RawAnswer) -> Outcome {
 
 fn unsigned(model: &'static Model) -> RawAnswer {
     let code = match model.protocol {
-        Protocol::Query | Protocol::RestXml => "MissingAuthenticationToken",
+        Protocol::Query | Protocol::Ec2 | Protocol::RestXml => "MissingAuthenticationToken",
         Protocol::Json(_) | Protocol::RestJson => "MissingAuthenticationTokenException",
     };
     let error = ApiError::new(403, code, "Request is missing Authentication Token");

@@ -39,6 +39,8 @@ pub struct Model {
 pub enum Protocol {
     /// Form body in, XML out (RDS).
     Query,
+    /// A variant of it with capital letters in requests and bare lists (EC2).
+    Ec2,
     /// JSON in and out, the operation in a header (DMS, Secrets Manager, EventBridge); with the version, e.g. `1.1`.
     Json(JsonVersion),
     /// JSON bodies, the operation in method and path (Scheduler).
@@ -232,6 +234,7 @@ static MODELS: LazyLock<Vec<Model>> = LazyLock::new(|| {
         ("route53", include_str!("../../models/route53.json")),
         ("secretsmanager", include_str!("../../models/secretsmanager.json")),
         ("scheduler", include_str!("../../models/scheduler.json")),
+        ("ec2", include_str!("../../models/ec2.json")),
         ("events", include_str!("../../models/events.json")),
     ]
     .map(|(name, text)| parse::model(name, text))

@@ -35,6 +35,7 @@ pub(super) fn model(name: &'static str, text: &str) -> Model {
 fn protocol(metadata: &Value) -> Protocol {
     match (metadata["protocol"].as_str(), metadata["jsonVersion"].as_str()) {
         (Some("query"), _) => Protocol::Query,
+        (Some("ec2"), _) => Protocol::Ec2,
         (Some("json"), Some("1.0")) => Protocol::Json(JsonVersion::V10),
         (Some("json"), _) => Protocol::Json(JsonVersion::V11),
         (Some("rest-json"), _) => Protocol::RestJson,

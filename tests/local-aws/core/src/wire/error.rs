@@ -14,6 +14,8 @@ pub enum ErrorForm {
     /// `<InvalidChangeBatch><Messages><Message>..` in Route 53's namespace, the other form in which this one error
     /// has been seen; it has no code outside the root element's name.
     ChangeBatchMessages(&'static str),
+    /// `<Response><Errors><Error>..` (EC2).
+    Ec2,
     /// `{"__type": .., "message": ..}`
     Json(JsonVersion),
     /// `{"message": ..}` and the header `x-amzn-errortype` (Scheduler, Lambda).
@@ -25,6 +27,7 @@ impl ErrorForm {
     pub fn of(model: &'static Model) -> Self {
         match model.protocol {
             Protocol::Query | Protocol::RestXml => Self::Xml(model.xml_namespace.as_deref().unwrap_or_default()),
+            Protocol::Ec2 => Self::Ec2,
             Protocol::Json(version) => Self::Json(version),
             Protocol::RestJson => Self::RestJson,
         }
@@ -36,6 +39,7 @@ pub fn error_answer(form: ErrorForm, error: &ApiError, message_member: &str, req
     let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     match form {
         ErrorForm::Xml(namespace) => response(status, "text/xml", xml_body(namespace, error, request_id), request_id),
+        ErrorForm::Ec2 => response(status, "text/xml", ec2_body(error, request_id), request_id),
         ErrorForm::ChangeBatchMessages(namespace) => {
             response(status, "text/xml", messages_body(namespace, error, request_id), request_id)
         }
@@ -70,6 +74,20 @@ fn xml_body(namespace: &str, error: &ApiError, request_id: &str) -> String {
     body
 }
 
+fn ec2_body(error: &ApiError, request_id: &str) -> String {
+    let mut body = String::new();
+    xml::wrap("Response", &mut body, |out| {
+        xml::wrap("Errors", out, |out| {
+            xml::wrap("Error", out, |out| {
+                xml::wrap("Code", out, |out| out.push_str(&xml::escape_text(&error.code)));
+                xml::wrap("Message", out, |out| out.push_str(&xml::escape_text(&error.message)));
+            });
+        });
+        xml::wrap("RequestID", out, |out| out.push_str(request_id));
+    });
+    body
+}
+
 fn messages_body(namespace: &str, error: &ApiError, request_id: &str) -> String {
     let mut body = format!("<?xml version=\"1.0\"?>\n<{} xmlns=\"{namespace}\">", error.code);
     xml::wrap("Messages", &mut body, |out| {
@@ -85,6 +103,7 @@ fn messages_body(namespace: &str, error: &ApiError, request_id: &str) -> String 
 pub fn throttling_code(service: &str) -> (u16, &'static str) {
     match service {
         "rds" | "route53" => (400, "Throttling"),
+        "ec2" => (503, "RequestLimitExceeded"),
         "lambda" => (429, "TooManyRequestsException"),
         "scheduler" => (429, "ThrottlingException"),
         _ => (400, "ThrottlingException"),
@@ -93,7 +112,7 @@ pub fn throttling_code(service: &str) -> (u16, &'static str) {
 
 pub(super) fn unknown_operation(model: &Model, name: &str) -> ApiError {
     match model.protocol {
-        Protocol::Query => {
+        Protocol::Query | Protocol::Ec2 => {
             let text = format!("Could not find operation {name} for version {}", model.api_version);
             ApiError::new(400, "InvalidAction", text)
         }
@@ -121,7 +140,9 @@ pub(super) fn malformed(model: &Model, malformed: &Malformed) -> ApiError {
 /// The refusal of an input, in the words of the service's protocol. The query protocol names the first problem only.
 pub(super) fn refused(model: &Model, problems: &[Problem]) -> ApiError {
     match model.protocol {
-        Protocol::Query => problems.first().map_or_else(|| ApiError::internal("no problem"), refused_form),
+        Protocol::Query | Protocol::Ec2 => {
+            problems.first().map_or_else(|| ApiError::internal("no problem"), refused_form)
+        }
         Protocol::RestXml => ApiError::new(400, "InvalidInput", all_in_words(problems)),
         Protocol::Json(_) | Protocol::RestJson => refused_json(problems),
     }

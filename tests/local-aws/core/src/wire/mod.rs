@@ -52,7 +52,7 @@ pub(crate) fn operation<'a>(model: &'a Model, parts: &Parts, body: &str) -> Resu
             };
         }
         Protocol::Json(_) => (target_operation(parts), Vec::new()),
-        Protocol::Query => {
+        Protocol::Query | Protocol::Ec2 => {
             let text = if body.is_empty() { parts.uri.query().unwrap_or_default() } else { body };
             let form = query::form(text);
             let version = form.iter().find(|(key, _)| key == "Version").map(|(_, value)| value.clone());
@@ -87,7 +87,7 @@ fn decode(model: &Model, asked: &Asked<'_>, parts: &Parts, body: &str) -> Result
     let sent =
         rest::Sent { labels: &asked.labels, query: parts.uri.query().unwrap_or_default(), headers: &parts.headers };
     let mut input: Map<String, Value> = match model.protocol {
-        Protocol::Query => return Ok(query::decode(model, operation, &asked.form)?),
+        Protocol::Query | Protocol::Ec2 => return Ok(query::decode(model, operation, &asked.form)?),
         Protocol::Json(_) => return rest::decode_json_body(model, operation, body).map(Value::Object),
         Protocol::RestJson => rest::decode_json_body(model, operation, body)?,
         Protocol::RestXml => rest::decode_xml_body(model, operation, body)?,
@@ -111,6 +111,7 @@ pub(crate) fn answer(
     let members = model.output_members(operation);
     let (content_type, body) = match model.protocol {
         Protocol::Query => ("text/xml", query::encode(model, operation, output, request_id)),
+        Protocol::Ec2 => ("text/xml", query::encode_ec2(model, operation, output, request_id)),
         Protocol::Json(version) => (json_content_type(version), json::encode(model, members, output).to_string()),
         Protocol::RestJson => ("application/json", json::encode(model, members, output).to_string()),
         Protocol::RestXml => ("text/xml", rest::encode_xml(model, operation, output)),

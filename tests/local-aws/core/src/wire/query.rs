@@ -1,11 +1,11 @@
-//! AWS Query: a form with dotted keys in, XML out (RDS).
+//! AWS Query: a form with dotted keys in, XML out (RDS); and EC2's variant of it.
 
 use std::collections::BTreeMap;
 
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
-use crate::model::{Kind, Model, Operation, Problem, type_name};
+use crate::model::{Kind, Member, Model, Operation, Problem, Protocol, type_name};
 use crate::wire::scalar;
 use crate::wire::xml::{self, join};
 
@@ -77,7 +77,7 @@ fn node(model: &Model, shape_name: &str, at: &Node, path: &str) -> Result<Value,
         Kind::Structure(members) => {
             let mut found = Map::new();
             for (step, below) in &at.below {
-                let member = members.iter().find(|member| member.wire(&member.name) == step);
+                let member = members.iter().find(|member| asked_by(model, member, step));
                 let Some(member) = member else { return Err(Problem::Unknown { path: join(path, step) }) };
                 found.insert(member.name.clone(), node(model, &member.shape, below, &join(path, &member.name))?);
             }
@@ -88,7 +88,11 @@ fn node(model: &Model, shape_name: &str, at: &Node, path: &str) -> Result<Value,
             if at.below.is_empty() {
                 return if at.value.as_deref() == Some("") { Ok(Value::Array(Vec::new())) } else { Err(wrong()) };
             }
-            let items = if *flattened { at.numbered() } else { items_of(at, element.wire("member")) };
+            let items = if *flattened || model.protocol == Protocol::Ec2 {
+                at.numbered()
+            } else {
+                items_of(at, element.wire("member"))
+            };
             let items = items.ok_or_else(|| Problem::Unknown { path: join(path, &first_step(at)) })?;
             let decoded = items.iter().enumerate();
             let decoded =
@@ -101,6 +105,17 @@ fn node(model: &Model, shape_name: &str, at: &Node, path: &str) -> Result<Value,
             (Some(text), None) => scalar::from_text(kind, text).ok_or_else(wrong),
             (None, None) => Err(wrong()),
         },
+    }
+}
+
+/// EC2 asks by the name that it answers with, in capital letters.
+fn asked_by(model: &Model, member: &Member, step: &str) -> bool {
+    let name = member.wire(&member.name);
+    match model.protocol {
+        Protocol::Ec2 => name.get(..1).is_some_and(|first| {
+            step.strip_prefix(first.to_ascii_uppercase().as_str()).is_some_and(|rest| rest == &name[1..])
+        }),
+        _ => name == step,
     }
 }
 
@@ -128,6 +143,17 @@ pub(crate) fn encode(model: &Model, operation: &Operation, output: &Value, reque
         None => xml::encode_members(model, members, output, &mut body),
     }
     xml::wrap("ResponseMetadata", &mut body, |out| xml::wrap("RequestId", out, |out| out.push_str(request_id)));
+    body.push_str(&format!("</{response}>"));
+    body
+}
+
+/// An answer of EC2: no element around the output, the request's id before it.
+pub(crate) fn encode_ec2(model: &Model, operation: &Operation, output: &Value, request_id: &str) -> String {
+    let response = format!("{}Response", operation.name);
+    let namespace = format!("http://ec2.amazonaws.com/doc/{}/", model.api_version);
+    let mut body = format!("<{response} xmlns=\"{namespace}\">");
+    xml::wrap("requestId", &mut body, |out| out.push_str(request_id));
+    xml::encode_members(model, model.output_members(operation), output, &mut body);
     body.push_str(&format!("</{response}>"));
     body
 }
@@ -181,6 +207,30 @@ mod tests {
         for (operation, body, expected) in cases {
             assert_eq!(read(operation, body), Ok(expected), "{body}");
         }
+    }
+
+    #[test]
+    fn ec2_asks_in_capital_letters_with_bare_lists_and_answers_in_small_ones() {
+        let model = Model::of("ec2").unwrap();
+        let operation = &model.operations["AuthorizeSecurityGroupIngress"];
+        let body = "Action=AuthorizeSecurityGroupIngress&GroupId=sg-1&IpPermissions.1.IpProtocol=tcp&IpPermissions.1.FromPort=5432\
+            &IpPermissions.1.IpRanges.1.CidrIp=10.0.0.9%2F32&TagSpecification.1.ResourceType=security-group-rule\
+            &TagSpecification.1.Tag.1.Key=k&TagSpecification.1.Tag.1.Value=v";
+
+        let input = decode(model, operation, &form(body)).unwrap();
+        let answer = encode_ec2(
+            model,
+            operation,
+            &json!({"Return": true, "SecurityGroupRules": [{"SecurityGroupRuleId": "sgr-1"}]}),
+            "r-1",
+        );
+
+        let tags = json!([{"ResourceType": "security-group-rule", "Tags": [{"Key": "k", "Value": "v"}]}]);
+        let permissions = json!([{"IpProtocol": "tcp", "FromPort": 5432, "IpRanges": [{"CidrIp": "10.0.0.9/32"}]}]);
+        assert_eq!(input, json!({"GroupId": "sg-1", "IpPermissions": permissions, "TagSpecifications": tags}));
+        assert!(answer.contains(
+            "<requestId>r-1</requestId><return>true</return><securityGroupRuleSet><item><securityGroupRuleId>sgr-1</securityGroupRuleId></item></securityGroupRuleSet>"
+        ), "{answer}");
     }
 
     #[test]

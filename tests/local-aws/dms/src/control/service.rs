@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use local_aws_core::{ApiError, BoxFuture, Call, Clock, EventBus, Hosts, ReadSecret, Reply, Service};
+use local_aws_core::{ApiError, BoxFuture, Call, Clock, EventBus, Ground, Hosts, ReadSecret, Reply, Service};
 use serde_json::json;
 use tokio::task::JoinSet;
 
@@ -20,6 +20,8 @@ use crate::data::faults::{Fault, Faults};
 pub struct DmsSettings {
     /// Faults to come.
     pub faults: Vec<Fault>,
+    /// Who is let in to the databases.
+    pub ground: Ground,
 }
 
 /// The local AWS DMS. Dropping it ends everything that its tasks do; the servers are left as they are.
@@ -46,7 +48,7 @@ impl Dms {
         let inner = Inner {
             clock,
             bus,
-            seams: Seams { hosts, secrets },
+            seams: Seams { hosts, secrets, ground: settings.ground },
             faults,
             records: Mutex::default(),
             background: Mutex::default(),

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use local_aws_core::{Hosts, ReadSecret};
+use local_aws_core::{Ground, Hosts, ReadSecret};
 use serde::Deserialize;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
@@ -27,6 +27,7 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 pub(crate) struct Seams {
     pub(crate) hosts: Hosts,
     pub(crate) secrets: Arc<dyn ReadSecret>,
+    pub(crate) ground: Ground,
 }
 
 /// Where an endpoint's login comes from.
@@ -136,6 +137,10 @@ impl Access {
     /// A socket to the server, from the replication instance's address.
     pub(crate) async fn dial(&self, login: &Login) -> Result<TcpStream, Failure> {
         let address = self.resolve(&login.host)?;
+        if !self.seams.ground.lets_in(self.from, login.port) {
+            // What is dropped on its way is never answered; the wait for it is left out.
+            return Err(Failure::Connection("timeout expired".to_owned()));
+        }
         let socket = TcpSocket::new_v4()?;
         socket.bind(SocketAddr::from((self.from, 0)))?;
         let unreachable = |reason: &str| {
