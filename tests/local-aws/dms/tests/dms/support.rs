@@ -72,7 +72,13 @@ impl Rig {
         }
         let bus = EventBus::default();
         let faults = wishes.faults.iter().map(|text| text.parse::<Fault>().unwrap()).collect();
-        let dms = Dms::new(Clock::new(SCALE), hosts, bus.clone(), Arc::new(Secrets(secrets)), DmsSettings { faults });
+        let dms = Dms::new(
+            Clock::new(SCALE),
+            hosts,
+            bus.clone(),
+            Arc::new(Secrets(secrets)),
+            DmsSettings { faults, ..DmsSettings::default() },
+        );
         let mut rig = Self {
             dms,
             source,
