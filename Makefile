@@ -103,7 +103,12 @@ validate: machines setup-validators ## What would be deployed: machines, templat
 .PHONY: test
 test: setup ## Every test; needs no network once set up
 	@cargo build --quiet --workspace --bins
-	@$(CARGO_TEST)
+	@rm -rf target/policy-record
+	@PGLEAP_POLICY_RECORD=$(CURDIR)/target/policy-record $(CARGO_TEST)
+
+.PHONY: policies
+policies: ## After make test: every action of every policy was called, and every call was allowed
+	@cargo run --quiet -p contract-tests --bin check-policies -- target/policy-record
 
 .PHONY: ci
-ci: check validate test ## What CI runs
+ci: check validate test policies ## What CI runs

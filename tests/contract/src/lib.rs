@@ -6,6 +6,7 @@
 
 pub mod expression;
 pub mod machine;
+pub mod record;
 pub mod samples;
 pub mod steps_page;
 pub mod template;

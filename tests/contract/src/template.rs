@@ -15,8 +15,10 @@ pub struct Function {
     pub timeout: u64,
     /// Whether it lives in the VPC.
     pub in_vpc: bool,
-    /// IAM actions that its inline policies allow.
+    /// IAM actions that its inline policies name, to allow or to deny them.
     pub actions: Vec<String>,
+    /// Those that they allow.
+    pub allowed: Vec<String>,
 }
 
 /// The template, with `!Ref x` as `{"Ref": "x"}` and `!GetAtt a.b` as `{"Fn::GetAtt": "a.b"}`.
@@ -40,15 +42,25 @@ pub fn functions() -> Result<BTreeMap<String, Function>> {
 fn function(properties: &Value) -> Function {
     let statements = properties["Policies"].as_array().into_iter().flatten();
     let statements = statements.flat_map(|policy| policy["Statement"].as_array().into_iter().flatten());
-    let actions = statements.flat_map(|statement| match &statement["Action"] {
-        Value::Array(actions) => actions.clone(),
-        action => vec![action.clone()],
-    });
+    let statements: Vec<_> = statements.collect();
     Function {
         timeout: properties["Timeout"].as_u64().unwrap_or(3),
         in_vpc: properties.get("VpcConfig").is_some(),
-        actions: actions.filter_map(|action| action.as_str().map(str::to_owned)).collect(),
+        actions: statements.iter().flat_map(|statement| actions(statement)).collect(),
+        allowed: statements
+            .iter()
+            .filter(|statement| statement["Effect"] == "Allow")
+            .flat_map(|one| actions(one))
+            .collect(),
     }
+}
+
+fn actions(statement: &Value) -> Vec<String> {
+    let actions = match &statement["Action"] {
+        Value::Array(actions) => actions.clone(),
+        action => vec![action.clone()],
+    };
+    actions.iter().filter_map(|action| action.as_str().map(str::to_owned)).collect()
 }
 
 fn expand(yaml: &Yaml) -> Value {

@@ -44,10 +44,9 @@ impl LocalAws {
             self.lambda().register(function);
         }
         for resource in template.of_kind(FUNCTION) {
-            let name = template.name(&resource.logical_id).unwrap_or_default();
-            self.policies().set(&name, &resource.properties["Policies"]);
-            made.functions.insert(resource.logical_id.clone(), name);
+            made.functions.insert(resource.logical_id.clone(), template.name(&resource.logical_id).unwrap_or_default());
         }
+        self.set_policies(template);
         for machine in template.of_kind(MACHINE) {
             let id = &machine.logical_id;
             let definition = definitions.get(id).with_context(|| format!("deploy {id}: no definition was given"))?;
@@ -59,6 +58,14 @@ impl LocalAws {
                 .push(self.put_rule(template, rule).await.with_context(|| format!("deploy {}", rule.logical_id))?);
         }
         Ok(made)
+    }
+
+    /// Hold callers with a function's name as access key id to that function's policies, whether it is deployed or not.
+    pub fn set_policies(&self, template: &Template) {
+        for resource in template.of_kind(FUNCTION) {
+            let name = template.name(&resource.logical_id).unwrap_or_default();
+            self.policies().set(&name, &resource.properties["Policies"]);
+        }
     }
 
     async fn create_machine(&self, machine: &Resource, definition: &str) -> Result<String> {

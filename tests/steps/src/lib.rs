@@ -8,14 +8,17 @@
 //! # Ok(()) }
 //! ```
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use aws_credential_types::Credentials;
 use aws_sdk_route53::types::{Change, ChangeAction, ChangeBatch, ResourceRecord, ResourceRecordSet, RrType};
 use local_aws::{Config, LocalAws};
-use pgleap_contract::steps::{Look, OnBoth, OnSource, RestoreTargetInput, RunOnly};
+use local_aws_lambda::Template;
+use pgleap_contract::steps::{Look, OnBoth, OnSource, RestoreTargetInput, RunOnly, STEPS};
 use pgleap_contract::{ErrorCode, Run, Server};
 use pgleap_pg::{Environment, Login, Session};
 use pgleap_step_kit::{Ctx, StepResult};
@@ -46,8 +49,10 @@ const PATIENCE: Duration = Duration::from_secs(90);
 pub struct World {
     /// The local AWS; ended when the world is dropped.
     pub aws: LocalAws,
-    /// What a step is given.
+    /// AWS and the databases as the operator reaches them, who may do everything.
     pub ctx: Ctx,
+    /// .. and as each step does, held to its policy in the template.
+    steps: BTreeMap<&'static str, Ctx>,
     /// The run, as `start-run` would have made it.
     pub run: Run,
     /// The source's server.
@@ -74,7 +79,7 @@ impl World {
             .region(aws_config::Region::new("eu-west-1"))
             .test_credentials();
         let environment = Environment { nameserver: Some(aws.dns_address()), ca_file: Some(aws.ca_file().to_owned()) };
-        let ctx = Ctx::new(loader, environment).await;
+        let ctx = Ctx::new(loader, environment.clone()).await;
         let source = create_source(&ctx, major).await?;
         let secret = create_secret(&ctx).await?;
         let zone = create_record(&ctx, &source.host).await?;
@@ -86,7 +91,14 @@ impl World {
             "target": { "version": version, "instance": TARGET },
             "record": { "zoneId": zone, "name": RECORD },
         }))?;
-        Ok(Self { aws, ctx, run, source })
+        let steps = contexts(&aws, &ctx, &environment).await;
+        aws.set_policies(&template(&run)?);
+        Ok(Self { aws, ctx, steps, run, source })
+    }
+
+    /// What a step is given: with its own policy, so that a call that the template does not allow is refused.
+    pub fn as_step(&self, step: &str) -> &Ctx {
+        self.steps.get(step).unwrap_or_else(|| panic!("there is no step {step}"))
     }
 
     /// Input of a step that talks to AWS only.
@@ -141,12 +153,15 @@ impl World {
     /// Logical decoding on the source, as `configure-source` and `reboot-source` leave it.
     pub async fn configure_source(&self) -> Result<()> {
         let configured = wait_for("configure-source", async || {
-            let output = configure_source::run(&self.ctx, self.run_only()).await?;
+            let output = configure_source::run(self.as_step("configure-source"), self.run_only()).await?;
             Ok(output.done.then_some(output.reboot_needed))
         })
         .await?;
         if configured {
-            until_done("reboot-source", async || reboot_source::run(&self.ctx, self.run_only()).await).await?;
+            until_done("reboot-source", async || {
+                reboot_source::run(self.as_step("reboot-source"), self.run_only()).await
+            })
+            .await?;
         }
         Ok(())
     }
@@ -154,7 +169,10 @@ impl World {
     /// The source as `prepare-source` leaves it.
     pub async fn prepare_source(&self) -> Result<()> {
         self.configure_source().await?;
-        until_done("prepare-source", async || prepare_source::run(&self.ctx, self.on_source()).await).await
+        until_done("prepare-source", async || {
+            prepare_source::run(self.as_step("prepare-source"), self.on_source()).await
+        })
+        .await
     }
 
     /// A session of anybody, as an application would have it.
@@ -170,15 +188,19 @@ impl World {
 
     /// A copy in the source's version, as `isolate-target` leaves it.
     pub async fn make_copy(&self) -> Result<Server> {
-        until_done("snapshot-source", async || snapshot_source::run(&self.ctx, self.run_only()).await).await?;
+        until_done("snapshot-source", async || {
+            snapshot_source::run(self.as_step("snapshot-source"), self.run_only()).await
+        })
+        .await?;
         let target = wait_for("restore-target", async || {
             let input = RestoreTargetInput { run: self.run.clone(), source: self.source.clone() };
-            let output = restore_target::run(&self.ctx, input).await?;
+            let output = restore_target::run(self.as_step("restore-target"), input).await?;
             Ok(output.target.filter(|_| output.done))
         })
         .await?;
         let both = || OnBoth { run: self.run.clone(), source: self.source.clone(), target: target.clone() };
-        until_done("isolate-target", async || isolate_target::run(&self.ctx, both()).await).await?;
+        until_done("isolate-target", async || isolate_target::run(self.as_step("isolate-target"), both()).await)
+            .await?;
         Ok(target)
     }
 
@@ -226,6 +248,36 @@ where
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+}
+
+/// A context for each step, whose calls are signed with its function's name.
+async fn contexts(aws: &LocalAws, ctx: &Ctx, environment: &Environment) -> BTreeMap<&'static str, Ctx> {
+    let mut contexts = BTreeMap::new();
+    for step in STEPS {
+        let credentials = Credentials::new(format!("pgleap-{step}"), "tests", None, None, "tests");
+        let mut loader = aws_config::defaults(aws_config::BehaviorVersion::latest())
+            .endpoint_url(aws.url())
+            .region(aws_config::Region::new("eu-west-1"))
+            .credentials_provider(credentials);
+        if let Some(client) = ctx.aws().http_client() {
+            loader = loader.http_client(client);
+        }
+        contexts.insert(*step, Ctx::new(loader, environment.clone()).await);
+    }
+    contexts
+}
+
+/// The template, for the world's database and record.
+fn template(run: &Run) -> Result<Template> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../infra/template.yaml");
+    let text = std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
+    let parameters = [
+        ("SourceInstance", SOURCE),
+        ("LoginSecretArn", &run.source.login_secret),
+        ("HostedZoneId", &run.record.zone_id),
+        ("RecordName", RECORD),
+    ];
+    Ok(Template::read(&text, &parameters.map(|(name, value)| (name.to_owned(), value.to_owned())).into())?)
 }
 
 async fn create_source(ctx: &Ctx, major: u16) -> Result<Server> {

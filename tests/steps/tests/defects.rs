@@ -402,7 +402,7 @@ async fn each_of_forty_planted_defects_is_found_and_a_healthy_database_has_none(
         let mut world = World::start(major).await?;
         world.configure_source().await?;
         world.owner().await?.run("fill", HEALTHY).await?;
-        let healthy = check_database::run(&world.ctx, world.on_source()).await?;
+        let healthy = check_database::run(world.as_step("check-database"), world.on_source()).await?;
         assert_eq!(healthy.findings.list, [], "{major}");
 
         let planted: Vec<_> = DEFECTS.iter().filter(|defect| defect.majors.contains(&major)).collect();
@@ -418,7 +418,7 @@ async fn each_of_forty_planted_defects_is_found_and_a_healthy_database_has_none(
         })
         .await?;
 
-        let output = check_database::run(&world.ctx, world.on_source()).await?;
+        let output = check_database::run(world.as_step("check-database"), world.on_source()).await?;
 
         let found = by_check(&output.findings.list);
         for defect in &planted {
@@ -436,7 +436,7 @@ async fn each_of_forty_planted_defects_is_found_and_a_healthy_database_has_none(
 #[tokio::test]
 async fn defects_of_the_instance_and_its_name_are_found_and_a_healthy_one_has_none() -> Result<()> {
     let world = World::start_to(13, "17").await?;
-    let healthy = check_instance::run(&world.ctx, world.run_only()).await?;
+    let healthy = check_instance::run(world.as_step("check-instance"), world.run_only()).await?;
     assert_eq!(healthy.findings.list, []);
     let rds = world.rds();
     let group = rds.create_db_parameter_group().db_parameter_group_name("ours").db_parameter_group_family("postgres13");
@@ -465,7 +465,7 @@ async fn defects_of_the_instance_and_its_name_are_found_and_a_healthy_one_has_no
     assert!(world.aws.rds().announce_maintenance(SOURCE, "system-update"));
     world.add_record("reports.example.internal", &world.source.host).await?;
 
-    let output = check_instance::run(&world.ctx, world.run_only()).await?;
+    let output = check_instance::run(world.as_step("check-instance"), world.run_only()).await?;
 
     let found = by_check(&output.findings.list);
     for (check, mentions) in [

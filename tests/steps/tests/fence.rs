@@ -45,7 +45,7 @@ async fn fenced_and_back(from: u16) -> Result<()> {
         UnderFence { run: world.run.clone(), source: world.source.clone(), target: target.clone(), cutover: soon(60) };
 
     for time in ["once", "twice"] {
-        fence_source::run(&world.ctx, input.clone()).await?;
+        fence_source::run(world.as_step("fence-source"), input.clone()).await?;
         for (user, password) in everybody(&world) {
             for server in [&world.source, &target] {
                 assert!(
@@ -70,7 +70,7 @@ async fn fenced_and_back(from: u16) -> Result<()> {
 
     let back = UnfenceSourceInput { run: world.run.clone(), source: world.source.clone(), target: Some(target) };
     for time in ["once", "twice"] {
-        assert_eq!(unfence_source::run(&world.ctx, back.clone()).await?.outcome, Outcome::Back);
+        assert_eq!(unfence_source::run(world.as_step("unfence-source"), back.clone()).await?.outcome, Outcome::Back);
         assert_eq!(access(&world, &world.source).await?, before, "unfenced {time}");
         for (user, password) in everybody(&world) {
             let session = world.session(&world.source, user, password).await?;
@@ -78,7 +78,7 @@ async fn fenced_and_back(from: u16) -> Result<()> {
         }
     }
     // Who claimed the way back first keeps it: no OPEN can follow.
-    let error = open_target::run(&world.ctx, input).await.expect_err("the way back was claimed");
+    let error = open_target::run(world.as_step("open-target"), input).await.expect_err("the way back was claimed");
     assert_eq!(error.code, ErrorCode::AlreadyBack);
     Ok(())
 }
@@ -106,19 +106,22 @@ async fn after_open_nothing_leads_back() -> Result<()> {
     let target = world.make_copy().await?;
     let input =
         UnderFence { run: world.run.clone(), source: world.source.clone(), target: target.clone(), cutover: soon(60) };
-    fence_source::run(&world.ctx, input.clone()).await?;
+    fence_source::run(world.as_step("fence-source"), input.clone()).await?;
 
     let late = UnderFence { cutover: soon(-1), ..input.clone() };
-    assert_eq!(open_target::run(&world.ctx, late.clone()).await.expect_err("late").code, ErrorCode::DeadlinePassed);
+    assert_eq!(
+        open_target::run(world.as_step("open-target"), late.clone()).await.expect_err("late").code,
+        ErrorCode::DeadlinePassed
+    );
     for _time in ["once", "twice"] {
-        assert_eq!(open_target::run(&world.ctx, input.clone()).await?.outcome, Outcome::Open);
+        assert_eq!(open_target::run(world.as_step("open-target"), input.clone()).await?.outcome, Outcome::Open);
     }
     // A lost answer, found again after the deadline.
-    assert_eq!(open_target::run(&world.ctx, late).await?.outcome, Outcome::Open);
+    assert_eq!(open_target::run(world.as_step("open-target"), late).await?.outcome, Outcome::Open);
 
     let back =
         UnfenceSourceInput { run: world.run.clone(), source: world.source.clone(), target: Some(target.clone()) };
-    assert_eq!(unfence_source::run(&world.ctx, back).await?.outcome, Outcome::Open);
+    assert_eq!(unfence_source::run(world.as_step("unfence-source"), back).await?.outcome, Outcome::Open);
     for (user, password) in everybody(&world) {
         assert!(world.session(&world.source, user, password).await.is_err(), "{user} gets into the source after OPEN");
         world.session(&target, user, password).await?;

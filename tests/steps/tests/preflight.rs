@@ -18,7 +18,7 @@ async fn an_instance_in_which_nothing_is_wrong_passes_and_nothing_is_changed() -
     let world = World::start(13).await?;
     let changes = world.changes();
 
-    let output = check_instance::run(&world.ctx, world.run_only()).await?;
+    let output = check_instance::run(world.as_step("check-instance"), world.run_only()).await?;
 
     let unproven = "w dms-engine-unproven: AWS does not say whether DMS takes PostgreSQL 18; 17 is the newest it names";
     assert_eq!(worded(&output.findings.list), [unproven]);
@@ -38,7 +38,7 @@ async fn a_database_in_which_nothing_is_wrong_passes() -> Result<()> {
         let world = World::start(major).await?;
         world.owner().await?.run("fill", PLAIN).await?;
 
-        let output = check_database::run(&world.ctx, world.on_source()).await?;
+        let output = check_database::run(world.as_step("check-database"), world.on_source()).await?;
 
         assert_eq!(worded(&output.findings.list), [""; 0], "{major}");
         assert_eq!((output.size.tables, output.size.sequences), (1, 0));
@@ -60,7 +60,7 @@ async fn everything_that_dms_cannot_carry_is_named() -> Result<()> {
                    AND attrelid IN (SELECT oid FROM pg_class WHERE relkind = 'r')";
         let bad: Vec<String> = owner.rows("list", bad, &[]).await?.iter().map(|row| row.get(0)).collect();
 
-        let output = check_database::run(&world.ctx, world.on_source()).await?;
+        let output = check_database::run(world.as_step("check-database"), world.on_source()).await?;
 
         let found = worded(&output.findings.list).join("\n");
         for column in bad {
@@ -91,9 +91,9 @@ async fn the_rehearsals_source_passes_with_a_choice_about_its_keyless_table() ->
         let mut world = World::start(major).await?;
         world.load_rehearsal().await?;
 
-        let refused = check_database::run(&world.ctx, world.on_source()).await?;
+        let refused = check_database::run(world.as_step("check-database"), world.on_source()).await?;
         world.run.choices.keyless_tables = KeylessTables::ReplicaIdentityFull;
-        let accepted = check_database::run(&world.ctx, world.on_source()).await?;
+        let accepted = check_database::run(world.as_step("check-database"), world.on_source()).await?;
 
         let refused: Vec<_> = worded(&refused.findings.list).into_iter().filter(|line| line.starts_with('b')).collect();
         let why = "has no primary key: its updates and deletes would be lost";
@@ -131,7 +131,7 @@ async fn everything_around_the_tables_that_stands_in_the_way_is_named_at_once() 
         world.run.choices.as_of_snapshot_databases = vec!["accepted".to_owned()];
         world.run.choices.as_of_snapshot_schemas = vec!["left_behind".to_owned(), "no_such".to_owned()];
 
-        let output = check_database::run(&world.ctx, world.on_source()).await?;
+        let output = check_database::run(world.as_step("check-database"), world.on_source()).await?;
 
         let ids: Vec<_> = output.findings.list.iter().map(|finding| finding.check.as_str()).collect();
         let expected = [
@@ -170,7 +170,7 @@ async fn a_login_that_does_not_open_the_door_is_a_finding() -> Result<()> {
         secrets.create_secret().name(name).secret_string(value).send().await?;
         world.run.source.login_secret = name.to_owned();
 
-        let output = check_database::run(&world.ctx, world.on_source()).await?;
+        let output = check_database::run(world.as_step("check-database"), world.on_source()).await?;
 
         assert_eq!((output.findings.blockers, output.findings.list[0].check.as_str()), (1, "login"));
         assert!(
@@ -199,7 +199,7 @@ async fn everything_that_aws_says_against_the_run_is_named_at_once() -> Result<(
     world.run.record.name = "no-such.example.internal".to_owned();
     world.run.replication.instance_class = Some("dms.no.such".to_owned());
 
-    let output = check_instance::run(&world.ctx, world.run_only()).await?;
+    let output = check_instance::run(world.as_step("check-instance"), world.run_only()).await?;
 
     let ids: Vec<_> = output.findings.list.iter().map(|finding| finding.check.as_str()).collect();
     let expected =
@@ -208,7 +208,7 @@ async fn everything_that_aws_says_against_the_run_is_named_at_once() -> Result<(
     assert_eq!((output.source.is_some(), output.way), (true, None));
 
     world.run.source.instance = "no-such".to_owned();
-    let output = check_instance::run(&world.ctx, world.run_only()).await?;
+    let output = check_instance::run(world.as_step("check-instance"), world.run_only()).await?;
     assert_eq!(output.findings.list[0].check, "instance-usable");
     assert_eq!(output.source, None);
     Ok(())
@@ -221,7 +221,7 @@ async fn a_permission_that_is_missing_is_a_finding_and_the_rest_is_looked_at() -
     world.aws.faults().plan(Fault::every("rds", "DescribeDBEngineVersions", denied));
     world.aws.faults().plan(Fault::nth("route53", "GetHostedZone", 1, Effect::Throttle));
 
-    let output = check_instance::run(&world.ctx, world.run_only()).await?;
+    let output = check_instance::run(world.as_step("check-instance"), world.run_only()).await?;
 
     let ids: Vec<_> = output.findings.list.iter().map(|finding| finding.check.as_str()).collect();
     assert_eq!(ids, ["not-seen", "dms-engine-unproven"], "{:#?}", output.findings.list);

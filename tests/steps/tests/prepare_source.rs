@@ -148,16 +148,21 @@ async fn what_an_earlier_call_left_half_made_is_finished() -> Result<()> {
 #[tokio::test]
 async fn a_server_that_does_not_decode_and_a_schema_of_another_run_are_refused() -> Result<()> {
     let world = World::start(15).await?;
-    let refused = prepare_source::run(&world.ctx, world.on_source()).await.expect_err("wal_level is replica");
+    let refused = prepare_source::run(world.as_step("prepare-source"), world.on_source())
+        .await
+        .expect_err("wal_level is replica");
     assert_eq!(refused.code, ErrorCode::InstanceFailed, "{refused}");
     world.configure_source().await?;
 
     let owner = world.owner().await?;
     owner.run("make a schema", "CREATE SCHEMA pgleap").await?;
-    let refused = prepare_source::run(&world.ctx, world.on_source()).await.expect_err("nobody's schema");
+    let refused =
+        prepare_source::run(world.as_step("prepare-source"), world.on_source()).await.expect_err("nobody's schema");
     assert_eq!(refused.code, ErrorCode::PreflightBlocked, "{refused}");
     owner.run("be another run", "CREATE TABLE pgleap.run (id text); INSERT INTO pgleap.run VALUES ('other')").await?;
-    let refused = prepare_source::run(&world.ctx, world.on_source()).await.expect_err("another run's schema");
+    let refused = prepare_source::run(world.as_step("prepare-source"), world.on_source())
+        .await
+        .expect_err("another run's schema");
 
     assert!(refused.message.contains("run other"), "{refused}");
     let roles = owner.row("count roles", "SELECT count(*) FROM pg_roles WHERE rolname LIKE 'pgleap%'", &[]).await?;

@@ -23,7 +23,10 @@ async fn create_group(world: &World, name: &str, run: &str) -> Result<()> {
 async fn make_everything(world: &World) -> Result<()> {
     let names = world.run.id.names();
     world.configure_source().await?;
-    until_done("snapshot-source", async || snapshot_source::run(&world.ctx, world.run_only()).await).await?;
+    until_done("snapshot-source", async || {
+        snapshot_source::run(world.as_step("snapshot-source"), world.run_only()).await
+    })
+    .await?;
     for group in [names.quiet_parameter_group(), names.target_parameter_group("postgres15")] {
         create_group(world, &group, world.run.id.as_str()).await?;
     }
@@ -38,7 +41,7 @@ async fn make_everything(world: &World) -> Result<()> {
         machine_arn: "arn:aws:states:eu-west-1:123456789012:stateMachine:pgleap-recover".to_owned(),
         role_arn: "arn:aws:iam::123456789012:role/pgleap-deadline".to_owned(),
     };
-    arm_deadline::run_with(&world.ctx, world.run_only(), recovery).await?;
+    arm_deadline::run_with(world.as_step("arm-deadline"), world.run_only(), recovery).await?;
     Ok(())
 }
 
@@ -65,7 +68,7 @@ async fn restore(world: &World, run: &str) -> Result<()> {
 async fn remove(world: &World, outcome: Outcome) -> Result<RemoveResourcesOutput> {
     wait_for("remove-resources", async || {
         let input = RemoveResourcesInput { run: world.run.clone(), outcome };
-        let output = remove_resources::run(&world.ctx, input).await?;
+        let output = remove_resources::run(world.as_step("remove-resources"), input).await?;
         Ok(output.done.then_some(output))
     })
     .await
@@ -142,7 +145,10 @@ async fn after_open_the_target_and_its_group_stay_and_no_later_run_of_this_name_
 async fn an_instance_that_the_run_has_not_made_is_never_deleted() -> Result<()> {
     let world = World::start(15).await?;
     world.configure_source().await?;
-    until_done("snapshot-source", async || snapshot_source::run(&world.ctx, world.run_only()).await).await?;
+    until_done("snapshot-source", async || {
+        snapshot_source::run(world.as_step("snapshot-source"), world.run_only()).await
+    })
+    .await?;
     create_group(&world, &world.run.id.names().target_parameter_group("postgres15"), "orders-run").await?;
     restore(&world, "another-run").await?;
 

@@ -84,7 +84,7 @@ impl Both {
 
     async fn create(&self) -> StepResult<CreateReplicationOutput> {
         let role = "arn:aws:iam::123456789012:role/pgleap-dms-secrets";
-        create_replication::run_with(&self.world.ctx, self.input(), role).await
+        create_replication::run_with(self.world.as_step("create-replication"), self.input(), role).await
     }
 
     /// As the machine does it: a failed connection test is worth a few retries.
@@ -106,7 +106,7 @@ impl Both {
 
     async fn copy(&self) -> StepResult<CopyDataOutput> {
         let input = CopyDataInput { run: self.world.run.clone(), repairs: Vec::new() };
-        copy_data::run(&self.world.ctx, input).await
+        copy_data::run(self.world.as_step("copy-data"), input).await
     }
 
     async fn copy_until_done(&self) -> Result<CopyDataOutput> {
@@ -119,7 +119,7 @@ impl Both {
         wait_for("copy-data", async || {
             let before = repairs.lock().expect("no panic").clone();
             let input = CopyDataInput { run: self.world.run.clone(), repairs: before };
-            let output = copy_data::run(&self.world.ctx, input).await;
+            let output = copy_data::run(self.world.as_step("copy-data"), input).await;
             if output.as_ref().is_err_and(|error| error.code == ErrorCode::ServiceUnavailable) {
                 return Ok(None); // the lost answer
             }
@@ -156,7 +156,7 @@ impl Both {
 
     async fn resume_until_refused(&self) -> Result<StepError> {
         wait_for("resume-replication to be refused", async || {
-            match resume_replication::run(&self.world.ctx, self.world.run_only()).await {
+            match resume_replication::run(self.world.as_step("resume-replication"), self.world.run_only()).await {
                 Ok(look) if look.done => bail!("it ended well"),
                 Ok(_looking) => Ok(None),
                 Err(error) => Ok(Some(error)),
@@ -193,7 +193,7 @@ impl Both {
 
     async fn measure(&self, tables: &[TableName], reloads: u32) -> StepResult<MeasureLobsOutput> {
         let (run, source) = (self.world.run.clone(), self.world.source.clone());
-        measure_lobs::run(&self.world.ctx, MeasureLobsInput { run, source, tables: tables.to_vec(), reloads }).await
+        measure_lobs::run(self.world.as_step("measure-lobs"), MeasureLobsInput { run, source, tables: tables.to_vec(), reloads }).await
     }
 
     async fn measure_for(&self, tables: &[TableName], reloads: u32) -> Result<Vec<LobLimit>> {
@@ -220,7 +220,7 @@ impl Both {
         wait_for("reload-tables", async || {
             let (run, limits) = (self.world.run.clone(), limits.to_vec());
             let input = ReloadTablesInput { run, limits, repairs: Vec::new() };
-            match reload_tables::run(&self.world.ctx, input).await {
+            match reload_tables::run(self.world.as_step("reload-tables"), input).await {
                 Err(error) if error.code == ErrorCode::ServiceUnavailable => Ok(None), // the lost answer
                 other => Ok(Some(other?).filter(|output| output.done)),
             }
@@ -232,7 +232,7 @@ impl Both {
         until_done("compare-tables", async || {
             let (run, source) = (self.world.run.clone(), self.world.source.clone());
             let input = CompareTablesInput { run, source, target: self.target.clone(), tables: tables.to_vec() };
-            compare_tables::run(&self.world.ctx, input).await
+            compare_tables::run(self.world.as_step("compare-tables"), input).await
         })
         .await
     }
@@ -258,12 +258,12 @@ impl Both {
     }
 
     async fn resume_until_done(&self) -> Result<()> {
-        let ctx = &self.world.ctx;
+        let ctx = self.world.as_step("resume-replication");
         until_done("resume-replication", async || resume_replication::run(ctx, self.world.run_only()).await).await
     }
 
     async fn remove_until_done(&self) -> Result<()> {
-        let ctx = &self.world.ctx;
+        let ctx = self.world.as_step("remove-replication");
         until_done("remove-replication", async || remove_replication::run(ctx, self.world.run_only()).await).await
     }
 

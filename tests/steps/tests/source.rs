@@ -90,8 +90,10 @@ async fn a_pending_modification_is_not_dragged_along() -> Result<()> {
     let modify = world.rds().modify_db_instance().db_instance_identifier(SOURCE).db_instance_class("db.t3.large");
     modify.apply_immediately(false).send().await?;
 
-    let refused =
-        wait_for("the refusal", async || Ok(configure_source::run(&world.ctx, world.run_only()).await.err())).await?;
+    let refused = wait_for("the refusal", async || {
+        Ok(configure_source::run(world.as_step("configure-source"), world.run_only()).await.err())
+    })
+    .await?;
 
     assert_eq!(refused.code, ErrorCode::PreflightBlocked, "{refused}");
     assert_eq!(instance(&world).await?.db_instance_class(), Some("db.t3.medium"));
@@ -109,8 +111,14 @@ async fn a_lost_answer_neither_repeats_a_reboot_nor_a_snapshot() -> Result<()> {
     }
 
     world.configure_source().await?;
-    until_done("snapshot-source", async || snapshot_source::run(&world.ctx, world.run_only()).await).await?;
-    until_done("snapshot-source", async || snapshot_source::run(&world.ctx, world.run_only()).await).await?;
+    until_done("snapshot-source", async || {
+        snapshot_source::run(world.as_step("snapshot-source"), world.run_only()).await
+    })
+    .await?;
+    until_done("snapshot-source", async || {
+        snapshot_source::run(world.as_step("snapshot-source"), world.run_only()).await
+    })
+    .await?;
 
     for operation in ["CreateDBParameterGroup", "RebootDBInstance", "CreateDBSnapshot"] {
         assert_eq!(carried_out(&world, operation), 1, "{operation}");
@@ -122,7 +130,7 @@ async fn a_lost_answer_neither_repeats_a_reboot_nor_a_snapshot() -> Result<()> {
 async fn the_source_is_found_and_a_target_only_if_the_run_made_it() -> Result<()> {
     let world = World::start(15).await?;
 
-    let found = find_servers::run(&world.ctx, world.run_only()).await?;
+    let found = find_servers::run(world.as_step("find-servers"), world.run_only()).await?;
 
     assert_eq!((found.source, found.target), (world.source.clone(), None));
     let strangers = world.rds().create_db_instance().db_instance_identifier(step_tests::TARGET).engine("postgres");
@@ -133,11 +141,11 @@ async fn the_source_is_found_and_a_target_only_if_the_run_made_it() -> Result<()
         Ok(answer.db_instances().first().and_then(|instance| instance.endpoint()).map(|_| ()))
     })
     .await?;
-    assert_eq!(find_servers::run(&world.ctx, world.run_only()).await?.target, None);
+    assert_eq!(find_servers::run(world.as_step("find-servers"), world.run_only()).await?.target, None);
 
     let mut gone = world.run_only();
     gone.run.source.instance = "no-such".to_owned();
-    let error = find_servers::run(&world.ctx, gone).await.err().context("found nothing")?;
+    let error = find_servers::run(world.as_step("find-servers"), gone).await.err().context("found nothing")?;
     assert_eq!(error.code, ErrorCode::InstanceFailed);
     Ok(())
 }

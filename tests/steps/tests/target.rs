@@ -18,9 +18,13 @@ use step_tests::{SOURCE, TARGET, World, until_done, wait_for};
 macro_rules! done_and_again {
     ($world:expr, $name:literal, $step:path, $input:expr) => {{
         let first =
-            wait_for($name, async || Ok(Some($step(&$world.ctx, $input).await?).filter(|output| output.done))).await?;
+            wait_for(
+                $name,
+                async || Ok(Some($step($world.as_step($name), $input).await?).filter(|output| output.done)),
+            )
+            .await?;
         let changes = $world.changes();
-        let second = $step(&$world.ctx, $input).await?;
+        let second = $step($world.as_step($name), $input).await?;
         assert_eq!(first, second, "{}", $name);
         assert_eq!(changes, $world.changes(), "{}: the second call changes nothing", $name);
         first
@@ -36,7 +40,10 @@ async fn a_target_is_made_upgraded_prepared_rebuilt_and_completed() -> Result<()
     let way = way(&world).await?;
     let admin = world.rdsadmin(SOURCE, &world.source.database).await?;
     admin.execute("SELECT pg_create_logical_replication_slot('of_somebody', 'test_decoding')", &[]).await?;
-    until_done("snapshot-source", async || snapshot_source::run(&world.ctx, world.run_only()).await).await?;
+    until_done("snapshot-source", async || {
+        snapshot_source::run(world.as_step("snapshot-source"), world.run_only()).await
+    })
+    .await?;
 
     let restore = || RestoreTargetInput { run: world.run.clone(), source: world.source.clone() };
     let target =
@@ -50,10 +57,10 @@ async fn a_target_is_made_upgraded_prepared_rebuilt_and_completed() -> Result<()
     assert_upgraded(&world, &target).await?;
 
     let prepared = wait_for("prepare-target", async || {
-        Ok(Some(prepare_target::run(&world.ctx, both()).await?).filter(|output| output.done))
+        Ok(Some(prepare_target::run(world.as_step("prepare-target"), both()).await?).filter(|output| output.done))
     })
     .await?;
-    assert_eq!(prepared, prepare_target::run(&world.ctx, both()).await?);
+    assert_eq!(prepared, prepare_target::run(world.as_step("prepare-target"), both()).await?);
     assert_selected(&prepared);
 
     done_and_again!(world, "rebuild-target", rebuild_target::run, both());
@@ -77,14 +84,17 @@ async fn answers_are_lost_and_calls_die_and_the_target_is_made_all_the_same() ->
     world.load_rehearsal().await?;
     world.prepare_source().await?;
     let way = way(&world).await?;
-    until_done("snapshot-source", async || snapshot_source::run(&world.ctx, world.run_only()).await).await?;
+    until_done("snapshot-source", async || {
+        snapshot_source::run(world.as_step("snapshot-source"), world.run_only()).await
+    })
+    .await?;
 
     lose_answers(&world, &["CreateDBParameterGroup", "ModifyDBParameterGroup", "RestoreDBInstanceFromDBSnapshot"]);
     let restore = || RestoreTargetInput { run: world.run.clone(), source: world.source.clone() };
     let target =
         done_and_again!(world, "restore-target", restore_target::run, restore()).target.context("no target")?;
     let both = || OnBoth { run: world.run.clone(), source: world.source.clone(), target: target.clone() };
-    cut_off(async || isolate_target::run(&world.ctx, both()).await.map(drop)).await;
+    cut_off(async || isolate_target::run(world.as_step("isolate-target"), both()).await.map(drop)).await;
     done_and_again!(world, "isolate-target", isolate_target::run, both());
     assert_isolated(&world, &target).await?;
 
@@ -99,21 +109,24 @@ async fn answers_are_lost_and_calls_die_and_the_target_is_made_all_the_same() ->
     let changes = world.aws.calls().since(0).iter().filter(carried_out).count();
     assert_eq!(changes, 3, "the source's group, one upgrade, the settings");
 
-    cut_off(async || prepare_target::run(&world.ctx, both()).await.map(drop)).await;
+    cut_off(async || prepare_target::run(world.as_step("prepare-target"), both()).await.map(drop)).await;
     let prepared = wait_for("prepare-target", async || {
-        Ok(Some(prepare_target::run(&world.ctx, both()).await?).filter(|output| output.done))
+        Ok(Some(prepare_target::run(world.as_step("prepare-target"), both()).await?).filter(|output| output.done))
     })
     .await?;
     assert_selected(&prepared);
-    cut_off(async || rebuild_target::run(&world.ctx, both()).await.map(drop)).await;
+    cut_off(async || rebuild_target::run(world.as_step("rebuild-target"), both()).await.map(drop)).await;
     done_and_again!(world, "rebuild-target", rebuild_target::run, both());
-    cut_off(async || analyze_target::run(&world.ctx, both()).await.map(drop)).await;
+    cut_off(async || analyze_target::run(world.as_step("analyze-target"), both()).await.map(drop)).await;
     done_and_again!(world, "analyze-target", analyze_target::run, both());
-    cut_off(async || complete_target::run(&world.ctx, under_fence(&world, &target)).await.map(drop)).await;
-    complete_target::run(&world.ctx, under_fence(&world, &target)).await?;
+    cut_off(async || {
+        complete_target::run(world.as_step("complete-target"), under_fence(&world, &target)).await.map(drop)
+    })
+    .await;
+    complete_target::run(world.as_step("complete-target"), under_fence(&world, &target)).await?;
     let missed: Vec<_> = world.aws.faults().struck().into_iter().filter(|(_, struck)| *struck == 0).collect();
     assert!(missed.is_empty(), "every planned fault has struck: {missed:?}");
-    cut_off(async || settle_target::run(&world.ctx, both()).await.map(drop)).await;
+    cut_off(async || settle_target::run(world.as_step("settle-target"), both()).await.map(drop)).await;
     done_and_again!(world, "settle-target", settle_target::run, both());
 
     let owner = world.ctx.as_owner(&world.run, &target).await?;
@@ -143,16 +156,22 @@ async fn a_refused_upgrade_is_told_with_the_log_and_not_asked_for_again() -> Res
     world.owner().await?.run("use a type that has no way", "CREATE TABLE public.t (code regproc)").await?;
     world.prepare_source().await?;
     let way = way(&world).await?;
-    until_done("snapshot-source", async || snapshot_source::run(&world.ctx, world.run_only()).await).await?;
+    until_done("snapshot-source", async || {
+        snapshot_source::run(world.as_step("snapshot-source"), world.run_only()).await
+    })
+    .await?;
     let restore = || RestoreTargetInput { run: world.run.clone(), source: world.source.clone() };
     done_and_again!(world, "restore-target", restore_target::run, restore());
     let upgrade = || UpgradeTargetInput { run: world.run.clone(), way: way.clone() };
 
-    let refused = wait_for("the refusal", async || Ok(upgrade_target::run(&world.ctx, upgrade()).await.err())).await?;
+    let refused = wait_for("the refusal", async || {
+        Ok(upgrade_target::run(world.as_step("upgrade-target"), upgrade()).await.err())
+    })
+    .await?;
 
     assert_eq!(refused.code, ErrorCode::UpgradeRefused, "{refused}");
     assert!(refused.message.contains("reg*"), "{refused}");
-    let again = upgrade_target::run(&world.ctx, upgrade()).await.err().context("not refused")?;
+    let again = upgrade_target::run(world.as_step("upgrade-target"), upgrade()).await.err().context("not refused")?;
     assert_eq!(again.code, ErrorCode::UpgradeRefused);
     let asked = world.aws.calls().since(0).iter().filter(|call| call.operation == "ModifyDBInstance").count();
     assert_eq!(asked, 2, "the source's parameter group, and one request for the upgrade");
@@ -197,7 +216,7 @@ async fn give_users_group(world: &World) -> Result<()> {
 }
 
 async fn way(world: &World) -> Result<UpgradeWay> {
-    let output: CheckInstanceOutput = check_instance::run(&world.ctx, world.run_only()).await?;
+    let output: CheckInstanceOutput = check_instance::run(world.as_step("check-instance"), world.run_only()).await?;
     output.way.with_context(|| format!("no way: {}", output.findings.text))
 }
 
@@ -251,8 +270,8 @@ fn under_fence(world: &World, target: &Server) -> UnderFence {
 async fn complete(world: &World, target: &Server) -> Result<()> {
     let input = || under_fence(world, target);
 
-    let first = complete_target::run(&world.ctx, input()).await?;
-    let second = complete_target::run(&world.ctx, input()).await?;
+    let first = complete_target::run(world.as_step("complete-target"), input()).await?;
+    let second = complete_target::run(world.as_step("complete-target"), input()).await?;
 
     assert!(first.objects > 20 && first.sequences > 10, "{first:?}");
     assert_eq!((second.objects, second.sequences), (0, first.sequences));

@@ -74,7 +74,7 @@ impl Both {
 
     async fn look_after(&self, mends: u32) -> StepResult<VerifyCopyOutput> {
         let (run, source, target) = (self.world.run.clone(), self.world.source.clone(), self.target.clone());
-        verify_copy::run(&self.world.ctx, VerifyCopyInput { run, source, target, mends }).await
+        verify_copy::run(self.world.as_step("verify-copy"), VerifyCopyInput { run, source, target, mends }).await
     }
 
     async fn until_done(&self) -> Result<VerifyCopyOutput> {

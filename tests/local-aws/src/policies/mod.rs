@@ -1,6 +1,7 @@
 //! A function may call what its policy in the template lists, and nothing else.
 
 mod needs;
+mod record;
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -10,6 +11,7 @@ use local_aws_lambda::LambdaHost;
 use serde_json::Value;
 
 use needs::{Need, needs};
+use record::Record;
 
 /// The policies of the deployed functions, by the function's name, which is its access key id. Clones share them.
 ///
@@ -18,6 +20,7 @@ use needs::{Need, needs};
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Policies {
     statements: Arc<RwLock<HashMap<String, Vec<Statement>>>>,
+    record: Arc<Record>,
 }
 
 /// An `Allow`, or a `Deny`, which wins over every `Allow`.
@@ -49,7 +52,9 @@ impl Policies {
         let statements = statements.get(caller)?;
         needs.into_iter().find(|need| {
             let mut of_need = statements.iter().filter(|statement| statement.covers(need)).peekable();
-            of_need.peek().is_none() || of_need.any(|statement| statement.denies)
+            let lacks = of_need.peek().is_none() || of_need.any(|statement| statement.denies);
+            self.record.note(caller, &need.action, !lacks);
+            lacks
         })
     }
 }
