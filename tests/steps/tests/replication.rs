@@ -193,7 +193,11 @@ impl Both {
 
     async fn measure(&self, tables: &[TableName], reloads: u32) -> StepResult<MeasureLobsOutput> {
         let (run, source) = (self.world.run.clone(), self.world.source.clone());
-        measure_lobs::run(self.world.as_step("measure-lobs"), MeasureLobsInput { run, source, tables: tables.to_vec(), reloads }).await
+        measure_lobs::run(
+            self.world.as_step("measure-lobs"),
+            MeasureLobsInput { run, source, tables: tables.to_vec(), reloads },
+        )
+        .await
     }
 
     async fn measure_for(&self, tables: &[TableName], reloads: u32) -> Result<Vec<LobLimit>> {
