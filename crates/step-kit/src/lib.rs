@@ -9,6 +9,7 @@ mod error;
 pub mod instance_status;
 pub mod metrics;
 mod serve;
+pub mod unchanged;
 pub mod wal;
 
 pub use context::Ctx;

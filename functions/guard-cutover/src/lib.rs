@@ -14,13 +14,13 @@ use pgleap_contract::Limits;
 use pgleap_contract::steps::{GuardCutoverOutput, OnBoth};
 use pgleap_pg::chores::{self, Phase};
 use pgleap_pg::slots::{self, Slot};
-use pgleap_pg::{PgErrorKind, Session, dms_notes, fingerprint};
+use pgleap_pg::{PgErrorKind, Session, dms_notes};
 use pgleap_step_kit::metrics::{self, Unit};
 use pgleap_step_kit::prelude::*;
+use pgleap_step_kit::unchanged::refuse_changed_source;
 use pgleap_step_kit::wal::refuse_too_much_wal;
 
 /// How many changed objects an error names.
-const NAMED: usize = 20;
 /// How often the marker is looked for.
 const INTERVAL: Duration = Duration::from_millis(20);
 
@@ -43,7 +43,7 @@ pub async fn run(ctx: &Ctx, input: OnBoth) -> StepResult<GuardCutoverOutput> {
         },)?;
     let limits = &input.run.limits;
     let slot = refuse_too_much_wal(&source, limits).await?;
-    refuse_changes(&source).await?;
+    refuse_changed_source(&source).await?;
     let notes = dms_notes::read(&dms).await?;
     if !notes.is_empty() {
         return Err(StepError::new(ErrorCode::TablesInError, notes.join("; ")));
@@ -121,23 +121,6 @@ async fn calm(target: &Session) -> StepResult<Option<String>> {
             Err(error) => return Err(error.into()),
         }
     }
-}
-
-/// DDL on the source since just before the snapshot is not on the target; a truncated or rewritten table was not
-/// carried. Either makes the copy wrong for good.
-async fn refuse_changes(source: &Session) -> StepResult<()> {
-    let mut changed = fingerprint::changed(source).await?;
-    changed.extend(fingerprint::changed_filenodes(source).await?);
-    if changed.is_empty() {
-        return Ok(());
-    }
-    let more = changed.len().saturating_sub(NAMED);
-    changed.truncate(NAMED);
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    Err(StepError::new(
-        ErrorCode::SourceChanged,
-        format!("the source was changed under the run: {}{more}", changed.join("; ")),
-    ))
 }
 
 async fn long_transactions(source: &Session, limits: &Limits) -> StepResult<Vec<String>> {

@@ -5,7 +5,7 @@
 //! Repeatable:   yes; a table that was measured in this round is not measured again
 //! Undo:         none needed; schema pgleap goes at the end of the run
 //! If it dies:   the server goes on measuring; the next look finds the result, or starts the statement again
-//! Fails with:   TablesInError (final: a value that limited LOB mode cannot hold), StatementFailed, DatabaseDenied
+//! Fails with:   SourceChanged, TablesInError (final: a value that limited LOB mode cannot hold), StatementFailed, DatabaseDenied
 //!               (final), DatabaseUnreachable (retried)
 //!
 //! A table of terabytes takes longer to read than a Lambda lives, so the statement writes its result into a table on the
@@ -16,6 +16,7 @@ mod length;
 use pgleap_contract::steps::{LobLimit, MeasureLobsInput, MeasureLobsOutput, TableName};
 use pgleap_pg::{PgError, Session, qualified};
 use pgleap_step_kit::prelude::*;
+use pgleap_step_kit::unchanged::refuse_changed_source;
 use pgleap_step_kit::wal::refuse_too_much_wal;
 
 use crate::length::{Column, Measured, Verdict, decide, statement};
@@ -25,6 +26,8 @@ pub async fn run(ctx: &Ctx, input: MeasureLobsInput) -> StepResult<MeasureLobsOu
     let run = &input.run;
     let source = ctx.as_owner(run, &input.source).await?;
     refuse_too_much_wal(&source, &run.limits).await?;
+    // A table that was changed under the run is in error for that, and no reload mends it.
+    refuse_changed_source(&source).await?;
     source.run("make pgleap.lob_length", include_str!("lob_length.sql")).await?;
     let round = i64::from(input.reloads);
     let worker = run.id.names().application("measure");

@@ -23,8 +23,9 @@ mod progress;
 use std::time::{Duration, Instant};
 
 use pgleap_contract::steps::{VerifyCopyInput, VerifyCopyOutput};
-use pgleap_pg::{Session, dms_notes, fingerprint};
+use pgleap_pg::{Session, dms_notes};
 use pgleap_step_kit::prelude::*;
+use pgleap_step_kit::unchanged::refuse_changed_source;
 use pgleap_step_kit::wal::refuse_too_much_wal;
 
 use crate::progress::{Found, Totals};
@@ -42,7 +43,7 @@ pub async fn run(ctx: &Ctx, input: VerifyCopyInput) -> StepResult<VerifyCopyOutp
     let dms = ctx.connect(run, &input.target, &run.id.names().dms_target_secret()).await?;
     refuse_too_much_wal(&source, &run.limits).await?;
     refuse_noted_errors(&dms).await?;
-    refuse_changes(&source).await?;
+    refuse_changed_source(&source).await?;
 
     progress::begin(&source, &target, input.mends).await?;
     let budget_left = progress::seconds_since_begin(&target).await? < f64::from(run.limits.verify_seconds);
@@ -56,7 +57,7 @@ pub async fn run(ctx: &Ctx, input: VerifyCopyInput) -> StepResult<VerifyCopyOutp
     let totals = progress::totals(&target).await?;
     if totals.pending == 0 {
         // What changed while we looked, a TRUNCATE say, may have made a table "stand still".
-        refuse_changes(&source).await?;
+        refuse_changed_source(&source).await?;
     }
     Ok(output(&totals))
 }
@@ -82,15 +83,6 @@ async fn refuse_noted_errors(dms: &Session) -> StepResult<()> {
         return Ok(());
     }
     Err(StepError::new(ErrorCode::TablesInError, format!("read what DMS noted: {}", notes.join("; "))))
-}
-
-async fn refuse_changes(source: &Session) -> StepResult<()> {
-    let mut changes = fingerprint::changed(source).await?;
-    changes.extend(fingerprint::changed_filenodes(source).await?);
-    if changes.is_empty() {
-        return Ok(());
-    }
-    Err(StepError::new(ErrorCode::SourceChanged, format!("compare the source with its past: {}", changes.join("; "))))
 }
 
 fn output(totals: &Totals) -> VerifyCopyOutput {

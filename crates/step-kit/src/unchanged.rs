@@ -1,0 +1,18 @@
+//! The source as it was when the run began: DDL since just before the snapshot is not on the target, and a table that was
+//! truncated or rewritten since just before the load was not carried. Either makes the copy wrong for good.
+
+use pgleap_contract::ErrorCode;
+use pgleap_pg::{Session, fingerprint};
+
+use crate::{StepError, StepResult};
+
+/// Refuse to go on with a source that somebody changed under the run; names what is otherwise.
+pub async fn refuse_changed_source(source: &Session) -> StepResult<()> {
+    let mut changes = fingerprint::changed(source).await?;
+    changes.extend(fingerprint::changed_filenodes(source).await?);
+    if changes.is_empty() {
+        return Ok(());
+    }
+    let message = format!("the source was changed under the run: {}", changes.join("; "));
+    Err(StepError::new(ErrorCode::SourceChanged, message))
+}
