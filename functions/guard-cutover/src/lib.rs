@@ -20,7 +20,6 @@ use pgleap_step_kit::prelude::*;
 use pgleap_step_kit::unchanged::refuse_changed_source;
 use pgleap_step_kit::wal::refuse_too_much_wal;
 
-/// How many changed objects an error names.
 /// How often the marker is looked for.
 const INTERVAL: Duration = Duration::from_millis(20);
 
