@@ -40,7 +40,7 @@ class Sweep(unittest.TestCase):
             if not client.can_paginate(name):
                 continue
             with self.subTest(service=service, operation=operation.name):
-                size = 20 if service in ("rds", "dms") else 1
+                size = {"rds": 20, "dms": 20, "ec2": 5}.get(service, 1)
                 pages = client.get_paginator(name).paginate(
                     **minimal(operation), PaginationConfig={"PageSize": size, "MaxItems": 5 * size}
                 )
