@@ -11,6 +11,8 @@ pub struct Rates {
     pub delay_scale: f64,
     /// Fixed work of a step that waits for nothing: a call, a login, a look.
     pub step_seconds: f64,
+    /// Tables that preflight looks through a second.
+    pub check_tables_per_second: f64,
     /// Starting, stopping and copying a server's files, beside AWS's delay: once for each.
     pub server_seconds: f64,
     /// Bytes of the database that `pg_upgrade` handles a second.
@@ -47,6 +49,7 @@ impl Default for Rates {
         Self {
             delay_scale: 1.0,
             step_seconds: 1.0,
+            check_tables_per_second: 1_000.0,
             server_seconds: 20.0,
             upgrade_bytes_per_second: 100.0 * MIB,
             upgrade_tables_per_second: 200.0,

@@ -51,7 +51,7 @@ fn before_the_load(input: &PlanRunInput, reboots: bool) -> Vec<Made> {
         Made {
             name: "preflight",
             delay: 0.0,
-            work: 0.0,
+            work: tables / rates.check_tables_per_second,
             steps: &["start-run", "check-instance", "check-database", "plan-run"],
         },
         Made {
@@ -89,7 +89,7 @@ fn load_and_after(input: &PlanRunInput) -> Vec<Made> {
             name: "load",
             delay: delays::START_TASK,
             work: bytes / rates.load_bytes_per_second + tables / rates.load_tables_per_second,
-            steps: &["copy-data"],
+            steps: &["copy-data", "watch-copy"],
         },
         Made {
             name: "rebuild indexes and statistics",
@@ -170,10 +170,12 @@ mod tests {
         let planned: Vec<String> = expect(&input, &outage).into_iter().flat_map(|phase| phase.steps).collect();
         let under_fence = ["fence-source", "drain-source", "complete-target", "open-target"];
         let of_recovery = ["find-servers", "unfence-source"];
+        let of_repair = ["measure-lobs", "reload-tables", "compare-tables", "restore-lob-mode"];
 
         for step in pgleap_contract::steps::STEPS {
             let known = planned.iter().any(|planned| planned == step);
-            assert!(known || under_fence.contains(step) || of_recovery.contains(step), "{step}");
+            let apart = [&under_fence[..], &of_recovery, &of_repair].concat();
+            assert!(known || apart.contains(step), "{step}");
         }
     }
 }
