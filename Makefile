@@ -55,6 +55,7 @@ scenarios: setup ## Every disturbance that a run promises to bear: kills, stops,
 .PHONY: docs
 docs: ## Write the generated pages anew
 	@cargo run --quiet -p contract-tests --bin render-steps-page
+	@cargo run --quiet -p contract-tests --bin render-input-schema
 
 .PHONY: fidelity
 fidelity: ## How many rows of each fidelity ledger rest on an assumption
@@ -98,6 +99,7 @@ check: ## Format, lints, machine validators: no test
 validate: machines setup-validators ## What would be deployed: machines, template, scripts
 	@node scripts/validate-machines.mjs target/statemachine/upgrade.asl.json target/statemachine/recover.asl.json
 	@.local/checks/bin/python scripts/validate-template.py
+	@for example in statemachine/examples/*.json; do .local/checks/bin/python -W ignore -m jsonschema --instance $$example statemachine/input.schema.json || exit 1; done
 	@.local/checks/bin/shellcheck scripts/*.sh .ci/run
 
 .PHONY: test

@@ -6,6 +6,7 @@ use crate::Rates;
 
 /// Input of an execution. Everything but the first four fields has a default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RunRequest {
     /// The database that is left.
@@ -39,6 +40,7 @@ pub struct RunRequest {
 
 /// `upgrade` does it, `plan` ends after preflight with the findings.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum Mode {
     /// The whole run.
@@ -50,6 +52,7 @@ pub enum Mode {
 
 /// The database that is left.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Source {
     /// RDS instance identifier.
@@ -63,6 +66,7 @@ pub struct Source {
 
 /// The database that is reached.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Target {
     /// Wanted version: a major (`18`: its newest reachable minor) or an exact one (`18.4`).
@@ -74,6 +78,7 @@ pub struct Target {
 
 /// The Route 53 record that clients follow.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Record {
     /// Id of the hosted zone, without `/hostedzone/`.
@@ -93,6 +98,7 @@ impl Record {
 
 /// How DMS is set up.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Replication {
     /// DMS class, e.g. `dms.r6i.large`; by the size of the database if absent.
@@ -102,6 +108,7 @@ pub struct Replication {
 
 /// What the run may do about the network.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Network {
     /// Add the one rule that lets the replication instance reach the databases, if its connection test times out; removed
@@ -112,6 +119,7 @@ pub struct Network {
 
 /// What to do about tables without a key: DMS drops their updates and deletes unless the whole row is logged.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum KeylessTables {
     /// A blocker.
@@ -123,6 +131,7 @@ pub enum KeylessTables {
 
 /// What the operator accepts.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Choices {
     /// Tables without a key.
@@ -141,6 +150,7 @@ pub struct Choices {
 
 /// Bounds of the run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Limits {
     /// From the first REVOKE to OPEN, in seconds; then everything goes back.

@@ -5,6 +5,7 @@
 //! reads was assigned on every path, and no failure between fence and OPEN leads anywhere but back.
 
 pub mod expression;
+pub mod input;
 pub mod machine;
 pub mod record;
 pub mod samples;

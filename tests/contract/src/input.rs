@@ -1,0 +1,29 @@
+//! The operator's input as a JSON Schema, from the contract's own types and their documentation.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use serde_json::Value;
+
+use crate::machine::repository;
+
+#[path = "../../../crates/contract/src/request.rs"]
+#[allow(dead_code, unreachable_pub, reason = "the contract's own file, compiled here once more for its derives")]
+mod request;
+
+/// What an execution may be started with.
+pub fn schema() -> Result<Value> {
+    let mut schema = serde_json::to_value(schemars::schema_for!(request::RunRequest))?;
+    schema["title"] = "Input of a run".into();
+    Ok(schema)
+}
+
+/// Where the schema is kept.
+pub fn schema_path() -> PathBuf {
+    repository().join("statemachine/input.schema.json")
+}
+
+/// The schema as it is kept.
+pub fn schema_text() -> Result<String> {
+    Ok(serde_json::to_string_pretty(&schema()?)? + "\n")
+}
