@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 /// Rates of work and delays of AWS. The defaults are assumptions for AWS: nobody has measured them there. Whoever has, from
 /// the report of a run or of a rehearsal, gives their own in the input, and the plan goes by them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Rates {
     /// Factor on the delays that AWS takes whatever the size (`delays.rs` of plan-run). The rehearsal has a clock of its own.

@@ -7,9 +7,14 @@ use serde_json::Value;
 
 use crate::machine::repository;
 
+#[path = "../../../crates/contract/src/rates.rs"]
+#[allow(dead_code, unreachable_pub, reason = "as below")]
+mod rates;
 #[path = "../../../crates/contract/src/request.rs"]
 #[allow(dead_code, unreachable_pub, reason = "the contract's own file, compiled here once more for its derives")]
 mod request;
+
+pub(crate) use rates::Rates; // request.rs looks for it in its crate's root
 
 /// What an execution may be started with.
 pub fn schema() -> Result<Value> {

@@ -13,4 +13,5 @@ pub mod steps_page;
 pub mod template;
 pub mod walk;
 
+pub(crate) use input::Rates;
 pub use machine::{Machine, function_name, render};

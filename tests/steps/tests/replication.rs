@@ -168,7 +168,8 @@ impl Both {
     async fn watch(&self, earlier: Option<CopyReading>) -> StepResult<WatchCopyOutput> {
         let (run, source, target) = (self.world.run.clone(), self.world.source.clone(), self.target.clone());
         let progress = self.copy().await?.progress;
-        watch_copy::run(&self.world.ctx, WatchCopyInput { run, source, target, progress, earlier }).await
+        watch_copy::run(self.world.as_step("watch-copy"), WatchCopyInput { run, source, target, progress, earlier })
+            .await
     }
 
     /// What DMS noted on the target.
