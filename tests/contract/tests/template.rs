@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::Result;
-use contract_tests::machine::{Machine, pascal, step_of};
+use contract_tests::machine::{Machine, kebab, pascal, repository, step_of};
 use contract_tests::template;
 use pgleap_contract::steps::STEPS;
 
@@ -102,5 +102,21 @@ fn every_function_that_reads_the_owners_secret_may_use_its_key() -> Result<()> {
     let given = given.iter().filter_map(|role| role["Ref"].as_str()).map(str::to_owned);
 
     assert_eq!(given.collect::<BTreeSet<_>>(), readers.collect());
+    Ok(())
+}
+
+/// `make deploy-function` takes them from there.
+#[test]
+fn memory_and_time_out_are_the_same_in_a_steps_manifest() -> Result<()> {
+    for (name, resource) in template::read()?["Resources"].as_object().expect("resources") {
+        if resource["Type"] == "AWS::Serverless::Function" {
+            let step = kebab(name.trim_end_matches("Function"));
+            let manifest = std::fs::read_to_string(repository().join(format!("functions/{step}/Cargo.toml")))?;
+            for (key, value) in [("memory", "MemorySize"), ("timeout", "Timeout")] {
+                let line = format!("\n{key} = {}\n", resource["Properties"][value]);
+                assert!(manifest.contains(&line), "{step}: its Cargo.toml lacks{line}");
+            }
+        }
+    }
     Ok(())
 }
