@@ -93,6 +93,7 @@ const PHASES: &[(&str, &[&str])] = &[
             "FindRule",
             "IsRuleThere",
             "RevokeIngress",
+            "RuleStays",
             "FinishReplication",
             "FinishDatabases",
             "FinishResources",

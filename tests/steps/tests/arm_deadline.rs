@@ -28,7 +28,7 @@ fn now_ms() -> i64 {
 fn recovery() -> Recovery {
     Recovery {
         machine_arn: "arn:aws:states:eu-west-1:123456789012:stateMachine:pgleap-recover".to_owned(),
-        role_arn: "arn:aws:iam::123456789012:role/pgleap-deadline".to_owned(),
+        role_arn: "arn:aws:iam::111122223333:role/DeadlineRole".to_owned(),
     }
 }
 

@@ -39,7 +39,7 @@ async fn make_everything(world: &World) -> Result<()> {
     }
     let recovery = Recovery {
         machine_arn: "arn:aws:states:eu-west-1:123456789012:stateMachine:pgleap-recover".to_owned(),
-        role_arn: "arn:aws:iam::123456789012:role/pgleap-deadline".to_owned(),
+        role_arn: "arn:aws:iam::111122223333:role/DeadlineRole".to_owned(),
     };
     arm_deadline::run_with(world.as_step("arm-deadline"), world.run_only(), recovery).await?;
     Ok(())

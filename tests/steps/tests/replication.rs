@@ -13,7 +13,7 @@ use pgleap_contract::steps::{
     WatchCopyOutput,
 };
 use pgleap_contract::{ErrorCode, Server};
-use pgleap_pg::Session;
+use pgleap_pg::{Session, fingerprint};
 use pgleap_step_kit::{StepError, StepResult};
 use step_tests::{World, until_done, wait_for};
 
@@ -47,7 +47,9 @@ impl Both {
         let rights = format!(
             "GRANT USAGE ON SCHEMA \"My_shop\" TO {dms}; GRANT ALL ON ALL TABLES IN SCHEMA \"My_shop\" TO {dms}"
         );
-        world.owner().await?.run("let DMS read", &rights).await?;
+        let owner = world.owner().await?;
+        owner.run("let DMS read", &rights).await?;
+        fingerprint::take_filenodes(&owner).await?; // as prepare-target does just before the load
 
         let target = support::create_target(&world, "17").await?;
         let there = world.ctx.as_owner(&world.run, &target).await?;
@@ -83,7 +85,7 @@ impl Both {
     }
 
     async fn create(&self) -> StepResult<CreateReplicationOutput> {
-        let role = "arn:aws:iam::123456789012:role/pgleap-dms-secrets";
+        let role = "arn:aws:iam::111122223333:role/DmsSecretRole";
         create_replication::run_with(self.world.as_step("create-replication"), self.input(), role).await
     }
 
@@ -475,7 +477,8 @@ async fn a_task_that_somebody_stopped_goes_on() -> Result<()> {
     both.resume_until_done().await?;
     both.stop_task().await?;
 
-    assert!(both.copy_until_done().await?.repairs.is_empty());
+    let repairs = both.copy_until_done().await?.repairs;
+    assert_eq!(repairs.iter().map(|repair| repair.kind).collect::<Vec<_>>(), [RepairKind::TaskStopped]);
     both.resume_until_done().await?;
     both.source().await?.run("go on writing", r#"DELETE FROM "My_shop"."Orders" WHERE id < 20"#).await?;
     wait_for("the changes on the target", async || {
