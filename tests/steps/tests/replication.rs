@@ -478,7 +478,7 @@ async fn a_task_that_somebody_stopped_goes_on() -> Result<()> {
     both.stop_task().await?;
 
     let repairs = both.copy_until_done().await?.repairs;
-    assert_eq!(repairs.iter().map(|repair| repair.kind).collect::<Vec<_>>(), [RepairKind::TaskStopped]);
+    assert_eq!(repairs.iter().map(|repair| repair.kind).collect::<Vec<_>>(), [RepairKind::ChangesBroken]);
     both.resume_until_done().await?;
     both.source().await?.run("go on writing", r#"DELETE FROM "My_shop"."Orders" WHERE id < 20"#).await?;
     wait_for("the changes on the target", async || {
