@@ -5,7 +5,7 @@
 
 use aws_sdk_rds::Client;
 use aws_sdk_rds::primitives::DateTime;
-use aws_sdk_rds::types::{DbInstance, Tag};
+use aws_sdk_rds::types::{DbInstance, DescribeDbLogFilesDetails, Tag};
 use pgleap_contract::steps::UpgradeHop;
 use pgleap_rds::instance;
 use pgleap_step_kit::prelude::*;
@@ -13,8 +13,10 @@ use pgleap_step_kit::prelude::*;
 /// Tag on the target: `18.4 1700000000000`, the version and the moment in milliseconds.
 const NOTE: &str = "pgleap:upgrade";
 
-/// Longest part of the precheck's log in an error, in bytes: what was found stands at its end.
+/// Longest part of a log in an error, in bytes: what was found stands at its end.
 const LONGEST_LOG: usize = 4_000;
+/// .. and of one line of it.
+const LONGEST_LINE: usize = 400;
 
 /// RDS has no code for these events in DescribeEvents, only text.
 /// Source: Amazon RDS user guide, "Amazon RDS event categories and event messages", RDS-EVENT-0158 and 0270.
@@ -91,27 +93,53 @@ fn is_refusal(message: &str) -> bool {
     REFUSALS.iter().any(|words| message.contains(words))
 }
 
-/// The end of the newest log of a precheck.
+/// What the logs say of it: the precheck's, or that of `pg_upgrade` and the one that it names as telling more.
 async fn log(rds: &Client, name: &str) -> StepResult<String> {
     let answer = rds.describe_db_log_files().db_instance_identifier(name).filename_contains("pg_upgrade").send().await;
     let files = answer.doing(format!("list logs of instance {name}"))?.describe_db_log_files.unwrap_or_default();
-    let newest = files.into_iter().max_by_key(|file| {
-        let is_precheck = file.log_file_name().is_some_and(|name| name.contains("precheck"));
-        (is_precheck, file.last_written())
-    });
-    let Some(file) = newest.and_then(|file| file.log_file_name) else { return Ok("there is none".to_owned()) };
+    if let Some(precheck) = newest(&files, "precheck") {
+        return end_of(rds, name, precheck).await;
+    }
+    let Some(internal) = newest(&files, "internal") else { return Ok("there is none".to_owned()) };
+    let text = end_of(rds, name, internal).await?;
+    match named_log(&text).and_then(|named| newest(&files, named)) {
+        Some(named) => end_of(rds, name, named).await,
+        None => Ok(text),
+    }
+}
+
+fn newest<'a>(files: &'a [DescribeDbLogFilesDetails], words: &str) -> Option<&'a str> {
+    let named = files.iter().filter(|file| file.log_file_name().is_some_and(|name| name.contains(words)));
+    named.max_by_key(|file| file.last_written())?.log_file_name()
+}
+
+/// The file in `Consult the last few lines of "folder/file" for the probable cause of the failure.`
+fn named_log(text: &str) -> Option<&str> {
+    let (_, rest) = text.rsplit_once("last few lines of \"")?;
+    let (path, _) = rest.split_once('"')?;
+    path.rsplit('/').next()
+}
+
+/// The end, of lines that are cut: one statement may name every table.
+fn shortened(text: &str) -> String {
+    let cut = |line: &str| line[..line.floor_char_boundary(LONGEST_LINE)].to_owned();
+    let lines = text.split('\n').map(cut).collect::<Vec<_>>().join("\n");
+    lines[lines.ceil_char_boundary(lines.len().saturating_sub(LONGEST_LOG))..].to_owned()
+}
+
+/// A log's name and its end, where what was found stands.
+async fn end_of(rds: &Client, name: &str, file: &str) -> StepResult<String> {
     let mut text = String::new();
     let mut pages = rds
         .download_db_log_file_portion()
         .db_instance_identifier(name)
-        .log_file_name(&file)
+        .log_file_name(file)
         .marker("0")
         .into_paginator()
         .send();
     while let Some(page) = pages.next().await {
         text.push_str(page.doing(format!("read log {file} of instance {name}"))?.log_file_data().unwrap_or_default());
-        let from = text.ceil_char_boundary(text.len().saturating_sub(LONGEST_LOG));
-        text.drain(..from);
+        text = shortened(&text);
     }
     Ok(format!("{file}: {}", text.trim()))
 }
@@ -132,6 +160,34 @@ mod tests {
         ];
         for (note, version, wanted) in cases {
             assert_eq!(Attempt::noted_on(&copy(note), version), wanted, "{note}");
+        }
+    }
+
+    #[test]
+    fn what_matters_of_a_log_outlives_a_statement_that_names_every_table() {
+        let log = format!(
+            "{}\nERROR: out of shared memory\nQuery was: LOCK TABLE {}",
+            "x\n".repeat(9_000),
+            "t, ".repeat(9_000)
+        );
+
+        let short = shortened(&log);
+
+        assert!(short.contains("out of shared memory") && short.len() <= LONGEST_LOG, "{short}");
+    }
+
+    #[test]
+    fn pg_upgrade_names_the_log_that_tells_more() {
+        let cases = [
+            (
+                "Consult the last few lines of \"/data/log/pg_upgrade_dump_16400.log\" for\nthe probable cause of the failure.",
+                Some("pg_upgrade_dump_16400.log"),
+            ),
+            ("Consult the last few lines of \"pg_upgrade_server.log\" for", Some("pg_upgrade_server.log")),
+            ("All non-template0 databases must allow connections", None),
+        ];
+        for (text, wanted) in cases {
+            assert_eq!(named_log(text), wanted, "{text}");
         }
     }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::Path;
 
 use crate::cluster::Cluster;
+use crate::config::Setting;
 use crate::files::make_private_folder;
 use crate::program::{blocking, run};
 use crate::{Error, Result};
@@ -32,15 +33,19 @@ impl From<Error> for UpgradeFailure {
 }
 
 /// Logical slots survive from 17 on, and both servers must allow them while `pg_upgrade` looks.
-const SLOT_SETTINGS: &str = "-c wal_level=logical -c max_replication_slots=100 -c max_wal_senders=10";
+const SLOT_SETTINGS: &[(&str, &str)] =
+    &[("wal_level", "logical"), ("max_replication_slots", "100"), ("max_wal_senders", "10")];
 
 impl Cluster {
     /// Upgrade the stopped cluster into a new one named `name`, with the logs that `pg_upgrade` kept. The old cluster
     /// stays as it is: files are copied, so that a failure leaves a server that can be started.
+    ///
+    /// Both servers run with `settings` meanwhile: with PostgreSQL's own defaults `pg_dump` cannot lock many tables.
     pub async fn upgrade(
         &self,
         major: u16,
         name: &str,
+        settings: &[Setting],
     ) -> std::result::Result<(Cluster, Vec<(String, String)>), UpgradeFailure> {
         let servers = self.servers();
         let target = servers.create_cluster(major, name).await?;
@@ -60,9 +65,8 @@ impl Cluster {
             .arg("--socketdir")
             .arg(&sockets)
             .args(["--username", crate::ADMIN, "--retain"]);
-        if self.major() >= 17 {
-            command.args(["--old-options", SLOT_SETTINGS, "--new-options", SLOT_SETTINGS]);
-        }
+        let options = server_options(self.major(), settings);
+        command.args(["--old-options", &options, "--new-options", &options]);
         let outcome = run(command).await;
 
         let logs = collect_logs(&target).await?;
@@ -75,6 +79,14 @@ impl Cluster {
             }
         }
     }
+}
+
+/// What the servers are started with, for the shell.
+fn server_options(old_major: u16, settings: &[Setting]) -> String {
+    let for_slots = if old_major >= 17 { SLOT_SETTINGS } else { &[] };
+    let given = settings.iter().map(|setting| (setting.name.as_str(), setting.value.as_str()));
+    let all = given.chain(for_slots.iter().copied());
+    all.map(|(name, value)| format!("-c {name}={value}")).collect::<Vec<_>>().join(" ")
 }
 
 /// Up to 14 `pg_upgrade` writes its logs to the working folder, later ones below the new data folder.

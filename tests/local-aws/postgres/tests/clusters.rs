@@ -179,7 +179,7 @@ async fn an_upgrade_carries_rows_roles_and_passwords() {
         .unwrap();
     old.stop(Shutdown::Fast).await.unwrap();
 
-    let (new, logs) = old.upgrade(18, "new-18").await.unwrap();
+    let (new, logs) = old.upgrade(18, "new-18", &[]).await.unwrap();
     new.start(files.clone()).await.unwrap();
 
     assert!(logs.iter().any(|(name, _)| name == "pg_upgrade_internal.log"), "{logs:?}");
@@ -200,7 +200,7 @@ async fn a_failed_upgrade_says_why_and_leaves_the_old_cluster() {
     admin.batch_execute("CREATE TABLE t AS SELECT 'now'::regproc AS code").await.unwrap();
     old.stop(Shutdown::Fast).await.unwrap();
 
-    let failure = old.upgrade(17, "new-17").await.unwrap_err();
+    let failure = old.upgrade(17, "new-17", &[]).await.unwrap_err();
     old.start(files).await.unwrap();
 
     let text = failure.to_string();

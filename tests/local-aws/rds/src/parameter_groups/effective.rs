@@ -60,6 +60,14 @@ pub(crate) fn server_settings(values: &Values) -> Vec<Setting> {
     settings
 }
 
+/// How many objects one transaction may lock: the product of these. An upgrade needs as many as there are tables.
+const LOCK_ROOM: &[&str] = &["max_connections", "max_locks_per_transaction", "max_prepared_transactions"];
+
+/// What the server of an instance is told of the room for locks.
+pub(crate) fn lock_settings(values: &Values) -> Vec<Setting> {
+    server_settings(values).into_iter().filter(|setting| LOCK_ROOM.contains(&setting.name.as_str())).collect()
+}
+
 fn told_to_the_server(name: &str, value: &str, is_logical: bool) -> String {
     if name == "shared_preload_libraries" {
         let wanted = value.split(',').map(str::trim).filter(|library| LOADABLE.contains(library));

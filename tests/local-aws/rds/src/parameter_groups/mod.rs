@@ -13,5 +13,5 @@ mod rds_parameters;
 mod values;
 
 pub(crate) use catalog::{Catalog, Catalogs};
-pub(crate) use effective::{Machine, Values, forces_tls, server_settings, values_of};
+pub(crate) use effective::{Machine, Values, forces_tls, lock_settings, server_settings, values_of};
 pub(crate) use groups::{ParameterGroup, default_group, refuse_wrong_family};

@@ -10,7 +10,7 @@ use local_aws_postgres::{Cluster, Shutdown};
 use crate::engine_versions::EngineVersion;
 use crate::faults::PlannedFault;
 use crate::instances::JobFailed;
-use crate::parameter_groups::default_group;
+use crate::parameter_groups::{default_group, lock_settings};
 use crate::service::Shared;
 use crate::state::{AttachedGroup, Status, StoredLog};
 use crate::{delays, roles};
@@ -87,9 +87,12 @@ impl Shared {
         self.tell_instance(identifier, 266, "The downtime for the upgrade has started.");
         old.stop(Shutdown::Fast).await?;
         self.tell_instance(identifier, 267, format!("The upgrade from {} to {} has started.", from.text, target.text));
-        let name = self.with_instance(resource_id, |instance| instance.cluster_name_on(target.major));
-        let name = name.ok_or_else(|| anyhow::anyhow!("the instance is gone"))?;
-        let ((), outcome) = tokio::join!(self.pause(delays::UPGRADING), old.upgrade(target.major, &name));
+        let about = self.with_instance(resource_id, |instance| {
+            (instance.cluster_name_on(target.major), lock_settings(&instance.running))
+        });
+        let (name, settings) = about.ok_or_else(|| anyhow::anyhow!("the instance is gone"))?;
+        let upgrade = old.upgrade(target.major, &name, &settings);
+        let ((), outcome) = tokio::join!(self.pause(delays::UPGRADING), upgrade);
         match outcome {
             Ok((new, logs)) => {
                 self.keep_logs(resource_id, logs);

@@ -160,6 +160,34 @@ async fn an_upgrade_that_pg_upgrade_refuses_is_rolled_back() {
 }
 
 #[tokio::test]
+async fn an_upgrade_needs_room_to_lock_every_table() {
+    let region = Region::new();
+    let group = json!({ "DBParameterGroupName": "small", "DBParameterGroupFamily": "postgres17", "Description": "d" });
+    region.call("CreateDBParameterGroup", group).await;
+    // Room for 300 objects and some slack; PostgreSQL's own defaults have room for 6,400.
+    let parameters = json!({ "DBParameterGroupName": "small", "Parameters": [
+        { "ParameterName": "max_connections", "ParameterValue": "30", "ApplyMethod": "pending-reboot" },
+        { "ParameterName": "max_locks_per_transaction", "ParameterValue": "10", "ApplyMethod": "pending-reboot" },
+    ] });
+    region.call("ModifyDBParameterGroup", parameters).await;
+    region.create("db", "17.11", json!({ "DBParameterGroupName": "small" })).await;
+    let many = "DO $$ BEGIN FOR i IN 1..3000 LOOP EXECUTE format('CREATE TABLE t%s ()', i); COMMIT; END LOOP; END $$";
+    region.master("db").await.batch_execute(many).await.unwrap();
+
+    let mut upgrade = upgrade("db", "18.6");
+    upgrade["DBParameterGroupName"] = json!("default.postgres18");
+    region.call("ModifyDBInstance", upgrade).await;
+    region.wait_for_instance("db", "upgrading", |db| db["DBInstanceStatus"] == "upgrading").await;
+    let rolled_back = region.settled("db").await;
+
+    assert_eq!(rolled_back["EngineVersion"], "17.11");
+    let internal = log_of(&region, "db", "pg_upgrade_internal").await;
+    let named = internal.split('"').nth(1).and_then(|path| path.rsplit('/').next());
+    let log = log_of(&region, "db", named.unwrap_or_else(|| panic!("{internal}"))).await;
+    assert!(log.contains("max_locks_per_transaction"), "{log}");
+}
+
+#[tokio::test]
 async fn paths_that_rds_does_not_know_are_refused() {
     let region = Region::new();
     region.create("db", "13.7", json!({})).await;
