@@ -48,7 +48,7 @@ async fn a_database_in_which_nothing_is_wrong_passes() -> Result<()> {
 }
 
 /// What DMS cannot carry, one table each; a column named `bad` must be named.
-const UNDELIVERABLE: &str = include_str!("../../e2e/schema/undeliverable.sql");
+const UNDELIVERABLE: &str = include_str!("../../../e2e/schema/undeliverable.sql");
 
 #[tokio::test]
 async fn everything_that_dms_cannot_carry_is_named() -> Result<()> {

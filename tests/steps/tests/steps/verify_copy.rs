@@ -1,6 +1,6 @@
 //! `verify-copy` against real servers: a source of 13, a target of 18, and a hand that plays DMS and carries the markers.
 
-mod support;
+use crate::support;
 
 use std::time::{Duration, Instant};
 

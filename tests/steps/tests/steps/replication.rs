@@ -1,7 +1,7 @@
 //! `create-replication`, `copy-data`, `resume-replication`, `remove-replication` against the local DMS, which really
 //! moves rows between real servers: one story, because each begins where the one before ended.
 
-mod support;
+use crate::support;
 
 use std::time::{Duration, Instant};
 

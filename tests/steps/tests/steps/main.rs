@@ -1,0 +1,16 @@
+//! Every step against the local AWS. One program: the tests wait more than they compute, so they run side by side.
+
+mod arm_deadline;
+mod defects;
+mod fence;
+mod plan;
+mod preflight;
+mod prepare_source;
+mod record;
+mod remove_resources;
+mod replication;
+mod source;
+mod start_run;
+mod support;
+mod target;
+mod verify_copy;
