@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use local_aws_core::{Authorize, Fault};
-use local_aws_postgres::Durability;
+use local_aws_postgres::{Durability, Servers};
 
 /// How a local AWS is started; the default suits tests.
 #[derive(Clone)]
@@ -22,6 +22,8 @@ pub struct Config {
     pub schedule_lateness: Duration,
     /// What the servers' promises are worth.
     pub durability: Durability,
+    /// Whose templates the servers are made of, which then also say what promises are worth; none makes its own.
+    pub templates_of: Option<Servers>,
     /// Faults planned from the start.
     pub faults: Vec<Fault>,
     /// Faults of DMS's tasks planned from the start.
@@ -43,6 +45,7 @@ impl Default for Config {
             propagation: Duration::from_secs(1),
             schedule_lateness: Duration::ZERO,
             durability: Durability::default(),
+            templates_of: None,
             faults: Vec::new(),
             dms_faults: Vec::new(),
             step_functions: true,

@@ -64,12 +64,16 @@ impl LocalAws {
         let dns_address = SocketAddr::from((Ipv4Addr::LOCALHOST, config.dns_port));
         let dns = DnsServer::start_at(dns_address, zones.clone(), hosts.clone()).await.context("listen for DNS")?;
 
+        let servers = match &config.templates_of {
+            Some(others) => others.sharing_templates(&scratch)?,
+            None => Servers::new(&scratch, Binaries::find()?, config.durability)?,
+        };
         let secrets = Arc::new(SecretsManager::new(clock));
         let rds = Rds::new(Surroundings {
             clock,
             hosts: hosts.clone(),
             events: events.clone(),
-            servers: Servers::new(&scratch, Binaries::find()?, config.durability)?,
+            servers,
             authority,
             port: free_port()?,
             secrets: Some(Arc::new(MasterPasswords(secrets.clone()))),

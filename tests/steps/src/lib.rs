@@ -18,6 +18,7 @@ use aws_credential_types::Credentials;
 use aws_sdk_route53::types::{Change, ChangeAction, ChangeBatch, ResourceRecord, ResourceRecordSet, RrType};
 use local_aws::{Config, LocalAws};
 use local_aws_lambda::Template;
+use local_aws_postgres::Servers;
 use pgleap_contract::steps::{Look, OnBoth, OnSource, RestoreTargetInput, RunOnly, STEPS};
 use pgleap_contract::{ErrorCode, Run, Server};
 use pgleap_pg::{Environment, Login, Session};
@@ -71,6 +72,7 @@ impl World {
             step_functions: false,
             time_scale: 0.002,
             propagation: Duration::from_millis(100),
+            templates_of: Some(Servers::for_tests().clone()),
             ..Config::default()
         };
         let aws = LocalAws::start(config).await?;

@@ -104,7 +104,7 @@ impl Cluster {
             .host(listen.address.to_string())
             .port(listen.port)
             .user(ADMIN)
-            .password(&self.servers.shared.admin_password)
+            .password(self.servers.shared.templates.admin_password())
             .dbname("postgres")
             .application_name(ADMIN)
             .connect_timeout(Duration::from_secs(5));

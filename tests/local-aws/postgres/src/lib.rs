@@ -17,6 +17,7 @@ mod program;
 mod scratch;
 mod server_user;
 mod servers;
+mod templates;
 mod tls;
 mod upgrade;
 

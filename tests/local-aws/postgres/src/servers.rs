@@ -1,18 +1,16 @@
 //! Makes clusters: from nothing, from a backup, from another major.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-
-use tokio::sync::OnceCell;
+use std::sync::{Arc, OnceLock};
 
 use crate::addresses::{LoopbackAddresses, free_port};
 use crate::cluster::Cluster;
 use crate::config::{Listen, ServerFiles, Setting};
 use crate::files::{copy_folder, make_private_folder};
-use crate::program::{Programs, blocking, run};
+use crate::program::{Programs, blocking};
 use crate::server_user::ServerUser;
+use crate::templates::Templates;
 use crate::{Backup, Binaries, Error, Result, Scratch};
 
 /// The superuser of every cluster: the stand-in's own hand, as on RDS it is AWS's.
@@ -38,11 +36,9 @@ pub struct Servers {
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) scratch: PathBuf,
-    pub(crate) binaries: Binaries,
     pub(crate) user: ServerUser,
     pub(crate) durability: Durability,
-    pub(crate) admin_password: String,
-    templates: Mutex<HashMap<u16, Arc<OnceCell<PathBuf>>>>,
+    pub(crate) templates: Arc<Templates>,
     addresses: LoopbackAddresses,
     counter: AtomicU32,
 }
@@ -51,19 +47,31 @@ impl Servers {
     /// Clusters live below the scratch folder; it must outlive them.
     pub fn new(scratch: &Scratch, binaries: Binaries, durability: Durability) -> Result<Self> {
         let user = ServerUser::choose();
+        let templates = Arc::new(Templates::new(scratch, binaries, user)?);
+        Self::of_templates(scratch, user, durability, templates)
+    }
+
+    /// Clusters below another scratch folder, made from the same templates: `initdb` is the larger part of making one.
+    /// The folder that these servers lie in must outlive the new ones.
+    pub fn sharing_templates(&self, scratch: &Scratch) -> Result<Self> {
+        Self::of_templates(scratch, self.shared.user, self.shared.durability, self.shared.templates.clone())
+    }
+
+    fn of_templates(
+        scratch: &Scratch,
+        user: ServerUser,
+        durability: Durability,
+        templates: Arc<Templates>,
+    ) -> Result<Self> {
         let shared = Shared {
             scratch: scratch.path().to_owned(),
-            binaries,
             user,
             durability,
-            admin_password: random_password(),
-            templates: Mutex::default(),
+            templates,
             addresses: LoopbackAddresses::default(),
             counter: AtomicU32::new(0),
         };
-        for folder in ["clusters", "templates"] {
-            make_private_folder(&shared.scratch.join(folder), user)?;
-        }
+        make_private_folder(&shared.scratch.join("clusters"), user)?;
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -87,7 +95,7 @@ impl Servers {
 
     /// The majors that can be served.
     pub fn majors(&self) -> Vec<u16> {
-        self.shared.binaries.majors()
+        self.shared.templates.majors()
     }
 
     /// The addresses of this rehearsal.
@@ -97,7 +105,7 @@ impl Servers {
 
     /// A new, empty cluster that is not started. `name` must not be in use; keep it below 40 characters.
     pub async fn create_cluster(&self, major: u16, name: &str) -> Result<Cluster> {
-        let template = self.template(major).await?;
+        let template = self.shared.templates.of(major).await?;
         self.copy_to_cluster(major, name, template).await
     }
 
@@ -117,9 +125,7 @@ impl Servers {
 
     /// The programs of a major, where the servers' user can run them.
     pub(crate) async fn programs(&self, major: u16) -> Result<Programs> {
-        let shared = self.shared.clone();
-        let home = blocking(move || shared.binaries.reachable_home(major, shared.user, &shared.scratch)).await?;
-        Ok(Programs { major, home, user: self.shared.user })
+        self.shared.templates.programs(major).await
     }
 
     /// A number that no other caller gets.
@@ -149,46 +155,4 @@ impl Servers {
         .await?;
         Ok(Cluster::new(self.clone(), programs, name))
     }
-
-    /// `initdb` takes a second or more, a copy of its result a tenth: it runs once per major.
-    async fn template(&self, major: u16) -> Result<PathBuf> {
-        let cell = {
-            let mut templates = self.shared.templates.lock().unwrap_or_else(PoisonError::into_inner);
-            templates.entry(major).or_default().clone()
-        };
-        cell.get_or_try_init(|| self.make_template(major)).await.cloned()
-    }
-
-    async fn make_template(&self, major: u16) -> Result<PathBuf> {
-        let programs = self.programs(major).await?;
-        let folder = self.shared.scratch.join("templates");
-        let (data, password_file) = (folder.join(major.to_string()), folder.join(format!("{major}.password")));
-        crate::files::write_private_file(&password_file, &self.shared.admin_password, self.shared.user)?;
-        let mut command = programs.command("initdb", &folder);
-        command
-            .args(["--no-sync", "--locale=C.UTF-8", "--encoding=UTF8", "--username", ADMIN])
-            // pg_upgrade enters by the local line; a running server's own pg_hba.conf lies elsewhere.
-            .args(["--auth-local=trust", "--auth-host=scram-sha-256"])
-            .arg("--pwfile")
-            .arg(&password_file)
-            .arg("--pgdata")
-            .arg(&data);
-        if major >= 18 {
-            // Clusters of all majors must agree, or pg_upgrade refuses.
-            command.arg("--no-data-checksums");
-        }
-        run(command).await?;
-        remove_file(&password_file)?;
-        Ok(data)
-    }
-}
-
-fn remove_file(path: &Path) -> Result<()> {
-    std::fs::remove_file(path).map_err(Error::file("remove", path))
-}
-
-/// For servers that listen on loopback for the length of a test: not predictable is enough.
-fn random_password() -> String {
-    use std::hash::{BuildHasher, Hasher};
-    (0..2).map(|_| format!("{:016x}", std::collections::hash_map::RandomState::new().build_hasher().finish())).collect()
 }

@@ -65,6 +65,9 @@ impl Cluster {
             .arg("--socketdir")
             .arg(&sockets)
             .args(["--username", crate::ADMIN, "--retain"]);
+        if major >= 15 {
+            command.arg("--no-sync"); // a scratch folder outlives no crash
+        }
         let options = server_options(self.major(), settings);
         command.args(["--old-options", &options, "--new-options", &options]);
         let outcome = run(command).await;
