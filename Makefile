@@ -16,6 +16,8 @@ ARCH ?=
 PARAMETERS ?=
 FAULTS ?=
 CARGO_TEST ?= cargo test --workspace
+# Tests wait for servers more than they compute.
+export RUST_TEST_THREADS ?= $(shell expr 2 \* $$(nproc))
 
 .PHONY: help
 help: ## This list
@@ -50,7 +52,7 @@ demo: setup ## Upgrade a live database on this computer and prove that nothing w
 .PHONY: scenarios
 scenarios: setup ## Every disturbance that a run promises to bear: kills, stops, schema changes
 	@cargo build --quiet --workspace --bins
-	@target/debug/rehearsal scenarios
+	@TMPDIR=$$(sh scripts/test-folder.sh) target/debug/rehearsal scenarios
 
 .PHONY: docs
 docs: ## Write the generated pages anew
@@ -106,7 +108,7 @@ validate: machines setup-validators ## What would be deployed: machines, templat
 test: setup ## Every test; needs no network once set up
 	@cargo build --quiet --workspace --bins
 	@rm -rf target/policy-record
-	@PGLEAP_POLICY_RECORD=$(CURDIR)/target/policy-record $(CARGO_TEST)
+	@TMPDIR=$$(sh scripts/test-folder.sh) PGLEAP_POLICY_RECORD=$(CURDIR)/target/policy-record $(CARGO_TEST)
 
 .PHONY: policies
 policies: ## After make test: every action of every policy was called, and every call was allowed
