@@ -1,5 +1,7 @@
 //! What preflight finds.
 
+use std::collections::{HashMap, HashSet};
+
 use serde::{Deserialize, Serialize};
 
 /// A blocker stops the run before anything is touched; a warning is something the operator should know.
@@ -46,7 +48,7 @@ pub struct Findings {
     pub blockers: usize,
     /// Number of warnings found.
     pub warnings: usize,
-    /// Blockers first; at most [`Findings::LISTED`].
+    /// Blockers first; at most [`Findings::LISTED`], of every check as many as of any other that has so many.
     pub list: Vec<Finding>,
     /// The same as one text, for the Cause of a failed execution and for notifications.
     pub text: String,
@@ -60,12 +62,12 @@ impl Findings {
     /// Longest text of one finding in bytes.
     const LONGEST: usize = 600;
 
-    /// Count all, keep the first, blockers first.
-    pub fn collect(mut all: Vec<Finding>) -> Self {
-        all.sort_by_key(|finding| finding.severity == Severity::Warning);
+    /// Count all, keep a fair share of each check's, blockers first.
+    pub fn collect(all: Vec<Finding>) -> Self {
         let blockers = all.iter().filter(|finding| finding.severity == Severity::Blocker).count();
         let warnings = all.len() - blockers;
-        all.truncate(Self::LISTED);
+        let mut all = fair_share(all, Self::LISTED);
+        all.sort_by_key(|finding| finding.severity == Severity::Warning);
         for finding in &mut all {
             shorten(&mut finding.found, Self::LONGEST);
             shorten(&mut finding.remedy, Self::LONGEST);
@@ -79,6 +81,35 @@ impl Findings {
         shorten(&mut text, Self::LONGEST_TEXT);
         Self { blockers, warnings, list: all, text }
     }
+}
+
+/// The first of every check, then the second of every check, .. until there is no room: a check with many offenders
+/// crowds no other out. What is kept stays in its order; the last of a check that lost some says so.
+fn fair_share(all: Vec<Finding>, room: usize) -> Vec<Finding> {
+    if all.len() <= room {
+        return all;
+    }
+    let mut seen: HashMap<&str, usize> = HashMap::new();
+    let mut turns: Vec<_> = all
+        .iter()
+        .enumerate()
+        .map(|(place, finding)| {
+            let turn = seen.entry(&finding.check).or_default();
+            *turn += 1;
+            (*turn, finding.severity == Severity::Warning, place)
+        })
+        .collect();
+    turns.sort_unstable();
+    let kept: HashSet<usize> = turns.iter().take(room).map(|(_, _, place)| *place).collect();
+    let cut: HashSet<String> = turns.iter().skip(room).map(|(_, _, place)| all[*place].check.clone()).collect();
+    let mut listed: Vec<Finding> =
+        all.into_iter().enumerate().filter_map(|(place, finding)| kept.contains(&place).then_some(finding)).collect();
+    for check in cut {
+        if let Some(last) = listed.iter_mut().rev().find(|finding| finding.check == check) {
+            last.found.push_str(" (more of the same in the step's log)");
+        }
+    }
+    listed
 }
 
 fn shorten(text: &mut String, longest: usize) {
@@ -104,5 +135,27 @@ mod tests {
         assert_eq!(findings.list[0].check, "b");
         assert!(findings.list[0].found.len() < 700);
         assert!(findings.text.starts_with("[b] xxx"));
+    }
+
+    #[test]
+    fn many_offenders_of_one_check_crowd_no_other_check_out() {
+        let many = |check: &str, count: usize| -> Vec<_> {
+            (0..count).map(|n| Finding::blocker(check, format!("{check} {n}"), "")).collect()
+        };
+        let mut all: Vec<_> = (0..5).flat_map(|check| many(&format!("greedy{check}"), 21)).collect();
+        all.extend((0..30).map(|n| Finding::warning(&format!("modest{n}"), "once", "")));
+
+        let listed = Findings::collect(all).list;
+
+        let of = |check: &str| listed.iter().filter(|finding| finding.check == check).collect::<Vec<_>>();
+        assert_eq!(listed.len(), Findings::LISTED);
+        for n in 0..30 {
+            assert_eq!(of(&format!("modest{n}"))[0].found, "once", "{n}");
+        }
+        for check in ["greedy0", "greedy4"] {
+            let found: Vec<_> = of(check).iter().map(|finding| finding.found.as_str()).collect();
+            assert_eq!((found.len(), found[0]), (6, format!("{check} 0").as_str()));
+            assert!(found[5].ends_with("(more of the same in the step's log)"), "{found:?}");
+        }
     }
 }

@@ -18,24 +18,33 @@ pub(crate) fn check(facts: &Facts) -> Vec<Finding> {
         Seen::Unseen => return Vec::new(),
         Seen::Missing => {
             let found = format!("there is no hosted zone {}", record.zone_id);
-            return vec![Finding::blocker(ID, found, "correct record.zoneId")];
+            let remedy = "record.zoneId must be the id of the hosted zone that holds record.name";
+            return vec![Finding::blocker(ID, found, remedy)];
         }
         Seen::Found(zone) if !is_under(&record.name, &zone.name) => {
             let found = format!("{} does not lie in zone {} ({})", record.name, record.zone_id, zone.name);
-            return vec![Finding::blocker(ID, found, "correct record.name or record.zoneId")];
+            let remedy = format!(
+                "record.name must end in .{}, or record.zoneId must be its zone's",
+                zone.name.trim_end_matches('.')
+            );
+            return vec![Finding::blocker(ID, found, remedy)];
         }
         Seen::Found(_) => (),
     }
+    let endpoint = facts.source.found().and_then(|instance| instance.endpoint.as_ref());
     let (members, others): (Vec<_>, Vec<_>) = facts.records.iter().partition(|set| set.kind == "CNAME");
     if members.is_empty() {
         let kinds: Vec<_> = others.iter().map(|set| set.kind.as_str()).collect();
         let found = match kinds[..] {
-            [] => format!("there is no record {}", record.name),
+            [] => format!("there is no record {} in zone {}", record.name, record.zone_id),
             _ => format!("{} is no CNAME but {}", record.name, kinds.join(", ")),
         };
-        return vec![Finding::blocker(ID, found, "let the clients follow a CNAME to the instance's endpoint")];
+        let remedy = match endpoint {
+            Some((host, _port)) => format!("record.name must name a CNAME to {host} that the clients follow"),
+            None => "record.name must name a CNAME to the source's endpoint that the clients follow".to_owned(),
+        };
+        return vec![Finding::blocker(ID, found, remedy)];
     }
-    let endpoint = facts.source.found().and_then(|instance| instance.endpoint.as_ref());
     let mut findings: Vec<_> = members.iter().filter_map(|member| unfit(&record.name, member)).collect();
     if let Some((host, _port)) = endpoint {
         findings.extend(leads_to(&record.name, &members, host));
@@ -57,7 +66,11 @@ fn unfit(name: &str, member: &RecordSet) -> Option<Finding> {
         (_, 0) => format!("{name}{label} is an alias"),
         _ => format!("{name}{label} has several values"),
     };
-    Some(Finding::blocker(ID, found, "only simple and weighted CNAME records can be moved"))
+    Some(Finding::blocker(
+        ID,
+        found,
+        "record.name must name a simple or weighted CNAME with one value: no other can be moved",
+    ))
 }
 
 /// Members that name another host keep it; where one of those gets traffic, clients are not all on the source.
@@ -70,7 +83,9 @@ fn leads_to(name: &str, members: &[&RecordSet], endpoint: &str) -> Option<Findin
     {
         let values: Vec<_> = members.iter().flat_map(|member| &member.values).map(String::as_str).collect();
         let found = format!("{name} leads to {}, not to the source's endpoint {endpoint}", values.join(", "));
-        return Some(Finding::blocker(ID, found, "name the record that the clients of this source follow"));
+        let remedy =
+            format!("record.name must name the record that the clients of this source follow, a CNAME to {endpoint}");
+        return Some(Finding::blocker(ID, found, remedy));
     }
     let elsewhere: Vec<_> = members.iter().filter(|member| !here(member) && gets_traffic(member)).collect();
     let values: Vec<_> = elsewhere.iter().flat_map(|member| &member.values).map(String::as_str).collect();
@@ -89,7 +104,7 @@ fn long_ttl(name: &str, members: &[&RecordSet]) -> Option<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::tests::{HOST, assert_found};
+    use crate::checks::tests::{HOST, assert_found, good};
 
     fn member(identifier: &str, weight: i64, value: &str) -> RecordSet {
         RecordSet {
@@ -111,6 +126,32 @@ mod tests {
         assert_found(|facts| facts.records[0].routing = Routing::Other("latency"), &["b record"]);
         assert_found(|facts| facts.records[0].values = vec!["other.example.com".to_owned()], &["b record"]);
         assert_found(|facts| facts.records[0].values.clear(), &["b record", "b record"]);
+    }
+
+    #[test]
+    fn a_wrong_record_is_told_with_the_input_field_and_what_would_be_right() {
+        type Spoil = fn(&mut Facts);
+        let cases: [(Spoil, &[&str]); 5] = [
+            (|facts| facts.zone = Seen::Missing, &["record.zoneId", "hosted zone Z"]),
+            (|facts| facts.run.record.name = "db.example.org".to_owned(), &["record.name", ".example.com"]),
+            (|facts| facts.records.clear(), &["record.name", "db.example.com in zone Z", HOST]),
+            (|facts| facts.records[0].kind = "A".to_owned(), &["record.name", "but A", HOST]),
+            (
+                |facts| facts.records[0].values = vec!["other.example.com".to_owned()],
+                &["record.name", "other.example.com", HOST],
+            ),
+        ];
+        for (spoil, words) in cases {
+            let mut facts = good();
+            spoil(&mut facts);
+            let told: Vec<_> =
+                check(&facts).iter().map(|finding| format!("{}: {}", finding.found, finding.remedy)).collect();
+
+            assert!(
+                told.len() == 1 && words.iter().all(|word| told[0].contains(word)),
+                "{told:?} lacks one of {words:?}"
+            );
+        }
     }
 
     #[test]
