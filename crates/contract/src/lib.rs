@@ -8,6 +8,7 @@ pub mod data_types;
 mod error;
 mod findings;
 mod names;
+pub mod prices;
 mod rates;
 pub mod replication_size;
 mod request;

@@ -5,7 +5,7 @@
 //! PostgreSQL as published in 2024 and 2025, not looked up again.
 
 /// Of when the table is, and of where.
-pub(crate) const DATE: &str = "2026-11, us-east-1";
+pub const DATE: &str = "2026-11, us-east-1";
 
 /// An hour of an instance of size `large`; smaller and larger ones are multiples of it.
 const LARGE: &[(&str, f64)] = &[
@@ -42,18 +42,21 @@ const SIZES: &[(&str, f64)] = &[
     ("32xlarge", 64.0),
 ];
 
-/// A GiB for a month: storage of an instance; a snapshot.
-pub(crate) const STORAGE_MONTH: f64 = 0.115;
-pub(crate) const SNAPSHOT_MONTH: f64 = 0.095;
-pub(crate) const SECRET_MONTH: f64 = 0.40;
+/// A GiB of an instance's storage for a month.
+pub const STORAGE_MONTH: f64 = 0.115;
+/// The same of a snapshot.
+pub const SNAPSHOT_MONTH: f64 = 0.095;
+/// A secret for a month.
+pub const SECRET_MONTH: f64 = 0.40;
 /// Storage of a replication instance that its price includes, in GiB.
-pub(crate) const DMS_INCLUDED_GIB: f64 = 50.0;
+pub const DMS_INCLUDED_GIB: f64 = 50.0;
 /// A thousand transitions of a state machine, and what a run has without its waits.
-pub(crate) const TRANSITIONS: f64 = 0.025;
-pub(crate) const HOURS_OF_A_MONTH: f64 = 730.0;
+pub const TRANSITIONS: f64 = 0.025;
+/// By which a month's price is divided.
+pub const HOURS_OF_A_MONTH: f64 = 730.0;
 
 /// An hour of a class; `None`: not in the table.
-pub(crate) fn hour(class: &str) -> Option<f64> {
+pub fn hour(class: &str) -> Option<f64> {
     let (family, size) = class.rsplit_once('.')?;
     let large = LARGE.iter().find(|(name, _)| *name == family)?.1;
     let factor = SIZES.iter().find(|(name, _)| *name == size)?.1;

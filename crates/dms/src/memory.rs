@@ -3,7 +3,7 @@
 
 use aws_sdk_databasemigration::Client;
 use aws_sdk_databasemigration::types::{ReplicationTask, Tag};
-use pgleap_contract::steps::{Repair, RepairKind};
+use pgleap_contract::steps::{EstimatedCost, Repair, RepairKind};
 use pgleap_step_kit::aws::{AwsError, Doing};
 
 const LOADED: &str = "pgleap:loaded";
@@ -90,6 +90,7 @@ impl Memory {
             before: self.before.clone(),
             after: self.after.clone(),
             seconds: seconds.unsigned_abs(),
+            estimated_cost: EstimatedCost::of_classes(&self.before, &self.after),
         })
     }
 }

@@ -87,6 +87,7 @@ fn went_on(task: &ReplicationTask) -> Repair {
         before: pgleap_dms::words(task),
         after: "resumed from its last position".to_owned(),
         seconds: now.saturating_sub(stopped),
+        estimated_cost: None,
     }
 }
 

@@ -1,9 +1,7 @@
 //! What a run costs: the second instance and DMS's for as long as they are there, and crumbs.
 
-use pgleap_contract::replication_size;
 use pgleap_contract::steps::{Cost, CostPart, PlanRunInput, PlannedPhase};
-
-use crate::prices;
+use pgleap_contract::{prices, replication_size};
 
 /// For the length of the run; whoever keeps the source after it pays for both.
 pub(crate) fn estimate(input: &PlanRunInput, phases: &[PlannedPhase]) -> Cost {

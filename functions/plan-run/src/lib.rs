@@ -7,14 +7,13 @@
 //! Fails with:   nothing of its own
 //!
 //! Pure over what preflight saw. Every figure is an estimate by the rates of the run's input (`pgleap_contract::Rates`), the
-//! delays of `delays` and the prices of `prices`; all three are assumptions until somebody measured them.
+//! delays of `delays` and the prices of `pgleap_contract::prices`; all three are assumptions until somebody measured them.
 
 mod cost;
 mod created;
 mod delays;
 mod outage;
 mod phases;
-mod prices;
 mod words;
 
 use pgleap_contract::steps::{Plan, PlanRunInput};

@@ -106,7 +106,7 @@ fn repair(loaded: &[TableName], limits: &[LobLimit], seconds: u64) -> Repair {
     let mut tables: Vec<String> = loaded.iter().take(Repair::MOST_TABLES).map(ToString::to_string).collect();
     tables.sort();
     let before = "in error, large values in full LOB mode".to_owned();
-    Repair { kind: RepairKind::TablesInError, tables, before, after, seconds }
+    Repair { kind: RepairKind::TablesInError, tables, before, after, seconds, estimated_cost: None }
 }
 
 fn name_of(limit: &LobLimit) -> TableName {

@@ -233,7 +233,8 @@ fn table() -> Value {
 }
 
 fn repair() -> Value {
-    json!({"kind": "out-of-memory", "tables": [], "before": "dms.t3.medium", "after": "dms.t3.large", "seconds": 600})
+    json!({"kind": "out-of-memory", "tables": [], "before": "dms.t3.medium", "after": "dms.t3.large", "seconds": 600,
+           "estimatedCost": {"usdPerHourBefore": 0.072, "usdPerHourAfter": 0.144, "pricesOf": "2026-11, us-east-1"}})
 }
 
 fn progress() -> Value {

@@ -178,7 +178,9 @@ fn repair_lines(report: &Report) -> Vec<String> {
         let tables: Vec<&str> = repair["tables"].as_array().into_iter().flatten().filter_map(|t| t.as_str()).collect();
         let of = if tables.is_empty() { String::new() } else { format!(" ({})", tables.join(", ")) };
         let (before, after, seconds) = (text("before"), text("after"), &repair["seconds"]);
-        lines.push(format!("  {:<34}{before} → {after}, {seconds} s{of}", text("kind")));
+        let usd = repair["estimatedCost"]["usdPerHourAfter"].as_f64();
+        let cost = usd.map_or(String::new(), |usd| format!(", about {usd:.3} USD an hour"));
+        lines.push(format!("  {:<34}{before} → {after}, {seconds} s{of}{cost}", text("kind")));
     }
     if !lines.is_empty() {
         lines.splice(0..0, [String::new(), "Mended on the way:".to_owned()]);

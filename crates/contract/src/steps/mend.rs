@@ -57,7 +57,7 @@ pub struct ReloadTablesInput {
 }
 
 /// Output of `reload-tables`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ReloadTablesOutput {
     /// Every table has been loaded again, or is in error again.

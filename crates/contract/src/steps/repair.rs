@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::prices;
+
 /// What was in the way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -49,8 +51,28 @@ impl RepairKind {
     }
 }
 
+/// What a class costs instead of another: an estimate, by the table that a plan goes by.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct EstimatedCost {
+    /// US dollars an hour of the class before.
+    pub usd_per_hour_before: f64,
+    /// The same of the class since.
+    pub usd_per_hour_after: f64,
+    /// Of when and where the prices are.
+    pub prices_of: String,
+}
+
+impl EstimatedCost {
+    /// Of a larger instance; none where one of the two is no class, or has no price in the table.
+    pub fn of_classes(before: &str, after: &str) -> Option<Self> {
+        let (usd_per_hour_before, usd_per_hour_after) = (prices::hour(before)?, prices::hour(after)?);
+        Some(Self { usd_per_hour_before, usd_per_hour_after, prices_of: prices::DATE.to_owned() })
+    }
+}
+
 /// Something that was mended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Repair {
     /// What was in the way.
@@ -63,6 +85,9 @@ pub struct Repair {
     pub after: String,
     /// From the trouble to its end; 0 while it lasts.
     pub seconds: u64,
+    /// What an instance costs since, if that changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimated_cost: Option<EstimatedCost>,
 }
 
 impl Repair {
@@ -93,7 +118,7 @@ mod tests {
 
     fn repair(after: usize, seconds: u64) -> Repair {
         let (kind, before) = (RepairKind::OutOfMemory, "small".to_owned());
-        Repair { kind, tables: Vec::new(), before, after: format!("larger {after}"), seconds }
+        Repair { kind, tables: Vec::new(), before, after: format!("larger {after}"), seconds, estimated_cost: None }
     }
 
     #[test]
@@ -103,6 +128,15 @@ mod tests {
             assert_eq!(RepairKind::of(kind.word()), Some(*kind));
         }
         assert_eq!(RepairKind::of("nothing"), None);
+    }
+
+    #[test]
+    fn a_larger_class_costs_more_and_only_a_class_has_a_price() {
+        let cost = EstimatedCost::of_classes("dms.t3.medium", "dms.t3.large").expect("both have a price");
+        assert_eq!((cost.usd_per_hour_before, cost.usd_per_hour_after), (0.072, 0.144));
+        for (before, after) in [("8 tables at once", "2 tables at once"), ("dms.t3.large", "dms.z9.large")] {
+            assert_eq!(EstimatedCost::of_classes(before, after), None, "{before}, {after}");
+        }
     }
 
     #[test]

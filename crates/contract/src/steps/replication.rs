@@ -125,7 +125,7 @@ pub struct CopyDataInput {
 }
 
 /// Output of `copy-data`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CopyDataOutput {
     /// The task stopped after its cached changes, no table is in error.
