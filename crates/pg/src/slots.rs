@@ -18,6 +18,8 @@ pub struct Slot {
     pub retained_bytes: i64,
     /// WAL that its reader has not confirmed yet, in bytes.
     pub lag_bytes: i64,
+    /// Where the source writes now, in bytes from the beginning of its WAL.
+    pub written: i64,
 }
 
 /// Look at the slot, as any login.
@@ -29,5 +31,6 @@ pub async fn look(source: &Session) -> Result<Slot, PgError> {
         is_lost: row.get(2),
         retained_bytes: row.get(3),
         lag_bytes: row.get(4),
+        written: row.get(5),
     })
 }

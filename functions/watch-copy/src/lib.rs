@@ -9,7 +9,9 @@
 //! Rows are the servers' own estimates and bytes the sizes of tables without their indexes: a person wants to know
 //! whether it moves and when it ends. The figures are also metrics (embedded metric format).
 
-use pgleap_contract::steps::{CopyProgress, CopyReading, WatchCopyInput, WatchCopyOutput};
+mod lag;
+
+use pgleap_contract::steps::{CopyProgress, CopyReading, WalMark, WatchCopyInput, WatchCopyOutput};
 use pgleap_pg::{PgError, Session, slots::Slot};
 use pgleap_step_kit::metrics::{self, Unit};
 use pgleap_step_kit::prelude::*;
@@ -44,6 +46,9 @@ fn reading(copy: &CopyProgress, slot: &Slot, all: Size, there: Size, earlier: Op
     let bytes_done = there.bytes.min(all.bytes);
     let rate = earlier.and_then(|earlier| rate(earlier, bytes_done, all.at));
     let left = all.bytes - bytes_done;
+    let now = WalMark { at: all.at as u64, written: slot.written.unsigned_abs() };
+    let confirmed = (slot.written - slot.lag_bytes.max(0)).unsigned_abs();
+    let marks = earlier.map_or(&[][..], |earlier| &earlier.wal_marks);
     CopyReading {
         at: all.at as u64,
         percent: u32::try_from(copy.percent).unwrap_or(0),
@@ -56,6 +61,8 @@ fn reading(copy: &CopyProgress, slot: &Slot, all: Size, there: Size, earlier: Op
         bytes_per_second: rate.map(|rate| rate as u64),
         seconds_left: rate.filter(|rate| *rate >= 1.0).map(|rate| (left as f64 / rate) as u64),
         lag_bytes: slot.lag_bytes.max(0).unsigned_abs(),
+        lag_seconds: lag::seconds(marks, now, confirmed),
+        wal_marks: lag::remember(marks, now, confirmed),
         retained_wal_bytes: slot.retained_bytes.max(0).unsigned_abs(),
     }
 }
@@ -77,6 +84,7 @@ fn tell(run: &Run, reading: &CopyReading) {
         ("CopyBytesDone", Unit::Bytes, reading.bytes_done as f64),
         ("CopyBytes", Unit::Bytes, reading.bytes as f64),
         ("LagBytes", Unit::Bytes, reading.lag_bytes as f64),
+        ("LagSeconds", Unit::Seconds, reading.lag_seconds as f64),
         ("RetainedWalBytes", Unit::Bytes, reading.retained_wal_bytes as f64),
     ];
     figures.extend(reading.bytes_per_second.map(|rate| ("CopyRate", Unit::BytesPerSecond, rate as f64)));

@@ -184,7 +184,7 @@ pub struct WatchCopyOutput {
 }
 
 /// How far the copy is, how fast, and what it costs the source. As large whatever the number of tables.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CopyReading {
     /// When, in epoch seconds of the source's clock.
@@ -209,8 +209,27 @@ pub struct CopyReading {
     pub seconds_left: Option<u64>,
     /// WAL of the source that DMS has not confirmed.
     pub lag_bytes: u64,
+    /// How long ago the source wrote the first of it, as the looks saw it; 0 where nothing is behind.
+    pub lag_seconds: u64,
+    /// Where the source wrote at this look and at earlier ones, oldest first; at most [`WalMark::MOST`].
+    pub wal_marks: Vec<WalMark>,
     /// WAL that the source keeps for DMS.
     pub retained_wal_bytes: u64,
+}
+
+/// Where the source wrote at a moment: the seconds of a lag are read off these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct WalMark {
+    /// When, in epoch seconds of the source's clock.
+    pub at: u64,
+    /// In bytes from the beginning of its WAL.
+    pub written: u64,
+}
+
+impl WalMark {
+    /// Most of them that travel.
+    pub const MOST: usize = 12;
 }
 
 /// Input of `verify-copy`.

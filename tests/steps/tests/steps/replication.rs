@@ -611,6 +611,7 @@ async fn wal_behind_the_slot_above_the_limit_ends_the_run() -> Result<()> {
     let reading = both.watch(None).await?.reading;
     assert_eq!((reading.tables_done, reading.seconds_left), (3, None));
     assert!(reading.bytes_done > 0 && reading.bytes_done <= reading.bytes, "{reading:?}");
+    assert_eq!((reading.wal_marks.len(), reading.lag_seconds), (1, 0), "{reading:?}");
 
     let admin = both.world.rdsadmin(step_tests::SOURCE, step_tests::DATABASE).await?;
     for _segment in 0..70 {
