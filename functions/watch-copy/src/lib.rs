@@ -12,7 +12,7 @@
 mod lag;
 
 use pgleap_contract::steps::{CopyProgress, CopyReading, WalMark, WatchCopyInput, WatchCopyOutput};
-use pgleap_pg::{PgError, Session, slots::Slot};
+use pgleap_pg::{PgError, Session, dms_notes, slots::Slot};
 use pgleap_step_kit::metrics::{self, Unit};
 use pgleap_step_kit::prelude::*;
 use pgleap_step_kit::wal::refuse_too_much_wal;
@@ -25,7 +25,25 @@ pub async fn run(ctx: &Ctx, input: WatchCopyInput) -> StepResult<WatchCopyOutput
     let (to_do, done) = tokio::try_join!(size(&source), size(&target))?;
     let reading = reading(&input.progress, &slot, to_do, done, input.earlier.as_ref());
     tell(run, &reading);
-    Ok(WatchCopyOutput { reading })
+    Ok(WatchCopyOutput { reading, said: said(ctx, &input).await })
+}
+
+/// DMS's own words about the tables in error. They explain and decide nothing, so a look does not fail for want of them.
+async fn said(ctx: &Ctx, input: &WatchCopyInput) -> String {
+    if input.progress.tables_errored == 0 {
+        return "nothing".to_owned();
+    }
+    let secret = input.run.id.names().dms_target_secret();
+    let read =
+        async { StepResult::Ok(dms_notes::said(&ctx.connect(&input.run, &input.target, &secret).await?).await?) };
+    match read.await {
+        Ok(said) if !said.is_empty() => said.join("; "),
+        Ok(_) => "nothing".to_owned(),
+        Err(error) => {
+            tracing::warn!(error = %error, "DMS's notes could not be read");
+            "nothing that could be read".to_owned()
+        }
+    }
 }
 
 /// What a side has.

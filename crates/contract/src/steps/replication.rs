@@ -181,6 +181,8 @@ pub struct WatchCopyInput {
 pub struct WatchCopyOutput {
     /// How far the copy is.
     pub reading: CopyReading,
+    /// What DMS noted of the tables in error, in its own words, without values of rows; `nothing` if it noted nothing.
+    pub said: String,
 }
 
 /// How far the copy is, how fast, and what it costs the source. As large whatever the number of tables.
