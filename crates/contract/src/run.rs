@@ -93,6 +93,9 @@ pub struct Server {
     pub port: u16,
     /// Database name.
     pub database: String,
+    /// Storage of its instance in GiB, as far as it grows by itself; absent where RDS was not asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage_gib: Option<u32>,
 }
 
 /// The cutover under way: its deadline travels to every step between fence and open.

@@ -14,6 +14,7 @@ const BROKE_AT: &str = "pgleap:broke-at";
 const RESTED_AT: &str = "pgleap:rested-at";
 const FIGURES: &str = "pgleap:figures";
 const CLASS: &str = "pgleap:instance-class";
+const STORAGE: &str = "pgleap:instance-storage";
 
 /// Longest value of a tag (AWS documentation, DMS tags).
 const LONGEST: usize = 256;
@@ -37,6 +38,8 @@ pub struct Memory {
     pub figures: Option<(i64, i64)>,
     /// The class that its instance shall have.
     pub class: Option<String>,
+    /// The storage that its instance shall have at least, in GiB.
+    pub storage: Option<i32>,
 }
 
 impl Memory {
@@ -62,6 +65,7 @@ impl Memory {
                 Some((tables.parse().ok()?, rows.parse().ok()?))
             }),
             class: value(CLASS),
+            storage: value(STORAGE).and_then(|gib| gib.parse().ok()),
         }
     }
 
@@ -77,6 +81,7 @@ impl Memory {
         tags.extend(self.rested_at.map(|at| tag(RESTED_AT, at.to_string())));
         tags.extend(self.figures.map(|(tables, rows)| tag(FIGURES, format!("{tables} {rows}"))));
         tags.extend(self.class.clone().map(|class| tag(CLASS, class)));
+        tags.extend(self.storage.map(|gib| tag(STORAGE, gib.to_string())));
         tags
     }
 
@@ -124,6 +129,7 @@ mod tests {
             rested_at: Some(9),
             figures: Some((8, 10_000)),
             class: Some("dms.t3.large".to_owned()),
+            storage: Some(100),
         };
 
         assert_eq!(Memory::read(&memory.tags()), memory);

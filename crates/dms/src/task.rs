@@ -42,6 +42,8 @@ pub enum Ending {
     StoppedByHand,
     /// The instance is too small.
     OutOfMemory,
+    /// The instance's disk is full.
+    DiskFull,
     /// The source no longer has the task's slot, or not all of its WAL: changes are lost to the task.
     SlotLost,
     /// DMS calls it recoverable: network, a restart of the instance.
@@ -61,6 +63,8 @@ pub fn ending(task: &ReplicationTask) -> Ending {
     let says = |word: &str| said.contains(word);
     if says("out of memory") || says("STOPPED_DUE_TO_LOW_MEMORY") {
         Ending::OutOfMemory
+    } else if says("STOPPED_DUE_TO_LOW_DISK") {
+        Ending::DiskFull
     } else if says("replication slot") && SLOT_LOST.iter().any(|words| says(words)) {
         Ending::SlotLost
     } else if says("STOPPED_AFTER_CACHED_EVENTS") {
@@ -112,6 +116,7 @@ mod tests {
                 Ending::OutOfMemory,
             ),
             ("Stop Reason STOPPED_DUE_TO_LOW_MEMORY", "", Ending::OutOfMemory),
+            ("Stop Reason STOPPED_DUE_TO_LOW_DISK", "", Ending::DiskFull),
             (
                 "",
                 "Last Error replication slot \"t_00016384_x\" does not exist Stop Reason FATAL_ERROR Error Level FATAL",

@@ -38,7 +38,7 @@ impl World {
             cluster.admin("postgres").await.unwrap().batch_execute(statement).await.unwrap();
         }
         let environment = Environment { nameserver: None, ca_file: Some(authority.certificate_path().to_owned()) };
-        let server = Server { host: address.to_string(), port, database: "orders".to_owned() };
+        let server = Server { host: address.to_string(), port, database: "orders".to_owned(), storage_gib: None };
         let world = Self { _folder: folder, _cluster: cluster, environment, server };
         let owner = world.owner().await;
         owner

@@ -39,7 +39,14 @@ pub fn tag(run: &Run) -> Tag {
 pub fn server(instance: &DbInstance, database: &str) -> Option<Server> {
     let endpoint = instance.endpoint()?;
     let port = u16::try_from(endpoint.port()?).ok()?;
-    Some(Server { host: endpoint.address()?.to_owned(), port, database: database.to_owned() })
+    let storage_gib = storage_gib(instance);
+    Some(Server { host: endpoint.address()?.to_owned(), port, database: database.to_owned(), storage_gib })
+}
+
+/// Its storage in GiB, as far as it grows by itself.
+fn storage_gib(instance: &DbInstance) -> Option<u32> {
+    let most = instance.allocated_storage().max(instance.max_allocated_storage())?;
+    u32::try_from(most).ok()
 }
 
 /// What happened to it after a moment (all of two weeks if none is given), oldest first.

@@ -21,7 +21,7 @@ const WORKERS: i64 = 3;
 
 /// Plan once, let the server work.
 pub async fn run(ctx: &Ctx, input: OnBoth) -> StepResult<Look> {
-    refuse_too_much_wal(&ctx.as_work(&input.run, &input.source).await?, &input.run.limits).await?;
+    refuse_too_much_wal(&ctx.as_work(&input.run, &input.source).await?, &input.source, &input.run.limits).await?;
     let target = ctx.as_owner(&input.run, &input.target).await?;
     target.run("plan the statistics", PLAN).await?;
     work_off(ctx, &input.run, &input.target, &target, Phase::Analyze, WORKERS).await

@@ -82,6 +82,8 @@ pub(crate) struct Instance {
     pub(crate) backup_days: i32,
     pub(crate) multi_az: bool,
     pub(crate) storage_gib: i32,
+    /// How far it grows by itself; 0: it does not.
+    pub(crate) storage_grows_to: i32,
 }
 
 /// A subnet of the source's subnet group.

@@ -40,7 +40,8 @@ pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<CheckInstanceOutput> {
 fn server(facts: &Facts) -> Option<Server> {
     let instance = facts.source.found()?;
     let (host, port) = instance.endpoint.clone()?;
-    Some(Server { host, port, database: facts.database()?.to_owned() })
+    let storage_gib = Some(instance.storage_gib.max(instance.storage_grows_to).unsigned_abs());
+    Some(Server { host, port, database: facts.database()?.to_owned(), storage_gib })
 }
 
 fn shape(facts: &Facts) -> Option<InstanceShape> {

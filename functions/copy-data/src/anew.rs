@@ -3,6 +3,7 @@
 //!
 //! In this order, each step seen by the next look: make the next task, with what shall be different written on it; delete
 //! the ones before it, whose slots hold WAL on the source; grow the instance, if that is what shall be different; start.
+//! Only a full disk grows before all of that.
 
 use aws_sdk_databasemigration::Client;
 use aws_sdk_databasemigration::types::ReplicationTask;
@@ -10,7 +11,8 @@ use pgleap_contract::steps::RepairKind;
 use pgleap_dms::{Memory, Settings, Status};
 use pgleap_step_kit::prelude::*;
 
-use crate::{failed, grow};
+use crate::failed;
+use crate::grow::{self, Larger};
 
 /// Make the next task. Answers what is waited for.
 pub(crate) async fn make(
@@ -26,6 +28,12 @@ pub(crate) async fn make(
     let Some(next) = names.iter().skip_while(|known| *known != name).nth(1) else {
         return Err(give_up(&format!("the load broke for the {}th time", names.len())));
     };
+    // An instance whose disk is full takes no task: it grows first, and the broken task remembers that.
+    if cause == RepairKind::DiskFull
+        && let Some(waiting_for) = grow::for_broken(dms, run, broken, memory, cause).await?
+    {
+        return Ok(waiting_for);
+    }
     let (mapping, settings) = pgleap_dms::written(dms, broken).await?;
     // It may have broken while tables were loaded again (reload-tables).
     let settings = settings.with_figures(memory.figures.unwrap_or_else(|| settings.figures()));
@@ -35,6 +43,9 @@ pub(crate) async fn make(
             Ok(change) => change,
             Err(reason) => return Err(give_up(&reason)),
         },
+        RepairKind::DiskFull => {
+            Change { before: memory.before.clone(), after: memory.after.clone(), settings, class: None }
+        }
         _ => Change {
             before: pgleap_dms::words(broken),
             after: format!("begun again on empty tables by task {next}"),
@@ -83,12 +94,8 @@ async fn less_or_larger(dms: &Client, run: &Run, settings: Settings) -> StepResu
         let (before, after) = (settings.appetite(), lowered.appetite());
         return Ok(Ok(Change { before, after, settings: lowered, class: None }));
     }
-    Ok(grow::next_class(dms, run).await?.map(|(has, larger)| Change {
-        before: has,
-        after: larger.clone(),
-        settings,
-        class: Some(larger),
-    }))
+    let growth = grow::next(dms, run, RepairKind::OutOfMemory).await?;
+    Ok(growth.map(|(before, after, larger)| Change { before, after, settings, class: larger.class }))
 }
 
 /// What stands between a task and its start, done as far as it can be: what is waited for, or nothing.
@@ -102,11 +109,10 @@ pub(crate) async fn prepare(
     for task in earlier {
         waiting_for.push(remove(dms, task).await?);
     }
-    match &memory.class {
-        _ if !waiting_for.is_empty() => Ok(Some(waiting_for.join(", "))),
-        Some(wanted) => grow::to(dms, &run.id.names().replication_instance(), wanted).await,
-        None => Ok(None),
+    if !waiting_for.is_empty() {
+        return Ok(Some(waiting_for.join(", ")));
     }
+    grow::to(dms, &run.id.names().replication_instance(), &Larger::of(memory)).await
 }
 
 async fn remove(dms: &Client, task: &ReplicationTask) -> StepResult<String> {

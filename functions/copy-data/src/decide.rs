@@ -17,8 +17,8 @@ pub(crate) enum Verdict {
     Done,
     /// The load broke for this reason, which can be mended: once more, by another task.
     MakeAnew(RepairKind),
-    /// The load is over; the changes need a larger instance.
-    Grow,
+    /// The load is over; the changes need a larger instance, of memory or of disk.
+    Grow(RepairKind),
     /// It has ended for good.
     Fail(String),
 }
@@ -39,7 +39,9 @@ pub(crate) fn decide(task: &ReplicationTask, memory: &Memory) -> Verdict {
             match cause_of(ending, memory) {
                 _ if is_whole && errored > 0 => Verdict::NameTables,
                 _ if is_whole => Verdict::Done,
-                Some(RepairKind::OutOfMemory) if memory.is_loaded => Verdict::Grow,
+                Some(cause @ (RepairKind::OutOfMemory | RepairKind::DiskFull)) if memory.is_loaded => {
+                    Verdict::Grow(cause)
+                }
                 Some(cause) => Verdict::MakeAnew(cause),
                 None => Verdict::Fail(pgleap_dms::words(task)),
             }
@@ -62,10 +64,11 @@ fn is_load_over(task: &ReplicationTask) -> bool {
     })
 }
 
-/// What could be mended. The same twice in a row is for good, but for memory, of which there may be more still.
+/// What could be mended. The same twice in a row is for good, but for memory and disk, of which there may be more still.
 fn cause_of(ending: Ending, memory: &Memory) -> Option<RepairKind> {
     let cause = match ending {
         Ending::OutOfMemory => return Some(RepairKind::OutOfMemory),
+        Ending::DiskFull => return Some(RepairKind::DiskFull),
         Ending::SlotLost => RepairKind::SlotLost,
         Ending::StoppedByHand => RepairKind::TaskStopped,
         Ending::Recoverable => RepairKind::LoadBroken,
@@ -94,6 +97,7 @@ mod tests {
 
     const GOOD: &str = "Stop Reason STOPPED_AFTER_CACHED_EVENTS";
     const MEMORY: &str = "Last Error Replication task out of memory. Stop Reason FATAL_ERROR";
+    const DISK: &str = "Stop Reason STOPPED_DUE_TO_LOW_DISK";
     const SLOT: &str = "Last Error replication slot \"x\" does not exist Stop Reason FATAL_ERROR";
     const PASSES: &str = "Last Error x. Stop Reason RECOVERABLE_ERROR";
 
@@ -109,7 +113,7 @@ mod tests {
             Verdict::NameTables => "name",
             Verdict::Done => "done",
             Verdict::MakeAnew(cause) => cause.word(),
-            Verdict::Grow => "grow",
+            Verdict::Grow(_) => "grow",
             Verdict::Fail(_) => "fail",
         }
     }
@@ -128,6 +132,7 @@ mod tests {
             ("stopped", "Stop Reason NORMAL", 0, "task-stopped", "done"),
             ("stopped", "", 0, "fail", "fail"),
             ("failed", MEMORY, 0, "out-of-memory", "grow"),
+            ("stopped", DISK, 0, "disk-full", "grow"),
             ("failed", PASSES, 0, "load-broken", "done"),
             ("failed", SLOT, 0, "slot-lost", "slot-lost"),
             ("failed", "Last Error x. Stop Reason FATAL_ERROR", 0, "fail", "fail"),
@@ -180,6 +185,7 @@ mod tests {
     fn the_same_trouble_twice_in_a_row_is_for_good_but_for_memory() {
         let cases = [
             (MEMORY, RepairKind::OutOfMemory, "out-of-memory"),
+            (DISK, RepairKind::DiskFull, "disk-full"),
             (SLOT, RepairKind::SlotLost, "fail"),
             (SLOT, RepairKind::OutOfMemory, "slot-lost"),
             (PASSES, RepairKind::LoadBroken, "fail"),

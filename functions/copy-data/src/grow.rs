@@ -1,91 +1,164 @@
 //! A larger replication instance, in the order that AWS gives: with no task running, modify at once, look until it is
 //! available and has the class, then go on; a start that is refused for its connection tests has them made again.
+//! Storage grows the same way.
 
 use aws_sdk_databasemigration::Client;
-use aws_sdk_databasemigration::types::ReplicationTask;
+use aws_sdk_databasemigration::types::{ReplicationInstance, ReplicationTask};
 use pgleap_contract::steps::RepairKind;
 use pgleap_dms::{Memory, Standing};
 use pgleap_step_kit::prelude::*;
 
 use crate::failed;
 
-/// The class that the instance has and the next one that the Region offers within the run's limit.
-pub(crate) async fn next_class(dms: &Client, run: &Run) -> StepResult<Result<(String, String), String>> {
-    let instance = pgleap_dms::instance(dms, &run.id.names().replication_instance()).await?;
-    let has = instance.as_ref().and_then(|instance| instance.replication_instance_class()).unwrap_or_default();
-    let engine = instance.as_ref().and_then(|instance| instance.engine_version()).unwrap_or_default();
-    let offered = pgleap_dms::offered_classes(dms, engine).await?;
-    let limit = run.limits.max_replication_instance_class.as_deref();
-    Ok(match pgleap_dms::next_larger(has, &offered, limit) {
-        Some(larger) => Ok((has.to_owned(), larger)),
-        None => Err(match limit {
-            Some(limit) => {
-                format!("{has} ran out of memory, and limits.maxReplicationInstanceClass ({limit}) has no more")
-            }
-            None => format!("{has} ran out of memory, and the Region offers no larger class"),
-        }),
-    })
+/// Largest storage of a replication instance in GiB (AWS documentation, DMS quotas).
+const MOST_STORAGE: i32 = 6_144;
+/// A full disk is what no waiting mends, but for the one who gives more.
+const FULL: &str = "storage-full";
+
+/// What the instance shall have otherwise; nothing where neither is given.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Larger {
+    /// The class.
+    pub(crate) class: Option<String>,
+    /// Storage in GiB.
+    pub(crate) storage: Option<i32>,
 }
 
-/// The task broke after its load, while it followed changes. Answers what is waited for; nothing means that it can be
-/// resumed. The task's tags say whether this failure has had its growth already.
-pub(crate) async fn after_changes_broke(
+impl Larger {
+    /// What the task remembers.
+    pub(crate) fn of(memory: &Memory) -> Self {
+        Self { class: memory.class.clone(), storage: memory.storage }
+    }
+
+    fn is_wanted(&self) -> bool {
+        *self != Self::default()
+    }
+
+    fn is_had_by(&self, instance: &ReplicationInstance) -> bool {
+        let class = self.class.as_deref().is_none_or(|wanted| instance.replication_instance_class() == Some(wanted));
+        class && self.storage.is_none_or(|wanted| instance.allocated_storage >= wanted)
+    }
+}
+
+/// How the instance is, how it shall be, in words, and what that is; or why there is no more.
+pub(crate) async fn next(
+    dms: &Client,
+    run: &Run,
+    cause: RepairKind,
+) -> StepResult<Result<(String, String, Larger), String>> {
+    let instance = pgleap_dms::instance(dms, &run.id.names().replication_instance()).await?;
+    let Some(instance) = instance else { return Ok(Err("its replication instance does not exist".to_owned())) };
+    if cause == RepairKind::DiskFull {
+        return Ok(next_storage(instance.allocated_storage));
+    }
+    let has = instance.replication_instance_class().unwrap_or_default();
+    let offered = pgleap_dms::offered_classes(dms, instance.engine_version().unwrap_or_default()).await?;
+    Ok(next_class(has, &offered, run.limits.max_replication_instance_class.as_deref()))
+}
+
+fn next_class(has: &str, offered: &[String], limit: Option<&str>) -> Result<(String, String, Larger), String> {
+    match (pgleap_dms::next_larger(has, offered, limit), limit) {
+        (Some(class), _) => Ok((has.to_owned(), class.clone(), Larger { class: Some(class), storage: None })),
+        (None, Some(limit)) => {
+            Err(format!("{has} ran out of memory, and limits.maxReplicationInstanceClass ({limit}) has no more"))
+        }
+        (None, None) => Err(format!("{has} ran out of memory, and the Region offers no larger class")),
+    }
+}
+
+/// Twice as much.
+fn next_storage(has: i32) -> Result<(String, String, Larger), String> {
+    if has >= MOST_STORAGE {
+        return Err(format!("{has} GiB of disk were full, and a replication instance has no more"));
+    }
+    let wanted = (has.max(1) * 2).min(MOST_STORAGE);
+    Ok((format!("{has} GiB of disk"), format!("{wanted} GiB of disk"), Larger { class: None, storage: Some(wanted) }))
+}
+
+/// The task broke, and its instance shall grow before it goes on, or before another takes its place. Answers what is waited
+/// for; nothing means that it has grown. The task's tags say whether this failure has had its growth already.
+pub(crate) async fn for_broken(
     dms: &Client,
     run: &Run,
     task: &ReplicationTask,
     memory: &Memory,
+    cause: RepairKind,
 ) -> StepResult<Option<String>> {
     let broke_at = pgleap_dms::stopped_at(task);
-    if let Some(wanted) = memory.class.as_deref().filter(|_| memory.broke_at == broke_at) {
-        return to(dms, &run.id.names().replication_instance(), wanted).await;
+    let larger = Larger::of(memory);
+    if larger.is_wanted() && memory.broke_at == broke_at {
+        return to(dms, &run.id.names().replication_instance(), &larger).await;
     }
-    let (has, larger) = match next_class(dms, run).await? {
-        Ok(classes) => classes,
+    let (before, after, larger) = match next(dms, run, cause).await? {
+        Ok(growth) => growth,
         Err(reason) => {
             let name = task.replication_task_identifier().unwrap_or_default();
             return Err(failed(name, &format!("{reason}: {}", pgleap_dms::words(task))));
         }
     };
+    let waiting_for = format!("the replication instance shall grow to {after}");
     let memory = Memory {
-        is_loaded: true,
-        cause: Some(RepairKind::OutOfMemory),
-        before: has,
-        after: larger.clone(),
+        is_loaded: memory.is_loaded,
+        cause: Some(cause),
+        before,
+        after,
         broke_at,
-        class: Some(larger.clone()),
+        class: larger.class,
+        storage: larger.storage,
         ..Memory::default()
     };
     pgleap_dms::remember(dms, task, &memory).await?;
-    Ok(Some(format!("the replication instance shall grow to {larger}")))
+    Ok(Some(waiting_for))
 }
 
-/// Answers what is waited for. The status may still read `available` just after the call, so the class decides too.
-pub(crate) async fn to(dms: &Client, name: &str, wanted: &str) -> StepResult<Option<String>> {
+/// Answers what is waited for. The status may still read `available` just after the call, so what it has decides too.
+pub(crate) async fn to(dms: &Client, name: &str, larger: &Larger) -> StepResult<Option<String>> {
+    if !larger.is_wanted() {
+        return Ok(None);
+    }
     let missing =
         || StepError::new(ErrorCode::ReplicationFailed, format!("grow replication instance {name}: it does not exist"));
     let instance = pgleap_dms::instance(dms, name).await?.ok_or_else(missing)?;
     let status = instance.replication_instance_status().unwrap_or("unknown");
-    let has = instance.replication_instance_class().unwrap_or_default();
+    let has_all = larger.is_had_by(&instance);
     match Standing::of(status) {
+        Standing::Usable if has_all => return Ok(None),
         Standing::Usable => {}
+        Standing::Broken if status == FULL && larger.storage.is_some() && !has_all => {}
         Standing::Passing => return Ok(Some(format!("replication instance {name} is {status}"))),
         Standing::Broken => {
             let message = format!("grow replication instance {name}: it is {status}");
             return Err(StepError::new(ErrorCode::InstanceFailed, message));
         }
     }
-    if has == wanted {
-        return Ok(None);
-    }
+    let wanted = in_words(larger);
     let answer = dms
         .modify_replication_instance()
         .replication_instance_arn(instance.replication_instance_arn().unwrap_or_default())
-        .replication_instance_class(wanted)
+        .set_replication_instance_class(larger.class.clone())
+        .set_allocated_storage(larger.storage)
         .apply_immediately(true)
         .send()
         .await;
-    match answer.doing(format!("grow replication instance {name} from {has} to {wanted}")) {
+    match answer.doing(format!("grow replication instance {name} to {wanted}")) {
         Err(error) if !error.is(Class::WrongState) => Err(error.into()),
-        _asked => Ok(Some(format!("replication instance {name} grows from {has} to {wanted}"))),
+        _asked => Ok(Some(format!("replication instance {name} grows to {wanted}"))),
+    }
+}
+
+fn in_words(larger: &Larger) -> String {
+    let storage = larger.storage.map(|gib| format!("{gib} GiB of disk"));
+    [larger.class.clone(), storage].into_iter().flatten().collect::<Vec<_>>().join(" and ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_becomes_twice_as_large_up_to_the_services_maximum() {
+        for (has, expected) in [(50, Some(100)), (4_000, Some(6_144)), (6_144, None)] {
+            assert_eq!(next_storage(has).ok().and_then(|(_, _, larger)| larger.storage), expected, "{has}");
+        }
     }
 }

@@ -20,6 +20,7 @@
 
 mod anew;
 mod decide;
+mod disks;
 mod grow;
 mod start;
 
@@ -35,6 +36,7 @@ use crate::decide::{Verdict, decide};
 
 /// One look.
 pub async fn run(ctx: &Ctx, input: CopyDataInput) -> StepResult<CopyDataOutput> {
+    disks::refuse_full(ctx, &input.run).await?;
     let dms = Client::new(ctx.aws());
     let names = input.run.id.names();
     let tasks = pgleap_dms::tasks(&dms, &names).await?;
@@ -55,7 +57,7 @@ pub async fn run(ctx: &Ctx, input: CopyDataInput) -> StepResult<CopyDataOutput> 
         },
         Verdict::Look(waiting_for) => Some(format!("task {name} {waiting_for}")),
         Verdict::MakeAnew(cause) => Some(anew::make(&dms, &input.run, task, &memory, cause).await?),
-        Verdict::Grow => grow::after_changes_broke(&dms, &input.run, task, &memory).await?,
+        Verdict::Grow(cause) => grow::for_broken(&dms, &input.run, task, &memory, cause).await?,
         Verdict::NameTables | Verdict::Done => {
             let problems = pgleap_dms::table_problems(&dms, task.replication_task_arn().unwrap_or_default()).await?;
             let waiting_for = judge(name, decide(task, &memory) == Verdict::Done, &problems)?;

@@ -41,7 +41,7 @@ pub async fn run(ctx: &Ctx, input: OnBoth) -> StepResult<GuardCutoverOutput> {
             ctx.connect(&input.run, &input.target, &input.run.id.names().dms_target_secret()).await
         },)?;
     let limits = &input.run.limits;
-    let slot = refuse_too_much_wal(&source, limits).await?;
+    let slot = refuse_too_much_wal(&source, &input.source, limits).await?;
     refuse_changed_source(&source).await?;
     let notes = dms_notes::read(&dms).await?;
     if !notes.is_empty() {

@@ -25,7 +25,7 @@ use crate::length::{Column, Measured, Verdict, decide, statement};
 pub async fn run(ctx: &Ctx, input: MeasureLobsInput) -> StepResult<MeasureLobsOutput> {
     let run = &input.run;
     let source = ctx.as_owner(run, &input.source).await?;
-    refuse_too_much_wal(&source, &run.limits).await?;
+    refuse_too_much_wal(&source, &input.source, &run.limits).await?;
     // A table that was changed under the run is in error for that, and no reload mends it.
     refuse_changed_source(&source).await?;
     source.run("make pgleap.lob_length", include_str!("lob_length.sql")).await?;

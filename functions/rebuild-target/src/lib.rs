@@ -20,7 +20,7 @@ const WORKERS: i64 = 3;
 
 /// Let the server work; when all is built, decide what fits under the fence.
 pub async fn run(ctx: &Ctx, input: OnBoth) -> StepResult<Look> {
-    refuse_too_much_wal(&ctx.as_work(&input.run, &input.source).await?, &input.run.limits).await?;
+    refuse_too_much_wal(&ctx.as_work(&input.run, &input.source).await?, &input.source, &input.run.limits).await?;
     let target = ctx.as_owner(&input.run, &input.target).await?;
     let look = work_off(ctx, &input.run, &input.target, &target, Phase::Rebuild, WORKERS).await?;
     if look.done {

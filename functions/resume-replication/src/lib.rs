@@ -62,8 +62,9 @@ fn decide(task: &ReplicationTask, memory: &Memory) -> Verdict {
 fn can_go_on(task: &ReplicationTask, memory: &Memory) -> bool {
     match pgleap_dms::ending(task) {
         Ending::CachedChangesApplied | Ending::StoppedByHand | Ending::Recoverable => true,
-        // Once it has been given more memory because of this very end.
+        // Once it has been given more because of this very end.
         Ending::OutOfMemory => memory.class.is_some() && memory.broke_at == pgleap_dms::stopped_at(task),
+        Ending::DiskFull => memory.storage.is_some() && memory.broke_at == pgleap_dms::stopped_at(task),
         Ending::SlotLost | Ending::Fatal => false,
     }
 }
@@ -120,17 +121,29 @@ mod tests {
     }
 
     #[test]
-    fn a_task_that_ran_out_of_memory_goes_on_after_its_instance_grew() {
-        let task = task("failed", "Last Error Replication task out of memory.", 0);
-        let grown = |broke_at| Memory {
+    fn a_task_that_ran_out_of_memory_or_disk_goes_on_after_its_instance_grew() {
+        let grown = |class: Option<&str>, storage, broke_at| Memory {
             is_loaded: true,
-            class: Some("dms.t3.large".to_owned()),
+            class: class.map(str::to_owned),
+            storage,
             broke_at: Some(broke_at),
             ..Memory::default()
         };
-
-        assert_eq!(said(&task, &grown(STOPPED_AT)), "resume");
-        assert_eq!(said(&task, &grown(STOPPED_AT - 1)), "fail");
+        let larger = Some("dms.t3.large");
+        let cases = [
+            ("Last Error Replication task out of memory.", larger, None, STOPPED_AT, "resume"),
+            ("Last Error Replication task out of memory.", larger, None, STOPPED_AT - 1, "fail"),
+            ("Stop Reason STOPPED_DUE_TO_LOW_DISK", None, Some(100), STOPPED_AT, "resume"),
+            ("Stop Reason STOPPED_DUE_TO_LOW_DISK", None, Some(100), STOPPED_AT - 1, "fail"),
+            ("Stop Reason STOPPED_DUE_TO_LOW_DISK", larger, None, STOPPED_AT, "fail"),
+        ];
+        for (reason, class, storage, broke_at, expected) in cases {
+            assert_eq!(
+                said(&task("failed", reason, 0), &grown(class, storage, broke_at)),
+                expected,
+                "{reason} {broke_at}"
+            );
+        }
     }
 
     const STOPPED_AT: i64 = 1_000;

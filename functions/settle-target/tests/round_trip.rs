@@ -245,7 +245,7 @@ impl World {
                 closed_databases: vec![],
                 settings: vec![Setting::new("wal_level", "logical")],
             };
-            (files, Server { host: address.to_string(), port, database: "orders".to_owned() })
+            (files, Server { host: address.to_string(), port, database: "orders".to_owned(), storage_gib: None })
         };
         let ((source_files, source), (target_files, target)) = (listen(), listen());
         let old = servers.create_cluster(from, "old").await.unwrap();

@@ -41,7 +41,7 @@ pub async fn run(ctx: &Ctx, input: VerifyCopyInput) -> StepResult<VerifyCopyOutp
     let run = &input.run;
     let (source, target) = tokio::try_join!(ctx.as_owner(run, &input.source), ctx.as_owner(run, &input.target))?;
     let dms = ctx.connect(run, &input.target, &run.id.names().dms_target_secret()).await?;
-    refuse_too_much_wal(&source, &run.limits).await?;
+    refuse_too_much_wal(&source, &input.source, &run.limits).await?;
     refuse_noted_errors(&dms).await?;
     refuse_changed_source(&source).await?;
 

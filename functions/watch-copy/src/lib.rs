@@ -21,7 +21,7 @@ use pgleap_step_kit::wal::refuse_too_much_wal;
 pub async fn run(ctx: &Ctx, input: WatchCopyInput) -> StepResult<WatchCopyOutput> {
     let run = &input.run;
     let (source, target) = tokio::try_join!(ctx.as_owner(run, &input.source), ctx.as_owner(run, &input.target))?;
-    let slot = refuse_too_much_wal(&source, &run.limits).await?;
+    let slot = refuse_too_much_wal(&source, &input.source, &run.limits).await?;
     let (to_do, done) = tokio::try_join!(size(&source), size(&target))?;
     let reading = reading(&input.progress, &slot, to_do, done, input.earlier.as_ref());
     tell(run, &reading);

@@ -303,7 +303,8 @@ async fn create_source(ctx: &Ctx, major: u16) -> Result<Server> {
         let endpoint = instance.endpoint().filter(|_| instance.db_instance_status() == Some("available"));
         Ok(endpoint.and_then(|endpoint| {
             let (host, port) = (endpoint.address()?.to_owned(), u16::try_from(endpoint.port()?).ok()?);
-            Some(Server { host, port, database: DATABASE.to_owned() })
+            let storage_gib = instance.allocated_storage().and_then(|gib| u32::try_from(gib).ok());
+            Some(Server { host, port, database: DATABASE.to_owned(), storage_gib })
         }))
     })
     .await

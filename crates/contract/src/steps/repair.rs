@@ -10,6 +10,8 @@ use crate::prices;
 pub enum RepairKind {
     /// DMS ran out of memory: the task takes less at once, or the replication instance is larger.
     OutOfMemory,
+    /// The replication instance's disk was full: it has more storage.
+    DiskFull,
     /// A load broke for a reason that passes: it was begun again.
     LoadBroken,
     /// The source lost the task's slot, and with it changes: the load was begun again.
@@ -26,6 +28,7 @@ impl RepairKind {
     /// Every kind.
     pub const ALL: &[RepairKind] = &[
         RepairKind::OutOfMemory,
+        RepairKind::DiskFull,
         RepairKind::LoadBroken,
         RepairKind::SlotLost,
         RepairKind::TaskStopped,
@@ -37,6 +40,7 @@ impl RepairKind {
     pub fn word(self) -> &'static str {
         match self {
             RepairKind::OutOfMemory => "out-of-memory",
+            RepairKind::DiskFull => "disk-full",
             RepairKind::LoadBroken => "load-broken",
             RepairKind::SlotLost => "slot-lost",
             RepairKind::TaskStopped => "task-stopped",

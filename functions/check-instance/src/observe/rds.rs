@@ -47,6 +47,7 @@ fn plain(instance: &DbInstance) -> Instance {
         backup_days: instance.backup_retention_period().unwrap_or(0),
         multi_az: instance.multi_az().unwrap_or(false),
         storage_gib: instance.allocated_storage().unwrap_or(0),
+        storage_grows_to: instance.max_allocated_storage().unwrap_or(0),
     }
 }
 

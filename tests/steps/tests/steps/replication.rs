@@ -434,6 +434,46 @@ async fn a_load_that_ran_out_of_memory_takes_less_and_then_finds_a_larger_instan
     Ok(())
 }
 
+/// In the load: by another task, on a disk twice as large. Every answer is lost once.
+#[tokio::test]
+async fn a_full_disk_of_the_instance_grows_and_the_load_begins_again() -> Result<()> {
+    let both = Both::start().await?;
+    both.world.aws.dms().plan_fault("disk-full at 10% below 200 GiB".parse()?);
+    both.create_until_done().await?;
+    for operation in ["CreateReplicationTask", "ModifyReplicationInstance"] {
+        both.world.aws.faults().plan(format!("dms:{operation}:1:lose-answer").parse()?);
+    }
+
+    let repairs = both.copy_and_mend().await?;
+
+    let told: Vec<_> =
+        repairs.iter().map(|repair| (repair.kind, repair.before.as_str(), repair.after.as_str())).collect();
+    let expected = [("50 GiB of disk", "100 GiB of disk"), ("100 GiB of disk", "200 GiB of disk")];
+    assert_eq!(told, expected.map(|(before, after)| (RepairKind::DiskFull, before, after)));
+    assert_eq!(both.content(&both.target().await?).await?, both.content(&both.source().await?).await?);
+    both.resume_until_done().await?;
+    both.remove_until_done().await?;
+    both.world.aws.stop().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_full_disk_of_either_database_ends_the_load_with_its_instance_named() -> Result<()> {
+    let mut both = Both::start().await?;
+    both.world.run.target.instance = Some(step_tests::TARGET.to_owned());
+    both.create_until_done().await?;
+    for instance in [step_tests::TARGET, step_tests::SOURCE] {
+        both.world.aws.rds().plan(instance, local_aws_rds::PlannedFault::StorageFull).await?;
+
+        let error = both.copy_until_refused().await?;
+
+        assert_eq!(error.code, ErrorCode::InstanceFailed);
+        assert!(error.message.contains(&format!("instance {instance} is storage-full")), "{}", error.message);
+    }
+    both.world.aws.stop().await;
+    Ok(())
+}
+
 #[tokio::test]
 async fn an_instance_grows_no_further_than_the_run_allows() -> Result<()> {
     let mut both = Both::start().await?;
@@ -614,10 +654,23 @@ async fn wal_behind_the_slot_above_the_limit_ends_the_run() -> Result<()> {
     assert_eq!((reading.wal_marks.len(), reading.lag_seconds), (1, 0), "{reading:?}");
 
     let admin = both.world.rdsadmin(step_tests::SOURCE, step_tests::DATABASE).await?;
-    for _segment in 0..70 {
-        admin.batch_execute("SELECT pg_logical_emit_message(false, 'x', 'x'), pg_switch_wal()").await?;
-    }
-    let error = both.watch(Some(reading)).await.expect_err("too much");
+    let write_segments = async |segments: usize| -> Result<()> {
+        for _segment in 0..segments {
+            admin.batch_execute("SELECT pg_logical_emit_message(false, 'x', 'x'), pg_switch_wal()").await?;
+        }
+        Ok(())
+    };
+    write_segments(40).await?;
+    let second = both.watch(Some(reading)).await?.reading;
+    assert!(second.lag_bytes > 600_000_000 && second.wal_marks.len() == 2, "{second:?}");
+    both.world.source.storage_gib = Some(1);
+    let error = both.watch(Some(second.clone())).await.expect_err("too much for the disk");
+    assert_eq!(error.code, ErrorCode::TooMuchWal);
+    assert!(error.message.contains("that its databases leave of its storage (1 GiB)"), "{}", error.message);
+
+    both.world.source.storage_gib = Some(1_000);
+    write_segments(30).await?;
+    let error = both.watch(Some(second)).await.expect_err("too much");
 
     assert_eq!(error.code, ErrorCode::TooMuchWal);
     assert!(error.message.contains("limits.maxRetainedWalGb (1)"), "{}", error.message);

@@ -19,6 +19,7 @@ use crate::catalog;
 /// As AWS takes them.
 const CREATION: Duration = Duration::from_secs(600);
 const CLASS_CHANGE: Duration = Duration::from_secs(300);
+const STORAGE_CHANGE: Duration = Duration::from_secs(300);
 const REBOOT: Duration = Duration::from_secs(120);
 const DELETION: Duration = Duration::from_secs(240);
 
@@ -128,7 +129,10 @@ pub(crate) fn modify(dms: &Arc<Inner>, call: &Call) -> Reply {
     }
     let mut records = dms.records();
     let instance = records.instances.get_mut(&arn).ok_or_else(|| missing(&arn))?;
-    must_be_available(instance)?;
+    let grows = call.int("AllocatedStorage").filter(|gib| *gib > i64::from(instance.storage_gib()));
+    if instance.status != "storage-full" || grows.is_none() {
+        must_be_available(instance)?;
+    }
     for member in ECHOED {
         if let Some(value) = call.input.get(member) {
             instance.echo.insert(member.to_owned(), value.clone());
@@ -139,12 +143,16 @@ pub(crate) fn modify(dms: &Arc<Inner>, call: &Call) -> Reply {
     }
     let upgrade = engine.filter(|engine| *engine != instance.engine);
     let restarts = call.flag("ApplyImmediately") && (instance.pending_class.is_some() || upgrade.is_some());
-    if restarts {
+    if restarts || grows.is_some() {
         instance.status = if upgrade.is_some() { "upgrading" } else { "modifying" };
     }
     let identifier = instance.identifier.clone();
     let answer = json(&records, &records.instances[&arn]);
     drop(records);
+    if grows.is_some() && !restarts {
+        let arn = arn.clone();
+        dms.later(STORAGE_CHANGE, move |dms| set_status(dms, &arn, "available"));
+    }
     if restarts {
         task_runs::interrupt(dms, &arn);
         tell_of(

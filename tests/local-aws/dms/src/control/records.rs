@@ -50,6 +50,13 @@ pub(crate) struct Instance {
     pub(crate) created: f64,
 }
 
+impl Instance {
+    /// `AllocatedStorage`.
+    pub(crate) fn storage_gib(&self) -> u32 {
+        self.echo.get("AllocatedStorage").and_then(Value::as_u64).and_then(|gib| u32::try_from(gib).ok()).unwrap_or(0)
+    }
+}
+
 pub(crate) struct Certificate {
     pub(crate) arn: String,
     pub(crate) identifier: String,

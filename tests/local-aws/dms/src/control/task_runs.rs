@@ -150,6 +150,7 @@ fn describe_run(
         resource_id: task.resource_id.clone(),
         server: instance.identifier.clone(),
         class: instance.class.clone(),
+        storage_gib: instance.storage_gib(),
         reboot: rebooter(dms, &task.instance),
         engine: instance.engine.clone(),
         migration: task.migration,
@@ -220,6 +221,13 @@ async fn end(dms: &Arc<Inner>, arn: &str, name: &str, ending: Ending) {
         let mut records = dms.records();
         let Some(task) = records.tasks.get_mut(arn) else { return };
         task.stopped = Some(dms.now());
+        let instance = task.instance.clone();
+        if ending == Ending::Stopped(StopReason::LowDisk)
+            && let Some(instance) = records.instances.get_mut(&instance)
+        {
+            instance.status = "storage-full";
+        }
+        let Some(task) = records.tasks.get_mut(arn) else { return };
         match &ending {
             Ending::Stopped(reason) => {
                 task.status = "stopped";

@@ -31,6 +31,14 @@ pub enum Fault {
         /// With 8 tables at once and 10,000 rows a commit.
         by_appetite_gib: u32,
     },
+    /// `disk-full at 30% below 100 GiB`: the instance's disk is full when a load has come so far on an instance with less
+    /// storage, and the task stops.
+    DiskFull {
+        /// `FullLoadProgressPercent` at which it happens.
+        at_percent: u8,
+        /// Instances with so much storage are spared.
+        below_gib: u32,
+    },
     /// `reboot-instance at 30%`: the replication instance restarts, once, when a load has come so far.
     RebootInstance {
         /// `FullLoadProgressPercent` at which it happens.
@@ -41,6 +49,13 @@ pub enum Fault {
     /// `table-error on app.documents in full-lob-mode`: the table's load ends in error while large values travel
     /// whole; in limited mode it works.
     TableErrorInFullLobMode {
+        /// Schema.
+        schema: String,
+        /// Table.
+        table: String,
+    },
+    /// `table-error on app.documents in every-mode`: the table's load ends in error however large values travel.
+    TableErrorInEveryMode {
         /// Schema.
         schema: String,
         /// Table.
@@ -83,12 +98,20 @@ impl FromStr for Fault {
                     by_appetite_gib: by_appetite.parse().map_err(|_| unknown())?,
                 })
             }
+            ["disk-full", "at", percent, "below", gib, "GiB"] => Ok(Self::DiskFull {
+                at_percent: percent_of(percent).ok_or_else(unknown)?,
+                below_gib: gib.parse().map_err(|_| unknown())?,
+            }),
             ["reboot-instance", "at", percent] => {
                 Ok(Self::RebootInstance { at_percent: percent_of(percent).ok_or_else(unknown)?, is_to_come: true })
             }
             ["table-error", "on", table, "in", "full-lob-mode"] => {
                 let (schema, table) = table.split_once('.').ok_or_else(unknown)?;
                 Ok(Self::TableErrorInFullLobMode { schema: schema.to_owned(), table: table.to_owned() })
+            }
+            ["table-error", "on", table, "in", "every-mode"] => {
+                let (schema, table) = table.split_once('.').ok_or_else(unknown)?;
+                Ok(Self::TableErrorInEveryMode { schema: schema.to_owned(), table: table.to_owned() })
             }
             ["forget-connection-test", times, "times"] => {
                 Ok(Self::ForgetConnectionTest { times: times.parse().map_err(|_| unknown())? })
@@ -112,9 +135,15 @@ impl fmt::Display for Fault {
                 formatter,
                 "out-of-memory at {at_percent}% with {fixed_gib} GiB and {by_appetite_gib} GiB by appetite"
             ),
+            Self::DiskFull { at_percent, below_gib } => {
+                write!(formatter, "disk-full at {at_percent}% below {below_gib} GiB")
+            }
             Self::RebootInstance { at_percent, .. } => write!(formatter, "reboot-instance at {at_percent}%"),
             Self::TableErrorInFullLobMode { schema, table } => {
                 write!(formatter, "table-error on {schema}.{table} in full-lob-mode")
+            }
+            Self::TableErrorInEveryMode { schema, table } => {
+                write!(formatter, "table-error on {schema}.{table} in every-mode")
             }
             Self::ForgetConnectionTest { times } => write!(formatter, "forget-connection-test {times} times"),
             Self::RefuseConnection { endpoint, times } => {
@@ -171,6 +200,14 @@ impl Faults {
         })
     }
 
+    /// Whether the disk of an instance with so much storage is full when a load has come so far.
+    pub(crate) fn fills_disk(&self, percent: u8, storage_gib: u32) -> bool {
+        self.any(|fault| match fault {
+            Fault::DiskFull { at_percent, below_gib } => percent >= *at_percent && storage_gib < *below_gib,
+            _ => false,
+        })
+    }
+
     /// Whether the instance restarts when a load has come so far.
     pub(crate) fn reboots_instance(&self, percent: u8) -> bool {
         self.any(|fault| match fault {
@@ -185,6 +222,13 @@ impl Faults {
     pub(crate) fn fails_in_full_lob_mode(&self, schema: &str, table: &str) -> bool {
         self.any(|fault| {
             matches!(fault, Fault::TableErrorInFullLobMode { schema: of, table: named } if of == schema && named == table)
+        })
+    }
+
+    /// Whether a table cannot be loaded at all.
+    pub(crate) fn fails_in_every_mode(&self, schema: &str, table: &str) -> bool {
+        self.any(|fault| {
+            matches!(fault, Fault::TableErrorInEveryMode { schema: of, table: named } if of == schema && named == table)
         })
     }
 
@@ -224,8 +268,10 @@ mod tests {
         for text in [
             "out-of-memory at 40% while class < dms.t3.large",
             "out-of-memory at 10% with 5 GiB and 8 GiB by appetite",
+            "disk-full at 30% below 100 GiB",
             "reboot-instance at 30%",
             "table-error on app.documents in full-lob-mode",
+            "table-error on app.documents in every-mode",
             "forget-connection-test 2 times",
             "refuse-connection to pgleap-demo-source 1 times",
         ] {
@@ -269,6 +315,16 @@ mod tests {
             assert_eq!(faults.is_out_of_memory(10, class, appetite), expected, "{class}, {appetite:?}");
         }
         assert!(!faults.is_out_of_memory(9, "dms.t3.medium", usual));
+    }
+
+    #[test]
+    fn a_disk_is_full_only_where_it_is_small() {
+        let faults = Faults::default();
+        faults.plan("disk-full at 30% below 100 GiB".parse().unwrap());
+
+        let full = [(29, 50), (30, 50), (30, 99), (30, 100)].map(|(percent, gib)| faults.fills_disk(percent, gib));
+
+        assert_eq!(full, [false, true, true, false]);
     }
 
     #[test]

@@ -41,6 +41,8 @@ pub(crate) struct LoadContext {
     pub(crate) faults: Faults,
     /// The replication instance's class.
     pub(crate) class: String,
+    /// The replication instance's storage in GiB.
+    pub(crate) storage_gib: u32,
     /// Restarts the replication instance.
     pub(crate) reboot: Arc<dyn Fn() + Send + Sync>,
     pub(crate) idle: Mutex<Vec<LoadConnections>>,
@@ -53,6 +55,8 @@ pub(crate) enum LoadFailure {
     Table(String),
     /// The task cannot go on; the text is DMS's.
     Fatal(String),
+    /// The replication instance's disk is full.
+    DiskFull,
     /// The environment failed.
     Lost(Failure),
 }
@@ -93,6 +97,9 @@ pub(crate) async fn load_table(
     let condition = check_values(context, table, source).await?;
     copy_rows(context, table, &condition, source, target).await?;
     source.command("COMMIT").await?;
+    if context.faults.fails_in_every_mode(&table.schema, &table.name) {
+        return Err(LoadFailure::Table("planned fault: rows cannot be written".to_owned()));
+    }
     if table.lob_mode == LobMode::Full && table.columns.iter().any(Column::is_lob) {
         if context.faults.fails_in_full_lob_mode(&table.schema, &table.name) {
             return Err(LoadFailure::Table("planned fault: large values cannot be written".to_owned()));
@@ -290,6 +297,9 @@ fn count_rows(context: &LoadContext, name: &TableName, rows: u64) -> Result<(), 
     };
     if context.faults.reboots_instance(percent) {
         (context.reboot)();
+    }
+    if context.faults.fills_disk(percent, context.storage_gib) {
+        return Err(LoadFailure::DiskFull);
     }
     let settings = &context.settings.full_load_settings;
     let appetite = Appetite { tables: settings.max_full_load_sub_tasks, rows: settings.commit_rate };

@@ -81,6 +81,7 @@ pub(crate) enum StopReason {
     AfterCachedEvents,
     AtServerTime,
     AtCommitTime,
+    LowDisk,
 }
 
 impl StopReason {
@@ -93,6 +94,7 @@ impl StopReason {
             Self::AfterCachedEvents => "Stop Reason STOPPED_AFTER_CACHED_EVENTS",
             Self::AtServerTime => "Stop Reason STOPPED_AT_SERVER_TIME",
             Self::AtCommitTime => "Stop Reason STOPPED_AT_COMMIT_TIME",
+            Self::LowDisk => "Stop Reason STOPPED_DUE_TO_LOW_DISK",
         }
     }
 }
@@ -112,6 +114,8 @@ pub(crate) enum Ending {
 pub(crate) enum Broken {
     /// For good; the text is the middle of LastFailureMessage.
     Fatal(String),
+    /// The replication instance's disk is full: DMS stops the task.
+    DiskFull,
     /// The environment failed: DMS tries again.
     Lost(Failure),
 }
@@ -128,6 +132,7 @@ pub(crate) struct TaskRun {
     /// `ReplicationInstanceIdentifier`.
     pub(crate) server: String,
     pub(crate) class: String,
+    pub(crate) storage_gib: u32,
     /// Restarts the replication instance.
     pub(crate) reboot: Arc<dyn Fn() + Send + Sync>,
     /// `EngineVersion`.
@@ -176,6 +181,7 @@ impl TaskRun {
             let failure = match outcome {
                 Ok(ending) => return ending,
                 Err(Broken::Fatal(text)) => return Ending::Failed(fatal(&text)),
+                Err(Broken::DiskFull) => return Ending::Stopped(StopReason::LowDisk),
                 Err(Broken::Lost(failure)) => failure,
             };
             tracing::info!(task = self.resource_id, %failure, "the task lost a server and tries again");
@@ -294,6 +300,7 @@ impl TaskRun {
             progress: Arc::clone(&self.progress),
             faults: self.faults.clone(),
             class: self.class.clone(),
+            storage_gib: self.storage_gib,
             reboot: Arc::clone(&self.reboot),
             idle: Mutex::default(),
         }

@@ -19,7 +19,7 @@ pub(crate) async fn create_target(world: &World, version: &str) -> Result<Server
         let endpoint = instance.endpoint().filter(|_| instance.db_instance_status() == Some("available"));
         Ok(endpoint.and_then(|endpoint| {
             let (host, port) = (endpoint.address()?.to_owned(), u16::try_from(endpoint.port()?).ok()?);
-            Some(Server { host, port, database: DATABASE.to_owned() })
+            Some(Server { host, port, database: DATABASE.to_owned(), storage_gib: None })
         }))
     })
     .await?;

@@ -67,6 +67,7 @@ impl Loop<'_> {
                     }
                     Err(LoadFailure::Table(reason)) => self.table_failed(table, &reason).await,
                     Err(LoadFailure::Fatal(text)) => Err(Broken::Fatal(text)),
+                    Err(LoadFailure::DiskFull) => Err(Broken::DiskFull),
                     Err(LoadFailure::Lost(failure)) => Err(Broken::Lost(failure)),
                 }
             }
