@@ -60,8 +60,8 @@ fn limit(table: &TableName, measured: &[Measured], reloads: u32) -> StepResult<L
         Verdict::TooLarge(longest) => Err(StepError::new(
             ErrorCode::TablesInError,
             format!(
-                "table {table} is in error in full LOB mode, and column {} has a value that takes {} bytes, more than limited \
-                 LOB mode holds ({} KB)",
+                "table {table} is in error in full LOB mode, and column {} has a value that takes {} bytes as DMS counts them \
+                 (two a character of text), more than limited LOB mode holds ({} KB)",
                 longest.column,
                 longest.bytes,
                 length::MOST_KILOBYTES
