@@ -25,7 +25,7 @@ help: ## This list
 	@echo
 	@echo "  make demo FROM=13 TO=18      any pair of majors from 13 to 18"
 	@echo "  make demo DUMP=my.sql        your own plain SQL dump as the source"
-	@echo "  make demo FAULTS=lob-errors  trouble that the run mends: out-of-memory, lob-errors[:MB], slot-lost, instance-reboot, table-suspended, task-stopped, security-group, wal-piles-up"
+	@echo "  make demo FAULTS=lob-errors  trouble that the run mends: out-of-memory, lob-errors[:MB], slot-lost, instance-reboot, table-suspended, task-stopped, security-group, disk-full, ..; that it ends with: wal-piles-up, table-fails, .."
 	@echo "  make demo KEEP=1             leaves the servers up and prints how to connect"
 	@echo "  make build ARCH=arm64        for the other processor; needs zig and Rust's library for it"
 

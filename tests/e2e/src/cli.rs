@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, Parser, Subcommand};
 
 use crate::bulk::Bulk;
+use crate::stage::SOURCE;
 use crate::trouble::Trouble;
 
 /// Rehearse an upgrade of an RDS for PostgreSQL database on this computer: real servers, the real state machine and
@@ -31,9 +32,9 @@ pub enum Command {
 /// Which disturbances.
 #[derive(Debug, Clone, Args)]
 pub struct ScenariosArguments {
-    /// As for `run --break`; all if none is named.
+    /// As for `run --break` or `run --faults`, or `plan`; all if none is named.
     #[arg(value_name = "WHAT")]
-    pub names: Vec<Disturbance>,
+    pub names: Vec<String>,
     /// Folder that gets a folder for each.
     #[arg(long, value_name = "FOLDER", default_value = "target/rehearsal/scenarios")]
     pub reports: PathBuf,
@@ -77,9 +78,13 @@ pub struct RunArguments {
     #[arg(long = "break", value_name = "WHAT")]
     pub disturbance: Option<Disturbance>,
     /// Trouble that the run must mend, as a list with commas: out-of-memory, lob-errors[:MEGABYTES of a value in the table
-    /// in error], slot-lost, instance-reboot, table-suspended, task-stopped, security-group, wal-piles-up (which ends the run).
+    /// in error], slot-lost, instance-reboot, table-suspended, task-stopped, security-group, disk-full; or that ends it: wal-piles-up,
+    /// memory-stays-short, table-fails, rule-missing, source-disk-fills, source-disk-full, target-disk-full.
     #[arg(long, value_name = "WHAT,WHAT", value_delimiter = ',')]
     pub faults: Vec<Trouble>,
+    /// Only look: the machine in mode `plan`, and the proof that it changed nothing.
+    #[arg(long, conflicts_with_all = ["disturbance", "faults"])]
+    pub plan: bool,
     /// Folder with the functions' binaries; this program's own if absent.
     #[arg(long, value_name = "FOLDER")]
     pub binaries: Option<PathBuf>,
@@ -89,6 +94,11 @@ pub struct RunArguments {
 }
 
 impl RunArguments {
+    /// The target's identifier, as `start-run` makes it.
+    pub fn target_instance(&self) -> String {
+        format!("{SOURCE}-v{}", self.to)
+    }
+
     /// What clap cannot see by itself.
     pub fn check(&self) -> Result<()> {
         ensure!(self.faults.is_empty() || self.disturbance.is_none(), "--faults and --break are judged one at a time");

@@ -13,6 +13,8 @@ pub mod dump;
 pub mod fixture;
 pub mod follow;
 pub mod history;
+pub mod inventory;
+mod judge;
 pub mod names;
 pub mod observer;
 pub mod proof;

@@ -48,6 +48,8 @@ pub struct Report {
     pub repairs: Vec<Value>,
     /// Planned trouble whose repair is not among them.
     pub not_mended: Vec<String>,
+    /// What the run made and left, or took away, of all that the account and the source's server had before.
+    pub left_behind: Vec<String>,
     /// The functions.
     pub lambdas: Vec<LambdaReport>,
     /// The planned disturbance, if there was one.
@@ -196,6 +198,7 @@ impl Report {
                 .then(|| "a write was acknowledged on the source after the target was open".to_owned()),
         );
         faults.extend(self.not_mended.iter().map(|trouble| format!("{trouble} was planned, and nothing was mended")));
+        faults.extend(self.left_behind.iter().cloned());
         faults.extend(self.outage.write_seconds.is_none().then(|| "no client wrote to both sides".to_owned()));
         faults
     }
@@ -283,6 +286,7 @@ mod tests {
                 |report| report.not_mended = vec!["slot-lost".to_owned()],
                 "slot-lost was planned, and nothing was mended",
             ),
+            (|report| report.left_behind = vec!["the run left secret s".to_owned()], "the run left secret s"),
             (|report| report.outage.write_seconds = None, "no client wrote to both sides"),
             (|report| report.clients.acknowledged = 0, "no client could write"),
             (

@@ -12,16 +12,18 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::bulk;
 use crate::catalog::{self, Catalog};
 use crate::cli::{Disturbance, RunArguments};
-use crate::clients::{Clients, Crew, Kind, Observed, Way, now};
+use crate::clients::{Clients, Crew, Kind, Way, now};
 use crate::connect::Login;
 use crate::dump;
 use crate::fixture::{self, Size};
 use crate::follow::{Execution, Standing};
-use crate::history::{message_of, next_phase, phase_of};
-use crate::observer::{DrainPoint, DrainWatch, FenceTimes, FenceWatch, Meter, Reading, connect};
+use crate::history::{next_phase, phase_of};
+use crate::inventory::Inventory;
+use crate::judge::{Seen, judge};
+use crate::observer::{DrainWatch, FenceWatch, Meter, Reading, connect};
 use crate::proof::{self, Addresses};
-use crate::report::{Failure, LambdaReport, MachineReport, Report, ScenarioReport, Side, Status};
-use crate::scenario::{ADDED_COLUMN, Armed, Means, Promise};
+use crate::report::{Failure, LambdaReport, MachineReport, Report, Side, Status};
+use crate::scenario::{Armed, Means};
 use crate::screen::{Moment, Screen};
 use crate::stage::{DATABASE, RECORD, SOURCE, Source, Stage, master_login};
 use crate::trouble::{Tools, Trouble};
@@ -147,7 +149,7 @@ async fn rehearse(
     for trouble in &arguments.faults {
         let fault = trouble.plan(&stage.master(&source).await?).await.with_context(|| format!("plan {trouble}"))?;
         fault.into_iter().for_each(|fault| stage.aws().dms().plan_fault(fault));
-        if *trouble == Trouble::SecurityGroup {
+        if matches!(trouble, Trouble::SecurityGroup | Trouble::RuleMissing) {
             stage.aws().ground().close();
         }
     }
@@ -156,7 +158,8 @@ async fn rehearse(
     let input = input(arguments, &zone_id, &secret)?;
     let before = catalog::read(&connect(&stage.access(SOURCE)).await?).await?;
 
-    let show = Show::begin(arguments, stage, source, cast, screen).await?;
+    let there = Inventory::read(&stage, &zone_id).await?;
+    let show = Show::begin(arguments, stage, source, cast, (zone_id, there), screen).await?;
     show.play(arguments, &input, before, screen, report).await
 }
 
@@ -221,6 +224,9 @@ fn input(arguments: &RunArguments, zone_id: &str, secret: &str) -> Result<Value>
         "limits": { "verifySeconds": 10 },
     });
     input["rates"] = rates(arguments.time_scale)?;
+    if arguments.plan {
+        input["mode"] = json!("plan");
+    }
     arguments.faults.iter().filter_map(|trouble| trouble.input()).for_each(|over| lay_over(&mut input, over));
     if let Some(file) = &arguments.input_file {
         let text = std::fs::read_to_string(file).with_context(|| format!("read {}", file.display()))?;
@@ -261,18 +267,9 @@ struct Show {
     drain: DrainWatch,
     fence: FenceWatch,
     target_instance: String,
-}
-
-/// What was seen when the run had ended.
-struct Seen {
-    standing: Standing,
-    execution: Execution,
-    observed: Observed,
-    drain: Option<DrainPoint>,
-    fence: FenceTimes,
-    addresses: Addresses,
-    /// Ids of inbound rules that are there after the run.
-    rules_left: Vec<String>,
+    zone_id: String,
+    /// What there is before the run.
+    there: Inventory,
 }
 
 impl Show {
@@ -281,9 +278,10 @@ impl Show {
         stage: Stage,
         source: Source,
         cast: Cast,
+        (zone_id, there): (String, Inventory),
         screen: &Screen,
     ) -> Result<Self> {
-        let target_instance = format!("{SOURCE}-v{}", arguments.to);
+        let target_instance = arguments.target_instance();
         let kinds = cast.members.iter().map(|(kind, _, _)| *kind).collect();
         let crew = Crew { members: cast.members, tps: arguments.tps, size: cast.size };
         let way = Way { names: stage.names(), connector: stage.connector(&source)?, record: RECORD.to_owned() };
@@ -303,7 +301,7 @@ impl Show {
             "{} clients write through {RECORD}",
             crew.members.iter().map(|(_, _, clients)| clients).sum::<u32>()
         ));
-        Ok(Self { stage, source, kinds, clients, drain, fence, target_instance })
+        Ok(Self { stage, source, kinds, clients, drain, fence, target_instance, zone_id, there })
     }
 
     async fn play(
@@ -332,8 +330,10 @@ impl Show {
             source: self.stage.access(SOURCE),
             target: self.stage.access(&self.target_instance),
             sdk: self.stage.sdk().clone(),
+            rds: self.stage.aws().rds().clone(),
+            target_instance: self.target_instance.clone(),
         };
-        let deeds = arguments.faults.iter().filter_map(|trouble| trouble.deed());
+        let deeds = arguments.faults.iter().flat_map(|trouble| trouble.deeds());
         let _deeds: Vec<_> = deeds.map(|deed| deed.arm(self.stage.aws().lambda().on_invoke(), tools())).collect();
         let mut execution = Execution::new(states, &execution);
         let standing = self.follow(&mut execution, screen).await?;
@@ -452,10 +452,9 @@ impl Show {
             version: target.and_then(|instance| instance.engine_version().map(str::to_owned)).unwrap_or_default(),
             instance: self.target_instance.clone(),
         };
-        let Self { stage, kinds, clients, drain, fence, target_instance, .. } = self;
+        let Self { stage, kinds, clients, drain, fence, target_instance, zone_id, there, .. } = self;
         let observed = clients.stop().await;
         let addresses = Addresses { source: source_address, target: target_address };
-        let rules_left = stage.aws().ground().rules().into_iter().map(|rule| rule.id).collect();
         let seen = Seen {
             standing,
             execution,
@@ -463,7 +462,8 @@ impl Show {
             drain: drain.finish().await?,
             fence: fence.times(),
             addresses,
-            rules_left,
+            before: there,
+            after: Inventory::read(&stage, &zone_id).await?,
         };
         drop(fence);
         let lambdas = lambdas(&stage);
@@ -482,7 +482,7 @@ async fn fill_report(
     before: Catalog,
     target_instance: &str,
 ) -> Result<()> {
-    let Seen { standing, execution, observed, drain, fence, addresses, rules_left: _ } = seen;
+    let Seen { standing, execution, observed, drain, fence, addresses, .. } = seen;
     report.machine = MachineReport {
         transitions: execution.history.transitions(),
         seconds: standing.seconds,
@@ -512,96 +512,6 @@ async fn fill_report(
 fn lambdas(stage: &Stage) -> Vec<LambdaReport> {
     let host = stage.aws().lambda();
     host.functions().into_iter().map(|name| LambdaReport { peak_bytes: host.peak_rss(&name), name }).collect()
-}
-
-/// The verdict: the machine's own end, then the proof, then what was promised for the disturbance.
-fn judge(report: &mut Report, arguments: &RunArguments, seen: &Seen, armed: Option<&Armed>) {
-    let standing = &seen.standing;
-    report.not_mended = not_mended(&arguments.faults, &report.repairs);
-    report.not_mended.extend(seen.rules_left.iter().map(|rule| format!("the removal of inbound rule {rule}")));
-    let faults = report.faults();
-    let succeeded = standing.status.as_str() == "SUCCEEDED";
-    report.status = if succeeded && faults.is_empty() { Status::Succeeded } else { Status::Failed };
-    report.error = if !succeeded {
-        let error = standing.error.clone().unwrap_or_else(|| standing.status.as_str().to_owned());
-        Some(Failure { error, cause: standing.cause.as_deref().map(message_of).unwrap_or_default() })
-    } else if !faults.is_empty() {
-        Some(Failure { error: "ProofFailed".to_owned(), cause: faults.join("; ") })
-    } else {
-        None
-    };
-    if !arguments.faults.is_empty() {
-        let name = arguments.faults.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
-        let ending = arguments.faults.iter().find_map(|trouble| trouble.ends_with());
-        let promise = ending.map_or(Promise::Completes, |(error, word)| Promise::StopsWith(error, word));
-        let broken = broken_promises(promise, report, seen);
-        report.scenario = Some(ScenarioReport { name, promise: promise.words(), broken });
-        return;
-    }
-    report.scenario = arguments.disturbance.as_ref().map(|disturbance| {
-        let promise = Promise::of(disturbance);
-        let mut broken = broken_promises(promise, report, seen);
-        if armed.is_none_or(|armed| !armed.happened()) {
-            broken.push("the disturbance never happened".to_owned());
-        }
-        ScenarioReport { name: disturbance.to_string(), promise: promise.words(), broken }
-    });
-}
-
-fn not_mended(planned: &[Trouble], repairs: &[Value]) -> Vec<String> {
-    let is_there = |kind: &str| repairs.iter().any(|repair| repair["kind"] == kind);
-    planned.iter().filter(|trouble| !is_there(trouble.repair())).map(ToString::to_string).collect()
-}
-
-/// From the first REVOKE until the source serves again: the deadline, the room that `arm-deadline` leaves the fence to
-/// begin, and what a recovery may take.
-const LONGEST_BACK_SECONDS: f64 = 60.0 + 5.0 + 5.0;
-
-fn broken_promises(promise: Promise, report: &Report, seen: &Seen) -> Vec<String> {
-    let forward = || report.faults();
-    let serves = || {
-        let mut broken = report.clients_faults();
-        if seen.addresses.target_serves(&seen.observed) {
-            broken.push("a write was acknowledged on the target".to_owned());
-        }
-        let gap = report.outage.longest_other_gap_seconds.unwrap_or_default();
-        if gap > LONGEST_BACK_SECONDS {
-            broken.push(format!("clients could not write for {gap:.1} s"));
-        }
-        if report.recoveries.is_empty() || report.recoveries.iter().any(|status| status != "SUCCEEDED") {
-            broken.push(format!("the recovery ended {:?}", report.recoveries));
-        }
-        broken
-    };
-    let back = || {
-        let mut broken = serves();
-        let own = |name: &str| name.contains(ADDED_COLUMN);
-        let left = report.schema_differences.iter().filter(|difference| !own(&difference.name));
-        broken.extend(left.map(|d| format!("the source is not as before: {} {}, {}", d.kind, d.name, d.fact)));
-        broken
-    };
-    match promise {
-        Promise::Completes => forward(),
-        Promise::GoesBack => back(),
-        Promise::ServesAtDeadline => serves(),
-        Promise::EitherWay if seen.addresses.target_serves(&seen.observed) => forward(),
-        Promise::EitherWay => back(),
-        Promise::StopsWith(wanted, word) => {
-            let mut broken = back();
-            let (error, cause) = report
-                .error
-                .as_ref()
-                .map(|failure| (failure.error.as_str(), failure.cause.as_str()))
-                .unwrap_or_default();
-            if error != wanted || !cause.contains(word) {
-                broken.push(format!("the run ended with {error}: {cause}"));
-            }
-            if seen.fence.fenced.is_some() {
-                broken.push("the source was fenced".to_owned());
-            }
-            broken
-        }
-    }
 }
 
 /// Acknowledged writes a second, over the time since the last look but one second at least.

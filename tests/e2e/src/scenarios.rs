@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use tokio::process::Command;
 
-use crate::cli::ScenariosArguments;
+use crate::cli::{Disturbance, ScenariosArguments};
 
 /// Each a disturbance of the command line, in the order of the run. `docs/semantics.md` names the promise of each.
 pub const ALL: &[&str] = &[
@@ -40,9 +40,13 @@ pub const ALL: &[&str] = &[
     "kill:settle-target",
 ];
 
+/// A run that only looks: what a plan promises.
+const PLAN: &str = "plan";
+
 /// Each a list of trouble for `run --faults`, which the run mends, or ends cleanly with.
 pub const TROUBLES: &[&str] = &[
     "out-of-memory",
+    "lob-errors",
     "lob-errors:60",
     "lob-errors:120",
     "slot-lost",
@@ -50,22 +54,27 @@ pub const TROUBLES: &[&str] = &[
     "table-suspended",
     "task-stopped",
     "wal-piles-up",
+    "memory-stays-short",
+    "table-fails",
+    "security-group",
+    "rule-missing",
+    "disk-full",
+    "source-disk-fills",
+    "source-disk-full",
+    "target-disk-full",
     "out-of-memory,lob-errors,slot-lost,instance-reboot",
 ];
 
 /// Rehearse them; true if every promise was kept. Each runs in a process of its own, its screen in a file.
 pub async fn run(arguments: &ScenariosArguments) -> Result<bool> {
-    let chosen: Vec<(&str, String)> = match &arguments.names[..] {
-        [] => {
-            let disturbances = ALL.iter().map(|name| ("--break", (*name).to_owned()));
-            disturbances.chain(TROUBLES.iter().map(|name| ("--faults", (*name).to_owned()))).collect()
-        }
-        names => names.iter().map(|name| ("--break", name.to_string())).collect(),
+    let chosen: Vec<(&str, Vec<String>)> = match &arguments.names[..] {
+        [] => [PLAN].iter().chain(ALL).chain(TROUBLES).map(|name| (*name, options(name))).collect(),
+        names => names.iter().map(|name| (name.as_str(), options(name))).collect(),
     };
     let mut failed = 0;
-    for (option, name) in &chosen {
+    for (name, options) in &chosen {
         let began = Instant::now();
-        let broken = rehearse(option, name, &arguments.reports).await?;
+        let broken = rehearse(name, options, &arguments.reports).await?;
         failed += usize::from(!broken.is_empty());
         say(&line(name, &broken, began.elapsed().as_secs()));
     }
@@ -73,16 +82,26 @@ pub async fn run(arguments: &ScenariosArguments) -> Result<bool> {
     Ok(failed == 0)
 }
 
+/// How the command line of one run asks for a scenario.
+fn options(name: &str) -> Vec<String> {
+    match name {
+        PLAN => vec!["--plan".to_owned()],
+        name if name.parse::<Disturbance>().is_ok() => vec!["--break".to_owned(), name.to_owned()],
+        name => vec!["--faults".to_owned(), name.to_owned()],
+    }
+}
+
 /// What was promised and not kept.
-async fn rehearse(option: &str, name: &str, reports: &Path) -> Result<Vec<String>> {
+async fn rehearse(name: &str, options: &[String], reports: &Path) -> Result<Vec<String>> {
     let folder = reports.join(name.replace(':', "-"));
     std::fs::create_dir_all(&folder).with_context(|| format!("create {}", folder.display()))?;
     let screen = folder.join("screen.log");
     let log = File::create(&screen).with_context(|| format!("create {}", screen.display()))?;
     let own = std::env::current_exe().context("find this program")?;
     let status = Command::new(own)
-        .args(["run", "--megabytes", "20", option, name, "--reports"])
+        .args(["run", "--megabytes", "20", "--reports"])
         .arg(&folder)
+        .args(options)
         .stdin(Stdio::null())
         .stdout(log.try_clone().context("share the log")?)
         .stderr(log)
@@ -117,7 +136,6 @@ fn say(text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::Disturbance;
     use crate::trouble::Trouble;
 
     #[test]

@@ -144,7 +144,10 @@ fn thousands(number: i64) -> String {
 /// What a newcomer should take home.
 pub fn summary(report: &Report) -> String {
     let mut lines = vec![String::new()];
-    let versions = format!("PostgreSQL {} → {}", report.source.version, report.target.version);
+    let versions = match report.target.version.as_str() {
+        "" => format!("PostgreSQL {}", report.source.version), // a plan, or a run that went back: there is no target
+        target => format!("PostgreSQL {} → {target}", report.source.version),
+    };
     match (&report.status, &report.error) {
         (Status::Succeeded, _) => lines.push(format!(
             "SUCCEEDED  {versions}, while {} writes were acknowledged",

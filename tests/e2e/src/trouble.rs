@@ -4,17 +4,21 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, ensure};
 use aws_config::SdkConfig;
+use aws_sdk_databasemigration::types::ReplicationTask;
 use local_aws_dms::Fault;
 use local_aws_lambda::Progress;
+use local_aws_rds::{PlannedFault, Rds};
 use serde_json::{Value, json};
 use tokio::sync::broadcast::Receiver;
 use tokio::task::JoinHandle;
 use tokio_postgres::Client;
 
 use crate::observer::{Access, connect};
+use crate::stage::SOURCE;
 
 /// A planned trouble.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +42,20 @@ pub enum Trouble {
     TaskStopped,
     /// The source keeps more WAL for the slot than the run may cost it. Nothing mends that.
     WalPilesUp,
+    /// The load needs more memory than the largest instance that the run may have.
+    MemoryStaysShort,
+    /// A table cannot be loaded, in whatever LOB mode.
+    TableFails,
+    /// As `SecurityGroup`, and the run may not add the rule.
+    RuleMissing,
+    /// The replication instance's disk is full in the load.
+    DiskFull,
+    /// The source's databases leave little of its disk, and WAL for the slot takes most of that. Nothing mends that.
+    SourceDiskFills,
+    /// The source's disk is full, and its server down until its owner gives it more, which he does when the run gives up.
+    SourceDiskFull,
+    /// The target's disk is full, and its server down.
+    TargetDiskFull,
 }
 
 /// What is done when a step begins.
@@ -55,6 +73,10 @@ enum Act {
     OnTarget(&'static str),
     /// In DMS's console.
     StopTask,
+    /// RDS shuts the server of an instance down for want of storage.
+    FillDisk(&'static str),
+    /// The owner gives it more.
+    GiveStorage(&'static str),
 }
 
 /// What deeds are done with.
@@ -65,7 +87,18 @@ pub struct Tools {
     pub target: Access,
     /// How SDK clients reach the local AWS.
     pub sdk: SdkConfig,
+    /// Its RDS.
+    pub rds: Rds,
+    /// The target's identifier.
+    pub target_instance: String,
 }
+
+/// Longest wait for a task to run.
+const LONGEST_START: Duration = Duration::from_secs(60);
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// Stands for the target's identifier, which depends on the majors.
+const TARGET: &str = "";
 
 /// Every slot that nobody reads: what an administrator drops, or `max_slot_wal_keep_size` invalidates.
 const LOSE_SLOT: &str = "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE NOT active";
@@ -73,6 +106,11 @@ const LOSE_SLOT: &str = "SELECT pg_drop_replication_slot(slot_name) FROM pg_repl
 /// More than a gigabyte of WAL in few bytes: a segment that is switched counts whole.
 const PILE_UP: &str = "DO $$ BEGIN FOR n IN 1..70 LOOP
     PERFORM pg_logical_emit_message(false, 'rehearsal', 'x'); PERFORM pg_switch_wal(); END LOOP; END $$";
+
+/// A file of 106 GB without a block in it counts as the database's, and its disk has 107; then as above.
+const FILL_DISK: &str = "DO $$ DECLARE database oid := (SELECT oid FROM pg_database WHERE datname = current_database()); BEGIN
+    EXECUTE format($copy$COPY (SELECT 1) TO PROGRAM 'truncate -s 106GB base/%s/filler'$copy$, database);
+    FOR n IN 1..70 LOOP PERFORM pg_logical_emit_message(false, 'rehearsal', 'x'); PERFORM pg_switch_wal(); END LOOP; END $$";
 
 /// Clients update these rows all the time.
 const LOSE_ROWS: &str = "DO $$ BEGIN
@@ -89,18 +127,52 @@ const LOB_TABLE: &str = "
                   AND a.atttypid IN ('text'::regtype, 'bytea'::regtype, 'json'::regtype, 'jsonb'::regtype))
     ORDER BY pg_total_relation_size(c.oid) DESC LIMIT 1";
 
+impl Tools {
+    fn named<'a>(&'a self, instance: &'a str) -> &'a str {
+        if instance == TARGET { &self.target_instance } else { instance }
+    }
+
+    fn dms(&self) -> aws_sdk_databasemigration::Client {
+        aws_sdk_databasemigration::Client::new(&self.sdk)
+    }
+
+    async fn task(&self) -> Result<Option<ReplicationTask>> {
+        Ok(self.dms().describe_replication_tasks().send().await?.replication_tasks.unwrap_or_default().pop())
+    }
+
+    /// A disk is filled by a load, not before one.
+    async fn await_running_task(&self) -> Result<()> {
+        let began = Instant::now();
+        while self.task().await?.is_none_or(|task| task.status.as_deref() != Some("running")) {
+            ensure!(began.elapsed() < LONGEST_START, "no task runs after {} s", LONGEST_START.as_secs());
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        Ok(())
+    }
+}
+
 impl Trouble {
     /// Plan it: faults of the local DMS, and what the source needs for them.
     pub async fn plan(self, source: &Client) -> Result<Option<Fault>> {
         let fault = match self {
             Trouble::OutOfMemory => "out-of-memory at 10% with 5 GiB and 8 GiB by appetite".to_owned(),
             Trouble::InstanceReboot => "reboot-instance at 30%".to_owned(),
+            Trouble::DiskFull => "disk-full at 30% below 100 GiB".to_owned(),
+            Trouble::MemoryStaysShort => "out-of-memory at 10% while class < dms.r6i.large".to_owned(),
             // The ground is closed by the caller, who has it.
-            Trouble::SlotLost
+            Trouble::RuleMissing
+            | Trouble::SourceDiskFills
+            | Trouble::SourceDiskFull
+            | Trouble::TargetDiskFull
+            | Trouble::SlotLost
             | Trouble::TableSuspended
             | Trouble::TaskStopped
             | Trouble::WalPilesUp
             | Trouble::SecurityGroup => return Ok(None),
+            Trouble::TableFails => {
+                let row = source.query_opt(LOB_TABLE, &[]).await?.context("no table has large values and a key")?;
+                format!("table-error on {}.{} in every-mode", row.get::<_, String>(0), row.get::<_, String>(1))
+            }
             Trouble::LobErrors { megabytes } => {
                 let row = source.query_opt(LOB_TABLE, &[]).await?.context("no table has large values and a key")?;
                 let (schema, table): (String, String) = (row.get(0), row.get(1));
@@ -115,21 +187,28 @@ impl Trouble {
         Ok(Some(fault.parse()?))
     }
 
-    /// What is done to the source on the way.
-    pub fn deed(self) -> Option<Deed> {
-        match self {
-            Trouble::SlotLost => Some(Deed { step: "analyze-target", act: Act::OnSource(LOSE_SLOT) }),
-            Trouble::WalPilesUp => Some(Deed { step: "rebuild-target", act: Act::OnSource(PILE_UP) }),
-            Trouble::TableSuspended => Some(Deed { step: "verify-copy", act: Act::OnTarget(LOSE_ROWS) }),
-            Trouble::TaskStopped => Some(Deed { step: "lower-ttl", act: Act::StopTask }),
-            Trouble::OutOfMemory | Trouble::LobErrors { .. } | Trouble::InstanceReboot | Trouble::SecurityGroup => None,
-        }
+    /// What is done on the way.
+    pub fn deeds(self) -> Vec<Deed> {
+        let deeds: &[(&'static str, Act)] = match self {
+            Trouble::SlotLost => &[("analyze-target", Act::OnSource(LOSE_SLOT))],
+            Trouble::WalPilesUp => &[("rebuild-target", Act::OnSource(PILE_UP))],
+            Trouble::TableSuspended => &[("verify-copy", Act::OnTarget(LOSE_ROWS))],
+            Trouble::TaskStopped => &[("lower-ttl", Act::StopTask)],
+            Trouble::SourceDiskFills => &[("rebuild-target", Act::OnSource(FILL_DISK))],
+            Trouble::SourceDiskFull => {
+                &[("watch-copy", Act::FillDisk(SOURCE)), ("unfence-source", Act::GiveStorage(SOURCE))]
+            }
+            Trouble::TargetDiskFull => &[("watch-copy", Act::FillDisk(TARGET))],
+            _planned_beforehand => &[],
+        };
+        deeds.iter().map(|(step, act)| Deed { step, act: *act }).collect()
     }
 
     /// What the execution's input has otherwise.
     pub fn input(self) -> Option<Value> {
         match self {
             Trouble::WalPilesUp => Some(json!({ "limits": { "maxRetainedWalGb": 1 } })),
+            Trouble::MemoryStaysShort => Some(json!({ "limits": { "maxReplicationInstanceClass": "dms.t3.large" } })),
             Trouble::SecurityGroup => Some(json!({ "network": { "authorizeIngress": true } })),
             _ => None,
         }
@@ -139,6 +218,12 @@ impl Trouble {
     pub fn ends_with(self) -> Option<(&'static str, &'static str)> {
         match self {
             Trouble::WalPilesUp => Some(("TooMuchWal", "limits.maxRetainedWalGb")),
+            Trouble::MemoryStaysShort => Some(("ReplicationFailed", "limits.maxReplicationInstanceClass")),
+            Trouble::TableFails => Some(("TablesInError", "DMS notes: shop.documents: planned fault")),
+            Trouble::SourceDiskFills => Some(("TooMuchWal", "half of the")),
+            Trouble::SourceDiskFull => Some(("InstanceFailed", "shop-db is storage-full")),
+            Trouble::TargetDiskFull => Some(("InstanceFailed", "-v18 is storage-full")),
+            Trouble::RuleMissing => Some(("NetworkBlocked", "lacks an inbound rule")),
             Trouble::LobErrors { megabytes } if megabytes > 100 => Some(("TablesInError", "limited LOB mode holds")),
             _ => None,
         }
@@ -148,7 +233,14 @@ impl Trouble {
     pub fn repair(self) -> &'static str {
         match self {
             Trouble::TaskStopped => "changes-broken",
-            Trouble::WalPilesUp => "none",
+            Trouble::DiskFull => "disk-full",
+            Trouble::WalPilesUp
+            | Trouble::RuleMissing
+            | Trouble::MemoryStaysShort
+            | Trouble::TableFails
+            | Trouble::SourceDiskFills
+            | Trouble::SourceDiskFull
+            | Trouble::TargetDiskFull => "none",
             Trouble::OutOfMemory => "out-of-memory",
             Trouble::SlotLost => "slot-lost",
             Trouble::SecurityGroup => "security-group",
@@ -180,12 +272,23 @@ impl Act {
         match self {
             Act::OnSource(sql) => Ok(connect(&tools.source).await?.batch_execute(sql).await?),
             Act::OnTarget(sql) => Ok(connect(&tools.target).await?.batch_execute(sql).await?),
+            Act::FillDisk(instance) => {
+                tools.await_running_task().await?;
+                tools.rds.plan(tools.named(instance), PlannedFault::StorageFull).await.context("fill a disk")
+            }
+            Act::GiveStorage(instance) => {
+                let rds = aws_sdk_rds::Client::new(&tools.sdk);
+                let modify = rds.modify_db_instance().db_instance_identifier(tools.named(instance));
+                modify.allocated_storage(200).apply_immediately(true).send().await.context("give storage")?;
+                Ok(())
+            }
             Act::StopTask => {
-                let dms = aws_sdk_databasemigration::Client::new(&tools.sdk);
-                let tasks = dms.describe_replication_tasks().send().await?.replication_tasks.unwrap_or_default();
-                let arn = tasks.into_iter().next().and_then(|task| task.replication_task_arn);
-                let arn = arn.context("there is no task to stop")?;
-                dms.stop_replication_task().replication_task_arn(arn).send().await?;
+                let arn = tools
+                    .task()
+                    .await?
+                    .and_then(|task| task.replication_task_arn)
+                    .context("there is no task to stop")?;
+                tools.dms().stop_replication_task().replication_task_arn(arn).send().await?;
                 Ok(())
             }
         }
@@ -211,23 +314,36 @@ async fn add_value(source: &Client, schema: &str, table: &str, column: &str, meg
     source.batch_execute(&sql).await.with_context(|| format!("add a value of {megabytes} MB"))
 }
 
+/// Every trouble and its word; that of `LobErrors` may have a number behind it.
+const WORDS: &[(&str, Trouble)] = &[
+    ("out-of-memory", Trouble::OutOfMemory),
+    ("memory-stays-short", Trouble::MemoryStaysShort),
+    ("lob-errors", Trouble::LobErrors { megabytes: 0 }),
+    ("table-fails", Trouble::TableFails),
+    ("table-suspended", Trouble::TableSuspended),
+    ("slot-lost", Trouble::SlotLost),
+    ("instance-reboot", Trouble::InstanceReboot),
+    ("task-stopped", Trouble::TaskStopped),
+    ("security-group", Trouble::SecurityGroup),
+    ("rule-missing", Trouble::RuleMissing),
+    ("disk-full", Trouble::DiskFull),
+    ("wal-piles-up", Trouble::WalPilesUp),
+    ("source-disk-fills", Trouble::SourceDiskFills),
+    ("source-disk-full", Trouble::SourceDiskFull),
+    ("target-disk-full", Trouble::TargetDiskFull),
+];
+
 impl FromStr for Trouble {
     type Err = anyhow::Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        Ok(match text.split_once(':').map_or((text, None), |(word, number)| (word, Some(number))) {
-            ("out-of-memory", None) => Self::OutOfMemory,
-            ("lob-errors", megabytes) => Self::LobErrors { megabytes: megabytes.map_or(Ok(0), str::parse)? },
-            ("slot-lost", None) => Self::SlotLost,
-            ("instance-reboot", None) => Self::InstanceReboot,
-            ("table-suspended", None) => Self::TableSuspended,
-            ("task-stopped", None) => Self::TaskStopped,
-            ("security-group", None) => Self::SecurityGroup,
-            ("wal-piles-up", None) => Self::WalPilesUp,
-            _ => bail!(
-                "{text:?} is none of out-of-memory, lob-errors[:MEGABYTES], slot-lost, instance-reboot, table-suspended, \
-                 task-stopped, security-group, wal-piles-up"
-            ),
+        if let Some(megabytes) = text.strip_prefix("lob-errors:") {
+            return Ok(Self::LobErrors { megabytes: megabytes.parse()? });
+        }
+        let known = WORDS.iter().find(|(word, _)| *word == text);
+        known.map(|(_, trouble)| *trouble).with_context(|| {
+            let words: Vec<_> = WORDS.iter().map(|(word, _)| *word).collect();
+            format!("{text:?} is none of {}", words.join(", "))
         })
     }
 }
@@ -235,15 +351,8 @@ impl FromStr for Trouble {
 impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Trouble::OutOfMemory => f.write_str("out-of-memory"),
-            Trouble::LobErrors { megabytes: 0 } => f.write_str("lob-errors"),
-            Trouble::LobErrors { megabytes } => write!(f, "lob-errors:{megabytes}"),
-            Trouble::SlotLost => f.write_str("slot-lost"),
-            Trouble::InstanceReboot => f.write_str("instance-reboot"),
-            Trouble::TableSuspended => f.write_str("table-suspended"),
-            Trouble::TaskStopped => f.write_str("task-stopped"),
-            Trouble::SecurityGroup => f.write_str("security-group"),
-            Trouble::WalPilesUp => f.write_str("wal-piles-up"),
+            Trouble::LobErrors { megabytes } if *megabytes > 0 => write!(f, "lob-errors:{megabytes}"),
+            plain => f.write_str(WORDS.iter().find(|(_, trouble)| trouble == plain).map_or("", |(word, _)| word)),
         }
     }
 }
@@ -254,15 +363,7 @@ mod tests {
 
     #[test]
     fn troubles_are_read_and_written() {
-        for text in [
-            "out-of-memory",
-            "lob-errors",
-            "lob-errors:60",
-            "slot-lost",
-            "instance-reboot",
-            "task-stopped",
-            "wal-piles-up",
-        ] {
+        for text in WORDS.iter().map(|(word, _)| *word).chain(["lob-errors:60"]) {
             assert_eq!(text.parse::<Trouble>().expect("a trouble").to_string(), text);
         }
         for text in ["", "slot", "lob-errors:x", "slot-lost:3"] {

@@ -1,0 +1,152 @@
+//! Whether a rehearsal was as promised: the machine's own end, the proof, what was promised for its trouble.
+
+use serde_json::Value;
+
+use crate::cli::RunArguments;
+use crate::clients::Observed;
+use crate::follow::{Execution, Standing};
+use crate::history::message_of;
+use crate::inventory::Inventory;
+use crate::observer::{DrainPoint, FenceTimes};
+use crate::proof::Addresses;
+use crate::report::{Failure, Report, ScenarioReport, Status};
+use crate::scenario::{ADDED_COLUMN, Armed, Promise};
+use crate::trouble::Trouble;
+
+/// What was seen when the run had ended.
+pub(crate) struct Seen {
+    pub(crate) standing: Standing,
+    pub(crate) execution: Execution,
+    pub(crate) observed: Observed,
+    pub(crate) drain: Option<DrainPoint>,
+    pub(crate) fence: FenceTimes,
+    pub(crate) addresses: Addresses,
+    /// What there was before the run.
+    pub(crate) before: Inventory,
+    /// What there is after it.
+    pub(crate) after: Inventory,
+}
+
+/// The verdict: the machine's own end, then the proof, then what was promised for the disturbance.
+pub(crate) fn judge(report: &mut Report, arguments: &RunArguments, seen: &Seen, armed: Option<&Armed>) {
+    let standing = &seen.standing;
+    report.not_mended = not_mended(&arguments.faults, &report.repairs);
+    report.left_behind = left_behind(arguments, seen);
+    let faults = if arguments.plan { changed(report, seen) } else { report.faults() };
+    let succeeded = standing.status.as_str() == "SUCCEEDED";
+    report.status = if succeeded && faults.is_empty() { Status::Succeeded } else { Status::Failed };
+    report.error = if !succeeded {
+        let error = standing.error.clone().unwrap_or_else(|| standing.status.as_str().to_owned());
+        Some(Failure { error, cause: standing.cause.as_deref().map(message_of).unwrap_or_default() })
+    } else if !faults.is_empty() {
+        Some(Failure { error: "ProofFailed".to_owned(), cause: faults.join("; ") })
+    } else {
+        None
+    };
+    if arguments.plan {
+        let promise = "a plan changes nothing".to_owned();
+        let mut broken = faults;
+        broken.extend(report.error.as_ref().map(|failure| format!("the run ended with {}", failure.error)));
+        report.scenario = Some(ScenarioReport { name: "plan".to_owned(), promise, broken });
+        return;
+    }
+    if !arguments.faults.is_empty() {
+        let name = arguments.faults.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+        let ending = arguments.faults.iter().find_map(|trouble| trouble.ends_with());
+        let promise = ending.map_or(Promise::Completes, |(error, word)| Promise::StopsWith(error, word));
+        let broken = broken_promises(promise, report, seen);
+        report.scenario = Some(ScenarioReport { name, promise: promise.words(), broken });
+        return;
+    }
+    report.scenario = arguments.disturbance.as_ref().map(|disturbance| {
+        let promise = Promise::of(disturbance);
+        let mut broken = broken_promises(promise, report, seen);
+        if armed.is_none_or(|armed| !armed.happened()) {
+            broken.push("the disturbance never happened".to_owned());
+        }
+        ScenarioReport { name: disturbance.to_string(), promise: promise.words(), broken }
+    });
+}
+
+/// What the run left behind, or took away.
+fn left_behind(arguments: &RunArguments, seen: &Seen) -> Vec<String> {
+    let difference = match seen.addresses.target_serves(&seen.observed) {
+        true => seen.before.after_upgrade(&seen.after, &arguments.target_instance()),
+        false => seen.before.after_way_back(&seen.after),
+    };
+    difference.words()
+}
+
+/// What a plan changed, and must not have: everything is as it was, to the parameter group.
+fn changed(report: &Report, seen: &Seen) -> Vec<String> {
+    let mut changed = report.clients_faults();
+    changed.extend(report.left_behind.clone());
+    changed.extend(report.schema_differences.iter().map(|d| format!("changed: {} {}, {}", d.kind, d.name, d.fact)));
+    if seen.before != seen.after && report.left_behind.is_empty() {
+        changed.push("the source has another parameter group".to_owned());
+    }
+    changed
+}
+
+fn not_mended(planned: &[Trouble], repairs: &[Value]) -> Vec<String> {
+    let is_there = |kind: &str| repairs.iter().any(|repair| repair["kind"] == kind);
+    planned.iter().filter(|trouble| !is_there(trouble.repair())).map(ToString::to_string).collect()
+}
+
+/// From the first REVOKE until the source serves again: the deadline, the room that `arm-deadline` leaves the fence to
+/// begin, and what a recovery may take.
+const LONGEST_BACK_SECONDS: f64 = 60.0 + 5.0 + 5.0;
+
+fn broken_promises(promise: Promise, report: &Report, seen: &Seen) -> Vec<String> {
+    let forward = || report.faults();
+    let serves = || {
+        let mut broken = report.clients_faults();
+        if seen.addresses.target_serves(&seen.observed) {
+            broken.push("a write was acknowledged on the target".to_owned());
+        }
+        let gap = report.outage.longest_other_gap_seconds.unwrap_or_default();
+        if gap > LONGEST_BACK_SECONDS {
+            broken.push(format!("clients could not write for {gap:.1} s"));
+        }
+        if report.recoveries.is_empty() || report.recoveries.iter().any(|status| status != "SUCCEEDED") {
+            broken.push(format!("the recovery ended {:?}", report.recoveries));
+        }
+        broken
+    };
+    let back = || {
+        let mut broken = serves();
+        let own = |name: &str| name.contains(ADDED_COLUMN);
+        let left = report.schema_differences.iter().filter(|difference| !own(&difference.name));
+        broken.extend(left.map(|d| format!("the source is not as before: {} {}, {}", d.kind, d.name, d.fact)));
+        broken.extend(report.left_behind.clone());
+        broken
+    };
+    match promise {
+        Promise::Completes => forward(),
+        Promise::GoesBack => back(),
+        Promise::ServesAtDeadline => serves(),
+        Promise::EitherWay if seen.addresses.target_serves(&seen.observed) => forward(),
+        Promise::EitherWay => back(),
+        Promise::StopsWith(wanted, word) => {
+            let mut broken = back();
+            let (error, cause) = report
+                .error
+                .as_ref()
+                .map(|failure| (failure.error.as_str(), failure.cause.as_str()))
+                .unwrap_or_default();
+            if error != wanted || !cause.contains(word) {
+                broken.push(format!("the run ended with {error}: {cause}"));
+            }
+            if cause.lines().count() != 1 {
+                broken.push("the run ended with more than one sentence, or none".to_owned());
+            }
+            if !contract_tests::machine::repository().join(format!("docs/runbook/{error}.md")).is_file() {
+                broken.push(format!("no page explains {error}"));
+            }
+            if seen.fence.fenced.is_some() {
+                broken.push("the source was fenced".to_owned());
+            }
+            broken
+        }
+    }
+}
