@@ -48,6 +48,8 @@ pub enum Ending {
     SlotLost,
     /// DMS calls it recoverable: network, a restart of the instance.
     Recoverable,
+    /// DMS calls it recoverable and does not know why. Seen with instances that are too small.
+    Abnormal,
     /// DMS calls it fatal, or says something that nobody has seen yet.
     Fatal,
 }
@@ -69,6 +71,8 @@ pub fn ending(task: &ReplicationTask) -> Ending {
         Ending::SlotLost
     } else if says("STOPPED_AFTER_CACHED_EVENTS") {
         Ending::CachedChangesApplied
+    } else if says("stopped abnormally") {
+        Ending::Abnormal
     } else if says("RECOVERABLE_ERROR") || says("RECYCLE_TASK") || says("RECONFIGURATION_RESTART") {
         Ending::Recoverable
     } else if says("Stop Reason NORMAL") && !says("Last Error") {
@@ -137,6 +141,11 @@ mod tests {
                 "",
                 "Last Error  No tables were found at task initialization. Stop Reason FATAL_ERROR Error Level FATAL",
                 Ending::Fatal,
+            ),
+            (
+                "Last Error The task stopped abnormally Stop Reason RECOVERABLE_ERROR Error Level RECOVERABLE",
+                "",
+                Ending::Abnormal,
             ),
             ("Stop Reason STOPPED_AFTER_FULL_LOAD", "", Ending::Fatal),
             ("", "", Ending::Fatal),

@@ -34,8 +34,7 @@ pub(crate) fn decide(task: &ReplicationTask, memory: &Memory) -> Verdict {
         Status::Running => Verdict::Look(in_words(task)),
         Status::Stopped | Status::Failed => {
             let ending = pgleap_dms::ending(task);
-            let is_whole = ending == Ending::CachedChangesApplied
-                || (memory.is_loaded && matches!(ending, Ending::StoppedByHand | Ending::Recoverable));
+            let is_whole = ending == Ending::CachedChangesApplied || (memory.is_loaded && is_resumable(ending));
             match cause_of(ending, memory) {
                 _ if is_whole && errored > 0 => Verdict::NameTables,
                 _ if is_whole => Verdict::Done,
@@ -54,7 +53,12 @@ pub(crate) fn broke_in_changes(task: &ReplicationTask, memory: &Memory) -> bool 
     let has_ended = matches!(Status::of(task), Status::Stopped | Status::Failed);
     let for_us = memory.rested_at.is_some() && memory.rested_at == pgleap_dms::stopped_at(task);
     let ending = pgleap_dms::ending(task);
-    has_ended && memory.is_loaded && !for_us && matches!(ending, Ending::StoppedByHand | Ending::Recoverable)
+    has_ended && memory.is_loaded && !for_us && is_resumable(ending)
+}
+
+/// After a load that is whole.
+fn is_resumable(ending: Ending) -> bool {
+    matches!(ending, Ending::StoppedByHand | Ending::Recoverable | Ending::Abnormal)
 }
 
 /// Nothing is loaded any more; the tables in error are all that is left of the load.
@@ -64,14 +68,18 @@ fn is_load_over(task: &ReplicationTask) -> bool {
     })
 }
 
-/// What could be mended. The same twice in a row is for good, but for memory and disk, of which there may be more still.
+/// What could be mended. The same twice in a row is for good, but for memory and disk, of which there may be more still, and
+/// for an end without a reason, which is taken for a want of memory the second time.
 fn cause_of(ending: Ending, memory: &Memory) -> Option<RepairKind> {
     let cause = match ending {
         Ending::OutOfMemory => return Some(RepairKind::OutOfMemory),
         Ending::DiskFull => return Some(RepairKind::DiskFull),
         Ending::SlotLost => RepairKind::SlotLost,
         Ending::StoppedByHand => RepairKind::TaskStopped,
-        Ending::Recoverable => RepairKind::LoadBroken,
+        Ending::Abnormal if matches!(memory.cause, Some(RepairKind::LoadBroken | RepairKind::OutOfMemory)) => {
+            return Some(RepairKind::OutOfMemory);
+        }
+        Ending::Recoverable | Ending::Abnormal => RepairKind::LoadBroken,
         Ending::CachedChangesApplied | Ending::Fatal => return None,
     };
     (memory.cause != Some(cause)).then_some(cause)
@@ -99,6 +107,8 @@ mod tests {
     const MEMORY: &str = "Last Error Replication task out of memory. Stop Reason FATAL_ERROR";
     const DISK: &str = "Stop Reason STOPPED_DUE_TO_LOW_DISK";
     const SLOT: &str = "Last Error replication slot \"x\" does not exist Stop Reason FATAL_ERROR";
+    const ABNORMAL: &str =
+        "Last Error The task stopped abnormally Stop Reason RECOVERABLE_ERROR Error Level RECOVERABLE";
     const PASSES: &str = "Last Error x. Stop Reason RECOVERABLE_ERROR";
 
     fn task(status: &str, reason: &str, errored: i32) -> ReplicationTask {
@@ -134,6 +144,7 @@ mod tests {
             ("failed", MEMORY, 0, "out-of-memory", "grow"),
             ("stopped", DISK, 0, "disk-full", "grow"),
             ("failed", PASSES, 0, "load-broken", "done"),
+            ("failed", ABNORMAL, 0, "load-broken", "done"),
             ("failed", SLOT, 0, "slot-lost", "slot-lost"),
             ("failed", "Last Error x. Stop Reason FATAL_ERROR", 0, "fail", "fail"),
             ("deleting", "", 0, "fail", "fail"),
@@ -189,6 +200,9 @@ mod tests {
             (SLOT, RepairKind::SlotLost, "fail"),
             (SLOT, RepairKind::OutOfMemory, "slot-lost"),
             (PASSES, RepairKind::LoadBroken, "fail"),
+            (ABNORMAL, RepairKind::SlotLost, "load-broken"),
+            (ABNORMAL, RepairKind::LoadBroken, "out-of-memory"),
+            (ABNORMAL, RepairKind::OutOfMemory, "out-of-memory"),
             ("Stop Reason NORMAL", RepairKind::TaskStopped, "fail"),
             ("Stop Reason NORMAL", RepairKind::LoadBroken, "task-stopped"),
         ];

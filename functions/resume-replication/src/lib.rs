@@ -61,7 +61,7 @@ fn decide(task: &ReplicationTask, memory: &Memory) -> Verdict {
 
 fn can_go_on(task: &ReplicationTask, memory: &Memory) -> bool {
     match pgleap_dms::ending(task) {
-        Ending::CachedChangesApplied | Ending::StoppedByHand | Ending::Recoverable => true,
+        Ending::CachedChangesApplied | Ending::StoppedByHand | Ending::Recoverable | Ending::Abnormal => true,
         // Once it has been given more because of this very end.
         Ending::OutOfMemory => memory.class.is_some() && memory.broke_at == pgleap_dms::stopped_at(task),
         Ending::DiskFull => memory.storage.is_some() && memory.broke_at == pgleap_dms::stopped_at(task),

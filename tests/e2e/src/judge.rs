@@ -90,7 +90,8 @@ fn changed(report: &Report, seen: &Seen) -> Vec<String> {
 
 fn not_mended(planned: &[Trouble], repairs: &[Value]) -> Vec<String> {
     let is_there = |kind: &str| repairs.iter().any(|repair| repair["kind"] == kind);
-    planned.iter().filter(|trouble| !is_there(trouble.repair())).map(ToString::to_string).collect()
+    let missing = |trouble: &&Trouble| trouble.repair().is_some_and(|kind| !is_there(kind));
+    planned.iter().filter(missing).map(ToString::to_string).collect()
 }
 
 /// From the first REVOKE until the source serves again: the deadline, the room that `arm-deadline` leaves the fence to

@@ -62,6 +62,7 @@ pub const TROUBLES: &[&str] = &[
     "source-disk-fills",
     "source-disk-full",
     "target-disk-full",
+    "source-failover",
     "out-of-memory,lob-errors,slot-lost,instance-reboot",
 ];
 

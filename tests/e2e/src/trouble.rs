@@ -56,6 +56,8 @@ pub enum Trouble {
     SourceDiskFull,
     /// The target's disk is full, and its server down.
     TargetDiskFull,
+    /// The source's standby takes over in the load: its server restarts. DMS and clients come again, nothing is mended.
+    SourceFailover,
 }
 
 /// What is done when a step begins.
@@ -73,6 +75,8 @@ enum Act {
     OnTarget(&'static str),
     /// In DMS's console.
     StopTask,
+    /// The standby of an instance takes over.
+    FailOver(&'static str),
     /// RDS shuts the server of an instance down for want of storage.
     FillDisk(&'static str),
     /// The owner gives it more.
@@ -163,6 +167,7 @@ impl Trouble {
             Trouble::RuleMissing
             | Trouble::SourceDiskFills
             | Trouble::SourceDiskFull
+            | Trouble::SourceFailover
             | Trouble::TargetDiskFull
             | Trouble::SlotLost
             | Trouble::TableSuspended
@@ -199,6 +204,7 @@ impl Trouble {
                 &[("watch-copy", Act::FillDisk(SOURCE)), ("unfence-source", Act::GiveStorage(SOURCE))]
             }
             Trouble::TargetDiskFull => &[("watch-copy", Act::FillDisk(TARGET))],
+            Trouble::SourceFailover => &[("watch-copy", Act::FailOver(SOURCE))],
             _planned_beforehand => &[],
         };
         deeds.iter().map(|(step, act)| Deed { step, act: *act }).collect()
@@ -229,23 +235,17 @@ impl Trouble {
         }
     }
 
-    /// The kind of the repair that must stand in the report.
-    pub fn repair(self) -> &'static str {
-        match self {
+    /// The kind of the repair that must stand in the report, if there is one.
+    pub fn repair(self) -> Option<&'static str> {
+        Some(match self {
             Trouble::TaskStopped => "changes-broken",
             Trouble::DiskFull => "disk-full",
-            Trouble::WalPilesUp
-            | Trouble::RuleMissing
-            | Trouble::MemoryStaysShort
-            | Trouble::TableFails
-            | Trouble::SourceDiskFills
-            | Trouble::SourceDiskFull
-            | Trouble::TargetDiskFull => "none",
             Trouble::OutOfMemory => "out-of-memory",
             Trouble::SlotLost => "slot-lost",
             Trouble::SecurityGroup => "security-group",
             Trouble::LobErrors { .. } | Trouble::InstanceReboot | Trouble::TableSuspended => "tables-in-error",
-        }
+            _needs_none_or_ends_the_run => return None,
+        })
     }
 }
 
@@ -275,6 +275,10 @@ impl Act {
             Act::FillDisk(instance) => {
                 tools.await_running_task().await?;
                 tools.rds.plan(tools.named(instance), PlannedFault::StorageFull).await.context("fill a disk")
+            }
+            Act::FailOver(instance) => {
+                tools.await_running_task().await?;
+                tools.rds.plan(tools.named(instance), PlannedFault::Failover).await.context("fail over")
             }
             Act::GiveStorage(instance) => {
                 let rds = aws_sdk_rds::Client::new(&tools.sdk);
@@ -331,6 +335,7 @@ const WORDS: &[(&str, Trouble)] = &[
     ("source-disk-fills", Trouble::SourceDiskFills),
     ("source-disk-full", Trouble::SourceDiskFull),
     ("target-disk-full", Trouble::TargetDiskFull),
+    ("source-failover", Trouble::SourceFailover),
 ];
 
 impl FromStr for Trouble {
