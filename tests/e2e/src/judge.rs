@@ -79,7 +79,7 @@ fn left_behind(arguments: &RunArguments, seen: &Seen) -> Vec<String> {
 
 /// What a plan changed, and must not have: everything is as it was, to the parameter group.
 fn changed(report: &Report, seen: &Seen) -> Vec<String> {
-    let mut changed = report.clients_faults();
+    let mut changed = report.faults_of_any_run();
     changed.extend(report.left_behind.clone());
     changed.extend(report.schema_differences.iter().map(|d| format!("changed: {} {}, {}", d.kind, d.name, d.fact)));
     if seen.before != seen.after && report.left_behind.is_empty() {
@@ -101,7 +101,7 @@ const LONGEST_BACK_SECONDS: f64 = 60.0 + 5.0 + 5.0;
 fn broken_promises(promise: Promise, report: &Report, seen: &Seen) -> Vec<String> {
     let forward = || report.faults();
     let serves = || {
-        let mut broken = report.clients_faults();
+        let mut broken = report.faults_of_any_run();
         if seen.addresses.target_serves(&seen.observed) {
             broken.push("a write was acknowledged on the target".to_owned());
         }

@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::catalog::SchemaDifference;
 use crate::clients::Invariant;
 use crate::history::Phase;
+use crate::leaks::Secrecy;
 use crate::observer::{SequenceComparison, TableComparison, ViewAge};
 
 /// The whole report.
@@ -52,6 +53,8 @@ pub struct Report {
     pub left_behind: Vec<String>,
     /// The functions.
     pub lambdas: Vec<LambdaReport>,
+    /// The search for secrets where people look.
+    pub secrecy: Secrecy,
     /// The planned disturbance, if there was one.
     pub scenario: Option<ScenarioReport>,
 }
@@ -182,7 +185,7 @@ impl Report {
     pub fn faults(&self) -> Vec<String> {
         let clients = &self.clients;
         let views = self.materialized_views.iter().filter(|view| !view.is_fresh());
-        let mut faults = self.clients_faults();
+        let mut faults = self.faults_of_any_run();
         faults
             .extend(some(self.tables.iter().filter(|table| !table.equal).count(), "tables differ at the drain point"));
         faults.extend(self.tables.is_empty().then(|| "no table was compared: the drain point was not seen".to_owned()));
@@ -203,8 +206,8 @@ impl Report {
         faults
     }
 
-    /// What does not hold of what every run promises its clients, also one that went back.
-    pub fn clients_faults(&self) -> Vec<String> {
+    /// What does not hold of what every run promises, also one that went back.
+    pub fn faults_of_any_run(&self) -> Vec<String> {
         let clients = &self.clients;
         let broken = clients.invariants.iter().filter(|invariant| !invariant.holds);
         let mut faults = Vec::new();
@@ -212,6 +215,7 @@ impl Report {
         faults.extend(some(usize::try_from(clients.duplicated).unwrap_or(usize::MAX), "rows are there twice"));
         faults.extend(clients.faults.iter().map(|(what, times)| format!("clients met an error {times} times: {what}")));
         faults.extend(broken.map(|invariant| format!("does not hold: {}", invariant.name)));
+        faults.extend(self.secrecy.faults());
         faults.extend((clients.acknowledged == 0).then(|| "no client could write".to_owned()));
         faults
     }
@@ -260,6 +264,7 @@ mod tests {
     use super::*;
 
     fn good() -> Report {
+        let secrecy = Secrecy { secrets: 1, texts: 1, bytes: 1, leaks: Vec::new() };
         let table = TableComparison {
             schema: "s".to_owned(),
             name: "t".to_owned(),
@@ -270,7 +275,7 @@ mod tests {
         };
         let clients = ClientsReport { acknowledged: 1, ..ClientsReport::default() };
         let outage = Outage { write_seconds: Some(1.0), ..Outage::default() };
-        Report { tables: vec![table], clients, outage, ..Report::default() }
+        Report { tables: vec![table], clients, outage, secrecy, ..Report::default() }
     }
 
     #[test]
@@ -280,6 +285,10 @@ mod tests {
         let cases: &[(Spoil, &str)] = &[
             (|report| report.clients.lost = 2, "2 rows were lost"),
             (|report| report.clients.duplicated = 1, "1 rows are there twice"),
+            (
+                |report| report.secrecy.leaks = vec!["a password stands in a log".to_owned()],
+                "a password stands in a log",
+            ),
             (|report| report.tables[0].equal = false, "1 tables differ at the drain point"),
             (|report| report.tables.clear(), "no table was compared: the drain point was not seen"),
             (
@@ -289,6 +298,8 @@ mod tests {
             (|report| report.left_behind = vec!["the run left secret s".to_owned()], "the run left secret s"),
             (|report| report.outage.write_seconds = None, "no client wrote to both sides"),
             (|report| report.clients.acknowledged = 0, "no client could write"),
+            (|report| report.secrecy.secrets = 0, "no secret was looked for"),
+            (|report| report.secrecy.bytes = 0, "no secret was looked for"),
             (
                 |report| report.clients.acknowledged_on_both_sides = true,
                 "a write was acknowledged on the source after the target was open",

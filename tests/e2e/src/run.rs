@@ -20,12 +20,15 @@ use crate::follow::{Execution, Standing};
 use crate::history::{next_phase, phase_of};
 use crate::inventory::Inventory;
 use crate::judge::{Seen, judge};
+use crate::leaks::{Secrecy, Secret};
 use crate::observer::{DrainWatch, FenceWatch, Meter, Reading, connect};
 use crate::proof::{self, Addresses};
 use crate::report::{Failure, LambdaReport, MachineReport, Report, Side, Status};
+use crate::said;
 use crate::scenario::{Armed, Means};
 use crate::screen::{Moment, Screen};
 use crate::stage::{DATABASE, RECORD, SOURCE, Source, Stage, master_login};
+use crate::texts;
 use crate::trouble::{Tools, Trouble};
 
 /// Writes that must be acknowledged before the run begins, so that there is something to lose.
@@ -57,7 +60,9 @@ pub async fn run(arguments: RunArguments) -> Result<bool> {
         report.error.get_or_insert(Failure { error: "RehearsalFailed".to_owned(), cause: format!("{error:#}") });
     }
     let path = report.write(&arguments.reports, &name)?;
-    copy_logs(aws.log_folder(), &arguments.reports.join(&name).join("log"))?;
+    let logs = arguments.reports.join(&name).join("log");
+    copy_logs(aws.log_folder(), &logs)?;
+    std::fs::write(logs.join("stand-in.log"), said::so_far()).context("write what the stand-in said")?;
     screen.summarise(&report);
     screen.say(format!("report: {}", path.display()));
     if arguments.keep {
@@ -263,6 +268,7 @@ struct Show {
     stage: Stage,
     source: Source,
     kinds: Vec<Kind>,
+    passwords: Vec<Secret>,
     clients: Clients,
     drain: DrainWatch,
     fence: FenceWatch,
@@ -283,6 +289,8 @@ impl Show {
     ) -> Result<Self> {
         let target_instance = arguments.target_instance();
         let kinds = cast.members.iter().map(|(kind, _, _)| *kind).collect();
+        let password = |login: &Login| Secret::new(&format!("the password of {}", login.user), &login.password);
+        let passwords = cast.members.iter().map(|(_, login, _)| password(login)).collect();
         let crew = Crew { members: cast.members, tps: arguments.tps, size: cast.size };
         let way = Way { names: stage.names(), connector: stage.connector(&source)?, record: RECORD.to_owned() };
         let (on_source, on_target) = (stage.access(SOURCE), stage.access(&target_instance));
@@ -301,7 +309,7 @@ impl Show {
             "{} clients write through {RECORD}",
             crew.members.iter().map(|(_, _, clients)| clients).sum::<u32>()
         ));
-        Ok(Self { stage, source, kinds, clients, drain, fence, target_instance, zone_id, there })
+        Ok(Self { stage, source, kinds, passwords, clients, drain, fence, target_instance, zone_id, there })
     }
 
     async fn play(
@@ -452,7 +460,7 @@ impl Show {
             version: target.and_then(|instance| instance.engine_version().map(str::to_owned)).unwrap_or_default(),
             instance: self.target_instance.clone(),
         };
-        let Self { stage, kinds, clients, drain, fence, target_instance, zone_id, there, .. } = self;
+        let Self { stage, kinds, passwords, clients, drain, fence, target_instance, zone_id, there, .. } = self;
         let observed = clients.stop().await;
         let addresses = Addresses { source: source_address, target: target_address };
         let seen = Seen {
@@ -469,6 +477,7 @@ impl Show {
         let lambdas = lambdas(&stage);
         fill_report(report, &stage, &seen, &kinds, before, &target_instance).await?;
         report.lambdas = lambdas;
+        report.secrecy = Secrecy::of(&secrets(&stage, &passwords), &texts::of_run(&stage, report).await?);
         judge(report, arguments, &seen, armed.as_ref());
         Ok(())
     }
@@ -507,6 +516,13 @@ async fn fill_report(
     }
     report.schema_differences = proof::of_schema(before, &client).await?;
     Ok(())
+}
+
+/// Every value that must not be seen: what Secrets Manager ever held, and the clients' own passwords.
+fn secrets(stage: &Stage, passwords: &[Secret]) -> Vec<Secret> {
+    let kept = stage.aws().secrets().ever_kept();
+    let of_run = kept.iter().flat_map(|(name, content)| Secret::of_content(name, content));
+    of_run.chain(passwords.iter().cloned()).collect()
 }
 
 fn lambdas(stage: &Stage) -> Vec<LambdaReport> {

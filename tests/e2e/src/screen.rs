@@ -237,6 +237,13 @@ fn proof_lines(report: &Report) -> Vec<String> {
         format!("  {:<34}{fresh} of {} as fresh as the fence", "materialized views", report.materialized_views.len()),
         format!("  {:<34}{}", "differences of the schema", report.schema_differences.len()),
         format!("  {:<34}{holds} of {} hold", "sums that must come out", clients.invariants.len()),
+        format!(
+            "  {:<34}{} seen, of {} looked for in {} texts",
+            "secrets",
+            report.secrecy.leaks.len(),
+            report.secrecy.secrets,
+            report.secrecy.texts
+        ),
         format!("  {:<34}{:.0} MB", "largest function", peak as f64 / 1e6),
     ];
     for table in report.tables.iter().filter(|table| !table.equal).take(10) {

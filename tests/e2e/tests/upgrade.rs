@@ -17,6 +17,7 @@ fn arguments(words: &[&str], reports: &std::path::Path) -> RunArguments {
 }
 
 async fn report_of(words: &[&str]) -> Value {
+    rehearsal::said::listen();
     let folder = tempfile::tempdir().unwrap();
     rehearsal::run::run(arguments(words, folder.path())).await.unwrap();
     let text = std::fs::read_to_string(folder.path().join("latest/report.json")).unwrap();
@@ -43,6 +44,11 @@ async fn a_live_database_is_upgraded_and_nothing_is_lost() {
     assert!(list(&report, "/sequences").iter().all(|sequence| sequence["past"] == true));
     assert_eq!(list(&report, "/schemaDifferences").len(), 0);
     assert_eq!(list(&report, "/recoveries").len(), 0);
+    assert_eq!(list(&report, "/secrecy/leaks").len(), 0);
+    // The owner's, the run's own logins on both sides, the clients'; a log a function, histories, servers, the report.
+    assert!(report["secrecy"]["secrets"].as_u64().unwrap() >= 7, "{}", report["secrecy"]);
+    assert!(report["secrecy"]["texts"].as_u64().unwrap() > 40, "{}", report["secrecy"]);
+    assert!(report["secrecy"]["bytes"].as_u64().unwrap() > 300_000, "{}", report["secrecy"]);
     let outage = report["outage"]["writeSeconds"].as_f64().unwrap();
     assert!(outage > 0.0 && outage < 60.0, "{outage}");
     let parts: f64 = list(&report, "/outage/madeOf").iter().map(|part| part["seconds"].as_f64().unwrap()).sum();

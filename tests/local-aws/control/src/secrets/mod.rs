@@ -1,5 +1,6 @@
 //! Secrets Manager: secrets with versions, tags, and a deletion that waits or does not.
 
+mod ever;
 mod password;
 mod store;
 
@@ -9,6 +10,7 @@ use std::time::Duration;
 use local_aws_core::{ApiError, BoxFuture, Call, Clock, ReadSecret, Reply, Service};
 use serde_json::{Value, json};
 
+use ever::Ever;
 use store::{Content, Secret, Store, error};
 
 /// Secrets Manager of a stand-in.
@@ -16,17 +18,23 @@ use store::{Content, Secret, Store, error};
 pub struct SecretsManager {
     clock: Clock,
     store: Mutex<Store>,
+    ever: Ever,
 }
 
 impl SecretsManager {
     /// Without secrets.
     pub fn new(clock: Clock) -> Self {
-        Self { clock, store: Mutex::default() }
+        Self { clock, store: Mutex::default(), ever: Ever::default() }
     }
 
     /// The names of all secrets that are not marked for deletion: a run must leave none behind.
     pub fn names(&self) -> Vec<String> {
         self.store().live().map(|secret| secret.name.clone()).collect()
+    }
+
+    /// Every value that was ever kept, with its secret's name: deleted secrets and old versions too.
+    pub fn ever_kept(&self) -> Vec<(String, String)> {
+        self.ever.all()
     }
 
     /// Keep a secret for a service of AWS (RDS's master passwords); the answer is its ARN.
@@ -42,6 +50,14 @@ impl SecretsManager {
 
     fn store(&self) -> MutexGuard<'_, Store> {
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What a request carries; remembered, whether the request is carried out or not.
+    fn content(&self, call: &Call, name: &str) -> Result<Option<Content>, ApiError> {
+        if let Some(value) = call.str("SecretString") {
+            self.ever.note(name, value);
+        }
+        Content::of(call)
     }
 
     fn answer(&self, call: &Call) -> Reply {
@@ -62,7 +78,7 @@ impl SecretsManager {
     fn create(&self, call: &Call) -> Reply {
         let name = call.required("Name")?;
         let token = call.str("ClientRequestToken").map_or_else(new_version_id, str::to_owned);
-        let content = Content::of(call)?;
+        let content = self.content(call, name)?;
         let mut store = self.store();
         if let Ok(existing) = store.find(name) {
             existing.refuse_if_deleted(
@@ -93,7 +109,8 @@ impl SecretsManager {
     }
 
     fn put_value(&self, call: &Call) -> Reply {
-        let content = Content::of(call)?
+        let content = self
+            .content(call, call.required("SecretId")?)?
             .ok_or_else(|| error("InvalidRequestException", "You must provide either SecretString or SecretBinary."))?;
         let token = call.str("ClientRequestToken").map_or_else(new_version_id, str::to_owned);
         let mut store = self.store();
@@ -106,7 +123,7 @@ impl SecretsManager {
     }
 
     fn update(&self, call: &Call) -> Reply {
-        let content = Content::of(call)?;
+        let content = self.content(call, call.required("SecretId")?)?;
         let token = call.str("ClientRequestToken").map_or_else(new_version_id, str::to_owned);
         let mut store = self.store();
         let secret = store.find_mut(call.required("SecretId")?)?;
@@ -326,6 +343,17 @@ mod tests {
 
         assert_eq!(names.len(), 6);
         assert_eq!(call(&service, "ListSecrets", tagged).unwrap()["SecretList"][0]["Name"], "n3");
+    }
+
+    #[test]
+    fn every_value_that_was_ever_kept_is_remembered_with_its_secrets_name() {
+        let service = service();
+        call(&service, "PutSecretValue", json!({"SecretId": "pgleap-x-dms", "SecretString": "two"})).unwrap();
+        call(&service, "DeleteSecret", json!({"SecretId": "pgleap-x-dms", "ForceDeleteWithoutRecovery": true}))
+            .unwrap();
+
+        let kept = ["one", "two"].map(|value| ("pgleap-x-dms".to_owned(), value.to_owned()));
+        assert_eq!(service.ever_kept(), kept);
     }
 
     #[test]
