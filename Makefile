@@ -115,4 +115,4 @@ policies: ## After make test: every action of every policy was called, and every
 	@cargo run --quiet -p contract-tests --bin check-policies -- target/policy-record
 
 .PHONY: ci
-ci: check validate test ## What CI runs
+ci: check validate test policies ## What CI runs

@@ -19,7 +19,9 @@ TRANSFORMED = ROOT / "target/template.transformed.json"
 
 
 def lint() -> bool:
-    linter = [str(Path(sys.executable).with_name("cfn-lint")), "--non-zero-exit-code", "informational", str(TEMPLATE)]
+    # Not its program: that names the Python of the folder in which it was installed, which may have moved.
+    program = "import sys; from cfnlint.runner import main; sys.exit(main())"
+    linter = [sys.executable, "-c", program, "--non-zero-exit-code", "informational", str(TEMPLATE)]
     return subprocess.run(linter, check=False).returncode == 0
 
 

@@ -47,7 +47,8 @@ impl Record {
 /// was seen after all.
 pub fn judge(policies: &Actions, record: &Record, implied: &Actions) -> Vec<String> {
     let mut wrong = Vec::new();
-    for (step, actions) in &record.refused {
+    // The stand-in's own tests have functions of their own, one of which is refused on purpose.
+    for (step, actions) in record.refused.iter().filter(|(step, _)| policies.contains_key(*step)) {
         wrong.extend(actions.iter().map(|action| format!("{step} called {action}, which its policy does not allow")));
     }
     let none = BTreeSet::new();
@@ -106,6 +107,8 @@ mod tests {
             "one is stale"
         );
 
+        record.take("pgleap-toy rds:DeleteDBInstance refused").unwrap();
+        assert!(judge(&policies, &record, &actions("copy-data", &["iam:PassRole"])).is_empty(), "no function of ours");
         record.take("pgleap-copy-data rds:DeleteDBInstance refused").unwrap();
         assert_eq!(judge(&policies, &record, &actions("copy-data", &["iam:PassRole"])).len(), 1, "one was refused");
     }

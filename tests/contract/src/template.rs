@@ -40,9 +40,7 @@ pub fn functions() -> Result<BTreeMap<String, Function>> {
 }
 
 fn function(properties: &Value) -> Function {
-    let statements = properties["Policies"].as_array().into_iter().flatten();
-    let statements = statements.flat_map(|policy| policy["Statement"].as_array().into_iter().flatten());
-    let statements: Vec<_> = statements.collect();
+    let statements: Vec<_> = statements(properties).collect();
     Function {
         timeout: properties["Timeout"].as_u64().unwrap_or(3),
         in_vpc: properties.get("VpcConfig").is_some(),
@@ -55,7 +53,14 @@ fn function(properties: &Value) -> Function {
     }
 }
 
-fn actions(statement: &Value) -> Vec<String> {
+/// Statements of a function's or a machine's inline policies.
+pub fn statements(properties: &Value) -> impl Iterator<Item = &Value> {
+    let policies = properties["Policies"].as_array().into_iter().flatten();
+    policies.flat_map(|policy| policy["Statement"].as_array().into_iter().flatten())
+}
+
+/// Actions that a statement names.
+pub fn actions(statement: &Value) -> Vec<String> {
     let actions = match &statement["Action"] {
         Value::Array(actions) => actions.clone(),
         action => vec![action.clone()],

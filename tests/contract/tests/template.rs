@@ -63,6 +63,22 @@ fn no_policy_allows_every_action() -> Result<()> {
     Ok(())
 }
 
+/// DMS lets an action be bound to tags wherever it has a resource; its Describe actions have none, but for one table's.
+#[test]
+fn what_a_function_changes_or_reads_of_dms_is_a_runs_own() -> Result<()> {
+    let takes_no_resource =
+        |action: &str| action.starts_with("dms:Describe") && action != "dms:DescribeTableStatistics";
+    for (name, resource) in template::read()?["Resources"].as_object().expect("resources") {
+        for statement in template::statements(&resource["Properties"]) {
+            let actions = template::actions(statement);
+            let free = actions.iter().filter(|action| action.starts_with("dms:") && !takes_no_resource(action));
+            let bound = statement["Condition"].to_string().contains("Tag/pgleap:run");
+            assert!(bound || free.clone().count() == 0, "{name}: {:?} on everybody's", free.collect::<Vec<_>>());
+        }
+    }
+    Ok(())
+}
+
 /// A version is of the code alone unless this is said, and machines call versions: a changed variable would never come to
 /// be used.
 #[test]

@@ -252,15 +252,26 @@ where
     }
 }
 
-/// A context for each step, whose calls are signed with its function's name.
+/// What a step is given in a test that needs no [`World`]: held to its policy in the template, for that run.
+pub async fn as_step(aws: &LocalAws, step: &str, run: &Run) -> Result<Ctx> {
+    aws.set_policies(&template(run)?);
+    Ok(Ctx::new(signed_by(aws, step), Environment::default()).await)
+}
+
+/// Calls are signed with the function's name, by which the local AWS knows whose policy to ask.
+fn signed_by(aws: &LocalAws, step: &str) -> aws_config::ConfigLoader {
+    let credentials = Credentials::new(format!("pgleap-{step}"), "tests", None, None, "tests");
+    aws_config::defaults(aws_config::BehaviorVersion::latest())
+        .endpoint_url(aws.url())
+        .region(aws_config::Region::new("eu-west-1"))
+        .credentials_provider(credentials)
+}
+
+/// A context for each step.
 async fn contexts(aws: &LocalAws, ctx: &Ctx, environment: &Environment) -> BTreeMap<&'static str, Ctx> {
     let mut contexts = BTreeMap::new();
     for step in STEPS {
-        let credentials = Credentials::new(format!("pgleap-{step}"), "tests", None, None, "tests");
-        let mut loader = aws_config::defaults(aws_config::BehaviorVersion::latest())
-            .endpoint_url(aws.url())
-            .region(aws_config::Region::new("eu-west-1"))
-            .credentials_provider(credentials);
+        let mut loader = signed_by(aws, step);
         if let Some(client) = ctx.aws().http_client() {
             loader = loader.http_client(client);
         }
@@ -269,15 +280,15 @@ async fn contexts(aws: &LocalAws, ctx: &Ctx, environment: &Environment) -> BTree
     contexts
 }
 
-/// The template, for the world's database and record.
+/// The template, for the run's database and record.
 fn template(run: &Run) -> Result<Template> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../infra/template.yaml");
     let text = std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
     let parameters = [
-        ("SourceInstance", SOURCE),
+        ("SourceInstance", run.source.instance.as_str()),
         ("LoginSecretArn", &run.source.login_secret),
         ("HostedZoneId", &run.record.zone_id),
-        ("RecordName", RECORD),
+        ("RecordName", &run.record.name),
     ];
     Ok(Template::read(&text, &parameters.map(|(name, value)| (name.to_owned(), value.to_owned())).into())?)
 }

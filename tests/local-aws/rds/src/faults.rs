@@ -21,13 +21,15 @@ pub enum PlannedFault {
     StorageFull,
     /// The next major upgrade fails its precheck for this reason.
     FailPrecheck(String),
+    /// The next snapshot fails.
+    FailSnapshot,
 }
 
 impl Rds {
     /// Let a fault happen now or at its time. Comes back when a fault that happens now has begun.
     pub async fn plan(&self, instance_id: &str, fault: PlannedFault) -> Result<(), ApiError> {
         match fault {
-            PlannedFault::FailPrecheck(_) => {
+            PlannedFault::FailPrecheck(_) | PlannedFault::FailSnapshot => {
                 self.shared.state().instance_mut(instance_id)?.planned_faults.push(fault);
                 Ok(())
             }

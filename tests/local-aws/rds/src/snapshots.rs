@@ -7,6 +7,7 @@ use local_aws_postgres::Backup;
 use serde_json::{Value, json};
 
 use crate::events::Subject;
+use crate::faults::PlannedFault;
 use crate::instances::JobFailed;
 use crate::names::{identifier, instance_arn, snapshot_arn};
 use crate::paging::{Filters, answer, one};
@@ -106,9 +107,24 @@ impl Shared {
         Ok(())
     }
 
+    fn is_snapshot_to_fail(&self, resource_id: &str) -> bool {
+        let take = |faults: &mut Vec<PlannedFault>| {
+            let place = faults.iter().position(|fault| *fault == PlannedFault::FailSnapshot)?;
+            Some(faults.remove(place))
+        };
+        self.with_instance(resource_id, |instance| take(&mut instance.planned_faults)).flatten().is_some()
+    }
+
     async fn take_snapshot(&self, resource_id: &str, name: &str) -> Result<(), JobFailed> {
         self.tell(Subject::Snapshot, name, 40, "Creating manual snapshot");
         let cluster = self.cluster_of(resource_id)?;
+        if self.is_snapshot_to_fail(resource_id) {
+            if let Some(snapshot) = self.state().snapshots.get_mut(name) {
+                snapshot.status = "failed";
+            }
+            self.tell(Subject::Snapshot, name, 41, "Manual snapshot failed");
+            return Ok(());
+        }
         let folder = self.around.servers.scratch_folder().join(format!("snapshots/{:016x}", fastrand::u64(..)));
         let backup = match cluster.backup(&folder).await {
             Ok(backup) => backup,

@@ -155,6 +155,21 @@ mod tests {
                 ],
             ),
             (
+                (
+                    "rds",
+                    "AddRoleToDBInstance",
+                    json!({"DBInstanceIdentifier": "a", "RoleArn": role, "FeatureName": "s3Import"}),
+                ),
+                vec![
+                    "rds:AddRoleToDBInstance arn:aws:rds:eu-west-1:111122223333:db:a",
+                    "iam:PassRole arn:aws:iam::111122223333:role/deadline",
+                ],
+            ),
+            (
+                ("dms", "CreateReplicationTask", json!({"Tags": [{}]})),
+                vec!["dms:CreateReplicationTask ", "dms:AddTagsToResource "],
+            ),
+            (
                 ("secretsmanager", "GetSecretValue", json!({"SecretId": "pgleap/r1/dms"})),
                 vec![
                     "secretsmanager:GetSecretValue arn:aws:secretsmanager:eu-west-1:111122223333:secret:pgleap/r1/dms-AbCdEf",

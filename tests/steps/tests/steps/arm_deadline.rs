@@ -9,6 +9,7 @@ use pgleap_contract::steps::RunOnly;
 use pgleap_contract::{ErrorCode, Run};
 use pgleap_step_kit::Ctx;
 use serde_json::json;
+use step_tests::as_step;
 
 fn a_run(execution: &str, cutover_seconds: u32) -> Result<Run> {
     Ok(serde_json::from_value(json!({
@@ -34,11 +35,7 @@ fn recovery() -> Recovery {
 
 async fn start() -> Result<(LocalAws, Ctx)> {
     let aws = LocalAws::start(Config { step_functions: false, ..Config::default() }).await?;
-    let settings = aws_config::defaults(aws_config::BehaviorVersion::latest())
-        .endpoint_url(aws.url())
-        .region(aws_config::Region::new("eu-west-1"))
-        .test_credentials();
-    let ctx = Ctx::new(settings, pgleap_pg::Environment::default()).await;
+    let ctx = as_step(&aws, "arm-deadline", &a_run("one", 60)?).await?;
     Ok((aws, ctx))
 }
 

@@ -25,8 +25,8 @@ async fn a_plan_says_what_a_run_would_do_and_changes_nothing() -> Result<()> {
         let owner = world.owner().await?;
         let before: String = owner.row("look", STATE, &[]).await?.get(0);
 
-        let instance = check_instance::run(&world.ctx, world.run_only()).await?;
-        let database = check_database::run(&world.ctx, world.on_source()).await?;
+        let instance = check_instance::run(world.as_step("check-instance"), world.run_only()).await?;
+        let database = check_database::run(world.as_step("check-database"), world.on_source()).await?;
         let input = PlanRunInput {
             run: world.run.clone(),
             shape: instance.shape,
@@ -34,7 +34,7 @@ async fn a_plan_says_what_a_run_would_do_and_changes_nothing() -> Result<()> {
             size: database.size,
             load: database.load.clone(),
         };
-        let plan = plan_run::run(&world.ctx, input).await?;
+        let plan = plan_run::run(world.as_step("plan-run"), input).await?;
 
         assert_eq!(world.changes(), changes, "{major}");
         assert_eq!(owner.row("look", STATE, &[]).await?.get::<_, String>(0), before, "{major}");

@@ -11,6 +11,7 @@ use pgleap_contract::steps::{LowerTtlOutput, RecordOutput, RestoreRecordInput, R
 use pgleap_contract::{ErrorCode, Outcome, Run};
 use pgleap_step_kit::{Ctx, StepResult};
 use serde_json::json;
+use step_tests::as_step;
 
 const NAME: &str = "orders-db.example.internal";
 const SOURCE: &str = "orders.c9x.eu-west-1.rds.amazonaws.com";
@@ -19,9 +20,11 @@ const TARGET: &str = "orders-v18.c9x.eu-west-1.rds.amazonaws.com";
 /// A zone with the clients' record in it.
 struct World {
     aws: LocalAws,
-    ctx: Ctx,
     route53: Client,
     run: Run,
+    lowers: Ctx,
+    swaps: Ctx,
+    restores: Ctx,
 }
 
 /// Members of the record: set identifier, value, TTL.
@@ -31,12 +34,15 @@ impl World {
     async fn with(members: &[(Option<&str>, &str, i64)]) -> Result<Self> {
         let config = Config { step_functions: false, propagation: Duration::from_millis(200), ..Config::default() };
         let aws = LocalAws::start(config).await?;
-        let ctx = Ctx::new(settings(&aws), pgleap_pg::Environment::default()).await;
-        let route53 = Client::new(ctx.aws());
+        let route53 = Client::new(&settings(&aws).load().await);
         let zone = route53.create_hosted_zone().name("example.internal").caller_reference("test").send().await?;
         let zone_id = zone.hosted_zone.context("no zone")?.id;
         let zone_id = zone_id.trim_start_matches("/hostedzone/").to_owned();
-        let world = Self { run: a_run(&zone_id)?, aws, ctx, route53 };
+        let run = a_run(&zone_id)?;
+        let lowers = as_step(&aws, "lower-ttl", &run).await?;
+        let swaps = as_step(&aws, "swap-record", &run).await?;
+        let restores = as_step(&aws, "restore-record", &run).await?;
+        let world = Self { aws, route53, run, lowers, swaps, restores };
         let creations =
             members.iter().map(|member| change(ChangeAction::Create, member)).collect::<Result<Vec<_>>>()?;
         world.change(creations).await?;
@@ -60,7 +66,7 @@ impl World {
     }
 
     async fn lower(&self) -> StepResult<LowerTtlOutput> {
-        lower_ttl::run(&self.ctx, RunOnly { run: self.run.clone() }).await
+        lower_ttl::run(&self.lowers, RunOnly { run: self.run.clone() }).await
     }
 
     async fn lower_until_done(&self) -> Result<LowerTtlOutput> {
@@ -82,13 +88,13 @@ impl World {
         let (source, target) = (server(SOURCE), server(TARGET));
         let input = json!({ "run": self.run, "source": source, "target": target, "awaitSync": await_sync });
         let input: SwapRecordInput = serde_json::from_value(input).expect("input");
-        swap_record::run(&self.ctx, input).await
+        swap_record::run(&self.swaps, input).await
     }
 
     async fn restore(&self, outcome: Outcome) -> StepResult<RecordOutput> {
         let source = json!({ "host": SOURCE, "port": 5432, "database": "orders" });
         let source = serde_json::from_value(source).expect("server");
-        restore_record::run(&self.ctx, RestoreRecordInput { run: self.run.clone(), source, outcome }).await
+        restore_record::run(&self.restores, RestoreRecordInput { run: self.run.clone(), source, outcome }).await
     }
 
     /// How many batches were carried out.

@@ -245,7 +245,7 @@ impl Both {
     }
 
     async fn restore_until_done(&self) -> Result<()> {
-        let ctx = &self.world.ctx;
+        let ctx = self.world.as_step("restore-lob-mode");
         until_done("restore-lob-mode", async || restore_lob_mode::run(ctx, self.world.run_only()).await).await
     }
 
@@ -625,6 +625,8 @@ async fn a_table_that_dms_suspended_after_the_load_is_loaded_again() -> Result<(
     both.source().await?.run("change it", r#"UPDATE "My_shop"."Orders" SET yes = NOT yes WHERE id = 7"#).await?;
     both.copy_until_in_error(&["My_shop.Orders"]).await?;
     assert!(!both.notes().await?.is_empty(), "DMS noted nothing");
+    let named = resume_replication::run(both.world.as_step("resume-replication"), both.world.run_only()).await;
+    assert!(named.is_err_and(|error| error.message.contains("My_shop.Orders")), "its table is named");
 
     let reloaded = both.reload_until_done(&both.measure_until_done(0).await?).await?;
     both.compare_until_done(&reloaded.reloaded).await?;

@@ -7,6 +7,7 @@ use pgleap_contract::steps::StartRunInput;
 use pgleap_pg::Environment;
 use pgleap_step_kit::Ctx;
 use serde_json::json;
+use step_tests::as_step;
 
 const PASS: &str = r#"{"StartAt": "Pass", "States": {"Pass": {"Type": "Pass", "End": true}}}"#;
 
@@ -23,11 +24,18 @@ async fn the_run_of_an_execution_is_the_same_whoever_asks() -> Result<()> {
         "record": {"zoneId": "Z1", "name": "db.example.com"}
     });
     let client = aws_sdk_sfn::Client::new(ctx.aws());
-    let machine =
-        client.create_state_machine().name("upgrade").definition(PASS).role_arn("arn:aws:iam::123456789012:role/r");
+    let machine = client
+        .create_state_machine()
+        .name("pgleap-upgrade")
+        .definition(PASS)
+        .role_arn("arn:aws:iam::123456789012:role/r");
     let machine = machine.send().await?.state_machine_arn;
     let start = client.start_execution().state_machine_arn(machine).name("Orders-18").input(request.to_string());
     let arn = start.send().await?.execution_arn;
+
+    let run =
+        start_run::run(&ctx, StartRunInput { execution_arn: arn.clone(), request: Some(request.clone()) }).await?.run;
+    let ctx = as_step(&aws, "start-run", &run).await?;
 
     let told = start_run::run(&ctx, StartRunInput { execution_arn: arn.clone(), request: Some(request) }).await?;
     let asked = start_run::run(&ctx, StartRunInput { execution_arn: arn.clone(), request: None }).await?;

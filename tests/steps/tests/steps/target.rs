@@ -109,6 +109,7 @@ async fn answers_are_lost_and_calls_die_and_the_target_is_made_all_the_same() ->
     let changes = world.aws.calls().since(0).iter().filter(carried_out).count();
     assert_eq!(changes, 3, "the source's group, one upgrade, the settings");
 
+    keep_stale_login(&world).await?;
     cut_off(async || prepare_target::run(world.as_step("prepare-target"), both()).await.map(drop)).await;
     let prepared = wait_for("prepare-target", async || {
         Ok(Some(prepare_target::run(world.as_step("prepare-target"), both()).await?).filter(|output| output.done))
@@ -213,6 +214,21 @@ async fn give_users_group(world: &World) -> Result<()> {
         Ok((group == Some("users") && instance.db_instance_status() == Some("available")).then_some(()))
     })
     .await
+}
+
+/// DMS's login for an earlier copy, which listened elsewhere: prepare-target brings it up to date.
+async fn keep_stale_login(world: &World) -> Result<()> {
+    let tag = aws_sdk_secretsmanager::types::Tag::builder().key("pgleap:run").value(world.run.id.as_str()).build();
+    let stale = r#"{"username": "u", "password": "of-an-earlier-copy", "host": "elsewhere", "port": 5432}"#;
+    let secrets = aws_sdk_secretsmanager::Client::new(world.ctx.aws());
+    secrets
+        .create_secret()
+        .name(world.run.id.names().dms_target_secret())
+        .secret_string(stale)
+        .tags(tag)
+        .send()
+        .await?;
+    Ok(())
 }
 
 async fn way(world: &World) -> Result<UpgradeWay> {

@@ -92,6 +92,8 @@ pub(super) fn own_parameters(major: u16) -> impl Iterator<Item = Parameter> {
             "0",
             "restricts password-related commands to members of rds_password",
         ),
+        // pg_cron's own, which RDS knows wherever it offers the extension. The servers here cannot load it.
+        own("cron.launch_active_jobs", "boolean", "on,off", Dynamic, "on", "Launch jobs that are defined as active."),
         integer(
             "rds.log_retention_period",
             Dynamic,
