@@ -50,8 +50,12 @@ pub const SNAPSHOT_MONTH: f64 = 0.095;
 pub const SECRET_MONTH: f64 = 0.40;
 /// Storage of a replication instance that its price includes, in GiB.
 pub const DMS_INCLUDED_GIB: f64 = 50.0;
-/// A thousand transitions of a state machine, and what a run has without its waits.
-pub const TRANSITIONS: f64 = 0.025;
+/// A transition of a state machine of the standard kind; the free ones of an account are not counted.
+pub const TRANSITION: f64 = 0.025 / 1_000.0;
+/// A call of a function.
+pub const INVOCATION: f64 = 0.20 / 1_000_000.0;
+/// A second of a function with one GB of memory on x86_64 (arm64 costs a fifth less).
+pub const GIGABYTE_SECOND: f64 = 0.000_016_666_7;
 /// By which a month's price is divided.
 pub const HOURS_OF_A_MONTH: f64 = 730.0;
 

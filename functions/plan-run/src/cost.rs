@@ -1,7 +1,16 @@
-//! What a run costs: the second instance and DMS's for as long as they are there, and crumbs.
+//! What a run would cost: the second instance and DMS's for as long as they are there, and crumbs.
 
-use pgleap_contract::steps::{Cost, CostPart, PlanRunInput, PlannedPhase};
-use pgleap_contract::{prices, replication_size};
+use pgleap_contract::replication_size;
+use pgleap_contract::steps::{Cost, PlanRunInput, PlannedPhase};
+use pgleap_prices::Amounts;
+
+const BASIS: &str = "estimate: hours by the plan's phases, transitions and calls by its waits; list prices";
+const GIB: f64 = 1_073_741_824.0;
+/// A call of a function, most of it waiting for a database or an API; what the largest functions have of memory.
+const SECONDS_A_CALL: f64 = 0.5;
+const GIGABYTES: f64 = 0.25;
+/// Choices, warm-ups and ends, beside the steps and their looks.
+const OTHER_TRANSITIONS: f64 = 40.0;
 
 /// For the length of the run; whoever keeps the source after it pays for both.
 pub(crate) fn estimate(input: &PlanRunInput, phases: &[PlannedPhase]) -> Cost {
@@ -9,39 +18,35 @@ pub(crate) fn estimate(input: &PlanRunInput, phases: &[PlannedPhase]) -> Cost {
         let from = phases.iter().position(|phase| phase.name == name).unwrap_or(0);
         phases[from..].iter().map(|phase| phase.seconds).sum::<f64>() / 3_600.0
     };
-    let (target_hours, replication_hours) = (since("copy the instance"), since("prepare the target"));
-    let mut cost = Cost { usd: 0.0, parts: Vec::new(), prices_of: prices::DATE.to_owned(), unpriced: Vec::new() };
-    let class = input.shape.as_ref().map_or("of the source's class", |shape| shape.class.as_str());
-    hours(&mut cost, "target", class, target_hours);
-    let replication = replication_size::class(input.run.replication.instance_class.as_deref(), &input.size);
-    hours(&mut cost, "replication instance", replication, replication_hours);
-    let gib_months = |gib: f64, hours: f64| gib * hours / prices::HOURS_OF_A_MONTH;
-    let storage = input.shape.as_ref().map_or(0.0, |shape| f64::from(shape.storage_gib));
-    let spare = f64::from(replication_size::storage_gib(&input.size)) - prices::DMS_INCLUDED_GIB;
-    let used = input.size.bytes as f64 / f64::from(1 << 30);
-    for (what, usd) in [
-        ("storage of the target", gib_months(storage, target_hours) * prices::STORAGE_MONTH),
-        ("storage of the replication instance", gib_months(spare.max(0.0), replication_hours) * prices::STORAGE_MONTH),
-        ("snapshot", gib_months(used, target_hours) * prices::SNAPSHOT_MONTH),
-        ("four secrets", 4.0 * target_hours / prices::HOURS_OF_A_MONTH * prices::SECRET_MONTH),
-        ("a thousand transitions of the machine, functions", prices::TRANSITIONS),
-    ] {
-        add(&mut cost, what, usd);
-    }
-    cost.usd = (cost.usd * 100.0).round() / 100.0;
-    cost
+    let shape = input.shape.as_ref();
+    let scale = input.run.rates.delay_scale.max(0.001); // the machine's waits are scaled like AWS's delays
+    let calls: f64 = phases.iter().map(|phase| phase.steps.len() as f64 + looks(phase, scale)).sum();
+    pgleap_prices::cost(&Amounts {
+        basis: BASIS,
+        target_class: shape.map(|shape| shape.class.as_str()),
+        multi_az: shape.is_some_and(|shape| shape.multi_az),
+        target_hours: since("copy the instance"),
+        target_gib: shape.map_or(0.0, |shape| f64::from(shape.storage_gib)),
+        snapshot_gib: input.size.bytes as f64 / GIB,
+        replication_class: replication_size::class(input.run.replication.instance_class.as_deref(), &input.size),
+        replication_hours: since("prepare the target"),
+        replication_gib: f64::from(replication_size::storage_gib(&input.size)),
+        transitions: (calls + OTHER_TRANSITIONS) as u64,
+        invocations: calls as u64,
+        gigabyte_seconds: calls * SECONDS_A_CALL * GIGABYTES,
+    })
 }
 
-fn hours(cost: &mut Cost, what: &str, class: &str, hours: f64) {
-    match prices::hour(class) {
-        Some(usd) => add(cost, &format!("{what}: {hours:.1} h of {class} at {usd:.3} USD"), usd * hours),
-        None => cost.unpriced.push(format!("{what}: {hours:.1} h of {class}")),
+/// How often the machine looks while a phase lasts: every 5 s, then less and less often.
+fn looks(phase: &PlannedPhase, scale: f64) -> f64 {
+    let seconds = phase.seconds / scale;
+    let (mut waited, mut pause, mut looks) = (0.0, 5.0_f64, 0.0);
+    while waited < seconds {
+        waited += pause;
+        pause = (pause * 1.3).min(120.0);
+        looks += 1.0;
     }
-}
-
-fn add(cost: &mut Cost, what: &str, usd: f64) {
-    cost.usd += usd;
-    cost.parts.push(CostPart { what: what.to_owned(), usd });
+    looks
 }
 
 #[cfg(test)]
@@ -58,5 +63,24 @@ mod tests {
 
         assert!(cost.unpriced.iter().any(|what| what.contains("dms.z9.large")), "{cost:?}");
         assert!(cost.parts.iter().any(|part| part.what.starts_with("target: ")), "{cost:?}");
+    }
+
+    #[test]
+    fn dms_target_storage_functions_and_machine_are_all_in_it() {
+        let parts = crate::plan(&input()).cost.parts;
+
+        for what in ["target: ", "DMS replication instance: ", "storage of the target", "Step Functions: ", "Lambda: "]
+        {
+            assert!(parts.iter().any(|part| part.what.starts_with(what) && part.usd > 0.0), "{what}: {parts:?}");
+        }
+    }
+
+    #[test]
+    fn a_longer_phase_is_looked_at_more_often_but_not_for_ever() {
+        let phase = |seconds| PlannedPhase { name: String::new(), seconds, delay_seconds: 0.0, steps: Vec::new() };
+
+        let (minute, day) = (looks(&phase(60.0), 1.0), looks(&phase(86_400.0), 1.0));
+
+        assert!(minute > 3.0 && day > 10.0 * minute && day < 1_000.0, "{minute} {day}");
     }
 }

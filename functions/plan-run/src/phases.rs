@@ -126,7 +126,7 @@ fn cutover(input: &PlanRunInput, outage: &PlannedOutage) -> Vec<Made> {
             name: "finish",
             delay: delays::REMOVE,
             work: 0.0,
-            steps: &["restore-record", "remove-replication", "clean-databases", "remove-resources"],
+            steps: &["restore-record", "remove-replication", "clean-databases", "remove-resources", "report-run"],
         },
     ]
 }

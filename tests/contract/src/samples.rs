@@ -42,6 +42,13 @@ pub fn answers(step: &str, payload: &Value) -> Result<Vec<Value>> {
             vec![json!({"findings": findings(), "size": size(), "load": load()})],
         ),
         "plan-run" => exchange::<PlanRunInput, Plan>(payload, vec![plan()]),
+        "report-run" => exchange::<ReportRunInput, RunReport>(
+            payload,
+            vec![json!({
+                "transitions": 160, "invocations": 120, "functionSeconds": 40.0, "gigabyteSeconds": 8.0,
+                "targetHours": 2.0, "replicationHours": 1.5, "cost": plan()["cost"].clone()
+            })],
+        ),
         "configure-source" => exchange::<RunOnly, ConfigureSourceOutput>(
             payload,
             vec![
@@ -208,7 +215,7 @@ fn plan() -> Value {
         "phases": [{"name": "load", "seconds": 1.0, "delaySeconds": 0.5, "steps": ["copy-data"]}], "seconds": 1.0,
         "outage": {"milliseconds": 1.0, "parts": [{"what": "fence", "milliseconds": 1.0}], "deadlineSeconds": 60, "rebootSeconds": null},
         "creates": [{"kind": "DB snapshot", "name": "pgleap-orders-18-snapshot", "size": "100 GiB", "stays": false}],
-        "cost": {"usd": 1.0, "parts": [{"what": "target", "usd": 1.0}], "pricesOf": "2026-11", "unpriced": []},
+        "cost": {"usd": 1.0, "parts": [{"what": "target", "usd": 1.0}], "basis": "estimate", "pricesOf": "2026-11", "unpriced": []},
         "warnings": [], "notes": []
     })
 }

@@ -13,6 +13,8 @@ use crate::machine::{kebab, repository};
 pub struct Function {
     /// Seconds.
     pub timeout: u64,
+    /// Megabytes.
+    pub memory: u64,
     /// Whether it lives in the VPC.
     pub in_vpc: bool,
     /// IAM actions that its inline policies name, to allow or to deny them.
@@ -43,6 +45,7 @@ fn function(properties: &Value) -> Function {
     let statements: Vec<_> = statements(properties).collect();
     Function {
         timeout: properties["Timeout"].as_u64().unwrap_or(3),
+        memory: properties["MemorySize"].as_u64().unwrap_or(128),
         in_vpc: properties.get("VpcConfig").is_some(),
         actions: statements.iter().flat_map(|statement| actions(statement)).collect(),
         allowed: statements

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use aws_sdk_sfn::Client;
-use aws_sdk_sfn::types::{ExecutionStatus, HistoryEvent};
+use aws_sdk_sfn::types::{ExecutionStatus, HistoryEvent, HistoryEventType};
 use serde_json::Value;
 
 use crate::clients::now;
@@ -102,7 +102,8 @@ fn reduce(event: &HistoryEvent) -> Event {
 
 fn what(event: &HistoryEvent) -> What {
     if let Some(details) = event.state_entered_event_details() {
-        return What::Entered(details.name().to_owned());
+        let is_task = *event.r#type() == HistoryEventType::TaskStateEntered;
+        return What::Entered { state: details.name().to_owned(), is_task };
     }
     if let Some(details) = event.state_exited_event_details() {
         let output = details.output().and_then(|text| serde_json::from_str(text).ok()).unwrap_or(Value::Null);

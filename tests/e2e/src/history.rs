@@ -19,8 +19,13 @@ pub struct Event {
 /// What happened.
 #[derive(Debug, Clone, PartialEq)]
 pub enum What {
-    /// A state was entered.
-    Entered(String),
+    /// A state was entered; whether it is a task.
+    Entered {
+        /// Its name.
+        state: String,
+        /// It has a task that is scheduled next.
+        is_task: bool,
+    },
     /// A state was left, with its output.
     Exited(String, Value),
     /// A task was started; more than once for one state where it was retried.
@@ -97,6 +102,7 @@ const PHASES: &[(&str, &[&str])] = &[
             "FinishReplication",
             "FinishDatabases",
             "FinishResources",
+            "ReportRun",
             "Upgraded",
         ],
     ),
@@ -113,6 +119,7 @@ const PHASES: &[(&str, &[&str])] = &[
             "RemoveReplication",
             "CleanDatabases",
             "RemoveResources",
+            "ReportWayBack",
             "RunFailed",
         ],
     ),
@@ -138,12 +145,12 @@ pub struct History {
     visits: Vec<Visit>,
     scheduled: u64,
     tasks: u64,
-    just_entered: bool,
     load: Option<Load>,
     repairs: Vec<Value>,
     /// The rule that the machine itself added: no step tells of it.
     rule_added: Option<Value>,
     plan: Option<Value>,
+    report: Option<Value>,
     waiting_for: Option<String>,
 }
 
@@ -160,10 +167,10 @@ impl History {
         }
         self.last_id = event.id;
         match &event.what {
-            What::Entered(state) => {
+            What::Entered { state, is_task } => {
+                self.tasks += u64::from(*is_task);
                 self.visits.push(Visit { state: state.clone(), entered: event.at, left: None });
                 self.waiting_for = None;
-                self.just_entered = true;
             }
             What::Exited(state, output) => {
                 if let Some(visit) =
@@ -185,12 +192,12 @@ impl History {
                 if state == "PlanRun" {
                     self.plan = output.get("Payload").cloned();
                 }
+                if state == "ReportRun" || state == "ReportWayBack" {
+                    self.report = output.get("Payload").cloned();
+                }
                 self.waiting_for = None;
             }
-            What::Scheduled => {
-                self.scheduled += 1;
-                self.tasks += u64::from(std::mem::take(&mut self.just_entered));
-            }
+            What::Scheduled => self.scheduled += 1,
             What::Failed(error, cause) => self.waiting_for = Some(words_of(error, cause)),
             What::Other => {}
         }
@@ -253,6 +260,11 @@ impl History {
     /// What was expected, as the run's plan says it.
     pub fn plan(&self) -> Option<&Value> {
         self.plan.as_ref()
+    }
+
+    /// What the run itself says that it took and cost.
+    pub fn report(&self) -> Option<&Value> {
+        self.report.as_ref()
     }
 
     /// The phases in order, up to `end` for the last one.
@@ -328,7 +340,7 @@ mod tests {
     }
 
     fn entered(state: &str) -> What {
-        What::Entered(state.to_owned())
+        What::Entered { state: state.to_owned(), is_task: true }
     }
 
     fn exited(state: &str) -> What {

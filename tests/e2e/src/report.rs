@@ -43,6 +43,10 @@ pub struct Report {
     pub machine: MachineReport,
     /// How the machine that recovers ended, each time that it was started.
     pub recoveries: Vec<String>,
+    /// What the run took and cost, by its own account: transitions, calls and seconds of functions, hours, US dollars.
+    pub cost: Option<Value>,
+    /// What its plan expected of the cost.
+    pub expected_cost: Option<Value>,
     /// Its phases in order.
     pub phases: Vec<Phase>,
     /// What the run mended: `kind`, `tables`, `before`, `after`, `seconds`.

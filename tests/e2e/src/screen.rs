@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::Value;
 
 use crate::history::Phase;
 use crate::report::{Report, Status};
@@ -163,6 +164,7 @@ pub fn summary(report: &Report) -> String {
     lines.extend(report.phases.iter().map(phase_line));
     lines.extend(repair_lines(report));
     lines.extend(outage_lines(report));
+    lines.extend(cost_lines(report));
     lines.push(String::new());
     lines.extend(proof_lines(report));
     lines.extend(report.scenario.iter().flat_map(scenario_lines));
@@ -210,6 +212,30 @@ fn outage_lines(report: &Report) -> Vec<String> {
     lines.extend(other.map(|seconds| {
         format!("  (beside the cutover, one client waited {seconds:.2} s: a restart of the source, or a busy machine)")
     }));
+    lines
+}
+
+fn cost_lines(report: &Report) -> Vec<String> {
+    let Some(own) = &report.cost else { return Vec::new() };
+    let cost = &own["cost"];
+    let usd = |value: &Value| format!("{:.2} USD", value.as_f64().unwrap_or_default());
+    let expected =
+        report.expected_cost.as_ref().map_or(String::new(), |plan| format!(", expected {}", usd(&plan["usd"])));
+    let mut lines = vec![
+        String::new(),
+        format!(
+            "The cost, an estimate by list prices of {}: {}{expected}, made of",
+            cost["pricesOf"].as_str().unwrap_or_default(),
+            usd(&cost["usd"])
+        ),
+    ];
+    let parts = cost["parts"].as_array().into_iter().flatten();
+    lines.extend(parts.map(|part| {
+        let (what, usd) = (part["what"].as_str().unwrap_or_default(), part["usd"].as_f64().unwrap_or_default());
+        format!("  {what:<66}{usd:>9.5} USD")
+    }));
+    let unpriced = cost["unpriced"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    lines.extend(unpriced.map(|what| format!("  without a price: {what}")));
     lines
 }
 

@@ -153,7 +153,7 @@ async fn clients_follow_the_record_to_an_upgraded_server_and_miss_nothing() {
     until_acknowledged(&clients, 300).await;
 
     source.stop(Shutdown::Fast).await.unwrap();
-    let (target, _logs) = source.upgrade(18, "target").await.unwrap();
+    let (target, _logs) = source.upgrade(18, "target", &[]).await.unwrap();
     let (host, at_target) = bench.endpoint("target");
     target.start(bench.files(&host, at_target)).await.unwrap();
     bench.point_record_at(&host).await;

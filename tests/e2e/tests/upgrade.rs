@@ -55,6 +55,11 @@ async fn a_live_database_is_upgraded_and_nothing_is_lost() {
     assert!((parts - outage).abs() < 0.01, "{parts} of {outage}");
     let phases: Vec<_> = list(&report, "/phases").iter().map(|phase| phase["name"].as_str().unwrap()).collect();
     assert!(phases.starts_with(&["preflight"]) && phases.ends_with(&["finish"]), "{phases:?}");
+    // Two counts of one history, made apart: the run's own step, and the rehearsal's.
+    assert_eq!(report["cost"]["transitions"], report["machine"]["transitions"], "{}", report["cost"]);
+    assert!(report["cost"]["functionSeconds"].as_f64().unwrap() > 1.0, "{}", report["cost"]);
+    assert!(report["cost"]["cost"]["usd"].as_f64().unwrap() > 0.0, "{}", report["cost"]);
+    assert!(report["expectedCost"]["usd"].as_f64().unwrap() > 0.0, "{}", report["expectedCost"]);
     let largest = list(&report, "/lambdas").iter().map(|lambda| lambda["peakBytes"].as_u64().unwrap()).max().unwrap();
     assert!(largest < 64 << 20, "{largest}");
 }

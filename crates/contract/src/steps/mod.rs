@@ -7,6 +7,7 @@ mod plan;
 mod preflight;
 mod repair;
 mod replication;
+mod report;
 mod source;
 mod target;
 
@@ -17,6 +18,7 @@ pub use plan::*;
 pub use preflight::*;
 pub use repair::*;
 pub use replication::*;
+pub use report::*;
 pub use source::*;
 pub use target::*;
 
@@ -66,6 +68,7 @@ pub const STEPS: &[&str] = &[
     "remove-replication",
     "clean-databases",
     "remove-resources",
+    "report-run",
 ];
 
 /// Input of a step that talks to AWS only.

@@ -102,6 +102,8 @@ pub struct Cost {
     pub usd: f64,
     /// What it is made of.
     pub parts: Vec<CostPart>,
+    /// How the amounts came about: estimated or counted. The prices are list prices either way.
+    pub basis: String,
     /// Month of the table of prices, and of what Region it is.
     pub prices_of: String,
     /// What has no price in the table.

@@ -1,0 +1,41 @@
+//! `report-run`: what a run took, counted from its own history.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Run;
+
+use super::{Cost, DatabaseSize, InstanceShape, Repair};
+
+/// Input of `report-run`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ReportRunInput {
+    /// The run.
+    pub run: Run,
+    /// What check-instance saw of the instance.
+    pub shape: Option<InstanceShape>,
+    /// Size of what was copied.
+    pub size: DatabaseSize,
+    /// What was mended: a replication instance may have grown.
+    pub repairs: Vec<Repair>,
+}
+
+/// Output of `report-run`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RunReport {
+    /// State transitions, retries and the last state among them.
+    pub transitions: u64,
+    /// Calls of functions.
+    pub invocations: u64,
+    /// Seconds of functions, as the machine saw them: what is billed is a little less.
+    pub function_seconds: f64,
+    /// Those seconds times the functions' memory.
+    pub gigabyte_seconds: f64,
+    /// Hours from the target's first moment until the report.
+    pub target_hours: f64,
+    /// Hours for which the replication instance was there.
+    pub replication_hours: f64,
+    /// What all that costs.
+    pub cost: Cost,
+}
