@@ -8,6 +8,7 @@ mod deadline;
 mod error;
 pub mod instance_status;
 pub mod metrics;
+mod movement;
 mod serve;
 pub mod unchanged;
 pub mod wal;

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tracing::Instrument;
 
-use crate::{Ctx, StepError, StepResult};
+use crate::{Ctx, StepError, StepResult, movement};
 
 type Handler = Rc<dyn Fn(Rc<Ctx>, Value) -> Pin<Box<dyn Future<Output = StepResult<Value>>>>>;
 
@@ -86,10 +86,11 @@ fn serve_erased(step: &'static str, handler: Handler) -> Result<(), lambda_runti
         let ctx = Rc::new(Ctx::load().await?);
         lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| {
             let span = span_of(step, &event);
-            let call = handler(Rc::clone(&ctx), event.payload);
+            let call = handler(Rc::clone(&ctx), event.payload.clone());
             async move {
                 let outcome = call.await;
                 log(&outcome);
+                movement::tell(step, &event.payload, &outcome);
                 outcome
             }
             .instrument(span)

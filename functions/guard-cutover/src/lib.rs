@@ -76,7 +76,7 @@ fn tell(run: &Run, seen: &Seen, slot: &Slot) {
         ("RetainedWalBytes", Unit::Bytes, slot.retained_bytes as f64),
     ];
     figures.extend(seen.lag.map(|lag| ("LagMilliseconds", Unit::Milliseconds, lag.as_secs_f64() * 1_000.0)));
-    metrics::tell(&run.id, &figures);
+    metrics::tell(run, &figures);
 }
 
 /// The guardrails that do not hold; none is good.

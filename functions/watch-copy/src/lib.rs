@@ -107,7 +107,7 @@ fn tell(run: &Run, reading: &CopyReading) {
     ];
     figures.extend(reading.bytes_per_second.map(|rate| ("CopyRate", Unit::BytesPerSecond, rate as f64)));
     figures.extend(reading.seconds_left.map(|seconds| ("CopySecondsLeft", Unit::Seconds, seconds as f64)));
-    metrics::tell(&run.id, &figures);
+    metrics::tell(run, &figures);
 }
 
 #[cfg(test)]

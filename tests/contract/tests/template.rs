@@ -136,3 +136,112 @@ fn memory_and_time_out_are_the_same_in_a_steps_manifest() -> Result<()> {
     }
     Ok(())
 }
+
+/// A step's place in the run is what its metric shows: the dashboard's lines of the phases must stand there.
+#[test]
+fn the_dashboard_names_each_phase_at_the_place_of_its_first_step() -> Result<()> {
+    let first_steps = [
+        ("preflight", "start-run"),
+        ("prepare the source", "configure-source"),
+        ("copy the instance", "snapshot-source"),
+        ("upgrade the copy", "upgrade-target"),
+        ("prepare the target", "prepare-target"),
+        ("load", "copy-data"),
+        ("rebuild indexes and statistics", "rebuild-target"),
+        ("catch up and verify", "resume-replication"),
+        ("make ready for the cutover", "lower-ttl"),
+        ("cutover", "fence-source"),
+        ("confirm", "confirm-cutover"),
+        ("way back", "unfence-source"),
+        ("finish", "restore-record"),
+    ];
+    let place = |step: &str| STEPS.iter().position(|known| *known == step).expect("a step") + 1;
+    let wanted: Vec<_> = first_steps.map(|(phase, step)| (phase.to_owned(), place(step) as u64)).into();
+    let dashboard = dashboard()?;
+    let lines = dashboard["widgets"][0]["properties"]["annotations"]["horizontal"].as_array().expect("lines").clone();
+    let named = lines
+        .iter()
+        .map(|line| (line["label"].as_str().unwrap_or_default().to_owned(), line["value"].as_u64().unwrap_or(0)));
+
+    assert_eq!(named.collect::<Vec<_>>(), wanted);
+    Ok(())
+}
+
+/// Whatever the dashboard or an alarm shows is told by a step, or is a metric of AWS's own.
+#[test]
+fn every_metric_of_the_dashboard_and_the_alarms_is_told_by_somebody() -> Result<()> {
+    let told = metrics_told();
+    assert!(told.contains("RetainedWalBytes") && told.contains("RunStep"), "{told:?}");
+    let mut shown = Vec::new();
+    for widget in dashboard()?["widgets"].as_array().expect("widgets") {
+        for metric in widget["properties"]["metrics"].as_array().expect("metrics") {
+            match metric[0].as_str() {
+                Some(namespace) => shown.push((namespace.to_owned(), metric[1].as_str().expect("a name").to_owned())),
+                None => {
+                    let search = metric[0]["expression"].as_str().expect("a search");
+                    let namespace = search.split(['{', ',']).nth(1).expect("a namespace");
+                    let name = search
+                        .split("MetricName=")
+                        .nth(1)
+                        .and_then(|rest| rest.split(['"', '\\']).find(|word| !word.is_empty()));
+                    shown.push((namespace.to_owned(), name.expect("a name").to_owned()));
+                }
+            }
+        }
+    }
+    for (name, resource) in template::read()?["Resources"].as_object().expect("resources") {
+        if resource["Type"] == "AWS::CloudWatch::Alarm" {
+            let properties = &resource["Properties"];
+            let of_math =
+                properties["Metrics"].as_array().into_iter().flatten().map(|query| &query["MetricStat"]["Metric"]);
+            let named = of_math
+                .chain([properties])
+                .filter_map(|metric| Some((metric["Namespace"].as_str()?, metric["MetricName"].as_str()?)));
+            let named: Vec<_> = named.map(|(namespace, name)| (namespace.to_owned(), name.to_owned())).collect();
+            let asks = properties["Metrics"].to_string().contains("FreeableMemory");
+            assert!(!named.is_empty() || asks, "{name} watches nothing");
+            shown.extend(named);
+        }
+    }
+    for (namespace, name) in shown {
+        let is_known = match namespace.as_str() {
+            "pgleap" => told.contains(&name),
+            other => AWS_METRICS.contains(&(other, name.as_str())),
+        };
+        assert!(is_known, "{namespace} {name} is told by nobody");
+    }
+    Ok(())
+}
+
+/// Sources: Step Functions developer guide, "Monitoring metrics using CloudWatch"; RDS user guide, "CloudWatch metrics for
+/// Amazon RDS"; AWS DMS user guide, "Monitoring AWS DMS tasks".
+const AWS_METRICS: &[(&str, &str)] = &[
+    ("AWS/States", "ExecutionsStarted"),
+    ("AWS/States", "ExecutionsSucceeded"),
+    ("AWS/States", "ExecutionsFailed"),
+    ("AWS/RDS", "TransactionLogsDiskUsage"),
+    ("AWS/RDS", "FreeStorageSpace"),
+    ("AWS/DMS", "FreeableMemory"),
+    ("AWS/DMS", "SwapUsage"),
+];
+
+fn dashboard() -> Result<serde_json::Value> {
+    let template = template::read()?;
+    let body = template["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+        .as_str()
+        .expect("a text")
+        .to_owned();
+    Ok(serde_json::from_str(&body)?)
+}
+
+/// Names that stand before a unit in what steps tell: `("LagBytes", Unit::Bytes, ..)`.
+fn metrics_told() -> BTreeSet<String> {
+    let mut told = BTreeSet::new();
+    let functions = STEPS.iter().map(|step| format!("functions/{step}/src/lib.rs"));
+    for path in functions.chain(["crates/step-kit/src/movement.rs".to_owned()]) {
+        let text = std::fs::read_to_string(repository().join(&path)).unwrap_or_default();
+        let before = text.split("\", Unit::").map(|text| text.rsplit('"').next().unwrap_or_default().to_owned());
+        told.extend(before.filter(|name| name.bytes().all(|letter| letter.is_ascii_alphanumeric())));
+    }
+    told
+}
