@@ -252,7 +252,7 @@ impl World {
         old.start(source_files.clone()).await.unwrap();
         load(&old, to).await;
         old.stop(Shutdown::Fast).await.unwrap();
-        let (new, _logs) = old.upgrade(to, "new").await.unwrap();
+        let (new, _logs) = old.upgrade(to, "new", &[]).await.unwrap();
         old.start(source_files).await.unwrap();
         new.start(target_files).await.unwrap();
         // On the source alone, so that they are no difference at the end.

@@ -36,7 +36,7 @@ impl Bench {
 
     /// The stopped cluster's upgraded copy, running at an address of its own.
     pub(crate) async fn upgraded(&self, old: &Cluster, major: u16) -> Cluster {
-        let (new, _logs) = old.upgrade(major, &format!("to{major}from{}", old.major())).await.unwrap();
+        let (new, _logs) = old.upgrade(major, &format!("to{major}from{}", old.major()), &[]).await.unwrap();
         let port = local_aws_postgres::free_port().unwrap();
         let address = self.servers.addresses().take(port).unwrap();
         new.start(ServerFiles::plain(Listen { address, port }, logical())).await.unwrap();
