@@ -18,7 +18,7 @@ use local_aws_rds::{KeepSecret, Rds, Surroundings};
 use local_aws_route53::{DnsServer, Route53, Zones};
 
 use crate::Config;
-use crate::policies::{Gate, Policies};
+use crate::policies::{Gate, Policies, TagKeys};
 
 /// A running local AWS. [`LocalAws::stop`] ends it in order; dropped, or its process killed, it ends as well.
 pub struct LocalAws {
@@ -99,7 +99,9 @@ impl LocalAws {
         let rules = Arc::new(EventRules::new(clock, &events, Arc::new(targets.clone())));
 
         let policies = Policies::default();
-        let gate = Gate { functions: lambda.clone(), policies: policies.clone(), own: config.authorize };
+        let (of_rds, of_dms) = (rds.clone(), dms.clone());
+        let tag_keys: TagKeys = Arc::new(move |arn| of_rds.tag_keys(arn).or_else(|| of_dms.tag_keys(arn)));
+        let gate = Gate { functions: lambda.clone(), policies: policies.clone(), tag_keys, own: config.authorize };
         let controls = Controls { authorize: Arc::new(gate), ..Controls::default() };
         config.faults.into_iter().for_each(|fault| controls.faults.plan(fault));
         let services: Vec<Arc<dyn Service>> = vec![

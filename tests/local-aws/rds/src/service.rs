@@ -76,6 +76,13 @@ impl Rds {
         self.shared.state().instances.keys().cloned().collect()
     }
 
+    /// Keys of the tags of what has this ARN; `None` if nothing has.
+    pub fn tag_keys(&self, arn: &str) -> Option<Vec<String>> {
+        let state = self.shared.state();
+        state.refuse_unknown_arn(arn).ok()?;
+        Some(state.tags_of(arn).into_iter().map(|(key, _)| key).collect())
+    }
+
     /// How an observer connects to an instance as its superuser, without TLS, to database `postgres`; `None` while
     /// it has no running server.
     pub fn admin_config(&self, instance_id: &str) -> Option<Config> {

@@ -48,7 +48,7 @@ impl State {
         self.tags.get(arn).cloned().unwrap_or_default()
     }
 
-    fn refuse_unknown_arn(&self, arn: &str) -> Result<(), ApiError> {
+    pub(crate) fn refuse_unknown_arn(&self, arn: &str) -> Result<(), ApiError> {
         let name = arn.rsplit(':').next().unwrap_or_default();
         let known = [
             (instance_arn(name), self.instances.contains_key(name), errors::instance_not_found(name)),

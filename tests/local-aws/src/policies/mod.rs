@@ -1,5 +1,6 @@
 //! A function may call what its policy in the template lists, and nothing else.
 
+mod conditions;
 mod needs;
 mod record;
 
@@ -10,13 +11,14 @@ use local_aws_core::{ACCOUNT, ApiError, Authorize, Caller};
 use local_aws_lambda::LambdaHost;
 use serde_json::Value;
 
+use conditions::{Tags, Wants, wants};
 use needs::{Need, needs};
 use record::Record;
 
 /// The policies of the deployed functions, by the function's name, which is its access key id. Clones share them.
 ///
-/// Actions are matched, and resources where a request names them; conditions are taken as met. So what is refused
-/// here is refused on AWS too, but not all that AWS would refuse is refused here.
+/// Actions are matched, resources where a request names them, and conditions on the presence of tags; other conditions are
+/// taken as met. So what is refused here is refused on AWS too, but not all that AWS would refuse is refused here.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Policies {
     statements: Arc<RwLock<HashMap<String, Vec<Statement>>>>,
@@ -29,6 +31,7 @@ struct Statement {
     denies: bool,
     actions: Vec<String>,
     resources: Vec<String>,
+    wants: Vec<Wants>,
 }
 
 impl Policies {
@@ -40,6 +43,7 @@ impl Policies {
                 denies: statement["Effect"] == "Deny",
                 actions: texts(&statement["Action"]),
                 resources: texts(&statement["Resource"]),
+                wants: wants(&statement["Condition"]),
             })
             .collect();
         self.statements.write().unwrap_or_else(PoisonError::into_inner).insert(function.to_owned(), statements);
@@ -47,11 +51,11 @@ impl Policies {
 
     /// The first need of a call that the caller's policy does not cover. Callers without a policy are no functions and
     /// may do everything.
-    fn lacks(&self, caller: &str, needs: Vec<Need>) -> Option<Need> {
+    fn lacks(&self, caller: &str, needs: Vec<Need>, tags: &Tags<'_>) -> Option<Need> {
         let statements = self.statements.read().unwrap_or_else(PoisonError::into_inner);
         let statements = statements.get(caller)?;
         needs.into_iter().find(|need| {
-            let mut of_need = statements.iter().filter(|statement| statement.covers(need)).peekable();
+            let mut of_need = statements.iter().filter(|statement| statement.covers(need, tags)).peekable();
             let lacks = of_need.peek().is_none() || of_need.any(|statement| statement.denies);
             self.record.note(caller, &need.action, !lacks);
             lacks
@@ -60,14 +64,14 @@ impl Policies {
 }
 
 impl Statement {
-    fn covers(&self, need: &Need) -> bool {
+    fn covers(&self, need: &Need, tags: &Tags<'_>) -> bool {
         let action = need.action.to_ascii_lowercase();
         let by_action = self.actions.iter().any(|pattern| matches(&pattern.to_ascii_lowercase(), &action));
         let by_resource = need
             .resource
             .as_ref()
             .map_or(!self.denies, |resource| self.resources.iter().any(|pattern| matches(pattern, resource)));
-        by_action && by_resource
+        by_action && by_resource && self.wants.iter().all(|wanted| tags.meet(wanted, need.resource.as_deref()))
     }
 }
 
@@ -99,10 +103,15 @@ fn matches(pattern: &str, text: &str) -> bool {
     }
 }
 
+/// Looks tags up by ARN.
+pub(crate) type TagKeys = Arc<dyn Fn(&str) -> Option<Vec<String>> + Send + Sync>;
+
 /// What the gateway asks before each call: planned kills first, then the test's own rules, then the policies.
 pub(crate) struct Gate {
     pub(crate) functions: LambdaHost,
     pub(crate) policies: Policies,
+    /// Keys of the tags of what has an ARN; `None` if nothing has.
+    pub(crate) tag_keys: TagKeys,
     pub(crate) own: Option<Arc<dyn Authorize>>,
 }
 
@@ -112,7 +121,8 @@ impl Authorize for Gate {
         if let Some(own) = &self.own {
             own.authorize(caller, service, operation, input)?;
         }
-        match self.policies.lacks(&caller.access_key_id, needs(service, operation, input)) {
+        let tags = Tags::of(input, self.tag_keys.as_ref());
+        match self.policies.lacks(&caller.access_key_id, needs(service, operation, input), &tags) {
             None => Ok(()),
             Some(need) => Err(denied(&caller.access_key_id, service, &need)),
         }
@@ -149,11 +159,19 @@ mod tests {
             {"Effect": "Allow", "Action": "rds:DeleteDBSnapshot", "Resource": ["arn:aws:rds:eu-west-1:1:snapshot:pgleap-*"]},
             {"Effect": "Allow", "Action": "rds:RebootDBInstance", "Resource": "*"},
             {"Effect": "Deny", "Action": "rds:RebootDBInstance", "Resource": "arn:aws:rds:eu-west-1:1:db:source"},
+            {"Effect": "Allow", "Action": "dms:StartReplicationTask", "Resource": "*",
+             "Condition": {"Null": {"aws:ResourceTag/ours": "false"}}},
+            {"Effect": "Allow", "Action": "dms:CreateEndpoint", "Resource": "*",
+             "Condition": {"Null": {"aws:RequestTag/ours": "false"}}},
+            {"Effect": "Allow", "Action": "dms:CreateReplicationTask", "Resource": "*",
+             "Condition": {"Null": {"aws:RequestTag/other": "false"}}},
         ]}]));
+        let input = json!({"Tags": [{"Key": "ours"}]});
+        let tags =
+            Tags::of(&input, &|arn| arn.ends_with("tagged").then(|| vec!["ours".to_owned()]).or(Some(Vec::new())));
         let lacks = |caller: &str, action: &str, resource: Option<&str>| {
-            policies
-                .lacks(caller, vec![Need { action: action.to_owned(), resource: resource.map(str::to_owned) }])
-                .is_some()
+            let need = Need { action: action.to_owned(), resource: resource.map(str::to_owned) };
+            policies.lacks(caller, vec![need], &tags).is_some()
         };
 
         assert!(!lacks("swap", "route53:GetChange", None));
@@ -163,6 +181,10 @@ mod tests {
         assert!(!lacks("swap", "rds:RebootDBInstance", Some("arn:aws:rds:eu-west-1:1:db:target")));
         assert!(lacks("swap", "rds:RebootDBInstance", Some("arn:aws:rds:eu-west-1:1:db:source")));
         assert!(lacks("swap", "rds:DeleteDBInstance", None));
+        assert!(!lacks("swap", "dms:StartReplicationTask", Some("arn:tagged")));
+        assert!(lacks("swap", "dms:StartReplicationTask", Some("arn:plain")));
+        assert!(!lacks("swap", "dms:CreateEndpoint", None));
+        assert!(lacks("swap", "dms:CreateReplicationTask", None));
         assert!(!lacks("operator", "rds:DeleteDBInstance", None));
     }
 

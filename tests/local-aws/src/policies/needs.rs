@@ -96,6 +96,11 @@ fn resources(service: &str, operation: &str, input: &Value) -> Vec<String> {
                 false => format!("arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{id}-AbCdEf"),
             }));
         }
+        "dms" if !operation.starts_with("Describe") || operation == "DescribeTableStatistics" => {
+            named.extend(DMS_RESOURCES.iter().filter_map(|member| text(member)).map(str::to_owned));
+            let group = text("ReplicationSubnetGroupIdentifier").filter(|_| operation.starts_with("Delete"));
+            named.extend(group.map(|name| format!("arn:aws:dms:{REGION}:{ACCOUNT}:subgrp:{name}")));
+        }
         "scheduler" => {
             let group = text("GroupName").unwrap_or("default");
             named.extend(
@@ -114,6 +119,15 @@ const RDS_RESOURCES: [(&str, &str); 6] = [
     ("TargetDBParameterGroupIdentifier", "pg"),
     ("DBSnapshotIdentifier", "snapshot"),
     ("OptionGroupName", "og"),
+];
+
+const DMS_RESOURCES: [&str; 6] = [
+    "ReplicationTaskArn",
+    "ReplicationInstanceArn",
+    "EndpointArn",
+    "SourceEndpointArn",
+    "TargetEndpointArn",
+    "ResourceArn",
 ];
 
 /// Route 53 takes ids with and without their path.

@@ -56,6 +56,11 @@ impl Dms {
         Self { inner: Arc::new(inner) }
     }
 
+    /// Keys of the tags of what has this ARN; `None` if nothing has.
+    pub fn tag_keys(&self, arn: &str) -> Option<Vec<String>> {
+        tags::keys(&self.inner.records(), arn)
+    }
+
     /// Plan one more fault.
     pub fn plan_fault(&self, fault: Fault) {
         self.inner.faults.plan(fault);

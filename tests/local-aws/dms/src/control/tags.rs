@@ -53,6 +53,12 @@ pub(crate) fn list(dms: &Arc<Inner>, call: &Call) -> Reply {
     Ok(json!({ "TagList": listed }))
 }
 
+/// Keys of the tags of what has this ARN; `None` if nothing has.
+pub(crate) fn keys(records: &Records, arn: &str) -> Option<Vec<String>> {
+    check(records, arn).ok()?;
+    Some(records.tags.get(arn).into_iter().flatten().map(|(key, _)| key.clone()).collect())
+}
+
 fn read(call: &Call) -> BTreeMap<String, String> {
     let text = |tag: &Value, member: &str| tag.get(member).and_then(Value::as_str).unwrap_or_default().to_owned();
     let tags = call.input.get("Tags").and_then(Value::as_array).into_iter().flatten();
