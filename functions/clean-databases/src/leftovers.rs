@@ -1,7 +1,7 @@
 //! What a run leaves in a database, and how its owner removes it.
 
-use pgleap_contract::Names;
 use pgleap_contract::steps::Look;
+use pgleap_contract::{Names, RunId};
 use pgleap_pg::{Session, ident, qualified};
 use pgleap_step_kit::StepResult;
 
@@ -16,12 +16,16 @@ pub(crate) enum Side {
     Target,
 }
 
-/// Remove everything of the run. Not done while a slot is still in use by DMS.
-pub(crate) async fn remove(owner: &Session, names: &Names<'_>, side: Side) -> StepResult<Look> {
-    if side != Side::RetiredSource {
+/// Remove everything of the run. Not done while a slot is still in use by DMS. A schema that another run, or somebody
+/// else, has made is left with all that belongs to it: a second run of a source that is refused comes this way too, while
+/// the first one needs its marker, its slot, its fence.
+pub(crate) async fn remove(owner: &Session, run: &RunId, side: Side) -> StepResult<Look> {
+    let names = run.names();
+    let holds_schema = !is_schema_of_others(owner, run).await?;
+    if holds_schema && side != Side::RetiredSource {
         restore_replica_identities(owner).await?;
     }
-    if side != Side::Target {
+    if holds_schema && side != Side::Target {
         let busy = drop_slots(owner).await?;
         if !busy.is_empty() {
             return Ok(Look::waiting(format!("replication slots are still in use: {}", busy.join(", "))));
@@ -31,8 +35,10 @@ pub(crate) async fn remove(owner: &Session, names: &Names<'_>, side: Side) -> St
         end_sessions(owner, &login).await?;
         drop_owned(owner, &login).await?;
     }
-    for schema in [Names::CONTROL_SCHEMA, Names::SCHEMA] {
-        owner.run("drop the run's schema", &format!("DROP SCHEMA IF EXISTS {} CASCADE", ident(schema))).await?;
+    if holds_schema {
+        for schema in [Names::CONTROL_SCHEMA, Names::SCHEMA] {
+            owner.run("drop the run's schema", &format!("DROP SCHEMA IF EXISTS {} CASCADE", ident(schema))).await?;
+        }
     }
     for login in [names.dms_login(), names.work_login()] {
         owner.run("drop the run's login", &format!("DROP ROLE IF EXISTS {}", ident(&login))).await?;
@@ -106,6 +112,20 @@ async fn drop_owned(owner: &Session, login: &str) -> StepResult<()> {
         owner.run("drop what the run's login owns", &format!("DROP OWNED BY {login} CASCADE")).await?;
     }
     Ok(())
+}
+
+/// A run's schema is born with the row that says whose it is; one without a row of ours is not ours.
+async fn is_schema_of_others(owner: &Session, run: &RunId) -> StepResult<bool> {
+    let is_there = "SELECT to_regnamespace('pgleap') IS NOT NULL";
+    if !owner.row("look for schema pgleap", is_there, &[]).await?.get::<_, bool>(0) {
+        return Ok(false);
+    }
+    if !exists(owner, "pgleap.run").await? {
+        return Ok(true);
+    }
+    let is_ours = "SELECT EXISTS (SELECT FROM pgleap.run WHERE id = $1)";
+    let is_ours: bool = owner.row("read whose schema pgleap is", is_ours, &[&run.as_str()]).await?.get(0);
+    Ok(!is_ours)
 }
 
 async fn exists(owner: &Session, relation: &str) -> StepResult<bool> {

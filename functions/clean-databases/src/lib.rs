@@ -3,7 +3,7 @@
 //! Changes:      back: source (replica identities as before, slots, schema, logins);
 //!               open: target (schemas, logins) and source (the same; the owner gets in again, read-only; it stays
 //!               closed to everybody else)
-//! Repeatable:   yes; what is gone is gone
+//! Repeatable:   yes; what is gone is gone, and what belongs to another run is left
 //! Undo:         none
 //! If it dies:   called again; what is left is found by name
 //! Fails with:   DatabaseDenied, StatementFailed (with the server's words)
@@ -19,17 +19,17 @@ use leftovers::Side;
 
 /// Clean the target if it stays, then the source.
 pub async fn run(ctx: &Ctx, input: CleanDatabasesInput) -> StepResult<Look> {
-    let names = input.run.id.names();
+    let run = &input.run.id;
     if let (Outcome::Open, Some(target)) = (input.outcome, &input.target) {
         let owner = ctx.as_owner(&input.run, target).await?;
-        leftovers::remove(&owner, &names, Side::Target).await?;
+        leftovers::remove(&owner, run, Side::Target).await?;
     }
     if input.outcome == Outcome::Open {
         let_owner_in(ctx, &input).await?;
     }
     let owner = ctx.as_owner(&input.run, &input.source).await?;
     let side = if input.outcome == Outcome::Open { Side::RetiredSource } else { Side::ServingSource };
-    leftovers::remove(&owner, &names, side).await
+    leftovers::remove(&owner, run, side).await
 }
 
 /// The fence kept the owner out too; from here on it keeps out everybody else. Done before if the working login or

@@ -3,7 +3,8 @@
 
 use anyhow::Result;
 use local_aws_core::{Effect, Fault};
-use pgleap_contract::{ErrorCode, KeylessTables};
+use pgleap_contract::steps::CleanDatabasesInput;
+use pgleap_contract::{ErrorCode, KeylessTables, Outcome, Run};
 use pgleap_pg::fingerprint;
 use step_tests::{DATABASE, SOURCE, World};
 
@@ -167,5 +168,35 @@ async fn a_server_that_does_not_decode_and_a_schema_of_another_run_are_refused()
     assert!(refused.message.contains("run other"), "{refused}");
     let roles = owner.row("count roles", "SELECT count(*) FROM pg_roles WHERE rolname LIKE 'pgleap%'", &[]).await?;
     assert_eq!(roles.get::<_, i64>(0), 0);
+    Ok(())
+}
+
+/// A second run of a source is refused, and then goes back like any other that fails.
+#[tokio::test]
+async fn the_way_back_of_another_run_leaves_what_the_first_one_needs() -> Result<()> {
+    let world = a_prepared_source(15).await?;
+    let before = left(&world).await?;
+    let mut second = world.run.clone();
+    second.id = "the-second".to_owned().try_into()?;
+    let clean = |run: &Run| CleanDatabasesInput {
+        run: run.clone(),
+        source: world.source.clone(),
+        target: None,
+        outcome: Outcome::Back,
+    };
+
+    assert!(clean_databases::run(world.as_step("clean-databases"), clean(&second)).await?.done);
+    assert_eq!(left(&world).await?, before);
+
+    assert!(clean_databases::run(world.as_step("clean-databases"), clean(&world.run)).await?.done);
+    let is_there = async || -> Result<bool> {
+        let look = "SELECT to_regnamespace('pgleap') IS NOT NULL";
+        Ok(world.rdsadmin(SOURCE, DATABASE).await?.query_one(look, &[]).await?.get(0))
+    };
+    assert!(!is_there().await?);
+
+    world.owner().await?.run("make a schema of one's own", "CREATE SCHEMA pgleap").await?;
+    assert!(clean_databases::run(world.as_step("clean-databases"), clean(&world.run)).await?.done);
+    assert!(is_there().await?, "no run has made it");
     Ok(())
 }
