@@ -126,6 +126,7 @@ fn class_of(code: &str) -> Class {
         | "SlowDown" => Class::Throttled,
         "AccessDenied"
         | "UnauthorizedOperation"
+        | "AuthorizationError"
         | "NotAuthorized"
         | "UnrecognizedClient"
         | "ExpiredToken"
@@ -141,7 +142,11 @@ fn class_of(code: &str) -> Class {
         | "Validation"
         | "InvalidChangeBatch"
         | "InvalidInput" => Class::Refused,
-        "ExecutionDoesNotExist" | "ResourceNotFound" | "NoSuchHostedZone" | "NoSuchChange" => Class::NotFound,
+        "ExecutionDoesNotExist"
+        | "StateMachineDoesNotExist"
+        | "ResourceNotFound"
+        | "NoSuchHostedZone"
+        | "NoSuchChange" => Class::NotFound,
         "Conflict" | "ResourceExists" | "ResourceAlreadyExists" => Class::AlreadyThere,
         _ if name.ends_with("NotFound") => Class::NotFound,
         _ if name.ends_with("AlreadyExists") => Class::AlreadyThere,
@@ -175,6 +180,7 @@ mod tests {
             ("InvalidDBParameterGroupState", Class::WrongState),
             ("AccessDenied", Class::Denied),
             ("AccessDeniedFault", Class::Denied),
+            ("AuthorizationError", Class::Denied),
             ("AccessDeniedException", Class::Denied),
             ("InternalFailure", Class::Unavailable),
             ("InvalidParameterCombination", Class::Refused),

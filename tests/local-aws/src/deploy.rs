@@ -24,10 +24,11 @@ pub struct Deployment {
 const FUNCTION: &str = "AWS::Serverless::Function";
 const MACHINE: &str = "AWS::Serverless::StateMachine";
 const RULE: &str = "AWS::Events::Rule";
+const TOPIC: &str = "AWS::SNS::Topic";
 
 impl LocalAws {
     /// Deploy a SAM template: its functions from `binaries/<step>`, its state machines with the given definitions (by
-    /// logical id, JSON with `${..}` for the template's DefinitionSubstitutions), its rules.
+    /// logical id, JSON with `${..}` for the template's DefinitionSubstitutions), its topics, its rules.
     ///
     /// Types of resources that mean nothing here (roles, buckets, alarms) are passed over.
     pub async fn deploy(
@@ -47,6 +48,9 @@ impl LocalAws {
             made.functions.insert(resource.logical_id.clone(), template.name(&resource.logical_id).unwrap_or_default());
         }
         self.set_policies(template);
+        for topic in template.of_kind(TOPIC) {
+            self.sns().add_topic(&template.arn(&topic.logical_id).unwrap_or_default());
+        }
         for machine in template.of_kind(MACHINE) {
             let id = &machine.logical_id;
             let definition = definitions.get(id).with_context(|| format!("deploy {id}: no definition was given"))?;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use local_aws_control::{Ec2, EventRules, Scheduler, SecretsManager, StatesConfig, StepFunctions, Targets};
+use local_aws_control::{Ec2, EventRules, Scheduler, SecretsManager, Sns, StatesConfig, StepFunctions, Targets};
 use local_aws_core::{
     ApiError, BoundGateway, CallLog, Clock, Controls, EventBus, Faults, Gateway, Ground, Hosts, REGION, RawService,
     Service,
@@ -30,6 +30,7 @@ pub struct LocalAws {
     rules: Arc<EventRules>,
     scheduler: Arc<Scheduler>,
     secrets: Arc<SecretsManager>,
+    sns: Sns,
     dms: Arc<Dms>,
     ground: Ground,
     rds: Rds,
@@ -79,6 +80,7 @@ impl LocalAws {
             secrets: Some(Arc::new(MasterPasswords(secrets.clone()))),
         });
         let ground = Ground::default();
+        let sns = Sns::default();
         let settings = DmsSettings { faults: config.dms_faults, ground: ground.clone() };
         let dms = Arc::new(Dms::new(clock, hosts.clone(), events.clone(), secrets.clone(), settings));
         let lambda = LambdaHost::start(HostConfig { log_folder: log_folder.clone(), clock }).await?;
@@ -112,6 +114,7 @@ impl LocalAws {
             scheduler.clone(),
             rules.clone(),
             Arc::new(Ec2::new(ground.clone())),
+            Arc::new(sns.clone()),
         ];
         let mut raw: Vec<Arc<dyn RawService>> = vec![Arc::new(lambda.clone())];
         raw.extend(states.clone().map(|states| states as Arc<dyn RawService>));
@@ -125,6 +128,7 @@ impl LocalAws {
             rules,
             scheduler,
             secrets,
+            sns,
             dms,
             ground,
             rds,
@@ -218,6 +222,11 @@ impl LocalAws {
     /// Secrets Manager.
     pub fn secrets(&self) -> &SecretsManager {
         &self.secrets
+    }
+
+    /// SNS: what people were told and asked.
+    pub fn sns(&self) -> &Sns {
+        &self.sns
     }
 
     /// The Scheduler.

@@ -3,6 +3,7 @@
 //! - [`SecretsManager`] keeps secrets in memory; their values are in no log and in no `Debug` text.
 //! - [`Scheduler`] fires one-shot schedules at their time, which is real time: a deadline is never scaled.
 //! - [`EventRules`] matches what services publish on the [`EventBus`](local_aws_core::EventBus) and tells the targets.
+//! - [`Sns`] keeps what is published, as the mailbox of whoever would have been told.
 //! - [`StepFunctions`] is moto's interpreter in a child process, repaired, behind the one port.
 //!
 //! Scheduler and rules reach functions and state machines through [`Targets`], by the service in the target's ARN.
@@ -11,6 +12,7 @@ mod ec2;
 mod events;
 mod scheduler;
 mod secrets;
+mod sns;
 mod states;
 mod targets;
 
@@ -18,5 +20,6 @@ pub use ec2::Ec2;
 pub use events::EventRules;
 pub use scheduler::Scheduler;
 pub use secrets::SecretsManager;
+pub use sns::{Message, Sns};
 pub use states::{StatesConfig, StepFunctions};
 pub use targets::Targets;

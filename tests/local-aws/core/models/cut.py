@@ -52,6 +52,7 @@ OPERATIONS = {
     """,
     "scheduler": "CreateSchedule GetSchedule UpdateSchedule DeleteSchedule ListSchedules",
     "ec2": "AuthorizeSecurityGroupIngress RevokeSecurityGroupIngress DescribeSecurityGroupRules",
+    "sns": "Publish",
     "events": "PutRule PutTargets RemoveTargets DeleteRule DescribeRule ListTargetsByRule PutEvents",
 }
 

@@ -140,6 +140,7 @@ fn denied(function: &str, service: &str, need: &Need) -> ApiError {
     let (status, code) = match service {
         "rds" | "route53" => (403, "AccessDenied"),
         "lambda" | "scheduler" => (403, "AccessDeniedException"),
+        "sns" => (403, "AuthorizationError"),
         _ => (400, "AccessDeniedException"),
     };
     ApiError::new(status, code, text)

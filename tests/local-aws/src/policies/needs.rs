@@ -107,6 +107,10 @@ fn resources(service: &str, operation: &str, input: &Value) -> Vec<String> {
                 text("Name").map(|name| format!("arn:aws:scheduler:{REGION}:{ACCOUNT}:schedule/{group}/{name}")),
             );
         }
+        "events" if operation == "PutEvents" => {
+            named.push(format!("arn:aws:events:{REGION}:{ACCOUNT}:event-bus/default"))
+        }
+        "sns" => named.extend(text("TopicArn").map(str::to_owned)),
         _ => {}
     }
     named

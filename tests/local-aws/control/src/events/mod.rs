@@ -16,6 +16,9 @@ use tokio::task::JoinHandle;
 
 use crate::targets::{RetryPolicy, deliver_with_retries};
 
+/// Most bytes of a PutEvents request.
+const LONGEST_REQUEST: usize = 256 * 1024;
+
 /// EventBridge's rules on the default bus.
 pub struct EventRules {
     rules: Arc<Mutex<BTreeMap<String, Rule>>>,
@@ -71,7 +74,7 @@ impl EventRules {
             "ListTargetsByRule" => self.with_rule(call.required("Rule")?, |rule| {
                 Ok(json!({"Targets": rule.targets.values().collect::<Vec<_>>()}))
             }),
-            "PutEvents" => Ok(self.put_events(call)),
+            "PutEvents" => self.put_events(call),
             other => Err(ApiError::not_implemented(other)),
         }
     }
@@ -135,13 +138,21 @@ impl EventRules {
         })
     }
 
-    fn put_events(&self, call: &Call) -> Value {
+    /// An entry that cannot be taken is refused by itself, the others are taken.
+    fn put_events(&self, call: &Call) -> Reply {
+        if call.input["Entries"].to_string().len() > LONGEST_REQUEST {
+            let text = "Total size of the entries in the request is over the limit.";
+            return Err(ApiError::new(400, "ValidationException", text));
+        }
         let text = |entry: &Value, member: &str| entry[member].as_str().unwrap_or_default().to_owned();
         let mut entries = Vec::new();
         for entry in call.input["Entries"].as_array().into_iter().flatten() {
-            let Ok(detail) = serde_json::from_str(&text(entry, "Detail")) else {
-                entries.push(json!({"ErrorCode": "MalformedDetail", "ErrorMessage": "Detail is malformed."}));
-                continue;
+            let detail = match detail_of(entry) {
+                Ok(detail) => detail,
+                Err((code, reason)) => {
+                    entries.push(json!({"ErrorCode": code, "ErrorMessage": reason}));
+                    continue;
+                }
             };
             let resources = entry["Resources"].as_array().into_iter().flatten().filter_map(Value::as_str);
             self.bus.publish(Event {
@@ -153,7 +164,7 @@ impl EventRules {
             entries.push(json!({"EventId": uuid::Uuid::new_v4().to_string()}));
         }
         let failed = entries.iter().filter(|entry| entry.get("ErrorCode").is_some()).count();
-        json!({"FailedEntryCount": failed, "Entries": entries})
+        Ok(json!({"FailedEntryCount": failed, "Entries": entries}))
     }
 
     fn with_rule(&self, name: &str, change: impl FnOnce(&mut Rule) -> Reply) -> Reply {
@@ -181,6 +192,21 @@ impl Service for EventRules {
     fn call<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Reply> {
         Box::pin(async move { self.answer(call) })
     }
+}
+
+/// The detail of an entry that can be taken, or why it cannot.
+fn detail_of(entry: &Value) -> Result<Value, (&'static str, String)> {
+    for member in ["Source", "DetailType", "Detail"] {
+        if entry[member].as_str().is_none_or(str::is_empty) {
+            let reason = format!("Parameter {member} is not valid. Reason: {member} is a required argument.");
+            return Err(("InvalidArgument", reason));
+        }
+    }
+    if entry["Source"].as_str().is_some_and(|source| source.starts_with("aws.")) {
+        return Err(("NotAuthorizedForSource", "Not authorized for the source.".to_owned()));
+    }
+    let detail: Option<Value> = entry["Detail"].as_str().and_then(|text| serde_json::from_str(text).ok());
+    detail.filter(Value::is_object).ok_or(("MalformedDetail", "Detail is malformed.".to_owned()))
 }
 
 /// Deliver an event to the targets of every rule that it matches, each on a task of its own.
@@ -279,6 +305,29 @@ mod tests {
         bus.publish(status_change("ABORTED"));
 
         assert!(tokio::time::timeout(Duration::from_millis(100), delivered.recv()).await.is_err(), "it was lost");
+    }
+
+    #[tokio::test]
+    async fn an_event_of_ones_own_is_published_and_one_that_cannot_be_is_refused_by_itself() {
+        let (sender, _delivered) = mpsc::unbounded_channel();
+        let bus = EventBus::default();
+        let mut published = bus.subscribe();
+        let rules = EventRules::new(Clock::new(1.0), &bus, Arc::new(Recorder(sender)));
+        let entry = |source: &str, detail: &str| json!({"Source": source, "DetailType": "Phase", "Detail": detail});
+        let entries =
+            [entry("pgleap", "{\"run\": \"r\"}"), entry("", "{}"), entry("aws.rds", "{}"), entry("pgleap", "[]")];
+
+        let answer = call(&rules, "PutEvents", json!({"Entries": entries})).unwrap();
+
+        let codes: Vec<_> =
+            answer["Entries"].as_array().unwrap().iter().map(|entry| entry["ErrorCode"].as_str()).collect();
+        assert_eq!(codes, [None, Some("InvalidArgument"), Some("NotAuthorizedForSource"), Some("MalformedDetail")]);
+        assert_eq!(
+            (answer["FailedEntryCount"].clone(), published.recv().await.unwrap().detail),
+            (json!(3), json!({"run": "r"}))
+        );
+        let large = entry("pgleap", &json!({"x": "x".repeat(LONGEST_REQUEST)}).to_string());
+        assert_eq!(call(&rules, "PutEvents", json!({"Entries": [large]})), Err("ValidationException".to_owned()));
     }
 
     #[tokio::test]

@@ -235,6 +235,7 @@ static MODELS: LazyLock<Vec<Model>> = LazyLock::new(|| {
         ("secretsmanager", include_str!("../../models/secretsmanager.json")),
         ("scheduler", include_str!("../../models/scheduler.json")),
         ("ec2", include_str!("../../models/ec2.json")),
+        ("sns", include_str!("../../models/sns.json")),
         ("events", include_str!("../../models/events.json")),
     ]
     .map(|(name, text)| parse::model(name, text))

@@ -104,6 +104,7 @@ pub fn throttling_code(service: &str) -> (u16, &'static str) {
     match service {
         "rds" | "route53" => (400, "Throttling"),
         "ec2" => (503, "RequestLimitExceeded"),
+        "sns" => (429, "Throttled"),
         "lambda" => (429, "TooManyRequestsException"),
         "scheduler" => (429, "ThrottlingException"),
         _ => (400, "ThrottlingException"),

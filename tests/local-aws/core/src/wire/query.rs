@@ -99,7 +99,18 @@ fn node(model: &Model, shape_name: &str, at: &Node, path: &str) -> Result<Value,
                 decoded.map(|(index, item)| node(model, &element.shape, item, &join(path, &(index + 1).to_string())));
             decoded.collect::<Result<Vec<_>, _>>().map(Value::Array)
         }
-        Kind::Map { .. } => Err(wrong()),
+        Kind::Map { key, value } => {
+            // `Attributes.entry.1.key=a&Attributes.entry.1.value=b`, under the names that the model gives to both.
+            let entries = at.below.get("entry").filter(|_| at.below.len() == 1).and_then(Node::numbered);
+            let mut found = Map::new();
+            for entry in entries.ok_or_else(wrong)? {
+                let name = entry.below.get(key.wire("key")).and_then(|name| name.value.clone()).ok_or_else(wrong)?;
+                let below = entry.below.get(value.wire("value")).ok_or_else(wrong)?;
+                let decoded = node(model, &value.shape, below, &join(path, &name))?;
+                found.insert(name, decoded);
+            }
+            Ok(Value::Object(found))
+        }
         kind => match (&at.value, at.below.keys().next()) {
             (_, Some(step)) => Err(Problem::Unknown { path: join(path, step) }),
             (Some(text), None) => scalar::from_text(kind, text).ok_or_else(wrong),
