@@ -23,6 +23,8 @@ macro_rules! error_codes {
 error_codes! {
     /// The input of the run or of a step does not parse or contradicts itself; the message names the field.
     BadInput,
+    /// Another run of the same source or name is under way, or its recovery is; the message has its execution.
+    AnotherRun,
     /// The step is not done; the message says what it waits for. The machine's retrier is the wait.
     NotYet,
     /// AWS refuses for want of a permission; the message names the action.
@@ -67,6 +69,10 @@ error_codes! {
     SourceChanged,
     /// Source and target hold different rows.
     CopyDiffers,
+    /// A person said no to an interruption of users, or nobody answered in time.
+    NotApproved,
+    /// The window in which users may be interrupted closed before the cutover could begin, or is too far away.
+    WindowOver,
     /// A guardrail of the cutover did not hold in time.
     CutoverNotSafe,
     /// The fence could not be proven.

@@ -4,6 +4,7 @@
 //! run ends on the code that it began with. What travels is small: ids, counts, verdicts; of a secret only its name,
 //! of a schema never its DDL, and no list without a bound (Step Functions carries 256 KiB at most).
 
+mod approval;
 pub mod data_types;
 mod error;
 mod findings;
@@ -14,10 +15,13 @@ pub mod replication_size;
 mod request;
 mod run;
 pub mod steps;
+mod window;
 
+pub use approval::{Approval, OnRejectedCutover};
 pub use error::ErrorCode;
 pub use findings::{Finding, Findings, Severity};
 pub use names::Names;
 pub use rates::Rates;
 pub use request::{Choices, KeylessTables, Limits, Mode, Network, Record, Replication, RunRequest, Source, Target};
 pub use run::{Cutover, Outcome, Run, RunId, RunIdError, Server};
+pub use window::{Day, Window};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Rates;
+use crate::{Approval, Rates, Window};
 
 /// Input of an execution. Everything but the first four fields has a default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,6 +30,12 @@ pub struct RunRequest {
     /// What the operator accepts.
     #[serde(default)]
     pub choices: Choices,
+    /// Who is asked before users are interrupted.
+    #[serde(default)]
+    pub approval: Approval,
+    /// When users may be interrupted; at any time if absent.
+    #[serde(default)]
+    pub window: Option<Window>,
     /// Bounds.
     #[serde(default)]
     pub limits: Limits,

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Choices, Limits, Mode, Network, Rates, Record, Replication, Source, Target};
+use crate::{Approval, Choices, Limits, Mode, Network, Rates, Record, Replication, Source, Target, Window};
 
 /// Name of a run: short, because names derived from it must fit AWS's and PostgreSQL's limits.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -76,6 +76,12 @@ pub struct Run {
     pub network: Network,
     /// What the operator accepts.
     pub choices: Choices,
+    /// Who is asked before users are interrupted.
+    #[serde(default)]
+    pub approval: Approval,
+    /// When users may be interrupted; at any time if absent.
+    #[serde(default)]
+    pub window: Option<Window>,
     /// Bounds.
     pub limits: Limits,
     /// What the plan's estimates go by.

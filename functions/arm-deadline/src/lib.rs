@@ -4,7 +4,7 @@
 //! Repeatable:   yes; an armed deadline is never moved, its time is answered again
 //! Undo:         remove-resources
 //! If it dies:   the schedule exists or not; the next call finds it
-//! Fails with:   DeadlinePassed, BadInput, AccessDenied (final), Throttled, ServiceUnavailable (retried)
+//! Fails with:   DeadlinePassed, WindowOver, BadInput, AccessDenied (final), Throttled, ServiceUnavailable (retried)
 //!
 //! A stopped execution, the machine's own time-out and the limit of its history run no Catch. From here on they do not
 //! need one. The schedule fires at the deadline or up to a minute later: the precision of EventBridge Scheduler. The
@@ -20,6 +20,7 @@ use aws_sdk_scheduler::types::{
 use pgleap_contract::steps::{ArmDeadlineOutput, RunOnly};
 use pgleap_contract::{Cutover, Run};
 use pgleap_step_kit::prelude::*;
+use pgleap_window::Interruption;
 use serde_json::json;
 use time::OffsetDateTime;
 use time::format_description::FormatItem;
@@ -89,6 +90,7 @@ async fn armed(scheduler: &Client, run: &Run) -> StepResult<Option<i64>> {
 
 /// The SDK's own client token makes its retries one creation; a second call of this step finds the schedule by name.
 async fn arm(scheduler: &Client, run: &Run, recovery: Recovery) -> StepResult<i64> {
+    refuse_outside_window(run, now_seconds())?;
     let name = run.id.names().deadline_schedule();
     let deadline = deadline(now_seconds(), run.limits.cutover_seconds);
     let retries = RetryPolicy::builder().maximum_event_age_in_seconds(RETRY_SECONDS).maximum_retry_attempts(RETRIES);
@@ -119,6 +121,23 @@ async fn arm(scheduler: &Client, run: &Run, recovery: Recovery) -> StepResult<i6
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// The last look before users are interrupted: cutover and way back would have to be over when the window closes.
+fn refuse_outside_window(run: &Run, now: i64) -> StepResult<()> {
+    let Some(window) = &run.window else { return Ok(()) };
+    let opening = pgleap_window::next(window, Interruption::cutover(&run.limits), now);
+    let opening = opening.map_err(|reason| StepError::new(ErrorCode::BadInput, reason))?;
+    if opening.holds(now) {
+        return Ok(());
+    }
+    let message = format!(
+        "arm deadline: it is too late for a cutover and its way back before {} ({}); the window opens again at {}",
+        window.end,
+        window.time_zone,
+        pgleap_window::text(opening.opens)
+    );
+    Err(StepError::new(ErrorCode::WindowOver, message))
 }
 
 fn target_input(run: &Run) -> String {

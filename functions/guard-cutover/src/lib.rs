@@ -1,17 +1,17 @@
 //! Guard the cutover: every guardrail at once, just before the fence.
 //!
 //! Changes:      source (a marker row, to measure the lag with); target (autovacuum kept off its tables until after OPEN)
-//! Repeatable:   yes; the machine looks until every guardrail holds
+//! Repeatable:   yes; the machine looks until every guardrail holds, or, while a person is asked, until there is an answer
 //! Undo:         none needed
 //! If it dies:   nothing but a marker row
-//! Fails with:   SourceChanged, TooMuchWal (final: name what); TablesInError, ReplicationFailed (the machine goes back and
+//! Fails with:   SourceChanged, TooMuchWal, WindowOver (final: name what); TablesInError, ReplicationFailed (the machine goes back and
 //!               mends what can be mended); NotYet (names the guardrails that
 //!               do not hold: lag, long transactions, prepared transactions)
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use pgleap_contract::Limits;
-use pgleap_contract::steps::{GuardCutoverOutput, OnBoth};
+use pgleap_contract::steps::{GuardCutoverInput, GuardCutoverOutput};
 use pgleap_pg::chores::{self, Phase};
 use pgleap_pg::slots::{self, Slot};
 use pgleap_pg::{PgErrorKind, Session, dms_notes};
@@ -19,6 +19,7 @@ use pgleap_step_kit::metrics::{self, Unit};
 use pgleap_step_kit::prelude::*;
 use pgleap_step_kit::unchanged::refuse_changed_source;
 use pgleap_step_kit::wal::refuse_too_much_wal;
+use pgleap_window::Interruption;
 
 /// How often the marker is looked for.
 const INTERVAL: Duration = Duration::from_millis(20);
@@ -32,10 +33,12 @@ struct Seen {
     lag: Option<Duration>,
     long_transactions: Vec<String>,
     prepared: i64,
+    /// A person has not said yes yet.
+    held: bool,
 }
 
 /// Refuse for good what no waiting mends; look at the rest.
-pub async fn run(ctx: &Ctx, input: OnBoth) -> StepResult<GuardCutoverOutput> {
+pub async fn run(ctx: &Ctx, input: GuardCutoverInput) -> StepResult<GuardCutoverOutput> {
     let (source, target, dms) =
         tokio::try_join!(ctx.as_work(&input.run, &input.source), ctx.as_work(&input.run, &input.target), async {
             ctx.connect(&input.run, &input.target, &input.run.id.names().dms_target_secret()).await
@@ -54,6 +57,7 @@ pub async fn run(ctx: &Ctx, input: OnBoth) -> StepResult<GuardCutoverOutput> {
             .await?
             .get(0),
         lag: measure_lag(&source, &target, limits).await?,
+        held: input.held,
     };
     if seen.lag.is_none() {
         refuse_unread(&slot, &slots::look(&source).await?)?;
@@ -63,11 +67,27 @@ pub async fn run(ctx: &Ctx, input: OnBoth) -> StepResult<GuardCutoverOutput> {
     if in_the_way.is_empty() {
         in_the_way.extend(calm(&target).await?);
     }
+    refuse_closed_window(&input, &in_the_way)?;
     Ok(GuardCutoverOutput {
         done: in_the_way.is_empty(),
         waiting_for: in_the_way.join("; "),
         lag_milliseconds: seen.lag.map_or(u64::MAX, |lag| u64::try_from(lag.as_millis()).unwrap_or(u64::MAX)),
     })
+}
+
+/// What does not hold while the window is open is looked at again until it closes, and no longer.
+fn refuse_closed_window(input: &GuardCutoverInput, in_the_way: &[String]) -> StepResult<()> {
+    let Some(window) = input.run.window.as_ref().filter(|_| !input.held && !in_the_way.is_empty()) else {
+        return Ok(());
+    };
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let now = i64::try_from(now).unwrap_or(i64::MAX);
+    let opening = pgleap_window::next(window, Interruption::cutover(&input.run.limits), now);
+    if opening.map_err(|reason| StepError::new(ErrorCode::BadInput, reason))?.holds(now) {
+        return Ok(());
+    }
+    let message = format!("the window closed before the cutover was safe: {}", in_the_way.join("; "));
+    Err(StepError::new(ErrorCode::WindowOver, message))
 }
 
 fn tell(run: &Run, seen: &Seen, slot: &Slot) {
@@ -82,6 +102,9 @@ fn tell(run: &Run, seen: &Seen, slot: &Slot) {
 /// The guardrails that do not hold; none is good.
 fn decide(seen: &Seen, limits: &Limits) -> Vec<String> {
     let mut in_the_way = Vec::new();
+    if seen.held {
+        in_the_way.push("a person's yes".to_owned());
+    }
     if seen.lag.is_none() {
         in_the_way.push(format!("the lag is above {} s", limits.max_lag_seconds));
     }
@@ -166,9 +189,10 @@ mod tests {
     #[test]
     fn every_guardrail_that_does_not_hold_is_named() {
         let limits = Limits::default();
-        let good = Seen { lag: Some(Duration::from_millis(80)), long_transactions: vec![], prepared: 0 };
+        let good = Seen { lag: Some(Duration::from_millis(80)), long_transactions: vec![], prepared: 0, held: false };
         let cases = [
             (good.clone(), vec![]),
+            (Seen { held: true, ..good.clone() }, vec!["a person's yes"]),
             (Seen { lag: None, ..good.clone() }, vec!["lag"]),
             (Seen { long_transactions: vec!["pid 7 of shop since 40 s".to_owned()], ..good.clone() }, vec!["pid 7"]),
             (Seen { prepared: 2, ..good.clone() }, vec!["2 prepared"]),

@@ -104,6 +104,7 @@ mod tests {
             before: "dms.t3.medium".to_owned(),
             after: "dms.r6i.large".to_owned(),
             seconds: 60,
+            estimated_cost: None,
         });
 
         let cost = report(&grown, &Tally::default(), 0.0).cost;

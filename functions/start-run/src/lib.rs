@@ -4,23 +4,29 @@
 //! Repeatable:   yes; the same execution always gives the same run
 //! Undo:         nothing to undo
 //! If it dies:   nothing has happened
-//! Fails with:   BadInput (final; names the field), AccessDenied (final), Throttled, ServiceUnavailable (retried)
+//! Fails with:   BadInput (final; names the field), AnotherRun (final; names its execution), AccessDenied (final), Throttled, ServiceUnavailable (retried)
 
+mod others;
 mod request;
 mod run_id;
 
+use pgleap_contract::Mode;
 use pgleap_contract::steps::{StartRunInput, StartRunOutput};
 use pgleap_step_kit::prelude::*;
 use serde_json::Value;
 
 /// Name the run and fill in its defaults.
 pub async fn run(ctx: &Ctx, input: StartRunInput) -> StepResult<StartRunOutput> {
+    let starts = input.request.is_some();
     let request = match input.request {
         Some(request) => request,
         None => input_of_execution(ctx, &input.execution_arn).await?,
     };
     let run =
         request::to_run(&input.execution_arn, request).map_err(|reason| StepError::new(ErrorCode::BadInput, reason))?;
+    if starts && run.mode == Mode::Upgrade {
+        others::refuse_second(ctx, &run).await?;
+    }
     Ok(StartRunOutput { run })
 }
 

@@ -2,6 +2,7 @@
 
 use pgleap_contract::steps::Selection;
 use pgleap_contract::{Record, Run, RunRequest, Target};
+use pgleap_window::Interruption;
 use serde_json::Value;
 
 use crate::run_id;
@@ -31,8 +32,13 @@ pub(crate) fn to_run(execution_arn: &str, request: Value) -> Result<Run, String>
     within("limits.maxTransactionSeconds", request.limits.max_transaction_seconds, 1, 3_600)?;
     within("limits.verifySeconds", request.limits.verify_seconds, 1, 7 * 86_400)?;
     within("limits.maxRetainedWalGb", request.limits.max_retained_wal_gb, 1, 65_536)?;
+    within("approval.waitSeconds", request.approval.wait_seconds, 10, 86_400)?;
     if let Some(class) = &request.limits.max_replication_instance_class {
         replication_class("limits.maxReplicationInstanceClass", class)?;
+    }
+    if let Some(window) = &request.window {
+        pgleap_window::check(window, Interruption::Reboot)?;
+        pgleap_window::check(window, Interruption::cutover(&request.limits))?;
     }
     bounded("choices.asOfSnapshotDatabases", &request.choices.as_of_snapshot_databases)?;
     bounded("choices.asOfSnapshotSchemas", &request.choices.as_of_snapshot_schemas)?;
@@ -46,6 +52,8 @@ pub(crate) fn to_run(execution_arn: &str, request: Value) -> Result<Run, String>
         replication: request.replication,
         network: request.network,
         choices: request.choices,
+        approval: request.approval,
+        window: request.window,
         limits: request.limits,
         rates: request.rates,
     })
@@ -178,6 +186,10 @@ mod tests {
             ("/choices", json!({"keylessTables": "drop"}), "choices.keylessTables:"),
             ("/choices", json!({"asOfSnapshotSchemas": vec!["s"; 501]}), "choices.asOfSnapshotSchemas:"),
             ("/limits", json!({"cutoverSeconds": 0}), "limits.cutoverSeconds:"),
+            ("/approval", json!({"cutover": true, "waitSeconds": 1}), "approval.waitSeconds:"),
+            ("/window", json!({"start": "02:00", "end": "2 am", "timeZone": "UTC"}), "window.end:"),
+            ("/window", json!({"start": "02:00", "end": "05:00"}), "window: missing field `timeZone`"),
+            ("/approval", json!({"onRejectedCutover": "shrug"}), "approval.onRejectedCutover:"),
             ("/limits", json!({"cutoverSeconds": "60"}), "limits.cutoverSeconds:"),
         ];
         for (pointer, value, names) in cases {

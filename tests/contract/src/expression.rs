@@ -133,8 +133,8 @@ impl Parser<'_> {
         let right = self.sum()?;
         let ordering = || -> Result<_> { Ok(number(&left)?.total_cmp(&number(&right)?)) };
         Ok(Value::Bool(match symbol.as_str() {
-            "=" => left == right,
-            "!=" => left != right,
+            "=" => equal(&left, &right),
+            "!=" => !equal(&left, &right),
             "<" => ordering()?.is_lt(),
             ">" => ordering()?.is_gt(),
             "<=" => ordering()?.is_le(),
@@ -172,8 +172,7 @@ impl Parser<'_> {
                 if !self.take(&Token::Symbol(")".to_owned())) {
                     bail!("missing )");
                 }
-                // A number like a literal's, so that the two compare.
-                Ok(serde_json::json!(list.as_array().context("$count takes a list")?.len() as f64))
+                Ok(serde_json::json!(list.as_array().context("$count takes a list")?.len()))
             }
             Token::Path(path) => self.lookup(&path),
             Token::Text(text) => Ok(Value::String(text)),
@@ -219,6 +218,14 @@ impl Parser<'_> {
         let taken = self.tokens.get(self.at) == Some(token);
         self.at += usize::from(taken);
         taken
+    }
+}
+
+/// JSON has one kind of number.
+fn equal(left: &Value, right: &Value) -> bool {
+    match (left.as_f64(), right.as_f64()) {
+        (Some(left), Some(right)) => left == right,
+        _ => left == right,
     }
 }
 

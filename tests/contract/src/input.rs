@@ -7,6 +7,9 @@ use serde_json::Value;
 
 use crate::machine::repository;
 
+#[path = "../../../crates/contract/src/approval.rs"]
+#[allow(dead_code, unreachable_pub, reason = "as below")]
+mod approval;
 #[path = "../../../crates/contract/src/rates.rs"]
 #[allow(dead_code, unreachable_pub, reason = "as below")]
 mod rates;
@@ -14,7 +17,13 @@ mod rates;
 #[allow(dead_code, unreachable_pub, reason = "the contract's own file, compiled here once more for its derives")]
 mod request;
 
-pub(crate) use rates::Rates; // request.rs looks for it in its crate's root
+#[path = "../../../crates/contract/src/window.rs"]
+#[allow(dead_code, unreachable_pub, reason = "as below")]
+mod window;
+
+pub(crate) use approval::Approval;
+pub(crate) use rates::Rates;
+pub(crate) use window::Window; // request.rs looks for it in its crate's root
 
 /// What an execution may be started with.
 pub fn schema() -> Result<Value> {

@@ -13,5 +13,5 @@ pub mod steps_page;
 pub mod template;
 pub mod walk;
 
-pub(crate) use input::Rates;
+pub(crate) use input::{Approval, Rates, Window};
 pub use machine::{Machine, function_name, render};

@@ -71,6 +71,16 @@ pub fn step_of(state: &Map<String, Value>) -> Option<String> {
     Some(kebab(name))
 }
 
+/// Whether it waits for somebody who has its token, and not for the function's answer.
+pub fn waits_for_token(state: &Map<String, Value>) -> bool {
+    state.get("Resource").and_then(Value::as_str).is_some_and(|resource| resource.ends_with(".waitForTaskToken"))
+}
+
+/// Whether it calls a function and goes on without its answer.
+pub fn goes_on_at_once(state: &Map<String, Value>) -> bool {
+    state.get("Arguments").is_some_and(|arguments| arguments["InvocationType"] == "Event")
+}
+
 /// Parse YAML, expanding anchors.
 pub fn parse(source: &str) -> Result<Value> {
     Ok(serde_yaml_ng::from_str(source)?)

@@ -27,7 +27,11 @@ pub fn answers(step: &str, payload: &Value) -> Result<Vec<Value>> {
             }
             let mut may_authorize = run("upgrade");
             may_authorize["network"]["authorizeIngress"] = json!(true);
-            let runs = [run("upgrade"), may_authorize, run("plan")];
+            let mut asks = run("upgrade");
+            asks["approval"] = json!({"reboot": true, "cutover": true, "onRejectedCutover": "keep-replicating"});
+            let mut windowed = run("upgrade");
+            windowed["window"] = json!({"start": "02:00", "end": "05:00", "timeZone": "Europe/Berlin"});
+            let runs = [run("upgrade"), may_authorize, asks, windowed, run("plan")];
             typed::<StartRunOutput>(runs.map(|run| json!({"run": run})).to_vec())
         }
         "check-instance" => exchange::<RunOnly, CheckInstanceOutput>(
@@ -111,7 +115,15 @@ pub fn answers(step: &str, payload: &Value) -> Result<Vec<Value>> {
             payload,
             vec![json!({"done": true, "waitingFor": "", "oldTtlSeconds": 300})],
         ),
-        "guard-cutover" => exchange::<OnBoth, GuardCutoverOutput>(
+        "tell-people" => exchange::<TellPeopleInput, TellPeopleOutput>(payload, vec![json!({"messages": 1})]),
+        "find-window" => {
+            exchange::<FindWindowInput, FindWindowOutput>(payload, vec![json!({"opens": "2027-02-07T02:00:00Z"})])
+        }
+        "ask-approval" => {
+            let _parses: AskApprovalInput = serde_json::from_value(payload.clone())?;
+            Ok(vec![json!({"approved": true}), json!({"approved": false})]) // what a person sends, not the function
+        }
+        "guard-cutover" => exchange::<GuardCutoverInput, GuardCutoverOutput>(
             payload,
             vec![json!({"done": true, "waitingFor": "", "lagMilliseconds": 120})],
         ),

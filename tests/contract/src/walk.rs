@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value, json};
 
 use crate::expression::{Scope, evaluate, inner};
-use crate::machine::{Machine, step_of};
+use crate::machine::{Machine, step_of, waits_for_token};
 use crate::samples;
 
 /// What a walk saw.
@@ -23,8 +23,7 @@ pub struct Walk {
 pub fn walk(machine: &Machine, input: &Value) -> Result<Walk> {
     let needed = needed(&machine.definition);
     let mut walker = Walker { seen: HashSet::new(), needed, walk: Walk::default() };
-    let context =
-        json!({"Execution": {"Id": "arn:aws:states:eu-west-1:111122223333:execution:pgleap-upgrade:orders-18"}});
+    let context = json!({"Execution": {"Id": "arn:aws:states:eu-west-1:111122223333:execution:pgleap-upgrade:orders-18"}, "Task": {"Token": "AQC"}});
     let mut scope = Scope::default();
     scope.states.insert("context".to_owned(), context);
     let start = machine.definition["StartAt"].as_str().context("StartAt")?;
@@ -47,11 +46,13 @@ impl Walker {
         let needed = self.needed.get(name).with_context(|| format!("there is no state {name}"))?;
         let variables = scope.variables.iter().filter(|(variable, _)| needed.contains(*variable));
         let variables = variables.map(|(variable, value)| (variable.clone(), without_numbers(value))).collect();
-        if !self.seen.insert(format!("{name} {}", Value::Object(variables))) {
+        let state = machine["States"][name].as_object().with_context(|| format!("there is no state {name}"))?;
+        let reads_input = machine["States"][name].to_string().contains("$states.input");
+        let input = if reads_input { input } else { Value::Null };
+        if !self.seen.insert(format!("{name} {} {input}", Value::Object(variables))) {
             return Ok(());
         }
         self.walk.visited.insert(name.to_owned());
-        let state = machine["States"][name].as_object().with_context(|| format!("there is no state {name}"))?;
         self.step(machine, name, state, &scope).with_context(|| format!("in state {name}"))
     }
 
@@ -67,7 +68,8 @@ impl Walker {
                 };
                 let payload = evaluate(&state["Arguments"]["Payload"], scope)?;
                 for answer in samples::answers(&step, &payload).with_context(|| format!("payload of {step}"))? {
-                    self.leave(machine, state, scope, json!({"Payload": answer}))?;
+                    let result = if waits_for_token(state) { answer } else { json!({"Payload": answer}) };
+                    self.leave(machine, state, scope, result)?;
                 }
                 Ok(())
             }
@@ -75,11 +77,15 @@ impl Walker {
                 let results =
                     state["Branches"].as_array().context("Branches")?.iter().map(|branch| self.branch(branch, scope));
                 let results = results.collect::<Result<Vec<_>>>()?;
-                self.leave(machine, state, scope, Value::Array(results))
+                match results.into_iter().collect::<Option<Vec<_>>>() {
+                    Some(results) => self.leave(machine, state, scope, Value::Array(results)),
+                    None => Ok(()),
+                }
             }
             "Choice" => self.choose(machine, state, scope),
             "Wait" => {
-                evaluate(&state["Seconds"], scope)?;
+                let until = state.get("Seconds").or_else(|| state.get("Timestamp")).context("how long")?;
+                evaluate(until, scope)?;
                 self.leave(machine, state, scope, Value::Null)
             }
             "Pass" => self.leave(machine, state, scope, Value::Null),
@@ -91,18 +97,25 @@ impl Walker {
         }
     }
 
-    /// Branches of this machine are single Tasks; what they answer is the Parallel's result.
-    fn branch(&mut self, branch: &Value, scope: &Scope) -> Result<Value> {
+    /// A branch is a single Task, whose answer is a part of the Parallel's result, or several states, and then it ends by
+    /// an error, as the Parallel's Catch knows.
+    fn branch(&mut self, branch: &Value, scope: &Scope) -> Result<Option<Value>> {
         let start = branch["StartAt"].as_str().context("StartAt")?;
+        if branch["States"].as_object().is_some_and(|states| states.len() > 1) {
+            let mut walker = Walker { seen: HashSet::new(), needed: needed(branch), walk: Walk::default() };
+            walker.enter(branch, start, Value::Null, scope.clone())?;
+            self.walk.visited.extend(walker.walk.visited);
+            return Ok(None);
+        }
         let state = branch["States"][start].as_object().context("state of a branch")?;
         self.walk.visited.insert(start.to_owned());
         let step = step_of(state).with_context(|| format!("{start} calls a step"))?;
         let payload = evaluate(&state["Arguments"]["Payload"], scope).with_context(|| format!("in state {start}"))?;
         if payload == json!({"warmUp": true}) {
-            return Ok(json!({"Payload": {}})); // any step answers this before it looks at its input
+            return Ok(Some(json!({"Payload": {}}))); // any step answers this before it looks at its input
         }
         let answers = samples::answers(&step, &payload).with_context(|| format!("payload of {step}"))?;
-        Ok(json!({"Payload": answers[0]}))
+        Ok(Some(json!({"Payload": answers[0]})))
     }
 
     fn leave(&mut self, machine: &Value, state: &Map<String, Value>, scope: &Scope, result: Value) -> Result<()> {
@@ -132,7 +145,9 @@ impl Walker {
             let holds = evaluate(&choice["Condition"], scope)?.as_bool().context("a condition is true or false")?;
             let either_way = condition.contains(['<', '>']);
             if holds || either_way {
-                self.enter(machine, choice["Next"].as_str().context("Next")?, Value::Null, scope.clone())?;
+                let mut scope = scope.clone();
+                assign(choice.get("Assign"), &mut scope)?;
+                self.enter(machine, choice["Next"].as_str().context("Next")?, Value::Null, scope)?;
             }
             if holds && !either_way {
                 return Ok(());

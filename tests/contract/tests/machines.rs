@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result};
-use contract_tests::machine::{Machine, pascal, repository, step_of};
+use contract_tests::machine::{Machine, pascal, repository, step_of, waits_for_token};
 use contract_tests::{samples, walk::walk};
 use pgleap_contract::ErrorCode;
 use pgleap_contract::steps::STEPS;
@@ -89,7 +89,9 @@ fn every_state_says_why_and_every_task_is_bounded_retried_and_caught() {
             if state["Type"] != "Task" {
                 continue;
             }
-            assert!(state["TimeoutSeconds"].is_u64(), "{name} has a time-out");
+            // A person has the time that the input gives, which start-run bounds.
+            let of_input = waits_for_token(&state) && state["TimeoutSeconds"] == "{% $run.approval.waitSeconds %}";
+            assert!(state["TimeoutSeconds"].is_u64() || of_input, "{name} has a time-out");
             let retried: Vec<_> = list(&state, "Retry").iter().flat_map(words).collect();
             assert!(
                 retried.contains(&"States.ALL") || retried.contains(&"Lambda.TooManyRequestsException"),
@@ -107,6 +109,12 @@ fn every_state_says_why_and_every_task_is_bounded_retried_and_caught() {
 fn retry_and_catch_use_words_that_exist_and_states_all_stands_alone_and_last() {
     let known: BTreeSet<&str> = ErrorCode::ALL.iter().map(|code| code.word()).collect();
     for machine in machines() {
+        let raised: BTreeSet<String> = machine
+            .states()
+            .iter()
+            .filter(|(_, state)| state["Type"] == "Fail")
+            .filter_map(|(_, state)| state["Error"].as_str().map(str::to_owned))
+            .collect();
         for (name, state) in machine.states() {
             for member in ["Retry", "Catch"] {
                 let entries = list(&state, member);
@@ -116,7 +124,8 @@ fn retry_and_catch_use_words_that_exist_and_states_all_stands_alone_and_last() {
                         let engine = ["States.", "Lambda.", "Sandbox.", "Runtime."]
                             .iter()
                             .any(|prefix| word.starts_with(prefix));
-                        assert!(engine || known.contains(word), "{name}: {word} is a word of the contract");
+                        let own = raised.contains(*word);
+                        assert!(engine || own || known.contains(word), "{name}: {word} is a word of the contract");
                     }
                     if words.contains(&"States.ALL") {
                         assert!(
@@ -197,6 +206,22 @@ fn every_failure_between_fence_and_open_leads_to_the_unfence_and_none_after_it_d
     }
 }
 
+/// Telling people is never in a run's way.
+#[test]
+fn what_cannot_be_told_leads_on_as_if_it_had_been() {
+    let machine = Machine::read("upgrade").expect("a committed machine");
+    let telling: Vec<_> =
+        machine.states().into_iter().filter(|(_, state)| step_of(state).as_deref() == Some("tell-people")).collect();
+    assert!(telling.len() > 5, "{}", telling.len());
+    for (name, state) in telling {
+        let catches = list(&state, "Catch");
+        assert_eq!(state["Arguments"]["InvocationType"], "Event", "{name} waits");
+        assert!(catches.len() == 1 && catches[0]["Next"] == state["Next"], "{name} leads elsewhere");
+        let worst = state["TimeoutSeconds"].as_u64().expect("a time-out");
+        assert!(worst <= 5 && list(&state, "Retry").iter().all(|retry| retry["MaxAttempts"] == 1), "{name} holds up");
+    }
+}
+
 /// States that a run comes to again for tables that stay in error.
 const RELOADING: &[&str] = &["MeasureLobs", "ReloadTables", "CompareTables", "RestoreLobMode"];
 
@@ -205,13 +230,18 @@ fn all_looks_of_a_run_stay_under_the_history_limit() {
     const EVENTS_OF_AN_ATTEMPT: u64 = 3;
     const EVENTS_OF_A_LOOP: u64 = 16;
     const RELOADS: u64 = 3; // the bound of IsDataCopied
+    const QUESTIONS: u64 = 2; // the bound of IsCutoverAskedAgain
     let machine = Machine::read("upgrade").expect("a committed machine");
 
     let retried: u64 = machine
         .states()
         .iter()
         .flat_map(|(name, state)| {
-            let times = if RELOADING.contains(&name.as_str()) { RELOADS } else { 1 };
+            let times = match name.as_str() {
+                name if RELOADING.contains(&name) => RELOADS,
+                "WatchHeldCutover" => QUESTIONS,
+                _ => 1,
+            };
             list(state, "Retry").iter().map(|entry| (times, entry.clone())).collect::<Vec<_>>()
         })
         .filter(|(_, entry)| words(entry).contains(&"NotYet"))
@@ -221,6 +251,10 @@ fn all_looks_of_a_run_stay_under_the_history_limit() {
 
     let events = retried * EVENTS_OF_AN_ATTEMPT + looks * EVENTS_OF_A_LOOP;
     assert!(events < 25_000, "{retried} retries and {looks} looks make {events} events");
+    assert!(
+        machine.definition["States"]["IsCutoverAskedAgain"].to_string().contains(&format!("$asked < {QUESTIONS}")),
+        "the bound of the questions"
+    );
     for bound in [format!("$looks < {looks}"), format!("$reloads < {RELOADS}")] {
         assert!(machine.definition["States"]["IsDataCopied"].to_string().contains(&bound), "{bound}");
     }

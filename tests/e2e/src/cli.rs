@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, Parser, Subcommand};
 
 use crate::bulk::Bulk;
+use crate::person::Answers;
 use crate::stage::SOURCE;
 use crate::trouble::Trouble;
 
@@ -74,7 +75,8 @@ pub struct RunArguments {
     /// Disturb the run: kill:STEP[:N[:MS]] kills the function's process MS milliseconds into its N-th call,
     /// lose:STEP[:N] when that call's work is done and its answer is not out yet, stop-execution:STATE stops the execution there, leave:STATE
     /// too and loses the event that would start the recovery, so that only the deadline is left, ddl:STATE and
-    /// truncate:STATE change the source there.
+    /// truncate:STATE change the source there. approve, reject, reject-reboot, reject-then-approve, no-answer and
+    /// restart-while-waiting let the run ask a person, and say what the person does.
     #[arg(long = "break", value_name = "WHAT")]
     pub disturbance: Option<Disturbance>,
     /// Trouble that the run must mend, as a list with commas: out-of-memory, lob-errors[:MEGABYTES of a value in the table
@@ -153,6 +155,8 @@ pub enum Disturbance {
         /// The state, as a step's name.
         step: String,
     },
+    /// The run asks before it interrupts anybody, and a person answers so.
+    Answer(Answers),
 }
 
 impl Disturbance {
@@ -165,6 +169,7 @@ impl Disturbance {
             | Disturbance::Leave { step }
             | Disturbance::Ddl { step }
             | Disturbance::Truncate { step } => step,
+            Disturbance::Answer(_) => "ask-approval",
         }
     }
 }
@@ -173,6 +178,9 @@ impl FromStr for Disturbance {
     type Err = anyhow::Error;
 
     fn from_str(text: &str) -> Result<Self> {
+        if let Ok(answers) = text.parse() {
+            return Ok(Self::Answer(answers));
+        }
         let mut words = text.split(':');
         let (what, place) = (words.next().unwrap_or_default(), words.next());
         let Some(place) = place.filter(|place| !place.is_empty()) else { bail!("{text:?}: want WHAT:WHERE") };
@@ -193,7 +201,7 @@ impl FromStr for Disturbance {
             "leave" => Self::Leave { step },
             "ddl" => Self::Ddl { step },
             "truncate" => Self::Truncate { step },
-            other => bail!("{other:?} is none of kill, lose, stop-execution, leave, ddl, truncate"),
+            other => bail!("{other:?} is none of kill, lose, stop-execution, leave, ddl, truncate, and no answer"),
         })
     }
 }
@@ -209,6 +217,7 @@ impl std::fmt::Display for Disturbance {
             Disturbance::Leave { step } => write!(f, "leave:{step}"),
             Disturbance::Ddl { step } => write!(f, "ddl:{step}"),
             Disturbance::Truncate { step } => write!(f, "truncate:{step}"),
+            Disturbance::Answer(answers) => write!(f, "{answers}"),
         }
     }
 }
@@ -255,6 +264,7 @@ mod tests {
             ("leave:drain-source", Some(Disturbance::Leave { step: "drain-source".to_owned() })),
             ("ddl:verify-copy", Some(Disturbance::Ddl { step: "verify-copy".to_owned() })),
             ("truncate:CopyData", Some(Disturbance::Truncate { step: "copy-data".to_owned() })),
+            ("approve", Some(Disturbance::Answer(Answers::Approve))),
             ("kill", None),
             ("kill:nothing-known", None),
             ("ddl:copy-data:2", None),

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::cli::RunArguments;
+use crate::cli::{Disturbance, RunArguments};
 use crate::clients::Observed;
 use crate::follow::{Execution, Standing};
 use crate::history::message_of;
@@ -32,6 +32,7 @@ pub(crate) fn judge(report: &mut Report, arguments: &RunArguments, seen: &Seen, 
     let standing = &seen.standing;
     report.not_mended = not_mended(&arguments.faults, &report.repairs);
     report.left_behind = left_behind(arguments, seen);
+    report.untold = untold(report, arguments, seen);
     let faults = if arguments.plan { changed(report, seen) } else { report.faults() };
     let succeeded = standing.status.as_str() == "SUCCEEDED";
     report.status = if succeeded && faults.is_empty() { Status::Succeeded } else { Status::Failed };
@@ -86,6 +87,33 @@ fn changed(report: &Report, seen: &Seen) -> Vec<String> {
         changed.push("the source has another parameter group".to_owned());
     }
     changed
+}
+
+/// AWS delivers events by best effort; this disturbance is about one that never comes.
+pub(crate) fn loses_events(arguments: &RunArguments) -> bool {
+    matches!(arguments.disturbance, Some(Disturbance::Leave { .. }))
+}
+
+/// News that nobody was told of: each phase that matters, each repair, the end.
+fn untold(report: &Report, arguments: &RunArguments, seen: &Seen) -> Vec<String> {
+    if loses_events(arguments) || arguments.plan {
+        return Vec::new();
+    }
+    let went_back = seen.execution.history.has_entered("TellBack");
+    let mut wanted: Vec<String> = match seen.standing.status.as_str() {
+        "SUCCEEDED" => ["prepare the source", "load", "cutover", "confirm", "upgraded"].map(str::to_owned).to_vec(),
+        "FAILED" if went_back => vec!["went back".to_owned(), "ended FAILED".to_owned()],
+        status => vec![format!("ended {status}")],
+    };
+    let mended = arguments.faults.iter().filter_map(|trouble| trouble.repair());
+    wanted.extend(mended.filter(|kind| *kind != "security-group").map(|kind| format!("mended {kind}")));
+    let is_told = |what: &String| report.told.iter().any(|subject| subject.contains(what.as_str()));
+    let mut untold: Vec<String> = wanted.into_iter().filter(|what| !is_told(what)).collect();
+    let telling = report.told.iter().filter(|subject| !subject.starts_with("pgleap asks")).count();
+    if report.events < telling {
+        untold.push(format!("{} of {telling} messages by an event", telling - report.events));
+    }
+    untold
 }
 
 fn not_mended(planned: &[Trouble], repairs: &[Value]) -> Vec<String> {

@@ -55,6 +55,12 @@ pub struct Report {
     pub not_mended: Vec<String>,
     /// What the run made and left, or took away, of all that the account and the source's server had before.
     pub left_behind: Vec<String>,
+    /// What people were told and asked: the subjects of the messages, in order.
+    pub told: Vec<String>,
+    /// Events of the run on the bus.
+    pub events: usize,
+    /// News that must have been told and was not.
+    pub untold: Vec<String>,
     /// The functions.
     pub lambdas: Vec<LambdaReport>,
     /// The search for secrets where people look.
@@ -214,7 +220,7 @@ impl Report {
     pub fn faults_of_any_run(&self) -> Vec<String> {
         let clients = &self.clients;
         let broken = clients.invariants.iter().filter(|invariant| !invariant.holds);
-        let mut faults = Vec::new();
+        let mut faults: Vec<String> = self.untold.iter().map(|what| format!("nobody was told: {what}")).collect();
         faults.extend(some(usize::try_from(clients.lost).unwrap_or(usize::MAX), "rows were lost"));
         faults.extend(some(usize::try_from(clients.duplicated).unwrap_or(usize::MAX), "rows are there twice"));
         faults.extend(clients.faults.iter().map(|(what, times)| format!("clients met an error {times} times: {what}")));

@@ -19,9 +19,11 @@ use crate::fixture::{self, Size};
 use crate::follow::{Execution, Standing};
 use crate::history::{next_phase, phase_of};
 use crate::inventory::Inventory;
-use crate::judge::{Seen, judge};
+use crate::judge::{Seen, judge, loses_events};
 use crate::leaks::{Secrecy, Secret};
+use crate::news::EventCount;
 use crate::observer::{DrainWatch, FenceWatch, Meter, Reading, connect};
+use crate::person::Person;
 use crate::proof::{self, Addresses};
 use crate::report::{Failure, LambdaReport, MachineReport, Report, Side, Status};
 use crate::said;
@@ -41,6 +43,8 @@ const LOOK: Duration = Duration::from_millis(250);
 const METER: Duration = Duration::from_secs(2);
 /// Longest rehearsal; the machine's own bounds are far larger.
 const LONGEST_RUN: Duration = Duration::from_secs(3600);
+/// Longest wait for the message that a run has ended.
+const LONGEST_NEWS: Duration = Duration::from_secs(30);
 /// Longest wait for the machine that recovers, once the first has ended badly.
 const LONGEST_RECOVERY: Duration = Duration::from_secs(120);
 
@@ -233,6 +237,9 @@ fn input(arguments: &RunArguments, zone_id: &str, secret: &str) -> Result<Value>
         input["mode"] = json!("plan");
     }
     arguments.faults.iter().filter_map(|trouble| trouble.input()).for_each(|over| lay_over(&mut input, over));
+    if let Some(Disturbance::Answer(answers)) = arguments.disturbance {
+        lay_over(&mut input, answers.input());
+    }
     if let Some(file) = &arguments.input_file {
         let text = std::fs::read_to_string(file).with_context(|| format!("read {}", file.display()))?;
         lay_over(&mut input, serde_json::from_str(&text).with_context(|| format!("parse {}", file.display()))?);
@@ -276,6 +283,7 @@ struct Show {
     zone_id: String,
     /// What there is before the run.
     there: Inventory,
+    events: EventCount,
 }
 
 impl Show {
@@ -293,6 +301,7 @@ impl Show {
         let passwords = cast.members.iter().map(|(_, login, _)| password(login)).collect();
         let crew = Crew { members: cast.members, tps: arguments.tps, size: cast.size };
         let way = Way { names: stage.names(), connector: stage.connector(&source)?, record: RECORD.to_owned() };
+        let events = EventCount::start(stage.aws().events());
         let (on_source, on_target) = (stage.access(SOURCE), stage.access(&target_instance));
         let drain = DrainWatch::start(on_source.clone(), on_target.clone(), arguments.to);
         let fence = FenceWatch::start(on_source, on_target, cast.watched_role.to_owned());
@@ -309,7 +318,7 @@ impl Show {
             "{} clients write through {RECORD}",
             crew.members.iter().map(|(_, _, clients)| clients).sum::<u32>()
         ));
-        Ok(Self { stage, source, kinds, passwords, clients, drain, fence, target_instance, zone_id, there })
+        Ok(Self { stage, source, kinds, passwords, clients, drain, fence, target_instance, zone_id, there, events })
     }
 
     async fn play(
@@ -323,7 +332,7 @@ impl Show {
         let execution = self.start_execution(input).await?;
         let states = aws_sdk_sfn::Client::new(self.stage.sdk());
         let armed = arguments.disturbance.clone().map(|disturbance| {
-            if matches!(disturbance, Disturbance::Leave { .. }) {
+            if loses_events(arguments) {
                 self.stage.aws().lose_events();
             }
             let means = Means {
@@ -331,6 +340,13 @@ impl Show {
                 source: self.stage.access(SOURCE),
                 states: states.clone(),
                 execution: execution.clone(),
+                person: Person {
+                    mailbox: self.stage.aws().sns().clone(),
+                    sdk: self.stage.sdk().clone(),
+                    lambda: self.stage.aws().lambda().clone(),
+                    instances: [SOURCE.to_owned(), self.target_instance.clone()],
+                    source: self.stage.access(SOURCE),
+                },
             };
             Armed::arm(disturbance, means)
         });
@@ -352,6 +368,9 @@ impl Show {
                 standing.error.as_deref().unwrap_or_default()
             ));
             self.await_recovery(screen, report).await?;
+        }
+        if !loses_events(arguments) {
+            self.await_news(standing.status.as_str(), report).await?;
         }
         screen.doing("clients write a little longer");
         tokio::time::sleep(AFTERWARDS).await;
@@ -434,6 +453,21 @@ impl Show {
             let over = !statuses.is_empty() && statuses.iter().all(|status| status != "RUNNING");
             report.recoveries = statuses;
             if over || began.elapsed() > LONGEST_RECOVERY {
+                return Ok(());
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// The end is told by an event, so a moment later.
+    async fn await_news(&self, status: &str, report: &mut Report) -> Result<()> {
+        let last = if status == "SUCCEEDED" { "upgraded".to_owned() } else { format!("ended {status}") };
+        let began = Instant::now();
+        loop {
+            report.told = self.stage.aws().sns().messages().into_iter().map(|message| message.subject).collect();
+            let over = report.told.iter().any(|subject| subject.contains(&last));
+            if over || began.elapsed() > LONGEST_NEWS {
+                report.events = self.events.count();
                 return Ok(());
             }
             tokio::time::sleep(LOOK).await;

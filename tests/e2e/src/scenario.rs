@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 
 use crate::cli::Disturbance;
 use crate::observer::{Access, connect};
+use crate::person::Person;
 
 /// From the beginning of a step to the stop of its execution.
 const INTO_THE_STEP: Duration = Duration::from_millis(15);
@@ -51,6 +52,9 @@ impl Promise {
             Disturbance::Leave { .. } => Promise::ServesAtDeadline,
             Disturbance::Ddl { .. } => Promise::StopsWith("SourceChanged", DDL.0),
             Disturbance::Truncate { .. } => Promise::StopsWith("SourceChanged", TRUNCATE.0),
+            Disturbance::Answer(answers) => {
+                answers.ends_with().map_or(Promise::Completes, |(error, word)| Promise::StopsWith(error, word))
+            }
         }
     }
 
@@ -84,6 +88,8 @@ pub struct Means {
     pub states: aws_sdk_sfn::Client,
     /// The execution.
     pub execution: String,
+    /// Who is asked.
+    pub person: Person,
 }
 
 impl Armed {
@@ -100,6 +106,15 @@ impl Armed {
             }
         }
         let told = Arc::clone(&done);
+        if let Disturbance::Answer(answers) = disturbance {
+            let task = tokio::spawn(async move {
+                match means.person.answer(answers).await {
+                    Ok(()) => told.store(true, Ordering::Release),
+                    Err(error) => tracing::error!(error = format!("{error:#}"), "the person could not answer"),
+                }
+            });
+            return Self { done, task };
+        }
         let task = tokio::spawn(async move {
             let mut to_pass = if kill_of(&disturbance).is_some() { 0 } else { warm_ups };
             while let Ok(progress) = invocations.recv().await {
@@ -170,6 +185,7 @@ async fn disturb(disturbance: &Disturbance, means: &Means) -> Result<()> {
         }
         Disturbance::Ddl { .. } => on_source(means, DDL.1).await,
         Disturbance::Truncate { .. } => on_source(means, TRUNCATE.1).await,
+        Disturbance::Answer(_) => Ok(()), // the person does it
     }
 }
 
@@ -196,6 +212,8 @@ mod tests {
             ("leave:drain-source", Promise::ServesAtDeadline),
             ("ddl:copy-data", Promise::StopsWith("SourceChanged", "stock")),
             ("truncate:copy-data", Promise::StopsWith("SourceChanged", "rates")),
+            ("approve", Promise::Completes),
+            ("reject", Promise::StopsWith("NotApproved", "not now")),
         ];
         for (text, expected) in cases {
             assert_eq!(Promise::of(&text.parse().unwrap()), expected, "{text}");

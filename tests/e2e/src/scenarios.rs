@@ -13,6 +13,7 @@ use crate::cli::{Disturbance, ScenariosArguments};
 
 /// Each a disturbance of the command line, in the order of the run. `docs/semantics.md` names the promise of each.
 pub const ALL: &[&str] = &[
+    "reject-reboot",
     "ddl:snapshot-source",
     "kill:upgrade-target:2",
     "kill:prepare-target",
@@ -21,6 +22,12 @@ pub const ALL: &[&str] = &[
     "truncate:copy-data",
     "stop-execution:copy-data",
     "truncate:verify-copy",
+    "approve",
+    "reject",
+    "reject-then-approve",
+    "no-answer",
+    "wal-while-waiting",
+    "restart-while-waiting",
     "ddl:guard-cutover",
     "kill:fence-source:1:40",
     "lose:fence-source",

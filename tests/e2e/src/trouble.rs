@@ -108,7 +108,7 @@ const TARGET: &str = "";
 const LOSE_SLOT: &str = "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE NOT active";
 
 /// More than a gigabyte of WAL in few bytes: a segment that is switched counts whole.
-const PILE_UP: &str = "DO $$ BEGIN FOR n IN 1..70 LOOP
+pub(crate) const PILE_UP: &str = "DO $$ BEGIN FOR n IN 1..70 LOOP
     PERFORM pg_logical_emit_message(false, 'rehearsal', 'x'); PERFORM pg_switch_wal(); END LOOP; END $$";
 
 /// A file of 106 GB without a block in it counts as the database's, and its disk has 107; then as above.

@@ -17,6 +17,21 @@ pub struct LowerTtlOutput {
     pub old_ttl_seconds: u32,
 }
 
+/// Input of `guard-cutover`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct GuardCutoverInput {
+    /// The run.
+    pub run: Run,
+    /// The source's server.
+    pub source: Server,
+    /// The target's server.
+    pub target: Server,
+    /// The cutover is held for a person: what ends the run is looked for, nothing is made ready, and it is never done.
+    #[serde(default)]
+    pub held: bool,
+}
+
 /// Output of `guard-cutover`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

@@ -3,6 +3,7 @@
 mod cleanup;
 mod cutover;
 mod mend;
+mod people;
 mod plan;
 mod preflight;
 mod repair;
@@ -14,6 +15,7 @@ mod target;
 pub use cleanup::*;
 pub use cutover::*;
 pub use mend::*;
+pub use people::*;
 pub use plan::*;
 pub use preflight::*;
 pub use repair::*;
@@ -32,6 +34,9 @@ pub const STEPS: &[&str] = &[
     "check-instance",
     "check-database",
     "plan-run",
+    "tell-people",
+    "ask-approval",
+    "find-window",
     "configure-source",
     "reboot-source",
     "prepare-source",

@@ -71,3 +71,25 @@ async fn the_deadline_of_another_execution_is_not_taken_over() -> Result<()> {
     aws.stop().await;
     Ok(())
 }
+
+#[tokio::test]
+async fn a_cutover_is_not_armed_outside_its_window() -> Result<()> {
+    let (aws, ctx) = start().await?;
+    let now = now_ms() / 1_000;
+    let in_hours = |hours: i64| pgleap_window::text(now + hours * 3_600)[11..16].to_owned();
+    let with_window = |start: i64, end: i64| -> Result<Run> {
+        let mut run = a_run("one", 60)?;
+        run.window =
+            serde_json::from_value(json!({"start": in_hours(start), "end": in_hours(end), "timeZone": "UTC"}))?;
+        Ok(run)
+    };
+
+    let early = arm_deadline::run_with(&ctx, RunOnly { run: with_window(6, 8)? }, recovery()).await;
+    assert_eq!(early.expect_err("the window is closed").code, ErrorCode::WindowOver);
+    assert!(aws.scheduler().names().is_empty(), "nothing was armed");
+
+    arm_deadline::run_with(&ctx, RunOnly { run: with_window(-1, 2)? }, recovery()).await?;
+    assert_eq!(aws.scheduler().names(), ["pgleap-orders-18-deadline"]);
+    aws.stop().await;
+    Ok(())
+}

@@ -3,9 +3,11 @@
 mod arm_deadline;
 mod defects;
 mod fence;
+mod people;
 mod plan;
 mod preflight;
 mod prepare_source;
+mod rare_ways;
 mod record;
 mod remove_resources;
 mod replication;

@@ -49,3 +49,61 @@ async fn the_run_of_an_execution_is_the_same_whoever_asks() -> Result<()> {
     aws.stop().await;
     Ok(())
 }
+
+const WAIT: &str =
+    r#"{"StartAt": "Wait", "States": {"Wait": {"Type": "Wait", "Timestamp": "2999-01-01T00:00:00Z", "End": true}}}"#;
+
+fn request(instance: &str) -> serde_json::Value {
+    json!({
+        "source": {"instance": instance, "loginSecret": "arn"}, "target": {"version": "18"},
+        "record": {"zoneId": "Z1", "name": "db.example.com"}
+    })
+}
+
+#[tokio::test]
+async fn a_second_run_of_a_source_is_refused_with_the_first_ones_execution() -> Result<()> {
+    let aws = LocalAws::start(Config::default()).await?;
+    let loader = aws_config::defaults(aws_config::BehaviorVersion::latest())
+        .endpoint_url(aws.url())
+        .region(aws_config::Region::new("eu-west-1"))
+        .test_credentials();
+    let ctx = Ctx::new(loader, Environment::default()).await;
+    let client = aws_sdk_sfn::Client::new(ctx.aws());
+    let mut machines = Vec::new();
+    for name in ["orders-upgrade", "orders-recover"] {
+        let machine =
+            client.create_state_machine().name(name).definition(WAIT).role_arn("arn:aws:iam::123456789012:role/r");
+        machines.push(machine.send().await?.state_machine_arn);
+    }
+    let start = async |machine: usize, name: &str, input: serde_json::Value| {
+        let start = client.start_execution().state_machine_arn(&machines[machine]).name(name).input(input.to_string());
+        anyhow::Ok(start.send().await?.execution_arn)
+    };
+    let begin = async |arn: &str, request: serde_json::Value| {
+        start_run::run(&ctx, StartRunInput { execution_arn: arn.to_owned(), request: Some(request) }).await
+    };
+
+    let first = start(0, "first", request("orders")).await?;
+    let second = start(0, "second", request("Orders")).await?;
+    let another = start(0, "another", request("invoices")).await?;
+    let mut plan = request("orders");
+    plan["mode"] = json!("plan");
+    let looks = start(0, "looks", plan.clone()).await?;
+
+    begin(&first, request("orders")).await?;
+    begin(&another, request("invoices")).await?;
+    begin(&looks, plan).await?;
+    let refused = begin(&second, request("Orders")).await.err().context("refused")?;
+    assert_eq!(refused.code, ErrorCode::AnotherRun);
+    assert!(refused.message.contains(&first), "{}", refused.message);
+
+    client.stop_execution().execution_arn(&first).send().await?;
+    let recovery = start(1, "r", json!({"executionArn": first, "reason": "ended"})).await?;
+    let refused = begin(&second, request("Orders")).await.err().context("refused")?;
+    assert!(refused.message.contains(&recovery), "{}", refused.message);
+
+    client.stop_execution().execution_arn(&recovery).send().await?;
+    begin(&second, request("Orders")).await?;
+    aws.stop().await;
+    Ok(())
+}

@@ -1,0 +1,160 @@
+//! The question in words. Pure.
+
+use pgleap_contract::OnRejectedCutover;
+use pgleap_contract::steps::{AskApprovalInput, Question};
+use pgleap_notify::{console, region_of};
+use time::OffsetDateTime;
+use time::format_description::FormatItem;
+use time::macros::format_description;
+
+const MINUTE: &[FormatItem<'_>] = format_description!("[year]-[month]-[day] [hour]:[minute]:[second] UTC");
+/// How often the machine asks (`$asked` of IsCutoverAskedAgain).
+pub(crate) const MOST_QUESTIONS: u32 = 2;
+/// Findings and repairs that are listed; the rest are in the execution.
+const LISTED: usize = 30;
+
+/// One line, for a mailbox or a pager.
+pub(crate) fn subject(input: &AskApprovalInput) -> String {
+    let what = match input.question {
+        Question::Reboot => "restart it",
+        Question::Cutover => "cut over",
+    };
+    format!("pgleap asks about {}: may run {} {what}?", input.run.source.instance, input.run.id)
+}
+
+/// Everything that a person needs to answer, the lines to paste last.
+pub(crate) fn text(input: &AskApprovalInput, now: u64) -> String {
+    [happens(input), begins(input), found(input), silence(input, now), answers(input)].join("\n\n")
+}
+
+fn happens(input: &AskApprovalInput) -> String {
+    let (run, outage) = (&input.run, &input.outage);
+    match input.question {
+        Question::Reboot => {
+            let seconds = outage.reboot_seconds.map_or_else(|| "seconds".to_owned(), |it| format!("about {it:.0} s"));
+            format!(
+                "Run {} upgrades {} to PostgreSQL {}, and logical replication wants a restart first.\n\n\
+                 What happens: {} restarts. Every client loses its connection for {seconds} and connects again to the same server.",
+                run.id, run.source.instance, run.target.version, run.source.instance
+            )
+        }
+        Question::Cutover => format!(
+            "The copy of {} in PostgreSQL {} is verified and follows every change (run {}).\n\n\
+             What happens: applications are refused by {}, {} takes over as {}, and they connect again.\n\
+             For how long: about {:.1} s without writes. After {} s at the latest everything goes back by itself.",
+            run.source.instance,
+            run.target.version,
+            run.id,
+            run.source.instance,
+            run.target.instance.as_deref().unwrap_or("the target"),
+            run.record.name,
+            outage.milliseconds / 1_000.0,
+            outage.deadline_seconds
+        ),
+    }
+}
+
+fn begins(input: &AskApprovalInput) -> String {
+    match &input.run.window {
+        Some(window) => {
+            format!("When: after a yes, in the window from {} to {}, {}.", window.start, window.end, window.time_zone)
+        }
+        None => "When: at once after a yes.".to_owned(),
+    }
+}
+
+fn found(input: &AskApprovalInput) -> String {
+    let findings = input.instance.iter().chain(&input.database).map(|one| format!("{}: {}", one.check, one.found));
+    let repairs = input.repairs.iter().map(|one| format!("mended ({}): {}", one.kind.word(), one.after));
+    let all: Vec<_> = findings.chain(repairs).collect();
+    if all.is_empty() {
+        return "What was found: nothing that you should know.".to_owned();
+    }
+    let listed: String = all.iter().take(LISTED).map(|line| format!("\n- {line}")).collect();
+    let more = all.len().saturating_sub(LISTED);
+    let more = if more > 0 { format!("\n- and {more} more, in the execution") } else { String::new() };
+    format!("What was found:{listed}{more}")
+}
+
+fn silence(input: &AskApprovalInput, now: u64) -> String {
+    let until = i64::try_from(now + u64::from(input.run.approval.wait_seconds)).unwrap_or(i64::MAX);
+    let until = OffsetDateTime::from_unix_timestamp(until).ok().and_then(|time| time.format(MINUTE).ok());
+    let until = until.unwrap_or_else(|| format!("{} s from now", input.run.approval.wait_seconds));
+    let asked = input.asked + 1;
+    let no = match (input.question, input.run.approval.on_rejected_cutover) {
+        (Question::Reboot, _) => "leaves everything as it was".to_owned(),
+        (Question::Cutover, OnRejectedCutover::KeepReplicating) if asked < MOST_QUESTIONS => format!(
+            "keeps replicating and asks again (this is question {asked} of {MOST_QUESTIONS}); to end the run instead, stop the execution"
+        ),
+        (Question::Cutover, _) => "removes the copy, and the source goes on as before".to_owned(),
+    };
+    format!("An answer is waited for until {until}. None until then means no, and a no {no}.")
+}
+
+fn answers(input: &AskApprovalInput) -> String {
+    let (arn, token) = (&input.run.execution_arn, input.token.as_str());
+    let region = region_of(arn);
+    format!(
+        "Yes:\naws stepfunctions send-task-success --region {region} --task-output '{{\"approved\":true}}' --task-token '{token}'\n\n\
+         No:\naws stepfunctions send-task-failure --region {region} --error NotApproved --cause 'not now' --task-token '{token}'\n\n\
+         The run: {}",
+        console(arn)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn input(question: &str, approval: Value, asked: u32) -> AskApprovalInput {
+        serde_json::from_value(json!({
+            "run": {"id": "orders-18", "executionArn": "arn:aws:states:eu-west-1:1:execution:m:orders-18", "mode": "upgrade",
+                "source": {"instance": "orders-db", "loginSecret": "s"}, "target": {"version": "18", "instance": "orders-db-v18"},
+                "record": {"zoneId": "Z", "name": "db.example.com"}, "replication": {}, "choices": {}, "limits": {}, "approval": approval},
+            "token": "AQC==", "question": question, "asked": asked, "repairs": [], "database": [],
+            "outage": {"milliseconds": 2_340.0, "parts": [], "deadlineSeconds": 60, "rebootSeconds": 20.0},
+            "instance": [{"check": "extra-role", "severity": "warning", "found": "a role of S3 is attached", "remedy": "attach it"}],
+        }))
+        .expect("an input")
+    }
+
+    #[test]
+    fn a_question_says_what_happens_for_how_long_what_was_found_and_how_to_answer() {
+        let text = text(&input("cutover", json!({"waitSeconds": 3600}), 0), 1_700_000_000);
+
+        for words in [
+            "orders-db-v18 takes over as db.example.com",
+            "about 2.3 s without writes",
+            "After 60 s",
+            "When: at once",
+            "extra-role: a role of S3 is attached",
+            "until 2023-11-14 23:13:20 UTC",
+            "removes the copy",
+            "--task-output '{\"approved\":true}' --task-token 'AQC=='",
+            "--error NotApproved --cause 'not now' --task-token 'AQC=='",
+            "#/v2/executions/details/arn:aws:states:eu-west-1:1:execution:m:orders-18",
+        ] {
+            assert!(text.contains(words), "{words:?} is not in {text}");
+        }
+    }
+
+    #[test]
+    fn what_a_no_does_is_said_for_each_question() {
+        let keep = json!({"onRejectedCutover": "keep-replicating"});
+        let cases = [
+            ("reboot", json!({}), 0, "leaves everything as it was"),
+            ("cutover", keep.clone(), 0, "question 1 of 2"),
+            ("cutover", keep, 1, "removes the copy"),
+        ];
+        for (question, approval, asked, words) in cases {
+            let text = text(&input(question, approval, asked), 0);
+            assert!(text.contains(words), "{words:?} is not in {text}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_in_no_debug_text() {
+        assert!(!format!("{:?}", input("reboot", json!({}), 0)).contains("AQC"));
+    }
+}

@@ -1,0 +1,159 @@
+//! One run of a source at a time: a second one would take the first one's schema, slot and fence for its own.
+
+use aws_sdk_sfn::Client;
+use aws_sdk_sfn::types::ExecutionStatus;
+use pgleap_contract::{Mode, Run};
+use pgleap_step_kit::prelude::*;
+use serde_json::Value;
+
+use crate::{input_of_execution, request};
+
+/// Machines of the stack, by name and by what they do.
+const UPGRADE: &str = "-upgrade";
+const RECOVER: &str = "-recover";
+
+/// An execution that has a hand on a database.
+#[derive(Debug, Clone, PartialEq)]
+struct Other {
+    arn: String,
+    started: f64,
+    source: String,
+    run_id: String,
+    is_recovery: bool,
+}
+
+/// Refuse a run while an earlier one, or a recovery, works on its source or by its name.
+pub(crate) async fn refuse_second(ctx: &Ctx, run: &Run) -> StepResult<()> {
+    let Some(machine) = machine_of(&run.execution_arn) else { return Ok(()) };
+    let client = Client::new(ctx.aws());
+    let running = running(&client, &machine).await?;
+    // An execution that its own list does not show yet is later than all that it shows.
+    let started = running.iter().find(|(arn, _)| *arn == run.execution_arn).map_or(f64::INFINITY, |(_, at)| *at);
+    let mut others = Vec::new();
+    for (arn, at) in running.into_iter().filter(|(arn, _)| *arn != run.execution_arn) {
+        others.extend(look(ctx, &arn, at, false).await?);
+    }
+    if let Some(recover) = machine.strip_suffix(UPGRADE).map(|stack| format!("{stack}{RECOVER}")) {
+        for (arn, at) in self::running(&client, &recover).await? {
+            others.extend(look(ctx, &arn, at, true).await?);
+        }
+    }
+    match first(run, started, &others) {
+        None => Ok(()),
+        Some(other) => {
+            let what = if other.is_recovery { "the recovery of run" } else { "run" };
+            let message = format!("start run: {what} {} of {} is under way: {}", other.run_id, other.source, other.arn);
+            Err(StepError::new(ErrorCode::AnotherRun, message))
+        }
+    }
+}
+
+/// The one that was first; of two that began together, the one whose name comes first.
+fn first<'a>(run: &Run, started: f64, others: &'a [Other]) -> Option<&'a Other> {
+    let same = |other: &&Other| other.source == run.source.instance || other.run_id == run.id.as_str();
+    let before = |other: &&Other| {
+        other.is_recovery
+            || other.started < started
+            || (other.started <= started && other.arn.as_str() < run.execution_arn.as_str())
+    };
+    others.iter().filter(same).find(before)
+}
+
+/// `arn:..:execution:<machine>:<name>` → `arn:..:stateMachine:<machine>`.
+fn machine_of(execution_arn: &str) -> Option<String> {
+    let (before, rest) = execution_arn.split_once(":execution:")?;
+    let (machine, _) = rest.split_once(':')?;
+    Some(format!("{before}:stateMachine:{machine}"))
+}
+
+async fn running(client: &Client, machine: &str) -> StepResult<Vec<(String, f64)>> {
+    let request = client.list_executions().state_machine_arn(machine).status_filter(ExecutionStatus::Running);
+    let mut pages = request.into_paginator().send();
+    let mut found = Vec::new();
+    while let Some(page) = pages.next().await {
+        let page = match page.doing(format!("list executions of {machine}")).optional()? {
+            Some(page) => page,
+            None => return Ok(found), // there is no such machine
+        };
+        found.extend(
+            page.executions().iter().map(|one| (one.execution_arn().to_owned(), one.start_date().as_secs_f64())),
+        );
+    }
+    Ok(found)
+}
+
+/// What an execution works on; none if it only looks, or will refuse its input itself, or has ended meanwhile.
+async fn look(ctx: &Ctx, arn: &str, started: f64, is_recovery: bool) -> StepResult<Option<Other>> {
+    let Some(mut input) = read(ctx, arn).await? else { return Ok(None) };
+    let mut upgrade = arn.to_owned();
+    if is_recovery {
+        let Some(of) = input["executionArn"].as_str().map(str::to_owned) else { return Ok(None) };
+        let Some(found) = read(ctx, &of).await? else { return Ok(None) };
+        (input, upgrade) = (found, of);
+    }
+    let run = request::to_run(&upgrade, input).ok().filter(|run| run.mode == Mode::Upgrade);
+    Ok(run.map(|run| Other {
+        arn: arn.to_owned(),
+        started,
+        source: run.source.instance,
+        run_id: run.id.to_string(),
+        is_recovery,
+    }))
+}
+
+async fn read(ctx: &Ctx, arn: &str) -> StepResult<Option<Value>> {
+    match input_of_execution(ctx, arn).await {
+        Err(error) if error.code == ErrorCode::BadInput => Ok(None),
+        other => other.map(Some),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    const PREFIX: &str = "arn:aws:states:eu-west-1:1:execution:orders-upgrade:";
+
+    fn a_run() -> Run {
+        let request = json!({
+            "source": {"instance": "orders-db", "loginSecret": "arn"}, "target": {"version": "18"},
+            "record": {"zoneId": "Z1", "name": "db.example.com"}
+        });
+        request::to_run(&format!("{PREFIX}m"), request).expect("a run")
+    }
+
+    fn other(name: &str, started: f64, source: &str, is_recovery: bool) -> Other {
+        Other {
+            arn: format!("{PREFIX}{name}"),
+            started,
+            source: source.to_owned(),
+            run_id: name.to_owned(),
+            is_recovery,
+        }
+    }
+
+    #[test]
+    fn the_later_of_two_runs_of_a_source_or_a_name_is_refused_and_the_earlier_is_not() {
+        let cases = [
+            (other("a", 1.0, "orders-db", false), true),
+            (other("a", 3.0, "orders-db", false), false),
+            (other("a", 2.0, "orders-db", false), true),
+            (other("z", 2.0, "orders-db", false), false),
+            (other("a", 1.0, "another-db", false), false),
+            (other("m", 1.0, "another-db", false), true),
+            (other("a", 3.0, "orders-db", true), true),
+        ];
+        for (other, refused) in cases {
+            assert_eq!(first(&a_run(), 2.0, std::slice::from_ref(&other)).is_some(), refused, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn a_machine_is_known_by_its_executions() {
+        let machine = "arn:aws:states:eu-west-1:1:stateMachine:orders-upgrade";
+
+        assert_eq!(machine_of(&format!("{PREFIX}m")).as_deref(), Some(machine));
+        assert_eq!(machine_of("arn"), None);
+    }
+}

@@ -1,0 +1,80 @@
+//! Whom the news is about: the run where it is at hand, else what Step Functions knows of the execution.
+
+use pgleap_contract::steps::TellPeopleInput;
+use pgleap_step_kit::prelude::*;
+use serde_json::Value;
+
+/// An execution, as far as people are told of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct About {
+    pub(crate) execution_arn: String,
+    /// The run's name, or the execution's where the input has none.
+    pub(crate) run_id: String,
+    pub(crate) source: String,
+    pub(crate) target_version: String,
+    /// It only looks.
+    pub(crate) is_plan: bool,
+    /// It brings another execution's run to rest.
+    pub(crate) is_recovery: bool,
+    /// `SUCCEEDED`, ..; empty while nobody asked.
+    pub(crate) status: String,
+    pub(crate) error: String,
+    pub(crate) cause: String,
+}
+
+pub(crate) async fn about(ctx: &Ctx, input: &TellPeopleInput) -> StepResult<About> {
+    let arn = &input.execution_arn;
+    if let Some(run) = &input.run {
+        return Ok(About {
+            execution_arn: arn.clone(),
+            run_id: run.id.to_string(),
+            source: run.source.instance.clone(),
+            target_version: run.target.version.clone(),
+            ..About::default()
+        });
+    }
+    let client = aws_sdk_sfn::Client::new(ctx.aws());
+    let answer = client.describe_execution().execution_arn(arn).send().await;
+    let found = answer.doing(format!("describe execution {arn}"))?;
+    let input = found.input().and_then(|text| serde_json::from_str(text).ok()).unwrap_or(Value::Null);
+    let mut about = of_input(arn, &input);
+    about.status = found.status().as_str().to_owned();
+    about.error = found.error().unwrap_or_default().to_owned();
+    about.cause = found.cause().unwrap_or_default().to_owned();
+    Ok(about)
+}
+
+/// From the input of an execution, which may be anything at all: somebody typed it.
+fn of_input(arn: &str, input: &Value) -> About {
+    let text = |pointer: &str| input.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+    let name = arn.rsplit(':').next().unwrap_or_default();
+    About {
+        execution_arn: arn.to_owned(),
+        run_id: text("/runId").unwrap_or_else(|| name.to_owned()),
+        source: text("/source/instance").unwrap_or_else(|| "a database".to_owned()),
+        target_version: text("/target/version").unwrap_or_default(),
+        is_plan: input["mode"] == "plan",
+        is_recovery: input["source"].is_null() && input["executionArn"].is_string(),
+        ..About::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn whatever_was_typed_there_is_something_to_tell_of() {
+        let arn = "arn:aws:states:eu-west-1:1:execution:orders-upgrade:second";
+        let request = json!({"source": {"instance": "orders-db"}, "target": {"version": "18"}, "mode": "plan"});
+        let recovery = json!({"executionArn": "arn:..", "reason": "ended"});
+
+        let about = of_input(arn, &request);
+        assert_eq!((about.run_id.as_str(), about.source.as_str(), about.is_plan), ("second", "orders-db", true));
+        assert!(of_input(arn, &recovery).is_recovery);
+        for odd in [json!(null), json!("text"), json!({"source": 7})] {
+            assert_eq!(of_input(arn, &odd).source, "a database");
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Tell people what a run does: each phase, each repair, each end. A message to the stack's topic, an event on the bus.
+//!
+//! Changes:      nothing; messages and events
+//! Repeatable:   yes; told twice is no harm
+//! Undo:         none needed
+//! If it dies:   Lambda calls it again, as it does for every call that nobody waits for
+//! Fails with:   AccessDenied, Bug (final), Throttled, ServiceUnavailable (Lambda tries again); no run notices any of them
+//!
+//! The machine calls it and does not wait, and never between fence and OPEN. How an execution ended comes from
+//! EventBridge, so that an end that no Catch sees is told too.
+
+mod execution;
+mod words;
+
+use aws_sdk_eventbridge::types::PutEventsRequestEntry;
+use pgleap_contract::steps::{TellPeopleInput, TellPeopleOutput};
+use pgleap_notify::Topic;
+use pgleap_step_kit::prelude::*;
+use serde_json::json;
+
+use execution::About;
+use words::Telling;
+
+/// Source of the events.
+pub const SOURCE: &str = "pgleap";
+
+/// Tell the news.
+pub async fn run(ctx: &Ctx, input: TellPeopleInput) -> StepResult<TellPeopleOutput> {
+    run_with(ctx, input, Topic::from_environment()?).await
+}
+
+/// The same, with what the environment says at hand.
+pub async fn run_with(ctx: &Ctx, input: TellPeopleInput, topic: Topic) -> StepResult<TellPeopleOutput> {
+    let about = execution::about(ctx, &input).await?;
+    let tellings = words::of(&about, &input.news);
+    for telling in &tellings {
+        tell(ctx, &about, telling, &topic).await?;
+    }
+    Ok(TellPeopleOutput { messages: tellings.len() })
+}
+
+/// Whom the one way does not reach, the other may. Another attempt would tell the reached ones twice, so it is made only
+/// if neither was.
+async fn tell(ctx: &Ctx, about: &About, telling: &Telling, topic: &Topic) -> StepResult<()> {
+    let message = topic.publish(ctx, &telling.subject, &telling.text()).await;
+    let event = put_event(ctx, about, telling).await;
+    match (message, event) {
+        (Err(error), Err(_)) => Err(error),
+        (Err(error), _) | (_, Err(error)) => {
+            tracing::warn!(error = error.to_string(), "one of the two ways is closed");
+            Ok(())
+        }
+        (Ok(_), Ok(())) => Ok(()),
+    }
+}
+
+async fn put_event(ctx: &Ctx, about: &About, telling: &Telling) -> StepResult<()> {
+    let detail = json!({
+        "run": about.run_id, "source": about.source, "executionArn": about.execution_arn, "subject": telling.subject,
+        "sentence": telling.sentence, "phase": telling.phase, "error": telling.error, "console": telling.console,
+        "runbook": telling.runbook,
+    });
+    let entry = PutEventsRequestEntry::builder()
+        .source(SOURCE)
+        .detail_type(telling.kind)
+        .resources(&about.execution_arn)
+        .detail(detail.to_string())
+        .build();
+    let client = aws_sdk_eventbridge::Client::new(ctx.aws());
+    let answer = client.put_events().entries(entry).send().await.doing("put an event on the bus")?;
+    match answer.entries().iter().find(|entry| entry.error_code().is_some()) {
+        Some(refused) => Err(StepError::bug(format!(
+            "put an event on the bus: {}: {}",
+            refused.error_code().unwrap_or_default(),
+            refused.error_message().unwrap_or_default()
+        ))),
+        None => Ok(()),
+    }
+}

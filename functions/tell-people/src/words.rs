@@ -1,0 +1,216 @@
+//! The news in words: a subject, one sentence, where to look. Pure.
+
+use pgleap_contract::ErrorCode;
+use pgleap_contract::steps::News;
+use pgleap_notify::{console, runbook};
+use serde_json::Value;
+
+use crate::execution::About;
+
+/// Longest cause that a message quotes, in bytes; the execution has the whole.
+const LONGEST_CAUSE: usize = 2_000;
+
+/// Phases by the name that reports give them, and what a person should know when they begin.
+const PHASES: &[(&str, &str)] = &[
+    (
+        "prepare the source",
+        "preflight found nothing in the way; the source is made ready, which may need a restart of it",
+    ),
+    ("copy the instance", "a snapshot of the source is taken and restored; the source serves as before"),
+    ("upgrade the copy", "the copy is upgraded; the source does not notice"),
+    ("load", "DMS loads the copy's tables and follows the changes"),
+    ("rebuild indexes and statistics", "the load is whole; indexes and statistics are built on the copy"),
+    ("catch up and verify", "the copy follows every change and is compared with the source"),
+    ("cutover", "the cutover begins: applications will be refused for a moment"),
+    ("confirm", "applications are served by the target; what need not hold them up is finished"),
+];
+
+/// What one message says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Telling {
+    /// The event's detail-type.
+    pub(crate) kind: &'static str,
+    pub(crate) subject: String,
+    pub(crate) sentence: String,
+    pub(crate) phase: Option<String>,
+    /// The error's word, and the page that says what to do.
+    pub(crate) error: Option<String>,
+    pub(crate) runbook: Option<String>,
+    pub(crate) console: String,
+}
+
+impl Telling {
+    pub(crate) fn text(&self) -> String {
+        let page = self.runbook.as_ref().map(|page| format!("\n\nWhat to do: {page}")).unwrap_or_default();
+        format!("{}{page}\n\nThe run: {}", self.sentence, self.console)
+    }
+}
+
+/// None, one, or one for each repair.
+pub(crate) fn of(about: &About, news: &News) -> Vec<Telling> {
+    match news {
+        News::Phase(phase) => vec![phase_begins(about, phase)],
+        News::Mended { repairs, told } => repairs
+            .iter()
+            .skip(*told)
+            .map(|repair| {
+                let sentence = format!(
+                    "Run {} mended something by itself ({}): {}; now {}.",
+                    about.run_id,
+                    repair.kind.word(),
+                    repair.before,
+                    repair.after
+                );
+                telling(about, "Repair", &format!("mended {}", repair.kind.word()), sentence)
+            })
+            .collect(),
+        News::WentBack { error, cause } => {
+            let sentence = format!(
+                "The source {} serves as before: run {} went back because of {error}: {}",
+                about.source,
+                about.run_id,
+                bounded(cause)
+            );
+            vec![failed(telling(about, "Went Back", &format!("went back, {error}"), sentence), error)]
+        }
+        News::Ended => ended(about).into_iter().collect(),
+    }
+}
+
+fn phase_begins(about: &About, phase: &str) -> Telling {
+    let known = PHASES.iter().find(|(name, _)| *name == phase).map(|(_, words)| *words);
+    let sentence = format!("Run {}, {phase}: {}.", about.run_id, known.unwrap_or("this phase begins"));
+    Telling { phase: Some(phase.to_owned()), ..telling(about, "Phase", phase, sentence) }
+}
+
+/// A recovery that ended well, and a plan that was asked for, are no news of their own.
+fn ended(about: &About) -> Option<Telling> {
+    let run = &about.run_id;
+    if about.status == "SUCCEEDED" {
+        let sentence = match about {
+            About { is_recovery: true, .. } => return None,
+            About { is_plan: true, .. } => {
+                format!("The plan of {} is ready, in the output of execution {run}.", about.source)
+            }
+            _ => format!("{} was upgraded to PostgreSQL {} by run {run}.", about.source, about.target_version),
+        };
+        let subject = if about.is_plan { "the plan is ready" } else { "upgraded" };
+        return Some(telling(about, "Ended", subject, sentence));
+    }
+    let error = if about.error.is_empty() { about.status.as_str() } else { about.error.as_str() };
+    let who = if about.is_recovery { "The recovery" } else { "Run" };
+    let then = if about.is_recovery { "a person must look now" } else { "the recovery looks after what is left" };
+    let sentence = format!("{who} {run} ended {}, {error}: {} ({then})", about.status, bounded(&about.cause));
+    let subject = if about.is_recovery {
+        format!("the recovery failed, {error}")
+    } else {
+        format!("ended {}, {error}", about.status)
+    };
+    Some(failed(telling(about, "Ended", &subject, sentence), error))
+}
+
+fn failed(telling: Telling, error: &str) -> Telling {
+    let known = ErrorCode::ALL.iter().any(|code| code.word() == error);
+    Telling { error: Some(error.to_owned()), runbook: Some(runbook(if known { error } else { "README" })), ..telling }
+}
+
+fn telling(about: &About, kind: &'static str, what: &str, sentence: String) -> Telling {
+    Telling {
+        kind,
+        subject: format!("pgleap {}: {what}", about.source),
+        sentence,
+        phase: None,
+        error: None,
+        runbook: None,
+        console: console(&about.execution_arn),
+    }
+}
+
+/// A failed function's cause is JSON with its message.
+fn bounded(cause: &str) -> String {
+    let message = serde_json::from_str::<Value>(cause).ok();
+    let message = message.as_ref().and_then(|value| value["errorMessage"].as_str()).unwrap_or(cause);
+    message[..message.floor_char_boundary(LONGEST_CAUSE)].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn about() -> About {
+        About {
+            execution_arn: "arn:aws:states:eu-west-1:1:execution:orders-upgrade:orders-18".to_owned(),
+            run_id: "orders-18".to_owned(),
+            source: "orders-db".to_owned(),
+            target_version: "18".to_owned(),
+            ..About::default()
+        }
+    }
+
+    #[test]
+    fn every_phase_that_the_machine_tells_of_has_words() {
+        let machine = include_str!("../../../statemachine/upgrade.asl.yaml");
+        let told: Vec<_> =
+            machine.lines().filter_map(|line| line.split_once("news: { phase: ")?.1.split(" }").next()).collect();
+
+        assert!(told.len() > 5, "{told:?}");
+        for phase in told {
+            let telling = phase_begins(&about(), phase);
+            assert!(!telling.sentence.contains("this phase begins"), "{phase}");
+            assert_eq!(telling.subject, format!("pgleap orders-db: {phase}"));
+        }
+    }
+
+    #[test]
+    fn only_new_repairs_are_told() {
+        let repair =
+            json!({"kind": "slot-lost", "tables": [], "before": "no slot", "after": "a new load", "seconds": 5});
+        let news = |told: usize| {
+            serde_json::from_value(json!({"mended": {"repairs": [repair, repair], "told": told}})).unwrap()
+        };
+
+        let told = [0, 1, 2].map(|told| of(&about(), &news(told)).len());
+
+        assert_eq!(told, [2, 1, 0]);
+        assert!(of(&about(), &news(1))[0].sentence.contains("slot-lost"));
+    }
+
+    #[test]
+    fn a_failure_leads_to_the_page_of_its_word() {
+        let cause = json!({"errorType": "CopyDiffers", "errorMessage": "table shop.stock differs"}).to_string();
+        let back = News::WentBack { error: "CopyDiffers".to_owned(), cause };
+
+        let telling = of(&about(), &back).remove(0);
+
+        assert!(telling.text().contains("docs/runbook/CopyDiffers.md"), "{}", telling.text());
+        assert!(telling.sentence.ends_with("CopyDiffers: table shop.stock differs"), "{}", telling.sentence);
+        assert!(telling.text().contains("#/v2/executions/details/arn:aws:states:"), "{}", telling.text());
+    }
+
+    #[test]
+    fn an_end_is_told_whatever_it_was() {
+        let end = |status: &str, error: &str, plan: bool, recovery: bool| {
+            let about = About {
+                status: status.to_owned(),
+                error: error.to_owned(),
+                is_plan: plan,
+                is_recovery: recovery,
+                ..about()
+            };
+            of(&about, &News::Ended).first().map(|telling| (telling.subject.clone(), telling.runbook.clone()))
+        };
+        let page = |word: &str| Some(runbook(word));
+        let told = |subject: &str, page: Option<String>| Some((format!("pgleap orders-db: {subject}"), page));
+
+        assert_eq!(end("SUCCEEDED", "", false, false), told("upgraded", None));
+        assert_eq!(end("SUCCEEDED", "", true, false), told("the plan is ready", None));
+        assert_eq!(end("SUCCEEDED", "", false, true), None);
+        assert_eq!(end("FAILED", "TooMuchWal", false, false), told("ended FAILED, TooMuchWal", page("TooMuchWal")));
+        assert_eq!(end("TIMED_OUT", "", false, false), told("ended TIMED_OUT, TIMED_OUT", page("README")));
+        assert_eq!(
+            end("FAILED", "UnfenceUnsafe", false, true),
+            told("the recovery failed, UnfenceUnsafe", page("UnfenceUnsafe"))
+        );
+    }
+}
