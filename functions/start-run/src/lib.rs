@@ -15,30 +15,53 @@ use pgleap_contract::steps::{StartRunInput, StartRunOutput};
 use pgleap_step_kit::prelude::*;
 use serde_json::Value;
 
-/// Name the run and fill in its defaults.
+/// Name the run and fill in its defaults; refuse it, or its recovery, while another one has the source.
 pub async fn run(ctx: &Ctx, input: StartRunInput) -> StepResult<StartRunOutput> {
-    let starts = input.request.is_some();
-    let request = match input.request {
-        Some(request) => request,
-        None => input_of_execution(ctx, &input.execution_arn).await?,
+    let arn = &input.execution_arn;
+    let to_run =
+        |request: Value| request::to_run(arn, request).map_err(|reason| StepError::new(ErrorCode::BadInput, reason));
+    let run = match input.request {
+        Some(request) => {
+            let run = to_run(request)?;
+            if run.mode == Mode::Upgrade {
+                others::refuse_second(ctx, &run).await?;
+            }
+            run
+        }
+        None => {
+            let execution = execution(ctx, arn).await?;
+            let run = to_run(execution.input.clone())?;
+            if run.mode == Mode::Upgrade {
+                others::refuse_recovery(ctx, &run, &execution).await?;
+            }
+            run
+        }
     };
-    let run =
-        request::to_run(&input.execution_arn, request).map_err(|reason| StepError::new(ErrorCode::BadInput, reason))?;
-    if starts && run.mode == Mode::Upgrade {
-        others::refuse_second(ctx, &run).await?;
-    }
     Ok(StartRunOutput { run })
 }
 
+/// An execution, as Step Functions knows it.
+pub(crate) struct Execution {
+    pub(crate) input: Value,
+    /// Epoch seconds.
+    pub(crate) started: f64,
+    /// The error's word, if it failed with one.
+    pub(crate) error: String,
+}
+
 /// What the execution was started with: the way back knows only the ARN.
-async fn input_of_execution(ctx: &Ctx, arn: &str) -> StepResult<Value> {
+pub(crate) async fn execution(ctx: &Ctx, arn: &str) -> StepResult<Execution> {
     let bad = |reason: String| StepError::new(ErrorCode::BadInput, format!("read input of execution {arn}: {reason}"));
     let client = aws_sdk_sfn::Client::new(ctx.aws());
     let answer = client.describe_execution().execution_arn(arn).send().await;
-    let execution = answer
+    let found = answer
         .doing(format!("describe execution {arn}"))
         .optional()?
         .ok_or_else(|| bad("there is no such execution".to_owned()))?;
-    let text = execution.input().ok_or_else(|| bad("it shows none".to_owned()))?;
-    serde_json::from_str(text).map_err(|error| bad(error.to_string()))
+    let text = found.input().ok_or_else(|| bad("it shows none".to_owned()))?;
+    Ok(Execution {
+        input: serde_json::from_str(text).map_err(|error| bad(error.to_string()))?,
+        started: found.start_date().as_secs_f64(),
+        error: found.error().unwrap_or_default().to_owned(),
+    })
 }

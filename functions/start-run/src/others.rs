@@ -6,7 +6,7 @@ use pgleap_contract::{Mode, Run};
 use pgleap_step_kit::prelude::*;
 use serde_json::Value;
 
-use crate::{input_of_execution, request};
+use crate::{Execution, execution, request};
 
 /// Machines of the stack, by name and by what they do.
 const UPGRADE: &str = "-upgrade";
@@ -38,14 +38,30 @@ pub(crate) async fn refuse_second(ctx: &Ctx, run: &Run) -> StepResult<()> {
             others.extend(look(ctx, &arn, at, true).await?);
         }
     }
-    match first(run, started, &others) {
-        None => Ok(()),
-        Some(other) => {
-            let what = if other.is_recovery { "the recovery of run" } else { "run" };
-            let message = format!("start run: {what} {} of {} is under way: {}", other.run_id, other.source, other.arn);
-            Err(StepError::new(ErrorCode::AnotherRun, message))
+    refuse(first(run, started, &others))
+}
+
+/// A run that was refused has nothing to recover, and with a name that both have its recovery would undo the other one.
+/// So would that of an execution that was stopped before it could be refused.
+pub(crate) async fn refuse_recovery(ctx: &Ctx, run: &Run, dead: &Execution) -> StepResult<()> {
+    if dead.error == ErrorCode::AnotherRun.word() {
+        return Err(StepError::new(ErrorCode::AnotherRun, "recover run: it was refused, and has touched nothing"));
+    }
+    let Some(machine) = machine_of(&run.execution_arn) else { return Ok(()) };
+    let mut others = Vec::new();
+    for (arn, at) in running(&Client::new(ctx.aws()), &machine).await? {
+        if arn != run.execution_arn {
+            others.extend(look(ctx, &arn, at, false).await?);
         }
     }
+    refuse(first(run, dead.started, &others))
+}
+
+fn refuse(other: Option<&Other>) -> StepResult<()> {
+    let Some(other) = other else { return Ok(()) };
+    let what = if other.is_recovery { "the recovery of run" } else { "run" };
+    let message = format!("start run: {what} {} of {} is under way: {}", other.run_id, other.source, other.arn);
+    Err(StepError::new(ErrorCode::AnotherRun, message))
 }
 
 /// The one that was first; of two that began together, the one whose name comes first.
@@ -102,9 +118,9 @@ async fn look(ctx: &Ctx, arn: &str, started: f64, is_recovery: bool) -> StepResu
 }
 
 async fn read(ctx: &Ctx, arn: &str) -> StepResult<Option<Value>> {
-    match input_of_execution(ctx, arn).await {
+    match execution(ctx, arn).await {
         Err(error) if error.code == ErrorCode::BadInput => Ok(None),
-        other => other.map(Some),
+        other => other.map(|found| Some(found.input)),
     }
 }
 

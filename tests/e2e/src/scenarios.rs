@@ -15,6 +15,7 @@ use crate::cli::{Disturbance, ScenariosArguments};
 pub const ALL: &[&str] = &[
     "reject-reboot",
     "ddl:snapshot-source",
+    "kill:tell-people",
     "kill:upgrade-target:2",
     "kill:prepare-target",
     "kill:copy-data:2",

@@ -97,7 +97,14 @@ async fn a_second_run_of_a_source_is_refused_with_the_first_ones_execution() -> 
     assert_eq!(refused.code, ErrorCode::AnotherRun);
     assert!(refused.message.contains(&first), "{}", refused.message);
 
+    let recover =
+        async |arn: &str| start_run::run(&ctx, StartRunInput { execution_arn: arn.to_owned(), request: None }).await;
+    let refused = recover(&second).await.err().context("nothing to recover")?;
+    assert_eq!(refused.code, ErrorCode::AnotherRun, "its recovery would undo the first one");
+    assert!(recover(&first).await.is_ok(), "the deadline of a run that goes on may come");
+
     client.stop_execution().execution_arn(&first).send().await?;
+    assert!(recover(&first).await.is_ok());
     let recovery = start(1, "r", json!({"executionArn": first, "reason": "ended"})).await?;
     let refused = begin(&second, request("Orders")).await.err().context("refused")?;
     assert!(refused.message.contains(&recovery), "{}", refused.message);
