@@ -11,6 +11,7 @@ mod rare_ways;
 mod record;
 mod remove_resources;
 mod replication;
+mod report_run;
 mod source;
 mod start_run;
 mod support;
