@@ -8,9 +8,13 @@ use std::path::Path;
 use crate::server_user::ServerUser;
 use crate::{Error, Result};
 
-/// Make a folder that only the servers' user may enter.
+/// Make a folder that only the servers' user may enter. Not the folders above it: a copy that is late must not bring back
+/// a scratch folder that is gone.
 pub(crate) fn make_private_folder(path: &Path, user: ServerUser) -> Result<()> {
-    fs::create_dir_all(path).map_err(Error::file("make", path))?;
+    match fs::create_dir(path) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(Error::file("make", path)(error)),
+        _ => {}
+    }
     fs::set_permissions(path, fs::Permissions::from_mode(0o700)).map_err(Error::file("close", path))?;
     user.own(path)
 }

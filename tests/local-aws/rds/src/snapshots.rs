@@ -125,7 +125,7 @@ impl Shared {
             self.tell(Subject::Snapshot, name, 41, "Manual snapshot failed");
             return Ok(());
         }
-        let folder = self.around.servers.scratch_folder().join(format!("snapshots/{:016x}", fastrand::u64(..)));
+        let folder = self.around.servers.scratch_folder().join(format!("snapshot-{:016x}", fastrand::u64(..)));
         let backup = match cluster.backup(&folder).await {
             Ok(backup) => backup,
             Err(error) => {
