@@ -4,6 +4,15 @@ use pgleap_contract::steps::{OutagePart, PlanRunInput, PlannedOutage};
 
 use crate::delays;
 
+/// The part that comes when the target is open: the steps are through.
+const AFTER_OPEN: &str = "clients ask the record again and connect";
+
+/// How long the steps of the cutover take, without what clients need afterwards.
+pub(crate) fn seconds_of_steps(outage: &PlannedOutage) -> f64 {
+    let of_steps = outage.parts.iter().filter(|part| part.what != AFTER_OPEN);
+    of_steps.map(|part| part.milliseconds).sum::<f64>() / 1_000.0
+}
+
 /// By the rates of the run. The size of the data has no part in it, the number of sequences has.
 pub(crate) fn expect(input: &PlanRunInput) -> PlannedOutage {
     let rates = &input.run.rates;
@@ -15,10 +24,9 @@ pub(crate) fn expect(input: &PlanRunInput) -> PlannedOutage {
         part("complete: sequences, constraints, triggers", rates.complete_milliseconds * (1.0 + thousands)),
         part("calls between the four steps", 4.0 * rates.call_milliseconds),
         part(
-            "clients ask the record again and connect",
-            rates
-                .reconnect_milliseconds
-                .max(f64::from(input.run.record.cutover_ttl_seconds) * 1_000.0 * rates.delay_scale),
+            AFTER_OPEN,
+            // A TTL is the clients' own time: no delay of AWS's.
+            rates.reconnect_milliseconds.max(f64::from(input.run.record.cutover_ttl_seconds) * 1_000.0),
         ),
     ];
     PlannedOutage {
@@ -41,6 +49,15 @@ mod tests {
 
         assert!(expect(&input()).reboot_seconds.is_some_and(|seconds| seconds > 0.0));
         assert_eq!(expect(&ready).reboot_seconds, None);
+    }
+
+    #[test]
+    fn the_steps_are_through_before_the_clients_are() {
+        let outage = expect(&input());
+
+        let steps = seconds_of_steps(&outage);
+
+        assert!(steps > 0.0 && steps + 1.0 <= outage.milliseconds / 1_000.0, "{steps} of {outage:?}");
     }
 
     #[test]

@@ -115,7 +115,7 @@ fn cutover(input: &PlanRunInput, outage: &PlannedOutage) -> Vec<Made> {
             work: 0.0,
             steps: &["lower-ttl", "guard-cutover", "arm-deadline"],
         },
-        Made { name: "cutover", delay: 0.0, work: outage.milliseconds / 1_000.0, steps: &[] },
+        Made { name: "cutover", delay: 0.0, work: crate::outage::seconds_of_steps(outage), steps: &[] },
         Made {
             name: "confirm",
             delay: delays::IN_SYNC,

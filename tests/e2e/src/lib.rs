@@ -21,6 +21,7 @@ pub mod news;
 pub mod observer;
 pub mod person;
 pub mod proof;
+mod rates;
 pub mod report;
 pub mod run;
 pub mod said;

@@ -25,6 +25,7 @@ use crate::news::EventCount;
 use crate::observer::{DrainWatch, FenceWatch, Meter, Reading, connect};
 use crate::person::Person;
 use crate::proof::{self, Addresses};
+use crate::rates::{Pace, rates};
 use crate::report::{Failure, LambdaReport, MachineReport, Report, Side, Status};
 use crate::said;
 use crate::scenario::{Armed, Means};
@@ -164,7 +165,7 @@ async fn rehearse(
     }
     let (zone_id, secret) = (stage.create_record(&source).await?, stage.create_login_secret().await?);
     stage.deploy(&binaries(arguments)?, &zone_id, &secret).await?;
-    let input = input(arguments, &zone_id, &secret)?;
+    let input = input(arguments, cast.pace, &zone_id, &secret)?;
     let before = catalog::read(&connect(&stage.access(SOURCE)).await?).await?;
 
     let there = Inventory::read(&stage, &zone_id).await?;
@@ -191,6 +192,7 @@ struct Cast {
     members: Vec<(Kind, Login, u32)>,
     size: Size,
     watched_role: &'static str,
+    pace: Pace,
 }
 
 async fn fill(arguments: &RunArguments, stage: &Stage, source: &Source, screen: &Screen) -> Result<Cast> {
@@ -198,7 +200,9 @@ async fn fill(arguments: &RunArguments, stage: &Stage, source: &Source, screen: 
     let size = Size::of_megabytes(arguments.megabytes);
     let Some(file) = &arguments.dump else {
         screen.doing(&format!("filling it with about {} MB", arguments.megabytes));
+        let began = Instant::now();
         fixture::load(&master, size).await?;
+        let pace = Pace::of_fill(arguments.megabytes, began.elapsed());
         let login = |user: &str, password: &str| Login {
             user: user.to_owned(),
             password: password.to_owned(),
@@ -209,7 +213,7 @@ async fn fill(arguments: &RunArguments, stage: &Stage, source: &Source, screen: 
             (Kind::Owner, login("shop_owner", "owner-of-the-rehearsal"), 2),
             (Kind::Master, master_login(), 4),
         ];
-        return Ok(Cast { members, size, watched_role: "shop_app" });
+        return Ok(Cast { members, size, watched_role: "shop_app", pace });
     };
     screen.doing(&format!("restoring {}", file.display()));
     let at = stage.names().resolve(&source.host).await?;
@@ -220,10 +224,10 @@ async fn fill(arguments: &RunArguments, stage: &Stage, source: &Source, screen: 
             .say(format!("{} statements of the dump could not be carried out: {examples}", restored.failed_statements));
     }
     dump::add_probe(&master).await?;
-    Ok(Cast { members: dump::crew(), size, watched_role: dump::WATCHED_ROLE })
+    Ok(Cast { members: dump::crew(), size, watched_role: dump::WATCHED_ROLE, pace: Pace::UNKNOWN })
 }
 
-fn input(arguments: &RunArguments, zone_id: &str, secret: &str) -> Result<Value> {
+fn input(arguments: &RunArguments, pace: Pace, zone_id: &str, secret: &str) -> Result<Value> {
     let mut input = json!({
         "source": { "instance": SOURCE, "database": DATABASE, "loginSecret": secret },
         "target": { "version": arguments.to.to_string() },
@@ -232,7 +236,7 @@ fn input(arguments: &RunArguments, zone_id: &str, secret: &str) -> Result<Value>
         // Tables that clients write to all the time never stand still; the observer compares them at the drain point.
         "limits": { "verifySeconds": 10 },
     });
-    input["rates"] = rates(arguments.time_scale)?;
+    input["rates"] = rates(arguments.time_scale, pace)?;
     if arguments.plan {
         input["mode"] = json!("plan");
     }
@@ -245,13 +249,6 @@ fn input(arguments: &RunArguments, zone_id: &str, secret: &str) -> Result<Value>
         lay_over(&mut input, serde_json::from_str(&text).with_context(|| format!("parse {}", file.display()))?);
     }
     Ok(input)
-}
-
-/// Rates of this computer for the run's plan, measured once on two shared cores; AWS's delays follow the clock's scale.
-fn rates(time_scale: f64) -> Result<Value> {
-    let mut rates: Value = serde_json::from_str(include_str!("../rates.json")).context("parse rates.json")?;
-    rates["delayScale"] = json!(time_scale);
-    Ok(rates)
 }
 
 /// Members of `over` win; objects are merged, null removes.
