@@ -72,6 +72,11 @@ impl LocalAws {
         }
     }
 
+    /// A test is about a refusal of this action: it is not recorded as something that a policy lacks.
+    pub fn expect_refusal(&self, action: &str) {
+        self.policies().expect_refusal(action);
+    }
+
     async fn create_machine(&self, machine: &Resource, definition: &str) -> Result<String> {
         let properties = &machine.properties;
         let definition = substitute(definition, &properties["DefinitionSubstitutions"])?;

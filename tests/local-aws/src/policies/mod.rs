@@ -49,6 +49,11 @@ impl Policies {
         self.statements.write().unwrap_or_else(PoisonError::into_inner).insert(function.to_owned(), statements);
     }
 
+    /// See [`Record::expect_refusal`].
+    pub(crate) fn expect_refusal(&self, action: &str) {
+        self.record.expect_refusal(action);
+    }
+
     /// The first need of a call that the caller's policy does not cover. Callers without a policy are no functions and
     /// may do everything.
     fn lacks(&self, caller: &str, needs: Vec<Need>, tags: &Tags<'_>) -> Option<Need> {

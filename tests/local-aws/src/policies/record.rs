@@ -14,17 +14,30 @@ const FOLDER: &str = "PGLEAP_POLICY_RECORD";
 pub(super) struct Record {
     folder: Option<PathBuf>,
     seen: Mutex<BTreeSet<String>>,
+    on_purpose: Mutex<BTreeSet<String>>,
 }
 
 impl Default for Record {
     fn default() -> Self {
-        Self { folder: std::env::var_os(FOLDER).map(PathBuf::from), seen: Mutex::default() }
+        Self {
+            folder: std::env::var_os(FOLDER).map(PathBuf::from),
+            seen: Mutex::default(),
+            on_purpose: Mutex::default(),
+        }
     }
 }
 
 impl Record {
+    /// A refusal of this action is what a test is about: it says nothing against the policy.
+    pub(super) fn expect_refusal(&self, action: &str) {
+        self.on_purpose.lock().unwrap_or_else(PoisonError::into_inner).insert(action.to_owned());
+    }
+
     pub(super) fn note(&self, function: &str, action: &str, allowed: bool) {
         let Some(folder) = &self.folder else { return };
+        if !allowed && self.on_purpose.lock().unwrap_or_else(PoisonError::into_inner).contains(action) {
+            return;
+        }
         let line = format!("{function} {action} {}\n", if allowed { "allowed" } else { "refused" });
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if !seen.insert(line.clone()) {

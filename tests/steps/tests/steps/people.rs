@@ -67,6 +67,7 @@ async fn a_question_that_the_policy_does_not_allow_is_refused() -> Result<()> {
     let world = World::start(13).await?;
     let other = "arn:aws:sns:eu-west-1:111122223333:somebody-elses";
     world.aws.sns().add_topic(other);
+    world.aws.expect_refusal("sns:Publish");
 
     let refused = ask_approval::run_with(world.as_step("ask-approval"), question(&world)?, Topic::of(other)).await;
 
