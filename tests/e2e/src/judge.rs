@@ -105,7 +105,8 @@ fn untold(report: &Report, arguments: &RunArguments, seen: &Seen) -> Vec<String>
         "FAILED" if went_back => vec!["went back".to_owned(), "ended FAILED".to_owned()],
         status => vec![format!("ended {status}")],
     };
-    let mended = arguments.faults.iter().filter_map(|trouble| trouble.repair());
+    let mendable = arguments.faults.iter().filter(|trouble| trouble.ends_with().is_none());
+    let mended = mendable.filter_map(|trouble| trouble.repair());
     wanted.extend(mended.filter(|kind| *kind != "security-group").map(|kind| format!("mended {kind}")));
     let is_told = |what: &String| report.told.iter().any(|subject| subject.contains(what.as_str()));
     let mut untold: Vec<String> = wanted.into_iter().filter(|what| !is_told(what)).collect();

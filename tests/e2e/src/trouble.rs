@@ -111,10 +111,15 @@ const LOSE_SLOT: &str = "SELECT pg_drop_replication_slot(slot_name) FROM pg_repl
 pub(crate) const PILE_UP: &str = "DO $$ BEGIN FOR n IN 1..70 LOOP
     PERFORM pg_logical_emit_message(false, 'rehearsal', 'x'); PERFORM pg_switch_wal(); END LOOP; END $$";
 
+/// The same under an open transaction that has written: a slot keeps WAL from its beginning on, however fast it is read.
+const PILE_UP_AND_HOLD: &str = "DO $$ BEGIN PERFORM pg_logical_emit_message(true, 'rehearsal', 'x'); FOR n IN 1..70 LOOP
+    PERFORM pg_logical_emit_message(false, 'rehearsal', 'x'); PERFORM pg_switch_wal(); END LOOP; PERFORM pg_sleep(120); END $$";
+
 /// A file of 106 GB without a block in it counts as the database's, and its disk has 107; then as above.
 const FILL_DISK: &str = "DO $$ DECLARE database oid := (SELECT oid FROM pg_database WHERE datname = current_database()); BEGIN
     EXECUTE format($copy$COPY (SELECT 1) TO PROGRAM 'truncate -s 106GB base/%s/filler'$copy$, database);
-    FOR n IN 1..70 LOOP PERFORM pg_logical_emit_message(false, 'rehearsal', 'x'); PERFORM pg_switch_wal(); END LOOP; END $$";
+    PERFORM pg_logical_emit_message(true, 'rehearsal', 'x'); FOR n IN 1..70 LOOP
+    PERFORM pg_logical_emit_message(false, 'rehearsal', 'x'); PERFORM pg_switch_wal(); END LOOP; PERFORM pg_sleep(120); END $$";
 
 /// Clients update these rows all the time.
 const LOSE_ROWS: &str = "DO $$ BEGIN
@@ -196,7 +201,7 @@ impl Trouble {
     pub fn deeds(self) -> Vec<Deed> {
         let deeds: &[(&'static str, Act)] = match self {
             Trouble::SlotLost => &[("analyze-target", Act::OnSource(LOSE_SLOT))],
-            Trouble::WalPilesUp => &[("rebuild-target", Act::OnSource(PILE_UP))],
+            Trouble::WalPilesUp => &[("rebuild-target", Act::OnSource(PILE_UP_AND_HOLD))],
             Trouble::TableSuspended => &[("verify-copy", Act::OnTarget(LOSE_ROWS))],
             Trouble::TaskStopped => &[("lower-ttl", Act::StopTask)],
             Trouble::SourceDiskFills => &[("rebuild-target", Act::OnSource(FILL_DISK))],
