@@ -119,8 +119,8 @@ fn cutover(input: &PlanRunInput, outage: &PlannedOutage) -> Vec<Made> {
         Made {
             name: "confirm",
             delay: delays::IN_SYNC,
-            // Constraints are validated: one side is read, where a comparison reads both.
-            work: table_bytes(input) / input.run.rates.verify_bytes_per_second / 2.0,
+            // Constraints are validated: a read of the target, which nobody helps.
+            work: table_bytes(input) / input.run.rates.verify_bytes_per_second,
             steps: &["confirm-cutover", "swap-record", "resume-jobs", "settle-target"],
         },
         Made {
