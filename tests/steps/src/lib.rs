@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use aws_credential_types::Credentials;
+use aws_sdk_rds::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_route53::types::{Change, ChangeAction, ChangeBatch, ResourceRecord, ResourceRecordSet, RrType};
 use local_aws::{Config, LocalAws};
 use local_aws_lambda::Template;
@@ -22,7 +23,7 @@ use local_aws_postgres::Servers;
 use pgleap_contract::steps::{Look, OnBoth, OnSource, RestoreTargetInput, RunOnly, STEPS};
 use pgleap_contract::{ErrorCode, Run, Server};
 use pgleap_pg::{Environment, Login, Session};
-use pgleap_step_kit::{Ctx, StepResult};
+use pgleap_step_kit::{Ctx, StepError, StepResult};
 use serde_json::json;
 use tokio_postgres::Client;
 
@@ -223,9 +224,18 @@ pub async fn until_done<F>(what: &str, step: impl Fn() -> F) -> Result<()>
 where
     F: Future<Output = StepResult<Look>>,
 {
-    wait_for(what, async || match step().await {
-        Ok(look) => Ok(look.done.then_some(())),
-        Err(error) if TRANSIENT.contains(&error.code) => Ok(None),
+    wait_for(what, async || Ok(step().await?.done.then_some(()))).await
+}
+
+/// A person's own call on an instance, made again while RDS refuses it: between a modification that was asked for and
+/// one that shows, an instance says `available` and takes nothing.
+pub async fn once_allowed<T, E>(what: &str, call: impl AsyncFn() -> Result<T, SdkError<E>>) -> Result<T>
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    wait_for(what, async || match call().await {
+        Ok(answer) => Ok(Some(answer)),
+        Err(error) if error.code() == Some("InvalidDBInstanceState") => Ok(None),
         Err(error) => Err(error.into()),
     })
     .await
@@ -235,15 +245,21 @@ where
 const TRANSIENT: &[ErrorCode] =
     &[ErrorCode::Throttled, ErrorCode::ServiceUnavailable, ErrorCode::ResourceBusy, ErrorCode::DatabaseUnreachable];
 
-/// Look until there is something, within a bound.
+fn is_transient(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<StepError>().is_some_and(|error| TRANSIENT.contains(&error.code))
+}
+
+/// Look until there is something, within a bound; what the machine would try again is tried again.
 pub async fn wait_for<T, F>(what: &str, look: impl Fn() -> F) -> Result<T>
 where
     F: Future<Output = Result<Option<T>>>,
 {
     let began = Instant::now();
     loop {
-        if let Some(found) = look().await? {
-            return Ok(found);
+        match look().await {
+            Ok(Some(found)) => return Ok(found),
+            Err(error) if !is_transient(&error) => return Err(error),
+            _ => {}
         }
         if began.elapsed() > PATIENCE {
             bail!("{what}: not done after {PATIENCE:?}");

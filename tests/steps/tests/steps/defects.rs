@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
 use pgleap_contract::Finding;
-use step_tests::{DATABASE, OWNER, SOURCE, World, wait_for};
+use step_tests::{DATABASE, OWNER, SOURCE, World, once_allowed, wait_for};
 
 /// Who plants.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -471,7 +471,8 @@ async fn defects_of_the_instance_and_its_name_are_found_and_a_healthy_one_has_no
         })
         .await?;
         let modify = rds.modify_db_instance().db_instance_identifier(name).db_parameter_group_name("ours");
-        modify.backup_retention_period(retention).apply_immediately(true).send().await?;
+        let modify = modify.backup_retention_period(retention).apply_immediately(true);
+        once_allowed("a modification", async || modify.clone().send().await).await?;
     }
     wait_for("the modification", async || {
         let answer = rds.describe_db_instances().db_instance_identifier(SOURCE).send().await?;

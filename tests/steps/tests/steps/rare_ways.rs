@@ -7,7 +7,7 @@ use pgleap_contract::ErrorCode;
 use pgleap_contract::steps::{
     CreateReplicationInput, DatabaseSize, RestoreTargetInput, Selection, UpgradeHop, UpgradeTargetInput, UpgradeWay,
 };
-use step_tests::{SOURCE, TARGET, World, until_done, wait_for};
+use step_tests::{SOURCE, TARGET, World, once_allowed, until_done, wait_for};
 
 const ROLE: &str = "arn:aws:iam::111122223333:role/imports-from-s3";
 
@@ -47,7 +47,8 @@ async fn a_source_with_jobs_and_roles_is_copied_and_its_jobs_go_on() -> Result<(
     let world = World::start(15).await?;
     attach(&world, SOURCE, "users", "users", &[("shared_preload_libraries", "pg_stat_statements,pg_cron")]).await?;
     let role = world.rds().add_role_to_db_instance().db_instance_identifier(SOURCE).role_arn(ROLE);
-    role.feature_name("s3Import").send().await?;
+    let role = role.feature_name("s3Import");
+    once_allowed("the role", async || role.clone().send().await).await?;
     world.prepare_source().await?;
     until_done("snapshot-source", async || {
         snapshot_source::run(world.as_step("snapshot-source"), world.run_only()).await
@@ -113,7 +114,8 @@ async fn attach(world: &World, name: &str, group: &str, run: &str, values: &[(&s
     make_group(world, group, run).await?;
     set(world, group, values).await?;
     let modify = world.rds().modify_db_instance().db_instance_identifier(name).db_parameter_group_name(group);
-    modify.apply_immediately(true).send().await?;
+    let modify = modify.apply_immediately(true);
+    once_allowed("a modification", async || modify.clone().send().await).await?;
     wait_for("the group", async || {
         let instance = instance(world, name).await?;
         let has = instance.db_parameter_groups().first().and_then(|has| has.db_parameter_group_name());
