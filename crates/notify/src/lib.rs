@@ -1,7 +1,9 @@
-//! What is told to people: a message to the stack's topic, and where to look.
+//! What is told to people: a message to the stack's topic, where to look, and a link to answer by.
 
+mod answer_link;
 mod links;
 mod topic;
 
+pub use answer_link::{AnswerKey, AnswerLinks, Asked, Sealed, Unusable};
 pub use links::{console, region_of, runbook};
 pub use topic::Topic;

@@ -1,6 +1,6 @@
 //! How much memory each step's function has: Lambda bills seconds times memory.
 
-/// Steps whose function has less than [`USUAL`]. As in the template; a test compares (`tests/contract/tests/cost.rs`).
+/// Steps and pages whose function has less than [`USUAL`]. As in the template; a test compares (`tests/contract/tests/cost.rs`).
 const SMALL: &[&str] = &[
     "start-run",
     "plan-run",
@@ -8,6 +8,7 @@ const SMALL: &[&str] = &[
     "find-window",
     "ask-approval",
     "tell-people",
+    "take-answer",
     "configure-source",
     "reboot-source",
     "snapshot-source",

@@ -1,6 +1,7 @@
 //! What a step can reach: AWS's configuration, secrets, databases as the run's logins.
 
 use std::net::IpAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use aws_config::timeout::TimeoutConfig;
@@ -21,6 +22,7 @@ pub struct Ctx {
 impl Ctx {
     /// Everything from the process's variables, as Lambda sets them.
     pub async fn load() -> Result<Self, String> {
+        warn_of_missing_roots();
         Ok(Self::new(aws_config::defaults(BehaviorVersion::latest()), Environment::from_variables()?).await)
     }
 
@@ -42,17 +44,20 @@ impl Ctx {
 
     /// A login from Secrets Manager.
     pub async fn login(&self, secret_id: &str) -> StepResult<Login> {
-        let unusable =
-            |reason: String| StepError::new(ErrorCode::SecretUnusable, format!("read secret {secret_id}: {reason}"));
+        let text = self.secret(secret_id).await?;
+        // serde's message may quote the value: only say what is wanted.
+        serde_json::from_str(&text).map_err(|_| unusable(secret_id, "want JSON with username and password"))
+    }
+
+    /// A secret's text.
+    pub async fn secret(&self, secret_id: &str) -> StepResult<String> {
         let client = aws_sdk_secretsmanager::Client::new(&self.aws);
         let answer = client.get_secret_value().secret_id(secret_id).send().await;
         let value = answer.doing(format!("read secret {secret_id}")).map_err(|error| match error.class {
-            Class::NotFound | Class::Denied | Class::Refused => unusable(error.message),
+            Class::NotFound | Class::Denied | Class::Refused => unusable(secret_id, &error.message),
             _ => error.into(),
         })?;
-        let text = value.secret_string().ok_or_else(|| unusable("it holds no text".to_owned()))?;
-        // serde's message may quote the value: only say what is wanted.
-        serde_json::from_str(text).map_err(|_| unusable("want JSON with username and password".to_owned()))
+        value.secret_string().map(str::to_owned).ok_or_else(|| unusable(secret_id, "it holds no text"))
     }
 
     /// Connect as the database's owner: the login of the input's secret.
@@ -80,4 +85,15 @@ impl Ctx {
     pub async fn connect_as(&self, server: &Server, login: &Login, about: &str) -> Result<Session, PgError> {
         pgleap_pg::connect(&self.environment, server, login, about).await
     }
+}
+
+/// The template names the one file of authorities that Lambda's Amazon Linux has; without it no answer of AWS is trusted.
+fn warn_of_missing_roots() {
+    if let Some(file) = std::env::var_os("SSL_CERT_FILE").filter(|file| !Path::new(file).is_file()) {
+        tracing::warn!(?file, "SSL_CERT_FILE names no file: calls by TLS will fail");
+    }
+}
+
+fn unusable(secret_id: &str, reason: &str) -> StepError {
+    StepError::new(ErrorCode::SecretUnusable, format!("read secret {secret_id}: {reason}"))
 }

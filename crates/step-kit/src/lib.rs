@@ -16,7 +16,7 @@ pub mod wal;
 pub use context::Ctx;
 pub use deadline::Deadline;
 pub use error::{StepError, StepResult};
-pub use serve::{serve, serve_looks};
+pub use serve::{serve, serve_looks, serve_pages};
 
 /// What steps use all the time.
 pub mod prelude {

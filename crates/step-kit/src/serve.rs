@@ -30,7 +30,7 @@ where
     O: Serialize,
     F: AsyncFn(&Ctx, I) -> StepResult<O> + 'static,
 {
-    serve_erased(step, erase(step, run, until_done))
+    serve_erased(step, erase(step, run, until_done), log)
 }
 
 /// As [`serve`], but an output with `done: false` is answered as it is: for a step whose every look carries progress,
@@ -41,7 +41,18 @@ where
     O: Serialize,
     F: AsyncFn(&Ctx, I) -> StepResult<O> + 'static,
 {
-    serve_erased(step, erase(step, run, Ok))
+    serve_erased(step, erase(step, run, Ok), log)
+}
+
+/// Serve pages behind a function URL. Only that a page was answered is logged, not what is on it; `run` logs what was
+/// done. An error is the last resort: a browser sees no more of it than "Internal Server Error".
+pub fn serve_pages<I, O, F>(name: &'static str, run: F) -> Result<(), lambda_runtime::Error>
+where
+    I: DeserializeOwned + 'static,
+    O: Serialize,
+    F: AsyncFn(&Ctx, I) -> StepResult<O> + 'static,
+{
+    serve_erased(name, erase(name, run, Ok), log_without_output)
 }
 
 fn erase<I, O, F>(step: &'static str, run: F, judge: fn(Value) -> StepResult<Value>) -> Handler
@@ -77,7 +88,11 @@ fn parse<I: DeserializeOwned>(step: &str, payload: Value) -> StepResult<I> {
         .map_err(|error| StepError::new(ErrorCode::BadInput, format!("input of {step}: {error}")))
 }
 
-fn serve_erased(step: &'static str, handler: Handler) -> Result<(), lambda_runtime::Error> {
+fn serve_erased(
+    step: &'static str,
+    handler: Handler,
+    log: fn(&StepResult<Value>),
+) -> Result<(), lambda_runtime::Error> {
     init_logs();
     // One call at a time is all that Lambda sends: the single-threaded runtime starts faster and answers sooner.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -109,6 +124,13 @@ fn log(outcome: &StepResult<Value>) {
         Ok(output) => tracing::info!(output = %bounded(output), "answered"),
         Err(error) if error.code == ErrorCode::NotYet => tracing::info!(waiting_for = error.message, "not yet"),
         Err(error) => tracing::warn!(error = error.code.word(), message = error.message, "failed"),
+    }
+}
+
+fn log_without_output(outcome: &StepResult<Value>) {
+    match outcome {
+        Ok(_) => tracing::info!("answered"),
+        Err(_) => log(outcome),
     }
 }
 

@@ -23,8 +23,11 @@ pub(crate) fn subject(input: &AskApprovalInput) -> String {
 }
 
 /// Everything that a person needs to answer, the lines to paste last.
-pub(crate) fn text(input: &AskApprovalInput, now: u64) -> String {
-    [happens(input), begins(input), found(input), silence(input, now), answers(input)].join("\n\n")
+///
+/// `until` is when the machine stops waiting, in seconds since 1970; `link` answers without a login.
+pub(crate) fn text(input: &AskApprovalInput, until: u64, link: Option<&str>) -> String {
+    let parts = [happens(input), begins(input), found(input), silence(input, until)];
+    parts.into_iter().chain(link.map(by_link)).chain([answers(input)]).collect::<Vec<_>>().join("\n\n")
 }
 
 fn happens(input: &AskApprovalInput) -> String {
@@ -76,8 +79,8 @@ fn found(input: &AskApprovalInput) -> String {
     format!("What was found:{listed}{more}")
 }
 
-fn silence(input: &AskApprovalInput, now: u64) -> String {
-    let until = i64::try_from(now + u64::from(input.run.approval.wait_seconds)).unwrap_or(i64::MAX);
+fn silence(input: &AskApprovalInput, until: u64) -> String {
+    let until = i64::try_from(until).unwrap_or(i64::MAX);
     let until = OffsetDateTime::from_unix_timestamp(until).ok().and_then(|time| time.format(MINUTE).ok());
     let until = until.unwrap_or_else(|| format!("{} s from now", input.run.approval.wait_seconds));
     let asked = input.asked + 1;
@@ -89,6 +92,10 @@ fn silence(input: &AskApprovalInput, now: u64) -> String {
         (Question::Cutover, _) => "removes the copy, and the source goes on as before".to_owned(),
     };
     format!("An answer is waited for until {until}. None until then means no, and a no {no}.")
+}
+
+fn by_link(link: &str) -> String {
+    format!("Answer without a login, once; whoever has this link may:\n{link}")
 }
 
 fn answers(input: &AskApprovalInput) -> String {
@@ -121,7 +128,7 @@ mod tests {
 
     #[test]
     fn a_question_says_what_happens_for_how_long_what_was_found_and_how_to_answer() {
-        let text = text(&input("cutover", json!({"waitSeconds": 3600}), 0), 1_700_000_000);
+        let text = text(&input("cutover", json!({}), 0), 1_700_003_600, None);
 
         for words in [
             "orders-db-v18 takes over as db.example.com",
@@ -137,6 +144,15 @@ mod tests {
         ] {
             assert!(text.contains(words), "{words:?} is not in {text}");
         }
+        assert!(!text.contains("without a login"), "{text}");
+    }
+
+    #[test]
+    fn a_link_is_offered_where_the_stack_has_them() {
+        let text = text(&input("cutover", json!({}), 0), 0, Some("https://answers.example/?q=1&s=2"));
+
+        assert!(text.contains("without a login, once; whoever has this link may:\nhttps://answers.example/?q=1&s=2\n"));
+        assert!(text.contains("\nYes:\naws stepfunctions"), "{text}");
     }
 
     #[test]
@@ -148,7 +164,7 @@ mod tests {
             ("cutover", keep, 1, "removes the copy"),
         ];
         for (question, approval, asked, words) in cases {
-            let text = text(&input(question, approval, asked), 0);
+            let text = text(&input(question, approval, asked), 0, None);
             assert!(text.contains(words), "{words:?} is not in {text}");
         }
     }

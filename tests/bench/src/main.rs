@@ -29,6 +29,9 @@ struct Arguments {
     starts: usize,
 }
 
+/// Variable of the template that names the file of authorities.
+const ROOTS: &str = "SSL_CERT_FILE";
+
 /// A function and how it is started.
 struct Candidate {
     name: String,
@@ -72,6 +75,7 @@ fn functions(binaries: &Path) -> Result<Vec<Candidate>> {
         ("LoginSecretArn", "arn:aws:secretsmanager:eu-west-1:1:secret:owner"),
         ("HostedZoneId", "Z0"),
         ("RecordName", "orders-db.example.internal"),
+        ("AnswerLinks", "yes"),
     ];
     let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
     let functions = Template::read(&text, &parameters)?.functions(binaries)?;
@@ -80,10 +84,17 @@ fn functions(binaries: &Path) -> Result<Vec<Candidate>> {
         .map(|function| {
             let mut environment = of_lambda(&function.name, function.memory_mib);
             environment.extend(function.environment);
+            environment.entry(ROOTS.to_owned()).and_modify(|file| *file = roots_of_this_computer(file));
             let name = function.binary.file_name().unwrap_or_default().to_string_lossy().into_owned();
             Candidate { name, binary: function.binary, environment, starts: Vec::new() }
         })
         .collect())
+}
+
+/// As many authorities as on Lambda, from where this computer has them.
+fn roots_of_this_computer(on_lambda: &str) -> String {
+    let here = [on_lambda, "/etc/ssl/certs/ca-certificates.crt"].into_iter().find(|file| Path::new(file).is_file());
+    here.unwrap_or(on_lambda).to_owned()
 }
 
 /// What Lambda sets.

@@ -1,7 +1,7 @@
 //! `functions/README.md`: the steps in the order of the run, each with the first sentence of its own module.
 
 use anyhow::{Context, Result};
-use pgleap_contract::steps::STEPS;
+use pgleap_contract::steps::{PAGES, STEPS};
 
 use crate::machine::repository;
 
@@ -18,15 +18,30 @@ To add one: [docs/adding-a-step.md](../docs/adding-a-step.md).
 |---|---|
 ";
 
+const PAGES_HEAD: &str = "
+Beside the run, called by browsers and by no machine:
+
+| page | what it does |
+|---|---|
+";
+
 /// The page as it should be.
 pub fn render() -> Result<String> {
     let mut page = HEAD.to_owned();
     for step in STEPS {
-        let path = repository().join(format!("functions/{step}/src/lib.rs"));
-        let code = std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
-        page.push_str(&format!("| [{step}]({step}/src/lib.rs) | {} |\n", first_sentence(&code)));
+        page.push_str(&row(step)?);
+    }
+    page.push_str(PAGES_HEAD);
+    for name in PAGES {
+        page.push_str(&row(name)?);
     }
     Ok(page)
+}
+
+fn row(function: &str) -> Result<String> {
+    let path = repository().join(format!("functions/{function}/src/lib.rs"));
+    let code = std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
+    Ok(format!("| [{function}]({function}/src/lib.rs) | {} |\n", first_sentence(&code)))
 }
 
 /// Of the module's documentation, on one line.

@@ -59,7 +59,8 @@ fn function(properties: &Value) -> Function {
 /// Statements of a function's or a machine's inline policies.
 pub fn statements(properties: &Value) -> impl Iterator<Item = &Value> {
     let policies = properties["Policies"].as_array().into_iter().flatten();
-    policies.flat_map(|policy| policy["Statement"].as_array().into_iter().flatten())
+    let statements = policies.flat_map(|policy| policy["Statement"].as_array().into_iter().flatten());
+    statements.map(|statement| statement.get("Fn::If").map_or(statement, |choice| &choice[1])) // with its condition met
 }
 
 /// Actions that a statement names.

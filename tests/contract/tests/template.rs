@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use anyhow::Result;
 use contract_tests::machine::{Machine, goes_on_at_once, kebab, pascal, repository, step_of, waits_for_token};
 use contract_tests::template;
-use pgleap_contract::steps::STEPS;
+use pgleap_contract::steps::{PAGES, STEPS};
 
 #[test]
-fn there_is_a_function_for_every_step_and_no_other() -> Result<()> {
+fn there_is_a_function_for_every_step_and_page_and_no_other() -> Result<()> {
     let functions = template::functions()?.into_keys().collect::<BTreeSet<_>>();
 
-    assert_eq!(functions, STEPS.iter().map(ToString::to_string).collect());
+    assert_eq!(functions, STEPS.iter().chain(PAGES).map(ToString::to_string).collect());
     Ok(())
 }
 

@@ -4,6 +4,7 @@
 //! the end it is shown what became of every acknowledged write, every table, every sequence and every object of the
 //! schema. What is reported was seen in the databases and by the clients; no step is asked how it went.
 
+mod browser;
 pub mod bulk;
 pub mod catalog;
 pub mod cli;

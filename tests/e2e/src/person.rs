@@ -11,6 +11,7 @@ use local_aws_control::{Message, Sns};
 use local_aws_lambda::LambdaHost;
 use serde_json::{Value, json};
 
+use crate::browser::Browser;
 use crate::observer::{Access, connect};
 use crate::trouble::PILE_UP;
 
@@ -26,6 +27,10 @@ pub enum Answers {
     Approve,
     /// Yes to the reboot, no to the cutover.
     Reject,
+    /// Yes to both, by the links.
+    ApproveByLink,
+    /// Yes to the reboot, no to the cutover by its link.
+    RejectByLink,
     /// No to the reboot.
     RejectReboot,
     /// No to the cutover while replication is to go on, then yes.
@@ -41,6 +46,8 @@ pub enum Answers {
 const WORDS: &[(&str, Answers)] = &[
     ("approve", Answers::Approve),
     ("reject", Answers::Reject),
+    ("approve-by-link", Answers::ApproveByLink),
+    ("reject-by-link", Answers::RejectByLink),
     ("reject-reboot", Answers::RejectReboot),
     ("reject-then-approve", Answers::RejectThenApprove),
     ("no-answer", Answers::NoAnswer),
@@ -52,6 +59,8 @@ const WORDS: &[(&str, Answers)] = &[
 enum Deed {
     Yes,
     No,
+    YesByLink,
+    NoByLink,
     Nothing,
     PileUpWal,
     RestartThenYes,
@@ -70,9 +79,12 @@ impl Answers {
     pub fn ends_with(self) -> Option<(&'static str, &'static str)> {
         match self {
             Answers::Reject | Answers::RejectReboot => Some(("NotApproved", "not now")),
+            Answers::RejectByLink => Some(("NotApproved", "by the question's link")),
             Answers::NoAnswer => Some(("NotApproved", "nobody said yes to the cutover")),
             Answers::WalWhileWaiting => Some(("TooMuchWal", "limits.maxRetainedWalGb")),
-            Answers::Approve | Answers::RejectThenApprove | Answers::RestartWhileWaiting => None,
+            Answers::Approve | Answers::ApproveByLink | Answers::RejectThenApprove | Answers::RestartWhileWaiting => {
+                None
+            }
         }
     }
 
@@ -80,6 +92,8 @@ impl Answers {
         match self {
             Answers::Approve => &[Deed::Yes, Deed::Yes],
             Answers::Reject => &[Deed::Yes, Deed::No],
+            Answers::ApproveByLink => &[Deed::YesByLink, Deed::YesByLink],
+            Answers::RejectByLink => &[Deed::Yes, Deed::NoByLink],
             Answers::RejectReboot => &[Deed::No],
             Answers::RejectThenApprove => &[Deed::Yes, Deed::No, Deed::Yes],
             Answers::NoAnswer => &[Deed::Yes, Deed::Nothing],
@@ -111,6 +125,8 @@ pub struct Person {
     pub mailbox: Sns,
     /// AWS, as its operator.
     pub sdk: SdkConfig,
+    /// Where the local AWS is, `http://host:port`.
+    pub gateway: String,
     /// The functions, to be killed.
     pub lambda: LambdaHost,
     /// The instances, to be restarted.
@@ -131,6 +147,8 @@ impl Person {
                 Deed::PileUpWal => self.pile_up_wal().await?,
                 Deed::Yes => self.paste(&question, "Yes:").await?,
                 Deed::No => self.paste(&question, "No:").await?,
+                Deed::YesByLink => self.press(&question, "yes").await?,
+                Deed::NoByLink => self.press(&question, "no").await?,
                 Deed::RestartThenYes => {
                     self.restart_everything().await?;
                     self.say_yes_to_the_newest(question, &mut read).await?;
@@ -158,13 +176,30 @@ impl Person {
     fn refuse_a_token_in_a_log(&self, question: &Message) -> Result<()> {
         let token = question.text.split("--task-token '").nth(1).and_then(|rest| rest.split('\'').next());
         let token = token.context("the question has no token")?;
+        let link = link_of(question)?;
+        let sealed = link.split("?q=").nth(1).context("the link has no question")?;
         for function in self.lambda.functions() {
-            ensure!(
-                !self.lambda.log_tail(&function).iter().any(|line| line.contains(token)),
-                "{function} printed a token"
-            );
+            let lines = self.lambda.log_tail(&function);
+            let gives_away = |line: &String| line.contains(token) || line.contains(sealed);
+            ensure!(!lines.iter().any(gives_away), "{function} printed a token or a link");
         }
         Ok(())
+    }
+
+    /// As a person does it: look, be shown the question, press a button. What a link must not do is tried on the way.
+    async fn press(&self, question: &Message, answer: &str) -> Result<()> {
+        let (browser, link, button) = (Browser::new(&self.gateway)?, link_of(question)?, format!("answer={answer}"));
+        let forged = browser.press(&format!("{link}x"), &button).await?;
+        ensure!(forged.status == 403, "a forged link was taken: {forged:?}");
+        let shown = browser.open(link).await?;
+        ensure!(shown.status == 200 && shown.text.contains(&format!("value=\"{answer}\"")), "no button: {shown:?}");
+        let taken = browser.press(link, &button).await?;
+        ensure!(taken.status == 200, "the answer was not taken: {taken:?}");
+        for again in ["answer=yes", "answer=no"] {
+            let again = browser.press(link, again).await?;
+            ensure!(again.status == 410, "a second answer was taken: {again:?}");
+        }
+        self.refuse_a_token_in_a_log(question)
     }
 
     /// More than the run may cost the source, held by a transaction that began before, until the run has let go.
@@ -242,6 +277,12 @@ impl Person {
             tokio::time::sleep(LOOK).await;
         }
     }
+}
+
+/// The line of the message that is a link to answer by.
+fn link_of(question: &Message) -> Result<&str> {
+    let link = question.text.lines().find(|line| line.starts_with("https://") && line.contains("?q="));
+    link.context("the question has no link")
 }
 
 /// Words between blanks; what stands in single quotes is one.

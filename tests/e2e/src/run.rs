@@ -340,6 +340,7 @@ impl Show {
                 person: Person {
                     mailbox: self.stage.aws().sns().clone(),
                     sdk: self.stage.sdk().clone(),
+                    gateway: self.stage.aws().url(),
                     lambda: self.stage.aws().lambda().clone(),
                     instances: [SOURCE.to_owned(), self.target_instance.clone()],
                     source: self.stage.access(SOURCE),

@@ -24,6 +24,8 @@ pub const ALL: &[&str] = &[
     "stop-execution:copy-data",
     "truncate:verify-copy",
     "approve",
+    "approve-by-link",
+    "reject-by-link",
     "reject",
     "reject-then-approve",
     "no-answer",

@@ -81,6 +81,7 @@ impl Stage {
             ("HostedZoneId", zone_id),
             ("RecordName", RECORD),
             ("LoginSecretArn", login_secret),
+            ("AnswerLinks", "yes"),
             ("VpcSubnetIds", "subnet-rehearsal"),
             ("VpcSecurityGroupIds", "sg-rehearsal"),
         ];

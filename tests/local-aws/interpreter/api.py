@@ -42,6 +42,7 @@ class Api:
     def __init__(self, account, region):
         self.backend = models.stepfunctions_parser_backends[account][region]
         self.lock = threading.Lock()
+        self.answered = set()
 
     def CreateStateMachine(self, definition, name, roleArn, type="STANDARD", **ignored):
         _check(definition)
@@ -129,12 +130,28 @@ class Api:
         return _page("events", events[::-1] if reverseOrder else events, maxResults or 100, nextToken)
 
     def SendTaskSuccess(self, taskToken, output):
-        self.backend.send_task_success(taskToken, output)
-        return {}
+        return self._answer(taskToken, lambda: self.backend.send_task_success(taskToken, output))
 
     def SendTaskFailure(self, taskToken, error=None, cause=None):
-        self.backend.send_task_failure(taskToken, error=error, cause=cause)
+        return self._answer(taskToken, lambda: self.backend.send_task_failure(taskToken, error=error, cause=cause))
+
+    def _answer(self, token, pass_on):
+        """The first answer to a token closes it. Upstream takes every one, the last while the task still waits, and calls
+        the token of a closed task unknown."""
+        with self.lock:
+            if token in self.answered or self._is_closed(token):
+                raise models.TaskTimedOut()
+            pass_on()
+            self.answered.add(token)
         return {}
+
+    def _is_closed(self, token):
+        for execution in self.backend._get_executions():
+            environment = execution.exec_worker.env
+            endpoint = environment.callback_pool_manager.get(token) if environment else None
+            if endpoint:
+                return endpoint.consumer_error is not None or execution.exec_status != "RUNNING"
+        return False
 
     def SendTaskHeartbeat(self, taskToken):
         self.backend.send_task_heartbeat(taskToken)

@@ -24,11 +24,13 @@ pub struct Deployment {
 const FUNCTION: &str = "AWS::Serverless::Function";
 const MACHINE: &str = "AWS::Serverless::StateMachine";
 const RULE: &str = "AWS::Events::Rule";
+const SECRET: &str = "AWS::SecretsManager::Secret";
 const TOPIC: &str = "AWS::SNS::Topic";
 
 impl LocalAws {
     /// Deploy a SAM template: its functions from `binaries/<step>`, its state machines with the given definitions (by
-    /// logical id, JSON with `${..}` for the template's DefinitionSubstitutions), its topics, its rules.
+    /// logical id, JSON with `${..}` for the template's DefinitionSubstitutions), its secrets, its topics,
+    /// its rules.
     ///
     /// Types of resources that mean nothing here (roles, buckets, alarms) are passed over.
     pub async fn deploy(
@@ -38,7 +40,9 @@ impl LocalAws {
         definitions: &BTreeMap<String, String>,
     ) -> Result<Deployment> {
         let mut made = Deployment::default();
-        for function in template.functions(binaries)? {
+        for mut function in template.functions(binaries)? {
+            // Names a file that Lambda's own system has; nothing is asked by TLS here.
+            function.environment.retain(|name, value| name != "SSL_CERT_FILE" || Path::new(value).is_file());
             if !function.binary.is_file() {
                 bail!("deploy {}: there is no {}; build the functions first", function.name, function.binary.display());
             }
@@ -48,6 +52,11 @@ impl LocalAws {
             made.functions.insert(resource.logical_id.clone(), template.name(&resource.logical_id).unwrap_or_default());
         }
         self.set_policies(template);
+        for secret in template.of_kind(SECRET) {
+            let (name, arn) = (template.name(&secret.logical_id), template.arn(&secret.logical_id));
+            let value: String = std::iter::repeat_with(fastrand::alphanumeric).take(64).collect();
+            self.secrets().deploy(&name.unwrap_or_default(), &arn.unwrap_or_default(), &value)?;
+        }
         for topic in template.of_kind(TOPIC) {
             self.sns().add_topic(&template.arn(&topic.logical_id).unwrap_or_default());
         }

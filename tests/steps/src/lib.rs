@@ -20,7 +20,7 @@ use aws_sdk_route53::types::{Change, ChangeAction, ChangeBatch, ResourceRecord, 
 use local_aws::{Config, LocalAws};
 use local_aws_lambda::Template;
 use local_aws_postgres::Servers;
-use pgleap_contract::steps::{Look, OnBoth, OnSource, RestoreTargetInput, RunOnly, STEPS};
+use pgleap_contract::steps::{Look, OnBoth, OnSource, PAGES, RestoreTargetInput, RunOnly, STEPS};
 use pgleap_contract::{ErrorCode, Run, Server};
 use pgleap_pg::{Environment, Login, Session};
 use pgleap_step_kit::{Ctx, StepError, StepResult};
@@ -286,7 +286,7 @@ fn signed_by(aws: &LocalAws, step: &str) -> aws_config::ConfigLoader {
 /// A context for each step.
 async fn contexts(aws: &LocalAws, ctx: &Ctx, environment: &Environment) -> BTreeMap<&'static str, Ctx> {
     let mut contexts = BTreeMap::new();
-    for step in STEPS {
+    for step in STEPS.iter().chain(PAGES) {
         let mut loader = signed_by(aws, step);
         if let Some(client) = ctx.aws().http_client() {
             loader = loader.http_client(client);
@@ -305,6 +305,7 @@ fn template(run: &Run) -> Result<Template> {
         ("LoginSecretArn", &run.source.login_secret),
         ("HostedZoneId", &run.record.zone_id),
         ("RecordName", &run.record.name),
+        ("AnswerLinks", "yes"),
     ];
     Ok(Template::read(&text, &parameters.map(|(name, value)| (name.to_owned(), value.to_owned())).into())?)
 }

@@ -76,6 +76,9 @@ pub const STEPS: &[&str] = &[
     "report-run",
 ];
 
+/// Functions that show pages to people: browsers call them, no machine does.
+pub const PAGES: &[&str] = &["take-answer"];
+
 /// Input of a step that talks to AWS only.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

@@ -23,6 +23,8 @@ pub struct FunctionConfig {
     pub reserved_concurrency: Option<usize>,
     /// Versions and aliases beside `$LATEST` that may be invoked; all run the same binary.
     pub qualifiers: Vec<String>,
+    /// `FunctionUrlConfig` without a login: browsers may call it.
+    pub has_url: bool,
 }
 
 impl FunctionConfig {
@@ -36,6 +38,7 @@ impl FunctionConfig {
             environment: BTreeMap::new(),
             reserved_concurrency: None,
             qualifiers: Vec::new(),
+            has_url: false,
         }
     }
 }

@@ -224,6 +224,11 @@ impl Inner {
         })
     }
 
+    /// May browsers call it?
+    pub(crate) fn has_url(&self, function: &str) -> bool {
+        self.state().functions.get(function).is_some_and(|function| function.config.has_url)
+    }
+
     pub(crate) fn sandbox(&self, id: u64) -> Option<Arc<Sandbox>> {
         self.state().sandboxes.get(&id).cloned()
     }

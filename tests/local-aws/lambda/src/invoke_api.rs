@@ -20,6 +20,9 @@ impl RawService for LambdaHost {
     }
 
     fn claims(&self, request: &Parts) -> Option<String> {
+        if self.by_url(request).is_some() {
+            return Some("InvokeFunctionUrl".to_owned());
+        }
         named_function(&request.method, request.uri.path())?;
         Some("Invoke".to_owned())
     }
@@ -31,6 +34,9 @@ impl RawService for LambdaHost {
 
 impl LambdaHost {
     async fn answer(&self, request: &Parts, body: Bytes) -> Result<RawAnswer, ApiError> {
+        if let Some(function) = self.by_url(request) {
+            return self.answer_browser(&function, request, &body).await;
+        }
         let named = named_function(&request.method, request.uri.path()).unwrap_or_default();
         let (function, qualifier) = function_and_qualifier(&named);
         let qualifier = qualifier.or_else(|| query_qualifier(request.uri.query().unwrap_or_default()));

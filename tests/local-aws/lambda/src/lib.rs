@@ -15,6 +15,7 @@
 
 mod answer;
 mod config;
+mod function_url;
 mod host;
 mod invocation;
 mod invoke_api;
@@ -27,6 +28,7 @@ mod template;
 
 pub use answer::Outcome;
 pub use config::{FunctionConfig, HostConfig};
+pub use function_url::function_url;
 pub use host::{LambdaHost, Progress};
 pub use kill::{KillPlan, KillWhen};
 pub use template::{Resource, Template, TemplateError};

@@ -15,5 +15,6 @@ mod report_run;
 mod source;
 mod start_run;
 mod support;
+mod take_answer;
 mod target;
 mod verify_copy;

@@ -38,7 +38,8 @@ async fn people_are_asked_and_told_by_message_and_event_and_a_closed_way_does_no
     let bus: &EventBus = world.aws.events();
     let mut events = bus.subscribe();
 
-    let refused = ask_approval::run_with(world.as_step("ask-approval"), question(&world)?, Topic::of(TOPIC)).await;
+    let refused =
+        ask_approval::run_with(world.as_step("ask-approval"), question(&world)?, Topic::of(TOPIC), None).await;
     assert!(refused.is_err(), "there is no such topic yet");
     let alone =
         tell_people::run_with(world.as_step("tell-people"), news(&world, json!({"phase": "load"}))?, Topic::of(TOPIC));
@@ -46,7 +47,7 @@ async fn people_are_asked_and_told_by_message_and_event_and_a_closed_way_does_no
     assert_eq!(next_event(&mut events).await?["detail"]["phase"], "load");
 
     world.aws.sns().add_topic(TOPIC);
-    ask_approval::run_with(world.as_step("ask-approval"), question(&world)?, Topic::of(TOPIC)).await?;
+    ask_approval::run_with(world.as_step("ask-approval"), question(&world)?, Topic::of(TOPIC), None).await?;
     let went_back = json!({"wentBack": {"error": "TooMuchWal", "cause": "60 GB are kept"}});
     tell_people::run_with(world.as_step("tell-people"), news(&world, went_back)?, Topic::of(TOPIC)).await?;
 
@@ -69,7 +70,8 @@ async fn a_question_that_the_policy_does_not_allow_is_refused() -> Result<()> {
     world.aws.sns().add_topic(other);
     world.aws.expect_refusal("sns:Publish");
 
-    let refused = ask_approval::run_with(world.as_step("ask-approval"), question(&world)?, Topic::of(other)).await;
+    let refused =
+        ask_approval::run_with(world.as_step("ask-approval"), question(&world)?, Topic::of(other), None).await;
 
     assert_eq!(refused.expect_err("not allowed").code, ErrorCode::AccessDenied);
     assert_eq!(world.aws.sns().messages(), []);

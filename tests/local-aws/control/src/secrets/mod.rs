@@ -43,6 +43,14 @@ impl SecretsManager {
         self.create(&call).map(|answer| answer["ARN"].as_str().unwrap_or_default().to_owned())
     }
 
+    /// Keep a secret as a stack makes it, with the ARN that its template refers to.
+    pub fn deploy(&self, name: &str, arn: &str, secret_string: &str) -> Result<(), ApiError> {
+        self.forget(arn); // of an earlier deployment
+        let made = self.keep(name, secret_string)?;
+        self.store().find_mut(&made)?.arn = arn.to_owned();
+        Ok(())
+    }
+
     /// Forget a secret at once, if it is there.
     pub fn forget(&self, arn: &str) {
         self.store().remove(arn);

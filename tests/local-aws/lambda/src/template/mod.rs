@@ -94,6 +94,7 @@ impl Template {
         if let Some(alias) = properties["AutoPublishAlias"].as_str() {
             config.qualifiers = vec![alias.to_owned(), "1".to_owned()];
         }
+        config.has_url = properties["FunctionUrlConfig"]["AuthType"] == "NONE";
         for (key, value) in properties["Environment"]["Variables"].as_object().into_iter().flatten() {
             let value = text(value)
                 .ok_or_else(|| TemplateError(format!("{}: variable {key} is no text", resource.logical_id)))?;

@@ -6,6 +6,7 @@ use local_aws_core::{ACCOUNT, REGION};
 use serde_json::{Map, Value, json};
 
 use super::TemplateError;
+use crate::function_url;
 
 /// YAML's short forms (`!Ref x`) as the long ones (`{"Ref": "x"}`).
 pub(super) fn long_form(yaml: serde_yaml_ng::Value) -> Result<Value, TemplateError> {
@@ -124,7 +125,8 @@ impl Resolver {
         }
     }
 
-    /// A parameter's value, else what `Ref` gives for a resource: a state machine's ARN, any other's name.
+    /// A parameter's value, else what `Ref` gives for a resource: the ARN of a state machine, a topic or a secret, any
+    /// other's name.
     fn reference(&self, id: &str) -> Result<Value, TemplateError> {
         if let Some(value) = self.values.get(id) {
             return Ok(value.clone());
@@ -134,7 +136,12 @@ impl Resolver {
         }
         let by_arn = matches!(
             self.kind(id),
-            Some("AWS::Serverless::StateMachine" | "AWS::StepFunctions::StateMachine" | "AWS::SNS::Topic")
+            Some(
+                "AWS::Serverless::StateMachine"
+                    | "AWS::StepFunctions::StateMachine"
+                    | "AWS::SNS::Topic"
+                    | "AWS::SecretsManager::Secret"
+            )
         );
         let found = if by_arn { self.arn(id) } else { self.name(id) };
         found
@@ -147,6 +154,10 @@ impl Resolver {
             "Arn" => self.arn(id),
             "Name" => self.name(id),
             "Alias" => self.alias(id).and_then(|alias| Some(format!("{}:{alias}", self.arn(id)?))),
+            // SAM makes a resource of this name for a function's URL.
+            "FunctionUrl" => {
+                id.strip_suffix("Url").and_then(|function| self.name(function)).map(|name| function_url(&name))
+            }
             "Version" => self.arn(id).map(|arn| format!("{arn}:1")),
             _ => None,
         };
@@ -231,6 +242,9 @@ impl Resolver {
             "AWS::Events::Rule" => format!("arn:aws:events:{REGION}:{ACCOUNT}:rule/{name}"),
             "AWS::Scheduler::ScheduleGroup" => format!("arn:aws:scheduler:{REGION}:{ACCOUNT}:schedule-group/{name}"),
             "AWS::SNS::Topic" => format!("arn:aws:sns:{REGION}:{ACCOUNT}:{name}"),
+            "AWS::SecretsManager::Secret" => {
+                format!("arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{name}{SECRET_SUFFIX}")
+            }
             "AWS::SQS::Queue" => format!("arn:aws:sqs:{REGION}:{ACCOUNT}:{name}"),
             "AWS::Logs::LogGroup" => format!("arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{name}:*"),
             other => {
@@ -240,6 +254,9 @@ impl Resolver {
         })
     }
 }
+
+/// Secrets Manager ends a secret's ARN in six random characters; those of a template's secrets are known beforehand.
+const SECRET_SUFFIX: &str = "-deploy";
 
 /// The properties in which resource types carry their names.
 const NAME_PROPERTIES: [&str; 9] = [
