@@ -16,6 +16,9 @@ impl RunId {
 impl Names<'_> {
     /// Tag key on everything that a run creates; the value is the run's id.
     pub const TAG: &'static str = "pgleap:run";
+    /// Tag key on what a run makes of its source first; the value is the execution's ARN, by which a run of another stack
+    /// finds out whether it is still under way.
+    pub const EXECUTION_TAG: &'static str = "pgleap:execution";
     /// Schema on both sides for what a run must remember.
     pub const SCHEMA: &'static str = "pgleap";
     /// Schema on the target in which DMS keeps its control tables.

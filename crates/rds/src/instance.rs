@@ -35,6 +35,11 @@ pub fn tag(run: &Run) -> Tag {
     Tag::builder().key(Names::TAG).value(run.id.as_str()).build()
 }
 
+/// The run's tag, and its execution's: for what a run makes of its source, where runs of other stacks look for it.
+pub fn tags_of_source(run: &Run) -> Vec<Tag> {
+    vec![tag(run), Tag::builder().key(Names::EXECUTION_TAG).value(&run.execution_arn).build()]
+}
+
 /// Where it listens, once it has an endpoint.
 pub fn server(instance: &DbInstance, database: &str) -> Option<Server> {
     let endpoint = instance.endpoint()?;

@@ -42,7 +42,8 @@ async fn set_values(rds: &Client, run: &Run, family: &str, own: &str) -> StepRes
 /// A default group cannot be copied, and has no values of the user's.
 /// Source: Amazon RDS API reference, CopyDBParameterGroup.
 async fn copy(rds: &Client, run: &Run, from: &str, family: &str, own: &str) -> StepResult<()> {
-    let tags = vec![instance::tag(run), Tag::builder().key(COPIED_FROM).value(from).build()];
+    let mut tags = instance::tags_of_source(run);
+    tags.push(Tag::builder().key(COPIED_FROM).value(from).build());
     let description = format!("pgleap run {}: {from} with logical replication", run.id);
     let outcome = if from.starts_with("default.") {
         let create = rds.create_db_parameter_group().db_parameter_group_name(own).db_parameter_group_family(family);

@@ -80,7 +80,7 @@ async fn create(rds: &Client, run: &Run, name: &str) -> StepResult<Look> {
         .create_db_snapshot()
         .db_instance_identifier(&run.source.instance)
         .db_snapshot_identifier(name)
-        .tags(instance::tag(run))
+        .set_tags(Some(instance::tags_of_source(run)))
         .send()
         .await;
     match answer.doing(format!("take snapshot {name} of {}", run.source.instance)) {

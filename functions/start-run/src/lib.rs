@@ -6,10 +6,12 @@
 //! If it dies:   nothing has happened
 //! Fails with:   BadInput (final; names the field), AnotherRun (final; names its execution), AccessDenied (final), Throttled, ServiceUnavailable (retried)
 
+mod elsewhere;
 mod others;
 mod request;
 mod run_id;
 
+use aws_sdk_sfn::types::ExecutionStatus;
 use pgleap_contract::Mode;
 use pgleap_contract::steps::{StartRunInput, StartRunOutput};
 use pgleap_step_kit::prelude::*;
@@ -25,6 +27,7 @@ pub async fn run(ctx: &Ctx, input: StartRunInput) -> StepResult<StartRunOutput> 
             let run = to_run(request)?;
             if run.mode == Mode::Upgrade {
                 others::refuse_second(ctx, &run).await?;
+                elsewhere::refuse_second(ctx, &run).await?;
             }
             run
         }
@@ -47,6 +50,7 @@ pub(crate) struct Execution {
     pub(crate) started: f64,
     /// The error's word, if it failed with one.
     pub(crate) error: String,
+    pub(crate) is_running: bool,
 }
 
 /// What the execution was started with: the way back knows only the ARN.
@@ -63,5 +67,6 @@ pub(crate) async fn execution(ctx: &Ctx, arn: &str) -> StepResult<Execution> {
         input: serde_json::from_str(text).map_err(|error| bad(error.to_string()))?,
         started: found.start_date().as_secs_f64(),
         error: found.error().unwrap_or_default().to_owned(),
+        is_running: *found.status() == ExecutionStatus::Running,
     })
 }

@@ -69,12 +69,20 @@ impl World {
 
     /// A source of this major, to be upgraded to that version.
     pub async fn start_to(major: u16, version: &str) -> Result<Self> {
+        Self::start_with(major, version, Config { step_functions: false, ..Config::default() }).await
+    }
+
+    /// The same, with Step Functions, whose interpreter takes a second or two to start.
+    pub async fn start_with_states(major: u16) -> Result<Self> {
+        Self::start_with(major, "18", Config::default()).await
+    }
+
+    async fn start_with(major: u16, version: &str, config: Config) -> Result<Self> {
         let config = Config {
-            step_functions: false,
             time_scale: 0.002,
             propagation: Duration::from_millis(100),
             templates_of: Some(Servers::for_tests().clone()),
-            ..Config::default()
+            ..config
         };
         let aws = LocalAws::start(config).await?;
         let loader = aws_config::defaults(aws_config::BehaviorVersion::latest())

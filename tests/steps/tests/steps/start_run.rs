@@ -7,7 +7,7 @@ use pgleap_contract::steps::StartRunInput;
 use pgleap_pg::Environment;
 use pgleap_step_kit::Ctx;
 use serde_json::json;
-use step_tests::as_step;
+use step_tests::{SOURCE, World, as_step, until_done};
 
 const PASS: &str = r#"{"StartAt": "Pass", "States": {"Pass": {"Type": "Pass", "End": true}}}"#;
 
@@ -112,5 +112,42 @@ async fn a_second_run_of_a_source_is_refused_with_the_first_ones_execution() -> 
     client.stop_execution().execution_arn(&recovery).send().await?;
     begin(&second, request("Orders")).await?;
     aws.stop().await;
+    Ok(())
+}
+
+/// The tags of what a run makes of its source name its execution: first on its parameter group, then on its snapshot.
+#[tokio::test]
+async fn a_run_of_another_stack_is_met_by_its_tags_while_it_is_under_way() -> Result<()> {
+    let mut world = World::start_with_states(15).await?;
+    let client = aws_sdk_sfn::Client::new(world.ctx.aws());
+    let start = async |machine: &str, name: &str| {
+        let role = "arn:aws:iam::123456789012:role/r";
+        let machine = client.create_state_machine().name(machine).definition(WAIT).role_arn(role).send().await?;
+        let start = client.start_execution().state_machine_arn(machine.state_machine_arn).name(name);
+        anyhow::Ok(start.input(request(SOURCE).to_string()).send().await?.execution_arn)
+    };
+    let (theirs, ours) = (start("people-upgrade", "first").await?, start("pgleap-upgrade", "second").await?);
+    world.run.execution_arn = theirs.clone();
+    let begin = async || {
+        let input = StartRunInput { execution_arn: ours.clone(), request: Some(request(SOURCE)) };
+        start_run::run(world.as_step("start-run"), input).await
+    };
+
+    begin().await?;
+    world.configure_source().await?;
+    let by_group = begin().await.err().context("the group's tag")?;
+    until_done("snapshot-source", async || {
+        snapshot_source::run(world.as_step("snapshot-source"), world.run_only()).await
+    })
+    .await?;
+    let by_snapshot = begin().await.err().context("the snapshot's tag")?;
+    for refused in [by_group, by_snapshot] {
+        assert_eq!(refused.code, ErrorCode::AnotherRun);
+        assert!(refused.message.contains(&theirs), "{}", refused.message);
+    }
+
+    client.stop_execution().execution_arn(&theirs).send().await?;
+    begin().await.context("what a dead run left stops nobody")?;
+    world.aws.stop().await;
     Ok(())
 }
