@@ -198,8 +198,6 @@ pub struct History {
     tasks: u64,
     load: Option<Load>,
     repairs: Vec<Value>,
-    /// The rule that the machine itself added: no step tells of it.
-    rule_added: Option<Value>,
     plan: Option<Value>,
     report: Option<Value>,
     waiting_for: Option<String>,
@@ -234,11 +232,6 @@ impl History {
                 }
                 if let Some(repairs) = output.pointer("/Payload/repairs").and_then(Value::as_array) {
                     self.repairs.clone_from(repairs);
-                    self.repairs.extend(self.rule_added.clone());
-                }
-                if state == "AuthorizeIngress" {
-                    self.rule_added = Some(rule_added(output, self.last_visit(state)));
-                    self.repairs.extend(self.rule_added.clone());
                 }
                 if state == "PlanRun" {
                     self.plan = output.get("Payload").cloned();
@@ -337,17 +330,6 @@ impl History {
         }
         phases
     }
-}
-
-/// The rule that AuthorizeIngress says it made, as a repair like those that steps tell of.
-fn rule_added(output: &Value, visit: Option<(f64, f64)>) -> Value {
-    let rule = &output["SecurityGroupRules"][0];
-    let text = |member: &str| rule[member].as_str().unwrap_or_default().to_owned();
-    serde_json::json!({
-        "kind": "security-group", "tables": [], "before": "no rule lets the replication instance in",
-        "after": format!("{} lets {} in to port {} by rule {}", text("GroupId"), text("CidrIpv4"), rule["FromPort"], text("SecurityGroupRuleId")),
-        "seconds": visit.map_or(0.0, |(entered, left)| left - entered),
-    })
 }
 
 /// `progress` is in the step's payload or beside it, whatever the machine makes of its output.

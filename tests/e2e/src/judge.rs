@@ -107,7 +107,7 @@ fn untold(report: &Report, arguments: &RunArguments, seen: &Seen) -> Vec<String>
     };
     let mendable = arguments.faults.iter().filter(|trouble| trouble.ends_with().is_none());
     let mended = mendable.filter_map(|trouble| trouble.repair());
-    wanted.extend(mended.filter(|kind| *kind != "security-group").map(|kind| format!("mended {kind}")));
+    wanted.extend(mended.map(|kind| format!("mended {kind}")));
     let is_told = |what: &String| report.told.iter().any(|subject| subject.contains(what.as_str()));
     let mut untold: Vec<String> = wanted.into_iter().filter(|what| !is_told(what)).collect();
     let telling = report.told.iter().filter(|subject| !subject.starts_with("pgleap asks")).count();

@@ -8,6 +8,8 @@ use crate::prices;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RepairKind {
+    /// No inbound rule let DMS in: the run added the one that was missing.
+    SecurityGroup,
     /// DMS ran out of memory: the task takes less at once, or the replication instance is larger.
     OutOfMemory,
     /// The replication instance's disk was full: it has more storage.
@@ -27,6 +29,7 @@ pub enum RepairKind {
 impl RepairKind {
     /// Every kind.
     pub const ALL: &[RepairKind] = &[
+        RepairKind::SecurityGroup,
         RepairKind::OutOfMemory,
         RepairKind::DiskFull,
         RepairKind::LoadBroken,
@@ -39,6 +42,7 @@ impl RepairKind {
     /// The word on the wire.
     pub fn word(self) -> &'static str {
         match self {
+            RepairKind::SecurityGroup => "security-group",
             RepairKind::OutOfMemory => "out-of-memory",
             RepairKind::DiskFull => "disk-full",
             RepairKind::LoadBroken => "load-broken",
