@@ -6,14 +6,17 @@
 
 mod browser;
 pub mod bulk;
+mod cast;
 pub mod catalog;
 pub mod cli;
 pub mod clients;
 pub mod connect;
 pub mod dump;
+mod evidence;
 pub mod fixture;
 pub mod follow;
 pub mod history;
+mod input;
 pub mod inventory;
 mod judge;
 pub mod leaks;
@@ -29,6 +32,7 @@ pub mod said;
 pub mod scenario;
 pub mod scenarios;
 pub mod screen;
+mod show;
 pub mod stage;
 pub mod texts;
 pub mod trouble;

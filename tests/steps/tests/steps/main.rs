@@ -1,6 +1,8 @@
 //! Every step against the local AWS. One program: the tests wait more than they compute, so they run side by side.
 
 mod arm_deadline;
+mod both;
+mod broken_loads;
 mod defects;
 mod fence;
 mod people;
@@ -15,6 +17,7 @@ mod report_run;
 mod source;
 mod start_run;
 mod support;
+mod tables_in_error;
 mod take_answer;
 mod target;
 mod verify_copy;

@@ -1,0 +1,55 @@
+//! Who is in a rehearsal: the rows of the source, and the clients that write.
+
+use std::time::Instant;
+
+use anyhow::Result;
+
+use crate::cli::RunArguments;
+use crate::clients::Kind;
+use crate::connect::Login;
+use crate::dump;
+use crate::fixture;
+use crate::fixture::Size;
+use crate::rates::Pace;
+use crate::screen::Screen;
+use crate::stage::{DATABASE, Source, Stage, master_login};
+
+/// Who writes, and by whose right the fence is seen.
+pub(crate) struct Cast {
+    pub(crate) members: Vec<(Kind, Login, u32)>,
+    pub(crate) size: Size,
+    pub(crate) watched_role: &'static str,
+    pub(crate) pace: Pace,
+}
+
+pub(crate) async fn fill(arguments: &RunArguments, stage: &Stage, source: &Source, screen: &Screen) -> Result<Cast> {
+    let master = stage.master(source).await?;
+    let size = Size::of_megabytes(arguments.megabytes);
+    let Some(file) = &arguments.dump else {
+        screen.doing(&format!("filling it with about {} MB", arguments.megabytes));
+        let began = Instant::now();
+        fixture::load(&master, size).await?;
+        let pace = Pace::of_fill(arguments.megabytes, began.elapsed());
+        let login = |user: &str, password: &str| Login {
+            user: user.to_owned(),
+            password: password.to_owned(),
+            database: DATABASE.to_owned(),
+        };
+        let members = vec![
+            (Kind::App, login("shop_app", "app-of-the-rehearsal"), 8),
+            (Kind::Owner, login("shop_owner", "owner-of-the-rehearsal"), 2),
+            (Kind::Master, master_login(), 4),
+        ];
+        return Ok(Cast { members, size, watched_role: "shop_app", pace });
+    };
+    screen.doing(&format!("restoring {}", file.display()));
+    let at = stage.names().resolve(&source.host).await?;
+    let restored = dump::restore(file, source, &at, stage.aws().ca_file()).await?;
+    if restored.failed_statements > 0 {
+        let examples = restored.examples.join("; ");
+        screen
+            .say(format!("{} statements of the dump could not be carried out: {examples}", restored.failed_statements));
+    }
+    dump::add_probe(&master).await?;
+    Ok(Cast { members: dump::crew(), size, watched_role: dump::WATCHED_ROLE, pace: Pace::UNKNOWN })
+}

@@ -1,0 +1,61 @@
+//! What was seen of a run, into its report.
+
+use anyhow::Result;
+
+use crate::catalog::Catalog;
+use crate::clients::Kind;
+use crate::judge::Seen;
+use crate::leaks::Secret;
+use crate::observer::connect;
+use crate::proof;
+use crate::report::{LambdaReport, MachineReport, Report};
+use crate::stage::{SOURCE, Stage};
+
+pub(crate) async fn fill_report(
+    report: &mut Report,
+    stage: &Stage,
+    seen: &Seen,
+    kinds: &[Kind],
+    before: Catalog,
+    target_instance: &str,
+) -> Result<()> {
+    let Seen { standing, execution, observed, drain, fence, addresses, .. } = seen;
+    report.machine = MachineReport {
+        transitions: execution.history.transitions(),
+        seconds: standing.seconds,
+        status: standing.status.as_str().to_owned(),
+    };
+    let first = execution.history.visits().first().map_or(0.0, |visit| visit.entered);
+    report.repairs = execution.history.repairs().to_vec();
+    report.phases = execution.history.phases(first + standing.seconds);
+    report.outage = proof::of_outage(observed, *addresses, *fence, &execution.history);
+    let expected = execution.history.plan().and_then(|plan| plan["outage"]["milliseconds"].as_f64());
+    report.outage.expected_seconds = expected.map(|milliseconds| milliseconds / 1_000.0);
+    report.cost = execution.history.report().cloned();
+    report.expected_cost = execution.history.plan().map(|plan| plan["cost"].clone());
+    let serving = if addresses.target_serves(observed) { target_instance } else { SOURCE };
+    let client = connect(&stage.access(serving)).await?;
+    report.clients = proof::of_clients(observed, *addresses, kinds, &client).await?;
+    if let Some(mut drain) = drain.clone() {
+        if serving == target_instance {
+            drain.look_at_views_again(&client).await?;
+        }
+        report.tables = drain.tables;
+        report.sequences = drain.sequences;
+        report.materialized_views = drain.views;
+    }
+    report.schema_differences = proof::of_schema(before, &client).await?;
+    Ok(())
+}
+
+/// Every value that must not be seen: what Secrets Manager ever held, and the clients' own passwords.
+pub(crate) fn secrets(stage: &Stage, passwords: &[Secret]) -> Vec<Secret> {
+    let kept = stage.aws().secrets().ever_kept();
+    let of_run = kept.iter().flat_map(|(name, content)| Secret::of_content(name, content));
+    of_run.chain(passwords.iter().cloned()).collect()
+}
+
+pub(crate) fn lambdas(stage: &Stage) -> Vec<LambdaReport> {
+    let host = stage.aws().lambda();
+    host.functions().into_iter().map(|name| LambdaReport { peak_bytes: host.peak_rss(&name), name }).collect()
+}

@@ -1,0 +1,313 @@
+//! The run itself, while clients write: start it, disturb it, show it, and take everything down that was seen.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use crate::cast::Cast;
+use crate::catalog::Catalog;
+use crate::cli::RunArguments;
+use crate::clients::{Clients, Crew, Kind, Way};
+use crate::connect::Login;
+use crate::evidence::{fill_report, lambdas, secrets};
+use crate::follow::{Execution, Standing};
+use crate::history::{next_phase, phase_of};
+use crate::inventory::Inventory;
+use crate::judge::{Seen, judge, loses_events};
+use crate::leaks::{Secrecy, Secret};
+use crate::news::EventCount;
+use crate::observer::{DrainWatch, FenceWatch, Meter, Reading};
+use crate::person::Person;
+use crate::proof::Addresses;
+use crate::report::{Report, Side};
+use crate::scenario::{Armed, Means};
+use crate::screen::{Moment, Screen};
+use crate::stage::{RECORD, SOURCE, Source, Stage};
+use crate::texts;
+use crate::trouble::Tools;
+
+/// Writes that must be acknowledged before the run begins, so that there is something to lose.
+const WRITES_BEFORE: u64 = 100;
+/// Clients go on this long after the run.
+const AFTERWARDS: Duration = Duration::from_secs(3);
+/// Between two looks at the execution.
+const LOOK: Duration = Duration::from_millis(250);
+/// Between two readings of rows and lag.
+const METER: Duration = Duration::from_secs(2);
+/// Longest rehearsal; the machine's own bounds are far larger.
+const LONGEST_RUN: Duration = Duration::from_secs(3600);
+/// Longest wait for the message that a run has ended.
+const LONGEST_NEWS: Duration = Duration::from_secs(30);
+/// Longest wait for the machine that recovers, once the first has ended badly.
+const LONGEST_RECOVERY: Duration = Duration::from_secs(120);
+
+/// Everything that is up while the run runs.
+pub(crate) struct Show {
+    stage: Stage,
+    source: Source,
+    kinds: Vec<Kind>,
+    passwords: Vec<Secret>,
+    clients: Clients,
+    drain: DrainWatch,
+    fence: FenceWatch,
+    target_instance: String,
+    zone_id: String,
+    /// What there is before the run.
+    there: Inventory,
+    events: EventCount,
+}
+
+impl Show {
+    pub(crate) async fn begin(
+        arguments: &RunArguments,
+        stage: Stage,
+        source: Source,
+        cast: Cast,
+        (zone_id, there): (String, Inventory),
+        screen: &Screen,
+    ) -> Result<Self> {
+        let target_instance = arguments.target_instance();
+        let kinds = cast.members.iter().map(|(kind, _, _)| *kind).collect();
+        let password = |login: &Login| Secret::new(&format!("the password of {}", login.user), &login.password);
+        let passwords = cast.members.iter().map(|(_, login, _)| password(login)).collect();
+        let crew = Crew { members: cast.members, tps: arguments.tps, size: cast.size };
+        let way = Way { names: stage.names(), connector: stage.connector(&source)?, record: RECORD.to_owned() };
+        let events = EventCount::start(stage.aws().events());
+        let (on_source, on_target) = (stage.access(SOURCE), stage.access(&target_instance));
+        let drain = DrainWatch::start(on_source.clone(), on_target.clone(), arguments.to);
+        let fence = FenceWatch::start(on_source, on_target, cast.watched_role.to_owned());
+        let clients = Clients::start(&crew, &way);
+        screen.doing("clients begin to write");
+        let began = Instant::now();
+        while clients.acknowledged() < WRITES_BEFORE {
+            if began.elapsed() > Duration::from_secs(60) {
+                bail!("wait for the clients: {} writes in 60 s, {:?}", clients.acknowledged(), clients.trouble());
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        screen.say(format!(
+            "{} clients write through {RECORD}",
+            crew.members.iter().map(|(_, _, clients)| clients).sum::<u32>()
+        ));
+        Ok(Self { stage, source, kinds, passwords, clients, drain, fence, target_instance, zone_id, there, events })
+    }
+
+    pub(crate) async fn play(
+        self,
+        arguments: &RunArguments,
+        input: &Value,
+        before: Catalog,
+        screen: &mut Screen,
+        report: &mut Report,
+    ) -> Result<()> {
+        let execution = self.start_execution(input).await?;
+        let states = aws_sdk_sfn::Client::new(self.stage.sdk());
+        let armed = arguments.disturbance.clone().map(|disturbance| {
+            if loses_events(arguments) {
+                self.stage.aws().lose_events();
+            }
+            let means = Means {
+                lambda: self.stage.aws().lambda().clone(),
+                source: self.stage.access(SOURCE),
+                states: states.clone(),
+                execution: execution.clone(),
+                person: Person {
+                    mailbox: self.stage.aws().sns().clone(),
+                    sdk: self.stage.sdk().clone(),
+                    gateway: self.stage.aws().url(),
+                    lambda: self.stage.aws().lambda().clone(),
+                    instances: [SOURCE.to_owned(), self.target_instance.clone()],
+                    source: self.stage.access(SOURCE),
+                },
+            };
+            Armed::arm(disturbance, means)
+        });
+        let tools = || Tools {
+            source: self.stage.access(SOURCE),
+            target: self.stage.access(&self.target_instance),
+            sdk: self.stage.sdk().clone(),
+            rds: self.stage.aws().rds().clone(),
+            target_instance: self.target_instance.clone(),
+        };
+        let deeds = arguments.faults.iter().flat_map(|trouble| trouble.deeds());
+        let _deeds: Vec<_> = deeds.map(|deed| deed.arm(self.stage.aws().lambda().on_invoke(), tools())).collect();
+        let mut execution = Execution::new(states, &execution);
+        let standing = self.follow(&mut execution, screen).await?;
+        if standing.status.as_str() != "SUCCEEDED" {
+            screen.say(format!(
+                "the machine ended {}: {}",
+                standing.status.as_str(),
+                standing.error.as_deref().unwrap_or_default()
+            ));
+            self.await_recovery(screen, report).await?;
+        }
+        if !loses_events(arguments) {
+            self.await_news(standing.status.as_str(), report).await?;
+        }
+        screen.doing("clients write a little longer");
+        tokio::time::sleep(AFTERWARDS).await;
+        screen.doing("comparing everything");
+        self.conclude(arguments, execution, standing, before, armed, report).await
+    }
+
+    async fn start_execution(&self, input: &Value) -> Result<String> {
+        let states = aws_sdk_sfn::Client::new(self.stage.sdk());
+        let start = states.start_execution().state_machine_arn(self.stage.upgrade_machine()?).name("rehearsal");
+        let started = start.input(input.to_string()).send().await.context("start the execution")?;
+        Ok(started.execution_arn().to_owned())
+    }
+
+    /// Look until it has ended, and show what is seen.
+    async fn follow(&self, execution: &mut Execution, screen: &mut Screen) -> Result<Standing> {
+        let mut meter = Meter::new(self.stage.access(SOURCE), self.stage.access(&self.target_instance));
+        let (began, mut metered) = (Instant::now(), Instant::now());
+        let (mut reading, mut rate) = (Reading::default(), Rate::new(self.clients.acknowledged()));
+        loop {
+            let standing = execution.standing().await?;
+            execution.read_on().await?;
+            let state = execution.history.state().unwrap_or("StartRun").to_owned();
+            let phase = phase_of(&state);
+            let near = matches!(phase, "make ready for the cutover" | "cutover" | "way back");
+            self.fence.look_closely(near);
+            if matches!(phase, "load" | "rebuild indexes and statistics" | "catch up and verify") {
+                if metered.elapsed() > METER {
+                    (reading, metered) = (meter.read().await, Instant::now());
+                }
+            } else {
+                reading = Reading::default();
+                meter.leave();
+            }
+            screen.show(&self.moment(execution, &state, reading, &mut rate));
+            if standing.is_over() {
+                return Ok(standing);
+            }
+            if began.elapsed() > LONGEST_RUN {
+                bail!("wait for the execution: still in {state} after {} s", LONGEST_RUN.as_secs());
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    fn moment(&self, execution: &Execution, state: &str, reading: Reading, rate: &mut Rate) -> Moment {
+        let phase = phase_of(state);
+        let acknowledged = self.clients.acknowledged();
+        let tps = rate.per_second(acknowledged);
+        let load = execution.history.load().filter(|_| phase == "load");
+        Moment {
+            phase: phase.to_owned(),
+            next: next_phase(phase).map(str::to_owned),
+            detail: match execution.history.waiting_for() {
+                Some(waiting_for) => format!("{state}, {waiting_for}"),
+                None => state.to_owned(),
+            },
+            tables: load.map(|load| (load.loaded, load.loaded + load.loading + load.queued + load.errored)),
+            rows: reading.rows,
+            lag_bytes: reading.lag_bytes,
+            tps,
+            acknowledged,
+            trouble: if tps < 1.0 { self.clients.trouble() } else { None },
+        }
+    }
+
+    /// The rule on executions that ended badly starts the other machine; wait until it is done.
+    async fn await_recovery(&self, screen: &Screen, report: &mut Report) -> Result<()> {
+        let states = aws_sdk_sfn::Client::new(self.stage.sdk());
+        let began = Instant::now();
+        loop {
+            let listed = states.list_executions().state_machine_arn(self.stage.recover_machine()?).send().await;
+            let statuses: Vec<String> = listed
+                .context("list recoveries")?
+                .executions()
+                .iter()
+                .map(|one| one.status().as_str().to_owned())
+                .collect();
+            screen.doing(&format!("recovery: {}", statuses.join(", ")));
+            let over = !statuses.is_empty() && statuses.iter().all(|status| status != "RUNNING");
+            report.recoveries = statuses;
+            if over || began.elapsed() > LONGEST_RECOVERY {
+                return Ok(());
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// The end is told by an event, so a moment later.
+    async fn await_news(&self, status: &str, report: &mut Report) -> Result<()> {
+        let last = if status == "SUCCEEDED" { "upgraded".to_owned() } else { format!("ended {status}") };
+        let began = Instant::now();
+        loop {
+            report.told = self.stage.aws().sns().messages().into_iter().map(|message| message.subject).collect();
+            let over = report.told.iter().any(|subject| subject.contains(&last));
+            if over || began.elapsed() > LONGEST_NEWS {
+                report.events = self.events.count();
+                return Ok(());
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    async fn conclude(
+        self,
+        arguments: &RunArguments,
+        execution: Execution,
+        standing: Standing,
+        before: Catalog,
+        armed: Option<Armed>,
+        report: &mut Report,
+    ) -> Result<()> {
+        let source_address = self.stage.names().resolve(&self.source.host).await?.address;
+        let target = self.stage.instance(&self.target_instance).await?;
+        let target_address =
+            match target.as_ref().and_then(|instance| instance.endpoint()?.address().map(str::to_owned)) {
+                Some(host) => Some(self.stage.names().resolve(&host).await?.address),
+                None => None,
+            };
+        report.target = Side {
+            version: target.and_then(|instance| instance.engine_version().map(str::to_owned)).unwrap_or_default(),
+            instance: self.target_instance.clone(),
+        };
+        let Self { stage, kinds, passwords, clients, drain, fence, target_instance, zone_id, there, .. } = self;
+        let observed = clients.stop().await;
+        let addresses = Addresses { source: source_address, target: target_address };
+        let seen = Seen {
+            standing,
+            execution,
+            observed,
+            drain: drain.finish().await?,
+            fence: fence.times(),
+            addresses,
+            before: there,
+            after: Inventory::read(&stage, &zone_id).await?,
+        };
+        drop(fence);
+        let lambdas = lambdas(&stage);
+        fill_report(report, &stage, &seen, &kinds, before, &target_instance).await?;
+        report.lambdas = lambdas;
+        report.secrecy = Secrecy::of(&secrets(&stage, &passwords), &texts::of_run(&stage, report).await?);
+        judge(report, arguments, &seen, armed.as_ref());
+        Ok(())
+    }
+}
+
+/// Acknowledged writes a second, over the time since the last look but one second at least.
+struct Rate {
+    at: Instant,
+    count: u64,
+    rate: f64,
+}
+
+impl Rate {
+    fn new(count: u64) -> Self {
+        Self { at: Instant::now(), count, rate: 0.0 }
+    }
+
+    fn per_second(&mut self, count: u64) -> f64 {
+        let elapsed = self.at.elapsed().as_secs_f64();
+        if elapsed >= 1.0 {
+            self.rate = (count - self.count) as f64 / elapsed;
+            (self.at, self.count) = (Instant::now(), count);
+        }
+        self.rate
+    }
+}
