@@ -65,6 +65,7 @@ async fn deploy(cloud: &Cloud, folder: &Path, zone: &str, secret: &str) -> Resul
         ("RecordName", RECORD),
         ("VpcSubnetIds", "subnet-1,subnet-2"),
         ("VpcSecurityGroupIds", "sg-1"),
+        ("AnswerLinks", "yes"),
     ];
     let file = folder.join("parameters");
     std::fs::write(&file, parameters.map(|(name, value)| format!("{name}={value}\n")).concat())?;
