@@ -53,6 +53,7 @@ async fn main() -> Result<()> {
         bail!("the plans differ\nstand-in: {rehearsed:#?}\ndeployed: {deployed:#?}");
     }
     say("the deployed plan went through the same states to the same end");
+    try_one_step(&cloud).await?;
     remove(&cloud).await
 }
 
@@ -96,6 +97,31 @@ async fn deploy(cloud: &Cloud, folder: &Path, zone: &str, secret: &str) -> Resul
         bail!("a second deployment of the same changed something: {again}");
     }
     say("deployed again, nothing changes");
+    Ok(())
+}
+
+/// One step by hand: its newest code is what was built, and what machines call stays as it was.
+async fn try_one_step(cloud: &Cloud) -> Result<()> {
+    const STEP: &str = "find-window";
+    let function = format!("{STACK}-{STEP}");
+    let versions = async || {
+        let ask = ["lambda", "list-versions-by-function", "--function-name", &function];
+        let versions =
+            cloud.ask(&[&ask[..], &["--query", "Versions[].[Version,CodeSha256,RevisionId]"]].concat()).await?;
+        anyhow::Ok(versions.as_array().cloned().unwrap_or_default())
+    };
+    let is_published = |version: &&Value| version[0] != "$LATEST";
+    let before = versions().await?;
+    cloud.script("deploy-function.sh", &[STACK, STEP]).await?;
+    let after = versions().await?;
+    if !before.iter().filter(is_published).eq(after.iter().filter(is_published)) {
+        bail!("deploying {STEP} by hand changed what machines call: {before:?}, then {after:?}");
+    }
+    let newest = |versions: &[Value]| versions.iter().find(|version| version[0] == "$LATEST").cloned();
+    if newest(&before) == newest(&after) {
+        bail!("deploying {STEP} by hand changed nothing: {after:?}");
+    }
+    say(&format!("{STEP} was deployed by hand, and what machines call is as before"));
     Ok(())
 }
 
