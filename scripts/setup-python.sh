@@ -4,7 +4,7 @@
 #   setup-python.sh             .local/venv: the Step Functions interpreter and the conformance tests
 #   setup-python.sh NAME        .local/NAME: the tools of scripts/python/NAME.txt
 #
-# Made once for each content of the file; a second call only compares a key. A new environment is built beside the old
+# Made once for each content of the file and each place; a second call only compares a key. A new environment is built beside the old
 # one and takes its place by a rename, so an interrupted call leaves the old one or none, never half of one. Two calls
 # at once both build, and either result serves.
 set -eu
@@ -17,13 +17,15 @@ case $name in
 esac
 [ -f "$requirements" ] || { echo "setup-python: there is no $requirements" >&2; exit 1; }
 local=$root/.local
-key=$(cksum <"$requirements")-$(python3 -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])')
+mkdir -p "$local"
+# Its programs begin with the path of its interpreter, so an environment that was moved is made anew.
+place=$(cd "$local" && pwd -P)
+key=$(cksum <"$requirements")-$(python3 -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])')-$place
 
 [ "$(cat "$local/$name/.key" 2>/dev/null)" = "$key" ] && exit 0
 
 echo "setting up Python packages in .local/$name (once)" >&2
-mkdir -p "$local"
-fresh=$local/$name.$$
+fresh=$place/$name.$$
 link=$local/$name.link.$$
 trap 'rm -rf "$link"; [ "$(readlink "$local/$name")" = "$name.$$" ] || rm -rf "$fresh"' EXIT
 trap 'exit 1' HUP INT TERM
