@@ -59,5 +59,23 @@ provisioners._RESOURCE_HANDLERS["AWS::CloudWatch::CompositeAlarm"] = {
     "delete": lambda _name, _: None,
 }
 
+
+secrets = provisioners._RESOURCE_HANDLERS["AWS::SecretsManager::Secret"]
+make_secret, delete_secret = secrets["create"], secrets["delete"]
+
+
+def create_secret(logical_id, properties, stack):
+    """On AWS `Ref` gives a secret's ARN; ministack gives its name."""
+    _name, attributes = make_secret(logical_id, properties, stack)
+    return attributes["Arn"], attributes
+
+
+def name_of(arn):
+    return arn.split(":secret:")[1].rsplit("-", 1)[0]
+
+
+secrets["create"] = create_secret
+secrets["delete"] = lambda arn, properties: delete_secret(name_of(arn), properties)
+
 if __name__ == "__main__":
     main()

@@ -133,8 +133,9 @@ async fn remove(cloud: &Cloud) -> Result<()> {
     let machines = cloud.ask(&["stepfunctions", "list-state-machines", "--query", "stateMachines[].name"]).await?;
     let buckets = cloud.ask(&["s3api", "list-buckets", "--query", "Buckets[].Name"]).await?;
     let logs = cloud.ask(&["logs", "describe-log-groups", "--query", "logGroups[].logGroupName"]).await?;
-    let left = json!([roles, functions, machines, buckets, logs]);
-    if left != json!([["dms-cloudwatch-logs-role", "dms-vpc-role"], [], [], [], []]) {
+    let secrets = cloud.ask(&["secretsmanager", "list-secrets", "--query", "SecretList[].Name"]).await?;
+    let left = json!([roles, functions, machines, buckets, logs, secrets]);
+    if left != json!([["dms-cloudwatch-logs-role", "dms-vpc-role"], [], [], [], [], []]) {
         bail!("removing the stack left {left}");
     }
     say("removed, nothing is left but the two roles of DMS");
