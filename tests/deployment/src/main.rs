@@ -114,7 +114,7 @@ async fn try_one_step(cloud: &Cloud) -> Result<()> {
     let before = versions().await?;
     cloud.script("deploy-function.sh", &[STACK, STEP]).await?;
     let after = versions().await?;
-    if !before.iter().filter(is_published).eq(after.iter().filter(is_published)) {
+    if !before.iter().filter(is_published).all(|version| after.contains(version)) {
         bail!("deploying {STEP} by hand changed what machines call: {before:?}, then {after:?}");
     }
     let newest = |versions: &[Value]| versions.iter().find(|version| version[0] == "$LATEST").cloned();
