@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use local_aws::{Config, LocalAws};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio_postgres::config::Host;
 
 use crate::bulk;
 use crate::cast::fill;
@@ -105,7 +106,7 @@ async fn keep(aws: &LocalAws, screen: &Screen) {
     screen.say("  export AWS_ACCESS_KEY_ID=operator AWS_SECRET_ACCESS_KEY=local");
     for instance in aws.rds().instance_ids() {
         if let Some(config) = aws.rds().admin_config(&instance) {
-            let address = config.get_hosts().first().map(|host| format!("{host:?}")).unwrap_or_default();
+            let address = config.get_hosts().first().map(address_of).unwrap_or_default();
             let port = config.get_ports().first().copied().unwrap_or_default();
             screen.say(format!(
                 "  {instance}: {address} port {port}, database {DATABASE}, user {} password {}",
@@ -116,6 +117,13 @@ async fn keep(aws: &LocalAws, screen: &Screen) {
     }
     screen.say(format!("  files: {}", aws.scratch_folder().display()));
     interrupted().await;
+}
+
+fn address_of(host: &Host) -> String {
+    match host {
+        Host::Tcp(name) => name.clone(),
+        Host::Unix(folder) => folder.display().to_string(),
+    }
 }
 
 async fn rehearse(
