@@ -1,6 +1,7 @@
 //! What a browser asks for, as a function URL hands it over (payload format 2.0). Pure.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -9,13 +10,20 @@ use serde::Deserialize;
 
 /// The members of the event that matter; the others are AWS's to change.
 /// Source: AWS Lambda developer guide, Invoking Lambda function URLs, Request payload format.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PageRequest {
     query_string_parameters: BTreeMap<String, String>,
     request_context: Context,
     body: Option<String>,
     is_base64_encoded: bool,
+}
+
+/// Without the address: whoever has it may answer.
+impl fmt::Debug for PageRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PageRequest").field("context", &self.request_context).field("body", &self.body).finish()
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]

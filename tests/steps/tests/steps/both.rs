@@ -282,6 +282,19 @@ impl Both {
         Ok(self.world.ctx.as_owner(&self.world.run, &self.target).await?)
     }
 
+    /// Both sides have the same rows.
+    pub(crate) async fn assert_same(&self) -> Result<()> {
+        assert_eq!(self.content(&self.target().await?).await?, self.content(&self.source().await?).await?);
+        Ok(())
+    }
+
+    /// Everything of replication goes, and then the world.
+    pub(crate) async fn end(self) -> Result<()> {
+        self.remove_until_done().await?;
+        self.world.aws.stop().await;
+        Ok(())
+    }
+
     /// Changes of the source arrive.
     pub(crate) async fn wait_until_same(&self) -> Result<()> {
         wait_for("the changes on the target", async || {

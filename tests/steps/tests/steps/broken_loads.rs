@@ -31,11 +31,9 @@ async fn a_load_that_ran_out_of_memory_takes_less_and_then_finds_a_larger_instan
     let cost = repairs[1].estimated_cost.as_ref().expect("a larger class costs more");
     assert_eq!((cost.usd_per_hour_before, cost.usd_per_hour_after), (0.072, 0.144));
     assert_eq!(both.tasks().await?, [both.world.run.id.names().tasks()[2].clone()]);
-    assert_eq!(both.content(&both.target().await?).await?, both.content(&both.source().await?).await?);
+    both.assert_same().await?;
     both.resume_until_done().await?;
-    both.remove_until_done().await?;
-    both.world.aws.stop().await;
-    Ok(())
+    both.end().await
 }
 
 /// In the load: by another task, on a disk twice as large. Every answer is lost once.
@@ -54,11 +52,9 @@ async fn a_full_disk_of_the_instance_grows_and_the_load_begins_again() -> Result
         repairs.iter().map(|repair| (repair.kind, repair.before.as_str(), repair.after.as_str())).collect();
     let expected = [("50 GiB of disk", "100 GiB of disk"), ("100 GiB of disk", "200 GiB of disk")];
     assert_eq!(told, expected.map(|(before, after)| (RepairKind::DiskFull, before, after)));
-    assert_eq!(both.content(&both.target().await?).await?, both.content(&both.source().await?).await?);
+    both.assert_same().await?;
     both.resume_until_done().await?;
-    both.remove_until_done().await?;
-    both.world.aws.stop().await;
-    Ok(())
+    both.end().await
 }
 
 #[tokio::test]
@@ -89,9 +85,7 @@ async fn an_instance_grows_no_further_than_the_run_allows() -> Result<()> {
 
     assert_eq!(error.code, ErrorCode::ReplicationFailed);
     assert!(error.message.contains("limits.maxReplicationInstanceClass (dms.t3.large)"), "{}", error.message);
-    both.remove_until_done().await?;
-    both.world.aws.stop().await;
-    Ok(())
+    both.end().await
 }
 
 #[tokio::test]
@@ -109,10 +103,8 @@ async fn a_slot_lost_after_the_load_is_a_load_begun_again() -> Result<()> {
     both.resume_until_done().await?;
 
     assert_eq!(repairs.iter().map(|repair| repair.kind).collect::<Vec<_>>(), [RepairKind::SlotLost]);
-    assert_eq!(both.content(&both.target().await?).await?, both.content(&both.source().await?).await?);
-    both.remove_until_done().await?;
-    both.world.aws.stop().await;
-    Ok(())
+    both.assert_same().await?;
+    both.end().await
 }
 
 /// In the load it is begun again, because nobody knows what a task that was stopped half-way has; after it, it goes on.
@@ -130,7 +122,5 @@ async fn a_task_that_somebody_stopped_goes_on() -> Result<()> {
     both.source().await?.run("go on writing", r#"DELETE FROM "My_shop"."Orders" WHERE id < 20"#).await?;
     both.wait_until_same().await?;
 
-    both.remove_until_done().await?;
-    both.world.aws.stop().await;
-    Ok(())
+    both.end().await
 }

@@ -7,6 +7,7 @@ mod defects;
 mod fence;
 mod people;
 mod plan;
+mod planted;
 mod preflight;
 mod prepare_source;
 mod rare_ways;

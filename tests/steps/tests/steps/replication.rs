@@ -19,7 +19,7 @@ async fn a_copy_is_made_followed_and_removed_and_each_step_twice_changes_nothing
     let copied = both.copy_until_done().await?;
     assert_eq!((copied.progress.percent, copied.progress.tables_errored), (100, 0), "{copied:?}");
     assert_eq!(both.copy_until_done().await?.progress, copied.progress);
-    assert_eq!(both.content(&both.target().await?).await?, both.content(&both.source().await?).await?);
+    both.assert_same().await?;
 
     both.resume_until_done().await?;
     both.resume_until_done().await?;
@@ -61,11 +61,8 @@ async fn lost_answers_and_forgotten_tests_cost_a_look_and_nothing_else() -> Resu
     both.create_until_done().await?;
     both.copy_until_done().await?;
     both.resume_until_done().await?;
-    assert_eq!(both.content(&both.target().await?).await?, both.content(&both.source().await?).await?);
-    both.remove_until_done().await?;
-
-    both.world.aws.stop().await;
-    Ok(())
+    both.assert_same().await?;
+    both.end().await
 }
 
 #[tokio::test]
@@ -110,9 +107,7 @@ async fn a_refused_connection_is_named_and_tried_again() -> Result<()> {
 
     assert_eq!(both.create_until_done().await?, 2);
 
-    both.remove_until_done().await?;
-    both.world.aws.stop().await;
-    Ok(())
+    both.end().await
 }
 
 #[tokio::test]
@@ -149,7 +144,5 @@ async fn wal_behind_the_slot_above_the_limit_ends_the_run() -> Result<()> {
 
     assert_eq!(error.code, ErrorCode::TooMuchWal);
     assert!(error.message.contains("limits.maxRetainedWalGb (1)"), "{}", error.message);
-    both.remove_until_done().await?;
-    both.world.aws.stop().await;
-    Ok(())
+    both.end().await
 }

@@ -40,9 +40,7 @@ async fn a_table_in_error_is_loaded_again_in_limited_lob_mode_and_nothing_is_cut
         Ok(same.then_some(()))
     })
     .await?;
-    both.remove_until_done().await?;
-    both.world.aws.stop().await;
-    Ok(())
+    both.end().await
 }
 
 /// Three tables of three are in error after a restart in the load; none of them because of its values.
@@ -61,10 +59,8 @@ async fn tables_that_a_restart_of_the_instance_put_in_error_are_loaded_again() -
     assert_eq!(reloaded.reloaded.len(), tables.len());
     assert!(both.copy().await?.done);
     both.resume_until_done().await?;
-    assert_eq!(both.content(&both.target().await?).await?, both.content(&both.source().await?).await?);
-    both.remove_until_done().await?;
-    both.world.aws.stop().await;
-    Ok(())
+    both.assert_same().await?;
+    both.end().await
 }
 
 /// 60 million characters take 120 MB on their way. Full LOB mode is tried once more, then the run ends.
@@ -108,8 +104,6 @@ async fn a_table_that_dms_suspended_after_the_load_is_loaded_again() -> Result<(
     both.resume_until_done().await?;
 
     assert!(output.done && output.repairs.is_empty(), "the run's own stop is no trouble: {output:?}");
-    assert_eq!(both.content(&both.target().await?).await?, both.content(&both.source().await?).await?);
-    both.remove_until_done().await?;
-    both.world.aws.stop().await;
-    Ok(())
+    both.assert_same().await?;
+    both.end().await
 }
