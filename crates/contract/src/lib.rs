@@ -5,6 +5,7 @@
 //! of a schema never its DDL, and no list without a bound (Step Functions carries 256 KiB at most).
 
 mod approval;
+mod cutover;
 pub mod data_types;
 mod error;
 mod findings;
@@ -18,10 +19,11 @@ pub mod steps;
 mod window;
 
 pub use approval::{Approval, OnRejectedCutover};
+pub use cutover::{Cutover, Generation, Outcome};
 pub use error::ErrorCode;
 pub use findings::{Finding, Findings, Severity};
 pub use names::Names;
 pub use rates::Rates;
 pub use request::{Choices, KeylessTables, Limits, Mode, Network, Record, Replication, RunRequest, Source, Target};
-pub use run::{Cutover, Outcome, Run, RunId, RunIdError, Server};
+pub use run::{Run, RunId, RunIdError, Server};
 pub use window::{Day, Window};

@@ -1,6 +1,6 @@
 //! Every name that a run creates, derived from its id: the key that lets a second run of a step find what the first made.
 
-use crate::RunId;
+use crate::{Generation, RunId};
 
 /// Names of one run.
 #[derive(Debug, Clone, Copy)]
@@ -19,6 +19,9 @@ impl Names<'_> {
     /// Tag key on what a run makes of its source first; the value is the execution's ARN, by which a run of another stack
     /// finds out whether it is still under way.
     pub const EXECUTION_TAG: &'static str = "pgleap:execution";
+    /// Tag key on a target that the run may delete; the value is the run's id. It is removed before the fence, and only a
+    /// rollback that is recorded in the target gives it back.
+    pub const DELETABLE_TAG: &'static str = "pgleap:deletable";
     /// Schema on both sides for what a run must remember.
     pub const SCHEMA: &'static str = "pgleap";
     /// Schema on the target in which DMS keeps its control tables.
@@ -129,6 +132,11 @@ impl Names<'_> {
     /// Secret in which the run keeps what it must know to put the record back. Holds no secret.
     pub fn record_secret(&self) -> String {
         format!("pgleap/{}/record", self.0)
+    }
+
+    /// Secret in which the run notes how far a cutover came: the mark. Holds no secret.
+    pub fn cutover_secret(&self, generation: Generation) -> String {
+        format!("pgleap/{}/cutover-{generation}", self.0)
     }
 
     /// `application_name` of the run's sessions, with the object that a long statement works on.

@@ -104,24 +104,6 @@ pub struct Server {
     pub storage_gib: Option<u32>,
 }
 
-/// The cutover under way: its deadline travels to every step between fence and open.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Cutover {
-    /// Milliseconds since the epoch after which nothing may open and everything goes back.
-    pub deadline_epoch_ms: i64,
-}
-
-/// Which of the two sides won the run's one row: the answer of open and of unfence.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Outcome {
-    /// The target is open to applications: only forward.
-    Open,
-    /// The source serves; the target never opens.
-    Back,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -88,7 +88,7 @@ impl Session {
 /// Connect over TLS, verified by the server's host name. `about` shows in `pg_stat_activity.application_name`.
 ///
 /// The session overrides what an operator may have set for the role or the database and what would hurt a step:
-/// read-only by default, statement and idle time-outs, a search path with objects of others.
+/// read-only by default, statement and idle time-outs, commits that a crash forgets, a search path with objects of others.
 pub async fn connect(
     environment: &Environment,
     server: &Server,
@@ -115,7 +115,7 @@ pub async fn connect(
         .connect_timeout(CONNECT_TIMEOUT)
         .keepalives_idle(Duration::from_secs(30))
         .options(
-            "-c default_transaction_read_only=off -c statement_timeout=0 -c lock_timeout=0 \
+            "-c default_transaction_read_only=off -c statement_timeout=0 -c lock_timeout=0 -c synchronous_commit=on \
              -c idle_in_transaction_session_timeout=60000 -c search_path=pg_catalog -c standard_conforming_strings=on \
              -c extra_float_digits=3 -c bytea_output=hex -c datestyle=ISO -c intervalstyle=postgres -c timezone=UTC",
         );

@@ -6,7 +6,7 @@
 
 use pgleap_contract::steps::TableName;
 
-use crate::{PgError, Session};
+use crate::{PgError, Session, ident};
 
 /// How many notes are read; more would say nothing new.
 const LISTED: usize = 20;
@@ -91,6 +91,15 @@ pub async fn forget(dms: &Session, tables: &[TableName]) -> Result<(), PgError> 
         }
     }
     Ok(())
+}
+
+/// Let another login read the control tables, as the DMS login, which owns them.
+pub async fn show_to(dms: &Session, login: &str) -> Result<(), PgError> {
+    let login = ident(login);
+    let sql = format!(
+        "GRANT USAGE ON SCHEMA pgleap_dms TO {login}; GRANT SELECT ON ALL TABLES IN SCHEMA pgleap_dms TO {login}"
+    );
+    dms.run("show the control tables to the working login", &sql).await
 }
 
 /// The task at work by DMS's own name for it; none if no task has written its status yet.

@@ -11,6 +11,10 @@ pub enum PgErrorKind {
     Denied,
     /// Lock or statement time-out, deadlock, serialisation: try again.
     Busy,
+    /// The cutover that the call was for is decided: nothing is done for it any more.
+    Decided,
+    /// The deadline of the cutover has passed on the server's clock.
+    Late,
     /// Any other answer of the server, or a defect of ours.
     Failed,
 }
@@ -37,17 +41,23 @@ impl PgError {
     /// Sort an error of tokio-postgres.
     pub fn new(doing: impl Into<String>, error: &tokio_postgres::Error) -> Self {
         let (kind, reason, state) = match error.as_db_error() {
-            Some(db) => {
-                (kind_of(db.code()), format!("{} ({})", db.message(), db.code().code()), Some(db.code().clone()))
-            }
+            Some(db) => (
+                kind_of(db.code(), db.message()),
+                format!("{} ({})", db.message(), db.code().code()),
+                Some(db.code().clone()),
+            ),
             None => (PgErrorKind::Unreachable, chain(error), None),
         };
         Self { doing: doing.into(), reason, state, kind }
     }
 }
 
-fn kind_of(state: &SqlState) -> PgErrorKind {
+/// The words of `access.sql` are its own; two transactions that change one database's grants meet as an internal error.
+fn kind_of(state: &SqlState, message: &str) -> PgErrorKind {
     match &state.code()[..2] {
+        _ if state.code() == "PGL01" => PgErrorKind::Decided,
+        _ if state.code() == "PGL02" => PgErrorKind::Late,
+        _ if *state == SqlState::INTERNAL_ERROR && message.starts_with("tuple concurrently") => PgErrorKind::Busy,
         "08" => PgErrorKind::Unreachable,
         _ if [SqlState::ADMIN_SHUTDOWN, SqlState::CRASH_SHUTDOWN, SqlState::CANNOT_CONNECT_NOW].contains(state) => {
             PgErrorKind::Unreachable
@@ -89,9 +99,15 @@ mod tests {
             ("57014", PgErrorKind::Busy),
             ("53300", PgErrorKind::Busy),
             ("42P01", PgErrorKind::Failed),
+            ("XX000", PgErrorKind::Failed),
+            ("PGL01", PgErrorKind::Decided),
+            ("PGL02", PgErrorKind::Late),
+            ("PGL03", PgErrorKind::Failed),
         ];
         for (code, kind) in cases {
-            assert_eq!(kind_of(&SqlState::from_code(code)), kind, "{code}");
+            assert_eq!(kind_of(&SqlState::from_code(code), "words"), kind, "{code}");
         }
+        // Two grants on one database at the same moment.
+        assert_eq!(kind_of(&SqlState::INTERNAL_ERROR, "tuple concurrently updated"), PgErrorKind::Busy);
     }
 }

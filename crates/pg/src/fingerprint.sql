@@ -2,6 +2,7 @@
 --
 -- Reads: the catalogs, pgleap.catalog_skipped. Changes: nothing. Safe to repeat.
 -- Hashes the catalogs' own columns instead of deparsed statements: fast, and compared with the same database only.
+-- Under the fence a database's grants are those that the fence saved.
 -- Left out on purpose: statistics and counters; object ids that a REINDEX or a rewrite changes; replica identity and what
 -- is granted to the run's own logins, which the run itself changes; NOT NULL constraints as rows of pg_constraint (18),
 -- which pg_attribute says as well; the indexes that a REINDEX CONCURRENTLY builds beside the ones it replaces.
@@ -132,7 +133,13 @@ WHERE s.setrole <> ALL (ours.roles) AND coalesce(r.rolname, '') !~ '^rds'
 UNION ALL
 SELECT 'database', quote_ident(d.datname), md5(concat_ws('|', d.datdba,
            (SELECT string_agg(concat_ws(':', e.grantee, e.privilege_type, e.is_grantable), ',' ORDER BY e.grantee, e.privilege_type)
-            FROM aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) e, ours WHERE e.grantee <> ALL (ours.roles))))
+            FROM (SELECT a.grantee, a.privilege_type, a.is_grantable
+                  FROM aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) a
+                  WHERE NOT EXISTS (SELECT FROM pgleap.saved_access s WHERE s.database = d.datname)
+                  UNION ALL
+                  SELECT a.grantee, a.privilege_type, a.is_grantable
+                  FROM pgleap.saved_access s CROSS JOIN LATERAL pgleap.saved_doors(s.acl) a WHERE s.database = d.datname) e, ours
+            WHERE e.grantee <> ALL (ours.roles))))
 FROM pg_catalog.pg_database d WHERE d.datname = current_database()
 UNION ALL
 SELECT 'default privileges', 'all', md5(coalesce(string_agg(concat_ws('|', a.defaclrole, a.defaclnamespace, a.defaclobjtype, a.defaclacl), E'\n'

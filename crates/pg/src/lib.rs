@@ -23,3 +23,4 @@ pub use login::Login;
 pub use lsn::{Lsn, LsnError};
 pub use quote::{ident, literal, qualified};
 pub use resolve::{ResolveError, resolve};
+pub use tokio_postgres::error::SqlState;

@@ -1,5 +1,9 @@
 //! Where sequences stand: read on the source and put on the target while nobody writes. The SQL is in `sequences.sql`.
 
+use pgleap_contract::Cutover;
+use tokio_postgres::types::ToSql;
+
+use crate::access::until;
 use crate::{PgError, Session, ident};
 
 const SQL: &str = include_str!("sequences.sql");
@@ -19,7 +23,9 @@ pub struct Values {
 pub async fn install(owner: &Session, work_login: &str) -> Result<(), PgError> {
     let work = ident(work_login);
     let mut sql = format!("BEGIN; {SQL}");
-    for function in ["pgleap.sequence_values(oid, int)", "pgleap.set_sequences(text[], bigint[], boolean[])"] {
+    for function in
+        ["pgleap.sequence_values(oid, int)", "pgleap.set_sequences(int, timestamptz, text[], bigint[], boolean[])"]
+    {
         sql.push_str(&format!(
             "REVOKE ALL ON FUNCTION {function} FROM PUBLIC; GRANT EXECUTE ON FUNCTION {function} TO {work};"
         ));
@@ -48,13 +54,16 @@ pub async fn read(source: &Session) -> Result<Values, PgError> {
     }
 }
 
-/// Put them, with head-room in the direction of the increment. Answers how many.
-pub async fn set(target: &Session, values: &Values) -> Result<u64, PgError> {
+/// Put them, with head-room in the direction of the increment, never backwards, and only while the cutover is undecided
+/// and in time. Answers how many stand as wanted.
+pub async fn set(target: &Session, cutover: &Cutover, values: &Values) -> Result<u64, PgError> {
+    let sql = format!("SELECT pgleap.set_sequences($1, {}, $3, $4, $5)", until(2));
+    let (generation, deadline) = (cutover.generation.number(), cutover.deadline_epoch_ms);
     let mut count = 0;
     let chunks = values.names.chunks(CHUNK).zip(values.values.chunks(CHUNK)).zip(values.called.chunks(CHUNK));
     for ((names, values), called) in chunks {
-        let row =
-            target.row("set sequences", "SELECT pgleap.set_sequences($1, $2, $3)", &[&names, &values, &called]).await?;
+        let parameters: [&(dyn ToSql + Sync); 5] = [&generation, &deadline, &names, &values, &called];
+        let row = target.row("set sequences", &sql, &parameters).await?;
         count += row.get::<_, i64>(0).unsigned_abs();
     }
     Ok(count)

@@ -29,14 +29,26 @@ END $$;
 
 -- Put values, with head-room in the direction of the increment: at most a hundred steps and at most a hundredth of
 -- what is left, so that a narrow sequence does not end sooner. Cycling ones and those never called are put exactly.
-CREATE OR REPLACE FUNCTION pgleap.set_sequences(names text[], vals bigint[], calls boolean[]) RETURNS bigint
-LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT count(setval(s.seqrelid::regclass,
-        CASE WHEN s.seqcycle OR NOT w.called THEN w.value
-             ELSE (w.value + s.seqincrement::numeric * least(100, floor(
-                     CASE WHEN s.seqincrement > 0 THEN s.seqmax::numeric - w.value ELSE w.value - s.seqmin::numeric END
-                     / abs(s.seqincrement) / 100)))::bigint
-        END, w.called))
-    FROM unnest(names, vals, calls) AS w(name, value, called)
-    JOIN pg_sequence s ON s.seqrelid = w.name::regclass
-$$;
+-- Only for a cutover that is undecided, and never backwards: after OPEN clients have numbers of the target.
+CREATE OR REPLACE FUNCTION pgleap.set_sequences(cutover int, until timestamptz, names text[], vals bigint[], calls boolean[])
+RETURNS bigint
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '1s' AS $$
+DECLARE
+    put bigint;
+BEGIN
+    PERFORM pgleap.hold_undecided(cutover, until);
+    SELECT count(setval(n.id::regclass, n.wanted, n.called)) INTO put
+    FROM (
+        SELECT s.seqrelid AS id, s.seqcycle AS cycles, s.seqincrement AS step, w.called, pg_sequence_last_value(s.seqrelid) AS now,
+               CASE WHEN s.seqcycle OR NOT w.called THEN w.value
+                    ELSE (w.value + s.seqincrement::numeric * least(100, floor(
+                            CASE WHEN s.seqincrement > 0 THEN s.seqmax::numeric - w.value ELSE w.value - s.seqmin::numeric END
+                            / abs(s.seqincrement) / 100)))::bigint
+               END AS wanted
+        FROM unnest(names, vals, calls) AS w(name, value, called)
+        JOIN pg_sequence s ON s.seqrelid = w.name::regclass
+        OFFSET 0
+    ) n
+    WHERE n.cycles OR n.now IS NULL OR (n.called AND (n.wanted - n.now) * sign(n.step) >= 0);
+    RETURN cardinality(names);
+END $$;

@@ -27,7 +27,21 @@ pub fn target_name(run: &Run) -> StepResult<&str> {
 
 /// Whether the instance carries the run's tag.
 pub fn is_ours(instance: &DbInstance, run: &Run) -> bool {
-    instance.tag_list().iter().any(|tag| tag.key() == Some(Names::TAG) && tag.value() == Some(run.id.as_str()))
+    carries(instance, Names::TAG, run)
+}
+
+/// Whether the instance carries the tag by which the run may delete it.
+pub fn is_deletable(instance: &DbInstance, run: &Run) -> bool {
+    carries(instance, Names::DELETABLE_TAG, run)
+}
+
+fn carries(instance: &DbInstance, key: &str, run: &Run) -> bool {
+    instance.tag_list().iter().any(|tag| tag.key() == Some(key) && tag.value() == Some(run.id.as_str()))
+}
+
+/// The tag by which the run may delete what it made.
+pub fn deletable_tag(run: &Run) -> Tag {
+    Tag::builder().key(Names::DELETABLE_TAG).value(run.id.as_str()).build()
 }
 
 /// The run's tag.

@@ -7,6 +7,16 @@ use pgleap_step_kit::aws::{AwsError, Doing, Optional};
 
 use crate::Member;
 
+/// The TTL under which a cutover happens, in seconds: the wanted one, or one less where the record's own is as low already. It
+/// always differs from the record's own, so that a batch that was made before a rollback matches nothing after it.
+pub fn cutover_ttl(own: u32, wanted: u32) -> u32 {
+    match own {
+        own if own > wanted => wanted,
+        0 => 1,
+        own => own - 1,
+    }
+}
+
 /// The changes that bring each member to the wanted value and TTL; none for members that are so already.
 ///
 /// A DELETE and a CREATE in place of an UPSERT: a DELETE must match the record as it is, value and TTL, and a batch is
@@ -107,6 +117,15 @@ mod tests {
             })
             .collect();
         assert_eq!(said, ["DELETE a old 300", "DELETE b other 300", "CREATE a new 1", "CREATE b other 1"]);
+    }
+
+    #[test]
+    fn the_ttl_of_a_cutover_always_differs_from_the_records_own() {
+        let cases = [(300, 1, 1), (2, 1, 1), (1, 1, 0), (0, 1, 1), (30, 60, 29), (60, 60, 59)];
+        for (own, wanted, expected) in cases {
+            assert_eq!(cutover_ttl(own, wanted), expected, "{own} {wanted}");
+            assert_ne!(cutover_ttl(own, wanted), own);
+        }
     }
 
     #[test]

@@ -10,6 +10,6 @@ mod change;
 mod group;
 mod saved;
 
-pub use change::{in_sync, plan, resubmit, submit};
+pub use change::{cutover_ttl, in_sync, plan, resubmit, submit};
 pub use group::{Member, names_instance, read, same_host};
 pub use saved::{Changes, Memory, SavedMember};

@@ -65,6 +65,11 @@ impl Memory {
         self.before.iter().find(|saved| saved.set_identifier.as_deref() == set_identifier)
     }
 
+    /// TTL of a member before the run. One that came since had to take the group's.
+    pub fn ttl_of(&self, member: &Member) -> u32 {
+        self.member(member.set_identifier()).map_or_else(|| self.longest_ttl(), |saved| saved.ttl_seconds)
+    }
+
     /// The longest TTL of the group as it was: how long old answers may live on.
     pub fn longest_ttl(&self) -> u32 {
         self.before.iter().map(|saved| saved.ttl_seconds).max().unwrap_or_default()

@@ -7,10 +7,10 @@ use std::time::Duration;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, ConfigLoader, SdkConfig};
 use pgleap_contract::{ErrorCode, Run, Server};
-use pgleap_pg::{Environment, Login, PgError, ResolveError, Session};
+use pgleap_pg::{Environment, Login, PgError, ResolveError, Session, SqlState, access};
 
-use crate::aws::{Class, Doing};
-use crate::{StepError, StepResult};
+use crate::aws::{Class, Doing, Optional};
+use crate::{Deadline, StepError, StepResult};
 
 /// Made once per process, handed to every call.
 #[derive(Debug, Clone)]
@@ -68,6 +68,35 @@ impl Ctx {
     /// Connect as the run's working login.
     pub async fn as_work(&self, run: &Run, server: &Server) -> StepResult<Session> {
         self.connect(run, server, &run.id.names().work_secret()).await
+    }
+
+    /// The same under the fence. The clients that it refuses may fill the server's connections for moments: until the
+    /// deadline a refusal for want of one is no answer.
+    pub async fn as_work_until(&self, run: &Run, server: &Server, deadline: &Deadline) -> StepResult<Session> {
+        let login = self.login(&run.id.names().work_secret()).await?;
+        loop {
+            match pgleap_pg::connect(&self.environment, server, &login, &run.id.names().application("step")).await {
+                Err(error) if error.state == Some(SqlState::TOO_MANY_CONNECTIONS) => {
+                    deadline.pause("connect under the fence", &error.to_string()).await?;
+                }
+                answer => return Ok(answer?),
+            }
+        }
+    }
+
+    /// Connect as the run's working login, to roll back: such sessions do not end each other.
+    pub async fn as_rollback(&self, run: &Run, server: &Server) -> StepResult<Session> {
+        let login = self.login(&run.id.names().work_secret()).await?;
+        let application = run.id.names().application(access::ROLLBACK);
+        Ok(pgleap_pg::connect(&self.environment, server, &login, &application).await?)
+    }
+
+    /// A secret's text, if there is such a secret. An error is never "there is none".
+    pub async fn find_secret(&self, secret_id: &str) -> StepResult<Option<String>> {
+        let client = aws_sdk_secretsmanager::Client::new(&self.aws);
+        let answer = client.get_secret_value().secret_id(secret_id).send().await;
+        let found = answer.doing(format!("read secret {secret_id}")).optional()?;
+        Ok(found.and_then(|value| value.secret_string().map(str::to_owned)))
     }
 
     /// The addresses of a host name, asked afresh.

@@ -39,6 +39,12 @@ impl Deadline {
         Ok(())
     }
 
+    /// End a step at the deadline, whatever it waits for: a hanging connection must not outlive it.
+    pub async fn bound<T>(&self, doing: &str, step: impl Future<Output = StepResult<T>>) -> StepResult<T> {
+        let passed = || StepError::new(ErrorCode::DeadlinePassed, format!("{doing}: no answer before the deadline"));
+        tokio::time::timeout(self.remaining(), step).await.map_err(|_elapsed| passed())?
+    }
+
     /// Look again in a moment; refuses once the deadline has passed, with what was seen last.
     pub async fn pause(&self, doing: &str, seen: &str) -> StepResult<()> {
         if self.remaining() <= INTERVAL {

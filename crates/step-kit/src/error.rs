@@ -53,6 +53,8 @@ impl From<PgError> for StepError {
             PgErrorKind::Unreachable => ErrorCode::DatabaseUnreachable,
             PgErrorKind::Denied => ErrorCode::DatabaseDenied,
             PgErrorKind::Busy => ErrorCode::ResourceBusy,
+            PgErrorKind::Decided => ErrorCode::AlreadyBack,
+            PgErrorKind::Late => ErrorCode::DeadlinePassed,
             PgErrorKind::Failed => ErrorCode::StatementFailed,
         };
         Self { code, message: error.to_string(), source: Some(Box::new(error)) }

@@ -1,15 +1,23 @@
-//! Arm the deadline: a schedule that starts the recovery, whatever becomes of this execution.
+//! Arm the cutover: note durably that a fence is possible from here on, protect the target from deletion, and set the
+//! deadline: a schedule that starts the recovery, whatever becomes of this execution.
 //!
-//! Changes:      scheduler (one one-shot schedule, which deletes itself once it has fired)
+//! Changes:      the run's mark (a secret); target (loses the tag that permits its deletion); scheduler (one one-shot
+//!               schedule, which deletes itself once it has fired)
 //! Repeatable:   yes; an armed deadline is never moved, its time is answered again
-//! Undo:         remove-resources
-//! If it dies:   the schedule exists or not; the next call finds it
-//! Fails with:   DeadlinePassed, WindowOver, BadInput, AccessDenied (final), Throttled, ServiceUnavailable (retried)
+//! Undo:         unfence-source (the mark), remove-resources (the rest)
+//! If it dies:   each part exists or not; the next call finds it
+//! Fails with:   DeadlinePassed, WindowOver, BadInput, AccessDenied (final), ResourceBusy, Throttled, ServiceUnavailable
+//!               (retried)
+//!
+//! Each part is read back before the next. Where one is denied the run ends here, and the source never noticed.
 //!
 //! A stopped execution, the machine's own time-out and the limit of its history run no Catch. From here on they do not
 //! need one. The schedule fires at the deadline or up to a minute later: the precision of EventBridge Scheduler. The
-//! steps themselves keep the deadline to the millisecond; the schedule is for when there is no step left. Schedules
-//! carry no tags (only their groups do), so the name alone says whose it is.
+//! steps themselves keep the deadline to the millisecond; the schedule is for when there is no step left. It carries all
+//! that the recovery needs to undo the first REVOKE. Schedules carry no tags (only their groups do), so the name alone
+//! says whose it is.
+
+mod target;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -17,8 +25,8 @@ use aws_sdk_scheduler::Client;
 use aws_sdk_scheduler::types::{
     ActionAfterCompletion, FlexibleTimeWindow, FlexibleTimeWindowMode, RetryPolicy, Target,
 };
-use pgleap_contract::steps::{ArmDeadlineOutput, RunOnly};
-use pgleap_contract::{Cutover, Run};
+use pgleap_contract::Cutover;
+use pgleap_contract::steps::{ArmDeadlineInput, ArmDeadlineOutput};
 use pgleap_step_kit::prelude::*;
 use pgleap_window::Interruption;
 use serde_json::json;
@@ -29,6 +37,8 @@ use time::macros::format_description;
 /// Between this step and the first REVOKE lies the start of one Lambda. The limit is counted from the REVOKE, so this
 /// much comes on top; in seconds.
 const HEAD_ROOM_SECONDS: i64 = 5;
+/// A step under the fence ends at the deadline; its state waits so many seconds longer than the limit.
+const STEP_HEAD_ROOM_SECONDS: u32 = 20;
 /// How long, and how often, the scheduler tries to start the recovery.
 const RETRY_SECONDS: i32 = 3_600;
 const RETRIES: i32 = 60;
@@ -54,31 +64,40 @@ impl Recovery {
 }
 
 /// Answer the armed deadline, or arm it.
-pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<ArmDeadlineOutput> {
+pub async fn run(ctx: &Ctx, input: ArmDeadlineInput) -> StepResult<ArmDeadlineOutput> {
     run_with(ctx, input, Recovery::from_environment()?).await
 }
 
 /// The same, with what the environment says at hand.
-pub async fn run_with(ctx: &Ctx, input: RunOnly, recovery: Recovery) -> StepResult<ArmDeadlineOutput> {
+pub async fn run_with(ctx: &Ctx, input: ArmDeadlineInput, recovery: Recovery) -> StepResult<ArmDeadlineOutput> {
     let run = &input.run;
     let scheduler = Client::new(ctx.aws());
-    let deadline = match armed(&scheduler, run).await? {
+    let armed_before = armed(&scheduler, &input).await?;
+    if armed_before.is_none() {
+        refuse_outside_window(run, now_seconds())?;
+    }
+    pgleap_mark::arm(ctx, run, input.generation).await?;
+    target::protect(&aws_sdk_rds::Client::new(ctx.aws()), run).await?;
+    let deadline = match armed_before {
         Some(deadline) => deadline,
-        None => arm(&scheduler, run, recovery).await?,
+        None => arm(&scheduler, &input, recovery).await?,
     };
     if deadline <= now_seconds() {
-        let message = format!("arm deadline of run {}: it has passed, everything goes back", run.id);
+        let message = format!("arm deadline of run {}: it has passed, everything is rolled back", run.id);
         return Err(StepError::new(ErrorCode::DeadlinePassed, message));
     }
-    Ok(ArmDeadlineOutput { cutover: Cutover { deadline_epoch_ms: deadline * 1_000 } })
+    Ok(ArmDeadlineOutput {
+        cutover: Cutover { generation: input.generation, deadline_epoch_ms: deadline * 1_000 },
+        step_seconds: run.limits.cutover_seconds + STEP_HEAD_ROOM_SECONDS,
+    })
 }
 
 /// The deadline of the schedule that exists, in seconds since the epoch.
-async fn armed(scheduler: &Client, run: &Run) -> StepResult<Option<i64>> {
-    let name = run.id.names().deadline_schedule();
+async fn armed(scheduler: &Client, input: &ArmDeadlineInput) -> StepResult<Option<i64>> {
+    let name = input.run.id.names().deadline_schedule();
     let answer = scheduler.get_schedule().name(&name).send().await;
     let Some(found) = answer.doing(format!("look at schedule {name}")).optional()? else { return Ok(None) };
-    if found.target().and_then(Target::input) != Some(target_input(run).as_str()) {
+    if !is_ours(found.target().and_then(Target::input).unwrap_or_default(), input) {
         let message = format!("arm deadline: schedule {name} belongs to another execution; give the run another runId");
         return Err(StepError::new(ErrorCode::BadInput, message));
     }
@@ -89,15 +108,15 @@ async fn armed(scheduler: &Client, run: &Run) -> StepResult<Option<i64>> {
 }
 
 /// The SDK's own client token makes its retries one creation; a second call of this step finds the schedule by name.
-async fn arm(scheduler: &Client, run: &Run, recovery: Recovery) -> StepResult<i64> {
-    refuse_outside_window(run, now_seconds())?;
+async fn arm(scheduler: &Client, input: &ArmDeadlineInput, recovery: Recovery) -> StepResult<i64> {
+    let run = &input.run;
     let name = run.id.names().deadline_schedule();
     let deadline = deadline(now_seconds(), run.limits.cutover_seconds);
     let retries = RetryPolicy::builder().maximum_event_age_in_seconds(RETRY_SECONDS).maximum_retry_attempts(RETRIES);
     let target = Target::builder()
         .arn(recovery.machine_arn)
         .role_arn(recovery.role_arn)
-        .input(target_input(run))
+        .input(target_input(input))
         .retry_policy(retries.build())
         .build()
         .expect("ARNs are set");
@@ -117,7 +136,7 @@ async fn arm(scheduler: &Client, run: &Run, recovery: Recovery) -> StepResult<i6
         Ok(_armed) => Ok(deadline),
         // Somebody was faster: the deadline that is armed is the one that holds.
         Err(error) if error.is(Class::AlreadyThere) => {
-            armed(scheduler, run).await?.ok_or_else(|| StepError::new(ErrorCode::ResourceBusy, error.to_string()))
+            armed(scheduler, input).await?.ok_or_else(|| StepError::new(ErrorCode::ResourceBusy, error.to_string()))
         }
         Err(error) => Err(error.into()),
     }
@@ -140,8 +159,23 @@ fn refuse_outside_window(run: &Run, now: i64) -> StepResult<()> {
     Err(StepError::new(ErrorCode::WindowOver, message))
 }
 
-fn target_input(run: &Run) -> String {
-    json!({ "executionArn": run.execution_arn, "reason": "deadline" }).to_string()
+/// All that undoing the fence needs, so that it waits for no service that knows it too.
+fn target_input(input: &ArmDeadlineInput) -> String {
+    json!({
+        "executionArn": input.run.execution_arn,
+        "reason": "deadline",
+        "run": input.run,
+        "source": input.source,
+        "target": input.target,
+        "generation": input.generation,
+    })
+    .to_string()
+}
+
+/// Whether a schedule was made for this cutover, by what it would start.
+fn is_ours(schedule_input: &str, input: &ArmDeadlineInput) -> bool {
+    let found: serde_json::Value = serde_json::from_str(schedule_input).unwrap_or_default();
+    found["executionArn"] == json!(input.run.execution_arn) && found["generation"] == json!(input.generation)
 }
 
 /// Whole seconds, as a schedule has them, never earlier than the limit allows; in seconds since the epoch.

@@ -21,6 +21,8 @@ pub(crate) enum Side {
 /// the first one needs its marker, its slot, its fence.
 pub(crate) async fn remove(owner: &Session, run: &RunId, side: Side) -> StepResult<Look> {
     let names = run.names();
+    // Clients of the side that serves must not queue behind a lock that this step waits for.
+    owner.run("limit the wait for locks", "SET lock_timeout = '1s'").await?;
     let holds_schema = !is_schema_of_others(owner, run).await?;
     if holds_schema && side != Side::RetiredSource {
         restore_replica_identities(owner).await?;
@@ -35,15 +37,19 @@ pub(crate) async fn remove(owner: &Session, run: &RunId, side: Side) -> StepResu
         end_sessions(owner, &login).await?;
         drop_owned(owner, &login).await?;
     }
+    let control = format!("DROP SCHEMA IF EXISTS {} CASCADE", ident(Names::CONTROL_SCHEMA));
     if holds_schema {
-        for schema in [Names::CONTROL_SCHEMA, Names::SCHEMA] {
-            owner.run("drop the run's schema", &format!("DROP SCHEMA IF EXISTS {} CASCADE", ident(schema))).await?;
-        }
+        owner.run("drop DMS's control tables", &control).await?;
     }
     for login in [names.dms_login(), names.work_login()] {
         owner.run("drop the run's login", &format!("DROP ROLE IF EXISTS {}", ident(&login))).await?;
     }
     owner.run("drop the run's keys", &format!("DROP ROLE IF EXISTS {}", ident(&names.keys_role()))).await?;
+    if holds_schema {
+        // Last, because the outcome of the cutover is in it.
+        let schema = format!("DROP SCHEMA IF EXISTS {} CASCADE", ident(Names::SCHEMA));
+        owner.run("drop the run's schema", &schema).await?;
+    }
     Ok(Look::done())
 }
 

@@ -1,49 +1,64 @@
 //! Remove what the run left in the databases: its logins with all their grants, its schema, its slots.
 //!
 //! Changes:      back: source (replica identities as before, slots, schema, logins);
-//!               open: target (schemas, logins) and source (the same; the owner gets in again, read-only; it stays
-//!               closed to everybody else)
+//!               open: source (the same; the owner gets in again, read-only; it stays closed to everybody else), then
+//!               target (schemas, logins)
 //! Repeatable:   yes; what is gone is gone, and what belongs to another run is left
 //! Undo:         none
 //! If it dies:   called again; what is left is found by name
-//! Fails with:   DatabaseDenied, StatementFailed (with the server's words)
+//! Fails with:   UnfenceUnsafe (the mark contradicts a rollback), ResourceBusy (a table is locked), DatabaseDenied,
+//!               DatabaseUnreachable, StatementFailed (with the server's words)
+//!
+//! The target last, and on each side the outcome of the cutover at the very end. What was cleaned half is finished by a
+//! later call, however long one side was unreachable: the mark, which goes after this step, says how the cutover ended.
 
 mod leftovers;
 
 use pgleap_contract::Outcome;
 use pgleap_contract::steps::{CleanDatabasesInput, Look};
-use pgleap_pg::access;
+use pgleap_pg::{Session, access};
 use pgleap_step_kit::prelude::*;
 
 use leftovers::Side;
 
-/// Clean the target if it stays, then the source.
+/// Clean the source, then the target if it stays.
 pub async fn run(ctx: &Ctx, input: CleanDatabasesInput) -> StepResult<Look> {
-    let run = &input.run.id;
-    if let (Outcome::Open, Some(target)) = (input.outcome, &input.target) {
-        let owner = ctx.as_owner(&input.run, target).await?;
-        leftovers::remove(&owner, run, Side::Target).await?;
+    let run = &input.run;
+    let mark = pgleap_mark::read(ctx, run, input.generation).await?;
+    pgleap_mark::refuse_contradiction(mark.as_ref(), input.outcome)?;
+    // Its secret is the first thing that a run makes and the last that it deletes: without it there is nothing to clean,
+    // and a run that was stopped in preflight by a wrong login needs none.
+    if ctx.find_secret(&run.id.names().work_secret()).await?.is_none() {
+        return Ok(Look::done());
     }
-    if input.outcome == Outcome::Open {
-        let_owner_in(ctx, &input).await?;
+    if input.outcome == Outcome::Back {
+        let owner = ctx.as_owner(run, &input.source).await?;
+        return leftovers::remove(&owner, &run.id, Side::ServingSource).await;
     }
-    let owner = ctx.as_owner(&input.run, &input.source).await?;
-    let side = if input.outcome == Outcome::Open { Side::RetiredSource } else { Side::ServingSource };
-    leftovers::remove(&owner, run, side).await
+    let_owner_in(ctx, &input).await?;
+    let owner = ctx.as_owner(run, &input.source).await?;
+    let source = leftovers::remove(&owner, &run.id, Side::RetiredSource).await?;
+    match &input.target {
+        Some(target) if source.done => {
+            let owner = ctx.as_owner(run, target).await?;
+            leftovers::remove(&owner, &run.id, Side::Target).await
+        }
+        _ => Ok(source),
+    }
 }
 
-/// The fence kept the owner out too; from here on it keeps out everybody else. Done before if the working login or
-/// its secret is gone.
+/// The fence kept the owner out too; from here on it keeps out everybody else. Done before where the working login or the
+/// functions are gone: the owner, who comes next, must get in.
 async fn let_owner_in(ctx: &Ctx, input: &CleanDatabasesInput) -> StepResult<()> {
     match ctx.as_work(&input.run, &input.source).await {
-        Ok(work) => match access::retire(&work).await {
-            // Undefined function, invalid schema: the schema is gone already, and so is the fence's need of it.
-            Err(error) if error.state.as_ref().is_some_and(|state| ["42883", "3F000"].contains(&state.code())) => {
-                Ok(())
-            }
-            outcome => Ok(outcome?),
-        },
-        Err(error) if [ErrorCode::SecretUnusable, ErrorCode::DatabaseDenied].contains(&error.code) => Ok(()),
+        Ok(work) if is_installed(&work).await? => Ok(access::retire(&work, input.generation).await?),
+        Ok(_cleaned) => Ok(()),
+        Err(error) if error.code == ErrorCode::DatabaseDenied => Ok(()),
         Err(error) => Err(error),
     }
+}
+
+async fn is_installed(work: &Session) -> StepResult<bool> {
+    let sql = "SELECT to_regprocedure('pgleap.retire(int)') IS NOT NULL";
+    Ok(work.row("look for the functions of the fence", sql, &[]).await?.get(0))
 }

@@ -3,10 +3,11 @@
 //! scans a table.
 //!
 //! Changes:      target (sequences, and what prepare-target planned for this moment)
-//! Repeatable:   yes; each chore commits together with the note that it is done, a sequence gets the same value again
-//! Undo:         none needed: on the way back the target is deleted
+//! Repeatable:   yes, while the cutover is undecided; each chore commits together with the note that it is done, a sequence
+//!               gets the same value again and never a lower one
+//! Undo:         none needed: after a rollback the target is deleted
 //! If it dies:   called again, or unfence-source applies
-//! Fails with:   DeadlinePassed, StatementFailed (the server's words), DatabaseUnreachable
+//! Fails with:   DeadlinePassed, AlreadyBack (the cutover is decided), StatementFailed (the server's words), DatabaseUnreachable
 
 use std::time::{Duration, Instant};
 
@@ -17,22 +18,31 @@ use pgleap_step_kit::{Deadline, prelude::*};
 
 /// Chores of one transaction. Each holds a handful of locks, of which a small instance has some thousands.
 const CHUNK: i32 = 200;
+/// Longest wait for one lock while clients wait.
+const LONGEST_LOCK: Duration = Duration::from_secs(1);
 /// What refreshing views may take at most, measured or not; they follow after OPEN.
 const LONGEST_REFRESH: Duration = Duration::from_secs(2);
 
-/// Objects first, for they can fail; then sequences; then, in what time is left, views.
+/// Complete, until the deadline at most.
 pub async fn run(ctx: &Ctx, input: UnderFence) -> StepResult<CompleteTargetOutput> {
     let deadline = Deadline::of(input.cutover);
+    deadline.bound("complete the target", complete_all(ctx, &input, &deadline)).await
+}
+
+/// Objects first, for they can fail; then sequences; then, in what time is left, views.
+async fn complete_all(ctx: &Ctx, input: &UnderFence, deadline: &Deadline) -> StepResult<CompleteTargetOutput> {
     let began = Instant::now();
-    let (source, target) =
-        tokio::try_join!(ctx.as_work(&input.run, &input.source), ctx.as_work(&input.run, &input.target))?;
+    let (source, target) = tokio::try_join!(
+        ctx.as_work_until(&input.run, &input.source, deadline),
+        ctx.as_work_until(&input.run, &input.target, deadline)
+    )?;
     let connected = began.elapsed();
-    limit(&target, "lock_timeout", deadline.remaining()).await?;
-    let (values, objects) = tokio::try_join!(read_sequences(&source), complete(&target, &deadline))?;
+    limit(&target, "lock_timeout", LONGEST_LOCK.min(deadline.remaining())).await?;
+    let (values, objects) = tokio::try_join!(read_sequences(&source), complete(&target, deadline))?;
     let completed = began.elapsed();
-    let sequences = sequences::set(&target, &values).await?;
+    let sequences = sequences::set(&target, &input.cutover, &values).await?;
     let set = began.elapsed();
-    let views = refresh(&target, &deadline).await?;
+    let views = refresh(&target, deadline).await?;
     tracing::info!(?connected, ?completed, ?set, refreshed = ?began.elapsed(), objects, sequences, views, "completed, since the call");
     deadline.check("complete the target")?;
     Ok(CompleteTargetOutput {
@@ -46,15 +56,23 @@ async fn read_sequences(source: &Session) -> StepResult<sequences::Values> {
     Ok(sequences::read(source).await?)
 }
 
+/// A lock that somebody holds is tried for again until the deadline: autovacuum lets go when it is asked to.
 async fn complete(target: &Session, deadline: &Deadline) -> StepResult<u64> {
     let mut count = 0;
     loop {
-        let (done, remaining) = chores::complete(target, Phase::Complete, CHUNK).await?;
-        count += done.unsigned_abs();
-        if remaining == 0 {
-            return Ok(count);
+        match chores::complete(target, Phase::Complete, CHUNK).await {
+            Ok((done, remaining)) => {
+                count += done.unsigned_abs();
+                if remaining == 0 {
+                    return Ok(count);
+                }
+                deadline.check("complete the target")?;
+            }
+            Err(error) if error.kind == PgErrorKind::Busy => {
+                deadline.pause("complete the target", &error.to_string()).await?;
+            }
+            Err(error) => return Err(error.into()),
         }
-        deadline.check("complete the target")?;
     }
 }
 

@@ -1,40 +1,84 @@
 //! Drain the source: the target has applied everything that was committed before the fence, and DMS can write no more.
 //!
-//! Changes:      source (a marker row); target (CONNECT of the DMS login, its sessions)
-//! Repeatable:   yes; each call writes a marker of its own
-//! Undo:         none needed: on the way back the target is deleted
-//! If it dies:   unfence-source applies; a second call writes another marker, unless DMS is shut out already, which
-//!               only happens after a marker was seen: then the target has it
-//! Fails with:   DrainFailed (a table was suspended, or a change was not applied), DeadlinePassed
+//! Changes:      source (a marker row); target (CONNECT of the DMS login, its sessions; the rows `applied` and `drained`)
+//! Repeatable:   yes, while the cutover is undecided; each call writes a marker of its own until one was seen
+//! Undo:         none needed: after a rollback the target is deleted
+//! If it dies:   unfence-source applies; a second call writes another marker, unless `applied` says that one was seen and
+//!               that what DMS noted until then was read: DMS is shut out only after that
+//! Fails with:   DrainFailed (a table was suspended, or a change was not applied), SourceChanged, DeadlinePassed, AlreadyBack
+//!
+//! OPEN requires the row `drained`. It is written last, when all of this is proven for the state under the fence: the
+//! marker arrived, DMS noted no error up to the moment when it could write no more, the catalogs and the tables' files are
+//! those of the copy, and nobody but the working login gets into the target.
 
 use std::time::Instant;
 
+use pgleap_contract::Generation;
 use pgleap_contract::steps::{DrainSourceOutput, UnderFence};
-use pgleap_pg::{Session, access};
+use pgleap_pg::{Session, access, dms_notes};
+use pgleap_step_kit::unchanged::refuse_changed_source;
 use pgleap_step_kit::{Deadline, prelude::*};
 
-/// Write the marker, wait until the target has it, read what DMS noted, shut DMS out, prove it.
+/// Drain, until the deadline at most.
 pub async fn run(ctx: &Ctx, input: UnderFence) -> StepResult<DrainSourceOutput> {
     let deadline = Deadline::of(input.cutover);
-    let names = input.run.id.names();
+    deadline.bound("drain the source", drain(ctx, &input, &deadline)).await
+}
+
+/// Prove that the source is as the copy was made from it while its last changes arrive; then shut DMS out.
+async fn drain(ctx: &Ctx, input: &UnderFence, deadline: &Deadline) -> StepResult<DrainSourceOutput> {
+    let (run, generation) = (&input.run, input.cutover.generation);
     let began = Instant::now();
-    let (source, target) =
-        tokio::try_join!(ctx.as_work(&input.run, &input.source), ctx.as_work(&input.run, &input.target))?;
-    if !is_drained(&target).await? {
-        // The control tables belong to DMS's login, which may still connect.
-        let noted = ctx.connect(&input.run, &input.target, &names.dms_target_secret()).await?;
-        let marker = write_marker(&source).await?;
-        await_marker(&target, &marker, &deadline).await?;
-        refuse_noted_errors(&noted).await?;
-    }
-    shut_out_dms(&target, &names.work_login(), &deadline).await?;
+    let ((), source, catalogs, target) = tokio::try_join!(
+        pgleap_mark::prove_armed(ctx, run, generation),
+        ctx.as_work_until(run, &input.source, deadline),
+        ctx.as_work_until(run, &input.source, deadline),
+        ctx.as_work_until(run, &input.target, deadline)
+    )?;
+    // The last look before the fence was seconds ago, and a migration may have committed since.
+    tokio::try_join!(refuse_changed_source(&catalogs), apply(ctx, input, &source, &target, deadline))?;
+    shut_out_dms(&target, input, deadline).await?;
+    refuse_noted_errors(&target).await?;
+    note(&target, "drained", generation).await?;
     Ok(DrainSourceOutput { milliseconds: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX) })
 }
 
-/// DMS may not connect any more: an earlier call has seen its marker.
-async fn is_drained(target: &Session) -> StepResult<bool> {
-    let sql = "SELECT EXISTS (SELECT FROM pgleap.marker WHERE kind = 'drained')";
-    Ok(target.row("read the markers", sql, &[]).await?.get(0))
+/// Everything that was committed before the fence is on the target.
+async fn apply(
+    ctx: &Ctx,
+    input: &UnderFence,
+    source: &Session,
+    target: &Session,
+    deadline: &Deadline,
+) -> StepResult<()> {
+    let names = input.run.id.names();
+    if is_noted(target, "applied", input.cutover.generation).await? {
+        return Ok(()); // DMS may be shut out already
+    }
+    let secret = names.dms_target_secret();
+    let (dms, marker) = tokio::try_join!(ctx.connect(&input.run, &input.target, &secret), write_marker(source))?;
+    await_marker(target, &marker, deadline).await?;
+    // Control tables belong to DMS's login, which is shut out before they are read for the last time.
+    dms_notes::show_to(&dms, &names.work_login()).await?;
+    refuse_noted_errors(target).await?;
+    note(target, "applied", input.cutover.generation).await
+}
+
+/// A kind of the marker table: `applied-1`.
+fn kind(what: &str, generation: Generation) -> String {
+    format!("{what}-{generation}")
+}
+
+async fn is_noted(target: &Session, what: &str, generation: Generation) -> StepResult<bool> {
+    let sql = "SELECT EXISTS (SELECT FROM pgleap.marker WHERE kind = $1)";
+    Ok(target.row("read the markers", sql, &[&kind(what, generation)]).await?.get(0))
+}
+
+async fn note(target: &Session, what: &str, generation: Generation) -> StepResult<()> {
+    let sql = "INSERT INTO pgleap.marker (id, kind) SELECT gen_random_uuid(), $1
+               WHERE NOT EXISTS (SELECT FROM pgleap.marker WHERE kind = $1)";
+    target.rows(&format!("note that the source is {what}"), sql, &[&kind(what, generation)]).await?;
+    Ok(())
 }
 
 async fn write_marker(source: &Session) -> StepResult<String> {
@@ -50,24 +94,24 @@ async fn await_marker(target: &Session, marker: &str, deadline: &Deadline) -> St
     Ok(())
 }
 
-/// A suspended table stops alone and the marker passes it, so what DMS noted is read after the marker was seen.
-async fn refuse_noted_errors(dms: &Session) -> StepResult<()> {
-    let noted = pgleap_pg::dms_notes::read(dms).await?;
+/// A suspended table stops alone and the marker passes it, so what DMS noted is read after the marker was seen, and once
+/// more when DMS can note nothing any more.
+async fn refuse_noted_errors(reader: &Session) -> StepResult<()> {
+    let noted = dms_notes::read(reader).await?;
     if noted.is_empty() {
         return Ok(());
     }
     Err(StepError::new(ErrorCode::DrainFailed, format!("read what DMS noted: {}", noted.join("; "))))
 }
 
-async fn shut_out_dms(target: &Session, work: &str, deadline: &Deadline) -> StepResult<()> {
-    let keep = [work];
-    let drained = "INSERT INTO pgleap.marker (id, kind) SELECT gen_random_uuid(), 'drained'
-                   WHERE NOT EXISTS (SELECT FROM pgleap.marker WHERE kind = 'drained')";
-    target.run("note that the source is drained", drained).await?;
-    access::shut(target, &keep).await?;
+async fn shut_out_dms(target: &Session, input: &UnderFence, deadline: &Deadline) -> StepResult<()> {
+    let work = input.run.id.names().work_login();
+    let keep = [work.as_str()];
+    access::shut(target, &input.cutover, &keep).await?;
+    let mut starting_at_first = None;
     loop {
         access::end_others(target, &keep).await?;
-        let others = access::others(target, &keep).await?;
+        let others = access::others(target, &keep).await?.started_before(&mut starting_at_first);
         if others.none() {
             return Ok(());
         }

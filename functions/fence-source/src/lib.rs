@@ -2,10 +2,11 @@
 //!
 //! Changes:      target (CONNECT of the owner's login, which the preparation still needed); source (CONNECT of
 //!               everybody but the run's logins, in every database of the owner, saved first; their sessions)
-//! Repeatable:   yes; a fenced source is fenced again, and what was saved first stays saved
+//! Repeatable:   yes, while the cutover is undecided; a fenced source is fenced again, and what was saved first stays saved
 //! Undo:         unfence-source
 //! If it dies:   before the first REVOKE nothing has changed; after it, unfence-source and the dead-man schedule apply
-//! Fails with:   FenceFailed (somebody else could still write when the time was up), DeadlinePassed
+//! Fails with:   FenceFailed (somebody else could still write when the time was up), DeadlinePassed, AlreadyBack (the
+//!               cutover is decided: a call that arrives late shuts nothing)
 
 use std::time::{Duration, Instant};
 
@@ -17,23 +18,31 @@ use pgleap_step_kit::{Deadline, prelude::*};
 /// Longest time for ending sessions: a backend that does not end within it is stuck, and waiting costs the clients.
 const LONGEST: Duration = Duration::from_secs(20);
 
-/// Shut the target's last door, then the source; end sessions; prove that nobody else can write.
+/// Fence, until the deadline at most.
 pub async fn run(ctx: &Ctx, input: UnderFence) -> StepResult<FenceSourceOutput> {
     let deadline = Deadline::of(input.cutover);
-    let names = input.run.id.names();
+    deadline.bound("fence the source", fence(ctx, &input, &deadline)).await
+}
+
+/// Prove the mark; shut the target's last door, then the source; end sessions; prove that nobody else can write.
+async fn fence(ctx: &Ctx, input: &UnderFence, deadline: &Deadline) -> StepResult<FenceSourceOutput> {
+    let (run, cutover) = (&input.run, &input.cutover);
+    let names = run.id.names();
     let (work, dms) = (names.work_login(), names.dms_login());
     let keep = [work.as_str(), dms.as_str()];
-    let (source, target) =
-        tokio::try_join!(ctx.as_work(&input.run, &input.source), ctx.as_work(&input.run, &input.target))?;
+    let ((), source, target) = tokio::try_join!(
+        pgleap_mark::prove_armed(ctx, run, cutover.generation),
+        ctx.as_work_until(run, &input.source, deadline),
+        ctx.as_work_until(run, &input.target, deadline)
+    )?;
 
     // The record will name the target soon: the owner's login may be an application's too.
-    access::shut(&target, &keep).await?;
+    access::shut(&target, cutover, &keep).await?;
     access::end_others(&target, &keep).await?;
 
-    deadline.check("fence the source")?;
     let began = Instant::now();
-    access::shut(&source, &keep).await?;
-    let sessions_ended = end_sessions(&source, &keep, &deadline).await?;
+    access::shut(&source, cutover, &keep).await?;
+    let sessions_ended = end_sessions(&source, &keep, deadline).await?;
     let position = source.row("read the WAL position", "SELECT pg_current_wal_insert_lsn()::text", &[]).await?;
     Ok(FenceSourceOutput {
         fence_lsn: position.get(0),
@@ -45,9 +54,10 @@ pub async fn run(ctx: &Ctx, input: UnderFence) -> StepResult<FenceSourceOutput> 
 async fn end_sessions(source: &Session, keep: &[&str], deadline: &Deadline) -> StepResult<u64> {
     let began = Instant::now();
     let mut ended = 0;
+    let mut starting_at_first = None;
     loop {
         ended += access::end_others(source, keep).await?;
-        let others = access::others(source, keep).await?;
+        let others = access::others(source, keep).await?.started_before(&mut starting_at_first);
         match decide(&others, began.elapsed()) {
             Verdict::Fenced => return Ok(ended),
             Verdict::LookAgain => deadline.pause("fence the source", &describe(&others)).await?,
@@ -76,9 +86,11 @@ fn decide(others: &Others, elapsed: Duration) -> Verdict {
 
 fn describe(others: &Others) -> String {
     format!(
-        "prove the fence: {} sessions and {} starting backends of others, {} prepared transactions, doors open: [{}]",
+        "prove the fence: {} sessions, {} background workers and {} starting backends of others, {} prepared transactions, \
+         doors open: [{}]",
         others.sessions,
-        others.starting,
+        others.workers,
+        others.starting.len(),
         others.prepared,
         others.doors.join(", ")
     )
@@ -91,17 +103,21 @@ mod tests {
     #[test]
     fn only_what_goes_away_by_itself_is_waited_for() {
         let seconds = Duration::from_secs;
-        let others = |sessions, starting, prepared, doors: &[&str]| Others {
+        let others = |sessions, starting: i32, prepared, doors: &[&str]| Others {
             sessions,
-            starting,
+            starting: (0..starting).collect(),
             prepared,
             doors: doors.iter().map(ToString::to_string).collect(),
+            ..Others::default()
         };
+        let worker = Others { workers: 1, ..Others::default() };
         let cases = [
             (others(0, 0, 0, &[]), seconds(0), Verdict::Fenced),
             (others(3, 0, 0, &[]), seconds(1), Verdict::LookAgain),
             (others(0, 1, 0, &[]), seconds(1), Verdict::LookAgain),
             (others(1, 0, 0, &[]), seconds(21), Verdict::GiveUp),
+            (worker.clone(), seconds(1), Verdict::LookAgain),
+            (worker, seconds(21), Verdict::GiveUp),
             (others(0, 0, 1, &[]), seconds(0), Verdict::GiveUp),
             (others(0, 0, 0, &["orders: PUBLIC"]), seconds(0), Verdict::GiveUp),
         ];

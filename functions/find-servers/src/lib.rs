@@ -1,4 +1,4 @@
-//! Find the servers of a run that may be half made, so that the way back knows where to go.
+//! Find the servers of a run that may be half made, so that the recovery knows where to go.
 //!
 //! Changes:      nothing
 //! Repeatable:   yes
@@ -8,29 +8,34 @@
 //!               AccessDenied (final), Throttled, ServiceUnavailable (retried)
 
 use aws_sdk_rds::Client;
-use pgleap_contract::steps::{FindServersOutput, RunOnly};
+use pgleap_contract::steps::{FindServersInput, FindServersOutput};
 use pgleap_rds::instance;
 use pgleap_step_kit::prelude::*;
 
 /// Where the source listens, and the target if the run has made one. An instance of the target's name that the run has
 /// not made is a stranger's, and none of its business; one without an endpoint has nothing in it yet.
-pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<FindServersOutput> {
+pub async fn run(ctx: &Ctx, input: FindServersInput) -> StepResult<FindServersOutput> {
     let run = &input.run;
     let rds = Client::new(ctx.aws());
-    let source = instance::describe(&rds, &run.source.instance).await?;
-    let source = source.ok_or_else(|| gone(run, "there is no such instance"))?;
-    let database = run.source.database.clone().or_else(|| source.db_name.clone()).ok_or_else(|| {
-        StepError::new(
-            ErrorCode::BadInput,
-            format!("source.database: {} names no database of its own", run.source.instance),
-        )
-    })?;
+    let Some(source) = instance::describe(&rds, &run.source.instance).await? else {
+        return nothing_touched(ctx, &input, gone(run, "there is no such instance")).await;
+    };
+    let Some(database) = run.source.database.clone().or_else(|| source.db_name.clone()) else {
+        let reason = format!("source.database: {} names no database of its own", run.source.instance);
+        return nothing_touched(ctx, &input, StepError::new(ErrorCode::BadInput, reason)).await;
+    };
     let target = instance::describe(&rds, instance::target_name(run)?).await?;
     let ours = target.filter(|instance| instance::is_ours(instance, run));
-    Ok(FindServersOutput {
-        source: instance::server(&source, &database).ok_or_else(|| gone(run, "it has no endpoint"))?,
-        target: ours.and_then(|target| instance::server(&target, &database)),
-    })
+    let source = instance::server(&source, &database).ok_or_else(|| gone(run, "it has no endpoint"))?;
+    Ok(FindServersOutput { source: Some(source), target: ours.and_then(|target| instance::server(&target, &database)) })
+}
+
+/// An input that names nothing was never connected to by anybody, unless the mark says otherwise.
+async fn nothing_touched(ctx: &Ctx, input: &FindServersInput, unless: StepError) -> StepResult<FindServersOutput> {
+    match pgleap_mark::read(ctx, &input.run, input.generation).await? {
+        None => Ok(FindServersOutput { source: None, target: None }),
+        Some(_armed) => Err(unless),
+    }
 }
 
 fn gone(run: &Run, reason: &str) -> StepError {

@@ -4,9 +4,11 @@
 //! Repeatable:   yes; the machine looks until every guardrail holds, or, while a person is asked, until there is an answer
 //! Undo:         none needed
 //! If it dies:   nothing but a marker row
-//! Fails with:   SourceChanged, TooMuchWal, WindowOver (final: name what); TablesInError, ReplicationFailed (the machine goes back and
+//! Fails with:   SourceChanged, TooMuchWal, WindowOver, CutoverNotSafe, AlreadyBack (final: name what); TablesInError, ReplicationFailed (the machine goes back and
 //!               mends what can be mended); NotYet (names the guardrails that
 //!               do not hold: lag, long transactions, prepared transactions)
+
+mod fence;
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -33,6 +35,8 @@ struct Seen {
     lag: Option<Duration>,
     long_transactions: Vec<String>,
     prepared: i64,
+    /// Background workers of a superuser that have been in a transaction for a while.
+    workers: Vec<String>,
     /// A person has not said yes yet.
     held: bool,
 }
@@ -46,6 +50,7 @@ pub async fn run(ctx: &Ctx, input: GuardCutoverInput) -> StepResult<GuardCutover
     let limits = &input.run.limits;
     let slot = refuse_too_much_wal(&source, &input.source, limits).await?;
     refuse_changed_source(&source).await?;
+    fence::refuse_what_would_pass(&source, &target, &input.run).await?;
     let notes = dms_notes::read(&dms).await?;
     if !notes.is_empty() {
         return Err(StepError::new(ErrorCode::TablesInError, notes.join("; ")));
@@ -57,6 +62,7 @@ pub async fn run(ctx: &Ctx, input: GuardCutoverInput) -> StepResult<GuardCutover
             .await?
             .get(0),
         lag: measure_lag(&source, &target, limits).await?,
+        workers: fence::busy_workers(&source).await?,
         held: input.held,
     };
     if seen.lag.is_none() {
@@ -114,6 +120,9 @@ fn decide(seen: &Seen, limits: &Limits) -> Vec<String> {
     }
     if seen.prepared > 0 {
         in_the_way.push(format!("{} prepared transactions on the source", seen.prepared));
+    }
+    if !seen.workers.is_empty() {
+        in_the_way.push(format!("background workers that the fence cannot end: {}", seen.workers.join(", ")));
     }
     in_the_way
 }
@@ -189,13 +198,20 @@ mod tests {
     #[test]
     fn every_guardrail_that_does_not_hold_is_named() {
         let limits = Limits::default();
-        let good = Seen { lag: Some(Duration::from_millis(80)), long_transactions: vec![], prepared: 0, held: false };
+        let good = Seen {
+            lag: Some(Duration::from_millis(80)),
+            long_transactions: vec![],
+            prepared: 0,
+            workers: vec![],
+            held: false,
+        };
         let cases = [
             (good.clone(), vec![]),
             (Seen { held: true, ..good.clone() }, vec!["a person's yes"]),
             (Seen { lag: None, ..good.clone() }, vec!["lag"]),
             (Seen { long_transactions: vec!["pid 7 of shop since 40 s".to_owned()], ..good.clone() }, vec!["pid 7"]),
             (Seen { prepared: 2, ..good.clone() }, vec!["2 prepared"]),
+            (Seen { workers: vec!["pglogical apply".to_owned()], ..good.clone() }, vec!["pglogical apply"]),
             (Seen { lag: None, prepared: 1, ..good }, vec!["lag", "1 prepared"]),
         ];
         for (seen, words) in cases {

@@ -8,6 +8,7 @@
 //! Fails with:   InstanceFailed (final: a subscription worker could start), DatabaseDenied (final), ResourceBusy (a slot
 //!               is in use), StatementFailed
 
+use pgleap_contract::Generation;
 use pgleap_contract::steps::{Look, OnBoth};
 use pgleap_pg::{Session, access, ident};
 use pgleap_step_kit::prelude::*;
@@ -27,7 +28,7 @@ pub async fn run(ctx: &Ctx, input: OnBoth) -> StepResult<Look> {
     let keep = [owner_login.as_str(), work.as_str(), dms.as_str()];
 
     access::install(&owner, &work).await?;
-    access::shut(&owner, &keep).await?;
+    access::shut_copy(&owner, Generation::FORWARD, &keep).await?;
     access::end_others(&owner, &keep).await?;
     disable_subscriptions(&owner).await?;
     drop_slots(ctx, run, &input.target, &owner).await?;

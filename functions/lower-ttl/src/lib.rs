@@ -1,4 +1,5 @@
-//! Lower the record's TTL ahead of the cutover, so that clients soon ask again.
+//! Lower the record's TTL ahead of the cutover, so that clients soon ask again, and so that a change that was prepared
+//! under it matches nothing once the record was put back.
 //!
 //! Changes:      record (TTL of all its members, in one batch), the run's record secret (how it was before)
 //! Repeatable:   yes; what was saved first is never saved over, a lowered TTL is left alone
@@ -30,12 +31,11 @@ pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<LowerTtlOutput> {
         |done: bool, waiting_for: &str| LowerTtlOutput { done, waiting_for: waiting_for.to_owned(), old_ttl_seconds };
 
     let changes = match decide(run, &members, &memory) {
-        Verdict::Done => return Ok(answer(true, "")),
         Verdict::Ask(change_id) => {
             let in_sync = pgleap_record::in_sync(&route53, &change_id).await?;
             return Ok(answer(in_sync, "the lower TTL spreads to all name servers"));
         }
-        Verdict::Lower => pgleap_record::plan(&members, |member| lowered(run, member)),
+        Verdict::Lower => pgleap_record::plan(&members, |member| lowered(run, &memory, member)),
         Verdict::Resubmit => pgleap_record::resubmit(&members),
     };
     let comment = format!("pgleap run {}: TTL lowered for the cutover", run.id);
@@ -52,9 +52,7 @@ pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<LowerTtlOutput> {
 
 #[derive(Debug, PartialEq, Eq)]
 enum Verdict {
-    /// It was low enough from the start: nothing was changed, nothing spreads.
-    Done,
-    /// A member's TTL is still high.
+    /// A member's TTL is not the cutover's yet.
     Lower,
     /// Lowered; ask whether this change is in sync.
     Ask(String),
@@ -63,19 +61,16 @@ enum Verdict {
 }
 
 fn decide(run: &Run, members: &[Member], memory: &Memory) -> Verdict {
-    let is_low = |member: &Member| member.ttl().is_some_and(|ttl| ttl <= run.record.cutover_ttl_seconds);
-    let as_before =
-        |member: &Member| memory.member(member.set_identifier()).map(|saved| saved.ttl_seconds) == member.ttl();
+    let is_lowered = |member: &Member| member.ttl() == Some(lowered(run, memory, member).1);
     match &memory.changes.lowered {
-        _ if !members.iter().all(is_low) => Verdict::Lower,
+        _ if !members.iter().all(is_lowered) => Verdict::Lower,
         Some(change_id) => Verdict::Ask(change_id.clone()),
-        None if members.iter().all(as_before) => Verdict::Done,
         None => Verdict::Resubmit,
     }
 }
 
-fn lowered(run: &Run, member: &Member) -> (String, u32) {
-    let ttl = member.ttl().unwrap_or_default().min(run.record.cutover_ttl_seconds);
+fn lowered(run: &Run, memory: &Memory, member: &Member) -> (String, u32) {
+    let ttl = pgleap_record::cutover_ttl(memory.ttl_of(member), run.record.cutover_ttl_seconds);
     (member.value().unwrap_or_default().to_owned(), ttl)
 }
 
@@ -123,7 +118,8 @@ mod tests {
             (300, 300, None, Verdict::Lower),
             (300, 1, Some("C1"), Verdict::Ask("C1".to_owned())),
             (300, 1, None, Verdict::Resubmit),
-            (1, 1, None, Verdict::Done),
+            (1, 1, None, Verdict::Lower),
+            (1, 0, Some("C1"), Verdict::Ask("C1".to_owned())),
             (300, 300, Some("C1"), Verdict::Lower),
         ];
         for (before, now, change, expected) in cases {
@@ -133,12 +129,6 @@ mod tests {
 
             assert_eq!(decide(&run(1), &[member(now)], &memory), expected, "{before} before, {now} now, {change:?}");
         }
-    }
-
-    #[test]
-    fn a_ttl_below_the_wanted_one_is_not_raised() {
-        assert_eq!(lowered(&run(5), &member(300)).1, 5);
-        assert_eq!(lowered(&run(5), &member(2)).1, 2);
     }
 
     #[test]

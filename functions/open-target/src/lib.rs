@@ -1,54 +1,62 @@
 //! Open the target: the applications may connect to it. The point of no return.
 //!
-//! Changes:      source (a row saying that OPEN was sent); target (CONNECT as it was saved, and the row that says so,
-//!               in one transaction)
+//! Changes:      source (its outcome says that OPEN was sent); target (CONNECT as it was saved, and the outcome that says
+//!               so, in one transaction); the mark of the cutover
 //! Repeatable:   yes; an open target stays open, and the answer is the same
 //! Undo:         none, by design: from here the run only goes forward
-//! If it dies:   before the transaction committed, unfence-source wins the row; after it, unfence-source learns that
-//!               the target is open
-//! Fails with:   AlreadyBack (the way back was claimed first), DeadlinePassed
+//! If it dies:   before the transaction committed, unfence-source wins the outcome; after it, unfence-source learns that
+//!               the target is open, and writes the mark
+//! Fails with:   AlreadyBack (the rollback was claimed first), DeadlinePassed, StatementFailed (the target is not drained,
+//!               or others may connect to it already: its own transaction refuses)
 
 use std::time::Duration;
 
 use pgleap_contract::Outcome;
 use pgleap_contract::steps::{OutcomeOutput, UnderFence};
+use pgleap_mark::State;
 use pgleap_pg::{Session, access};
 use pgleap_step_kit::{Deadline, prelude::*};
 
 /// Longest wait for the rehearsal's observer.
 const OBSERVER_PATIENCE: Duration = Duration::from_secs(3);
 
-/// Say on the source that OPEN is sent, then open.
+/// Open unless it is open, then note it. The note is written while clients are served already.
 pub async fn run(ctx: &Ctx, input: UnderFence) -> StepResult<OutcomeOutput> {
+    let (run, generation) = (&input.run, input.cutover.generation);
     let deadline = Deadline::of(input.cutover);
-    let (source, target) =
-        tokio::try_join!(ctx.as_work(&input.run, &input.source), ctx.as_work(&input.run, &input.target))?;
-    if access::outcome(&target).await? == Some(Outcome::Open) {
-        return Ok(OutcomeOutput { outcome: Outcome::Open }); // an earlier answer was lost
+    let (source, target) = tokio::join!(
+        ctx.as_work_until(run, &input.source, &deadline),
+        ctx.as_work_until(run, &input.target, &deadline)
+    );
+    let target = target?;
+    // It may be an earlier answer that was lost, found after the deadline or with a source that is gone.
+    if access::outcome(&target, generation).await? != Some(Outcome::Open) {
+        deadline.bound("open the target", open(&input, &source?, &target, &deadline)).await?;
     }
-    deadline.check("open the target")?;
-    // Where the target cannot be asked later, this row says whether OPEN may have reached it.
-    refuse_back(access::claim(&source, Outcome::Open).await?)?;
-    if input.run.choices.await_observer {
-        await_observer(&target).await?;
-    }
-    let outcome = open_in_time(&target, &input.run.id.names().dms_login(), &deadline).await?;
-    refuse_back(outcome)?;
-    Ok(OutcomeOutput { outcome })
+    pgleap_mark::decide(ctx, run, generation, State::Open).await?;
+    Ok(OutcomeOutput { outcome: Outcome::Open })
 }
 
-/// The server itself gives up at the deadline, so that no OPEN commits after it.
-async fn open_in_time(target: &Session, dms_login: &str, deadline: &Deadline) -> StepResult<Outcome> {
+/// Say on the source that OPEN is sent, then open.
+async fn open(input: &UnderFence, source: &Session, target: &Session, deadline: &Deadline) -> StepResult<()> {
     deadline.check("open the target")?;
+    // Where the target cannot be asked later, this row says whether OPEN may have reached it.
+    refuse_back(access::claim(source, input.cutover.generation, Outcome::Open).await?)?;
+    if input.run.choices.await_observer {
+        await_observer(target).await?;
+    }
+    // The server itself gives up at the deadline, so that no OPEN commits after it.
     let milliseconds = deadline.remaining().as_millis().max(1);
     target.run("bound the opening", &format!("SET statement_timeout = {milliseconds}")).await?;
-    Ok(access::open(target, &[dms_login]).await?)
+    let names = input.run.id.names();
+    let (work, dms) = (names.work_login(), names.dms_login());
+    Ok(access::open(target, &input.cutover, &[&work], &[&dms]).await?)
 }
 
 fn refuse_back(holder: Outcome) -> StepResult<()> {
     match holder {
         Outcome::Open => Ok(()),
-        Outcome::Back => Err(StepError::new(ErrorCode::AlreadyBack, "open the target: the way back was claimed first")),
+        Outcome::Back => Err(StepError::new(ErrorCode::AlreadyBack, "open the target: the rollback was claimed first")),
     }
 }
 

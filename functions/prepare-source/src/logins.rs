@@ -18,6 +18,10 @@ const SETTINGS: &[(&str, i32)] = &[
 /// Make the roles that do not exist, let them in, and give them what only a role can have.
 pub(crate) async fn ensure(owner: &Session, run: &Run, source: &Server, logins: &Logins) -> StepResult<()> {
     let major = owner.major().await?;
+    if major >= 16 {
+        // Else the owner may become a member of the run's logins, and keep their CONNECT behind the fence.
+        owner.run("grant the owner nothing by itself", "SET createrole_self_grant = ''").await?;
+    }
     for login in [&logins.work, &logins.dms] {
         let role = ident(&login.username);
         let known = "SELECT count(*) FROM pg_roles WHERE rolname = $1";

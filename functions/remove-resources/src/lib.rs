@@ -1,37 +1,51 @@
-//! Remove what the run made outside the databases and DMS: schedule, copy (on the way back), snapshot, parameter groups,
+//! Remove what the run made outside the databases and DMS: schedule, copy (after a rollback), snapshot, parameter groups,
 //! secrets.
 //!
 //! Changes:      scheduler, RDS (never the source), Secrets Manager
 //! Repeatable:   yes; what is gone stays gone, what goes is waited for
 //! Undo:         none
 //! If it dies:   AWS goes on deleting; the next look sees what is left
-//! Fails with:   AccessDenied (final), Throttled, ServiceUnavailable (retried)
+//! Fails with:   UnfenceUnsafe (the mark contradicts a rollback), AccessDenied (final), Throttled, ServiceUnavailable
+//!               (retried)
 //!
 //! Everything is found by name and goes only if it carries the run's tag; the target needs more proof than that
 //! (`target.rs`). What stays although the run made it is named in the output: the copy of the source's parameter group,
-//! because detaching it would cost a reboot, and after OPEN the one that the target lives with.
+//! because detaching it would cost a reboot, after OPEN the one that the target lives with, and a target of which it is
+//! not proven that it can never open.
+//!
+//! The working login's secret and the mark go last, once nothing else is left: a recovery that finds the mark knows how
+//! the cutover ended, and one that does not find it has nothing to undo.
 
 mod groups;
 mod secrets;
 mod target;
 
 use pgleap_contract::Outcome;
-use pgleap_contract::steps::{RemoveResourcesInput, RemoveResourcesOutput};
+use pgleap_contract::steps::{Part, RemoveResourcesInput, RemoveResourcesOutput};
 use pgleap_step_kit::prelude::*;
 
 /// One look: everything that can go now is told to go.
 pub async fn run(ctx: &Ctx, input: RemoveResourcesInput) -> StepResult<RemoveResourcesOutput> {
     let run = &input.run;
+    let mark = pgleap_mark::read(ctx, run, input.generation).await?;
+    pgleap_mark::refuse_contradiction(mark.as_ref(), input.outcome)?;
     let rds = aws_sdk_rds::Client::new(ctx.aws());
+    let secrets = aws_sdk_secretsmanager::Client::new(ctx.aws());
     let mut left = Left::default();
 
     remove_schedule(&aws_sdk_scheduler::Client::new(ctx.aws()), &run.id.names().deadline_schedule()).await?;
     match input.outcome {
-        Outcome::Back => target::remove(&rds, run, &mut left).await?,
-        Outcome::Open => target::release(&rds, run, &mut left).await?,
+        Outcome::Back => target::remove(&rds, run, mark.as_ref(), &mut left).await?,
+        Outcome::Open => target::remove_its_snapshot(&rds, run, &mut left).await?,
     }
     groups::remove(&rds, run, &mut left).await?;
-    secrets::remove(&aws_sdk_secretsmanager::Client::new(ctx.aws()), run, &mut left).await?;
+    secrets::remove(&secrets, run, &secrets::first(run), &mut left).await?;
+    if input.part == Part::All && left.nothing_goes() {
+        if input.outcome == Outcome::Open {
+            target::release(&rds, run).await?;
+        }
+        secrets::remove(&secrets, run, &secrets::last(run, input.generation), &mut left).await?;
+    }
     Ok(left.output())
 }
 
@@ -62,6 +76,11 @@ impl Left {
             Err(error) => return Err(error.into()),
         }
         Ok(())
+    }
+
+    /// Nothing is waited for.
+    fn nothing_goes(&self) -> bool {
+        self.going.is_empty()
     }
 
     fn output(self) -> RemoveResourcesOutput {

@@ -1,10 +1,14 @@
-//! Put the record back: on the way back value and TTL as they were, after OPEN only the TTL.
+//! Put the record back: after a rollback value and TTL as they were, after OPEN only the TTL.
 //!
 //! Changes:      record (value and TTL of the members that the run changed), the run's record secret (id of the change)
 //! Repeatable:   yes; members that are as they were are left alone
 //! Undo:         none; this is the undo of lower-ttl and swap-record
 //! If it dies:   the batch is carried out or not; the next call sees which
-//! Fails with:   AccessDenied (final), Throttled, ServiceUnavailable, ResourceBusy (retried)
+//! Fails with:   UnfenceUnsafe (the mark contradicts a rollback), AccessDenied (final), Throttled, ServiceUnavailable,
+//!               ResourceBusy (retried)
+//!
+//! The mark of the cutover is asked first: it says `back` before this step runs, so that a swap that asks it later submits
+//! nothing; and where it says `open`, no payload moves clients to the source. Without a mark the run never swapped.
 //!
 //! What the run did not put there it does not take away: a value that is neither the saved one nor the target's
 //! endpoint, or a TTL that is not the lowered one, was set by somebody since, on purpose. It stays, and the log says so.
@@ -24,8 +28,12 @@ pub async fn run(ctx: &Ctx, input: RestoreRecordInput) -> StepResult<RecordOutpu
         return Ok(RecordOutput { done: true, in_sync: true });
     };
 
+    let mark = pgleap_mark::read(ctx, run, input.generation).await?;
+    pgleap_mark::refuse_contradiction(mark.as_ref(), input.outcome)?;
+    let moves_clients = mark.is_some() && input.outcome == Outcome::Back;
+
     let members = pgleap_record::read(&route53, &run.record).await?;
-    let changes = pgleap_record::plan(&members, |member| restored(&input, &memory, member));
+    let changes = pgleap_record::plan(&members, |member| restored(&input, &memory, moves_clients, member));
     if changes.is_empty() {
         return look(&route53, &memory).await;
     }
@@ -54,12 +62,9 @@ async fn look(route53: &Client, memory: &Memory) -> StepResult<RecordOutput> {
     Ok(RecordOutput { done: true, in_sync })
 }
 
-fn restored(input: &RestoreRecordInput, memory: &Memory, member: &Member) -> (String, u32) {
+fn restored(input: &RestoreRecordInput, memory: &Memory, moves_clients: bool, member: &Member) -> (String, u32) {
     let value = member.value().unwrap_or_default();
-    let value = match input.outcome {
-        Outcome::Open => value.to_owned(),
-        Outcome::Back => value_before(input, memory, member, value),
-    };
+    let value = if moves_clients { value_before(input, memory, member, value) } else { value.to_owned() };
     (value, ttl_before(&input.run, memory, member))
 }
 
@@ -78,10 +83,8 @@ fn value_before(input: &RestoreRecordInput, memory: &Memory, member: &Member, va
 
 /// A member that came after the TTL was lowered had to take the lowered one: it gets the group's.
 fn ttl_before(run: &Run, memory: &Memory, member: &Member) -> u32 {
-    let now = member.ttl().unwrap_or_default();
-    let before = memory.member(member.set_identifier()).map_or_else(|| memory.longest_ttl(), |saved| saved.ttl_seconds);
-    let lowered = before.min(run.record.cutover_ttl_seconds);
-    if now == lowered { before } else { now }
+    let (now, before) = (member.ttl().unwrap_or_default(), memory.ttl_of(member));
+    if now == pgleap_record::cutover_ttl(before, run.record.cutover_ttl_seconds) { before } else { now }
 }
 
 #[cfg(test)]
@@ -102,7 +105,8 @@ mod tests {
             "replication": {}, "choices": {}, "limits": {},
         });
         let source = json!({ "host": SOURCE, "port": 5432, "database": "orders" });
-        serde_json::from_value(json!({ "run": run, "source": source, "outcome": outcome })).expect("input")
+        serde_json::from_value(json!({ "run": run, "source": source, "outcome": outcome, "generation": 1 }))
+            .expect("input")
     }
 
     fn member(value: &str, ttl: i64) -> Member {
@@ -124,7 +128,9 @@ mod tests {
             ("back", 300, (TARGET, 1), (SOURCE, 300)),
             ("back", 300, (SOURCE, 1), (SOURCE, 300)),
             ("back", 300, (SOURCE, 300), (SOURCE, 300)),
-            ("back", 1, (TARGET, 1), (SOURCE, 1)),
+            ("back", 1, (TARGET, 0), (SOURCE, 1)),
+            ("never swapped", 300, (SOURCE, 1), (SOURCE, 300)),
+            ("never swapped", 300, (TARGET, 1), (TARGET, 300)),
             ("back", 300, (elsewhere, 1), (elsewhere, 300)),
             ("back", 300, (TARGET, 60), (SOURCE, 60)),
             ("open", 300, (TARGET, 1), (TARGET, 300)),
@@ -133,7 +139,8 @@ mod tests {
             ("open", 300, (TARGET, 60), (TARGET, 60)),
         ];
         for (outcome, saved, (value, ttl), (expected_value, expected_ttl)) in cases {
-            let wanted = restored(&input(outcome), &memory(SOURCE, saved), &member(value, ttl));
+            let input = input(if outcome == "open" { "open" } else { "back" });
+            let wanted = restored(&input, &memory(SOURCE, saved), outcome == "back", &member(value, ttl));
 
             assert_eq!(wanted, (expected_value.to_owned(), expected_ttl), "{outcome}: {value} {ttl}");
         }
@@ -150,6 +157,6 @@ mod tests {
             ..memory(SOURCE, 0)
         };
 
-        assert_eq!(restored(&input("back"), &stranger, &member(TARGET, 1)), (SOURCE.to_owned(), 300));
+        assert_eq!(restored(&input("back"), &stranger, true, &member(TARGET, 1)), (SOURCE.to_owned(), 300));
     }
 }

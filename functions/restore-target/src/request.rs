@@ -93,13 +93,14 @@ fn option_group(source: &DbInstance) -> Option<String> {
     (!name.starts_with("default:")).then_some(name)
 }
 
-/// The source's tags, without those that AWS reserves, and the run's own.
+/// The source's tags, without those that AWS reserves, and the run's own. The one that permits deletion is removed before
+/// the fence (`arm-deadline`).
 fn tags(run: &Run, source: &DbInstance) -> Vec<Tag> {
     let users = source
         .tag_list()
         .iter()
         .filter(|tag| tag.key().is_some_and(|key| !key.starts_with("aws:") && !key.starts_with("pgleap:")));
-    users.cloned().chain([instance::tag(run)]).collect()
+    users.cloned().chain([instance::tag(run), instance::deletable_tag(run)]).collect()
 }
 
 #[cfg(test)]
@@ -163,6 +164,6 @@ mod tests {
         assert_eq!(*request.get_option_group_name(), None);
         assert_eq!(request.get_processor_features().as_ref().map(Vec::len), Some(1));
         let tags: Vec<_> = request.get_tags().iter().flatten().filter_map(|tag| tag.key()).collect();
-        assert_eq!(tags, ["team", "pgleap:run"]);
+        assert_eq!(tags, ["team", "pgleap:run", "pgleap:deletable"]);
     }
 }

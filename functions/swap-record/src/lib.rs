@@ -4,17 +4,21 @@
 //! Repeatable:   yes; a record that names the target already is left alone
 //! Undo:         restore-record
 //! If it dies:   not swapped, the next call swaps; swapped with its answer lost, a later call sees it
-//! Fails with:   RecordChanged, AccessDenied (final), Throttled, ServiceUnavailable, ResourceBusy (retried)
+//! Fails with:   RecordChanged, AlreadyBack, DeadlinePassed, AccessDenied (final), Throttled, ServiceUnavailable,
+//!               ResourceBusy (retried)
 //!
-//! Called under the fence it submits and leaves, because the target admits nobody before OPEN anyway, and it refuses once
-//! restore-record was there: the deadline's recovery may be faster than a retry of this step. Called after OPEN it is
-//! done only when the change is in sync on all name servers.
+//! Called under the fence it submits and leaves, because the target admits nobody before OPEN anyway. Called after OPEN it
+//! is done only when the change is in sync on all name servers.
+//!
+//! A call that arrives late changes nothing: the record is read first, then the mark, then the batch is submitted. A rollback
+//! before the mark was read is seen there; one after it has put back a TTL that the batch does not match.
 
 use aws_sdk_route53::Client;
-use pgleap_contract::Run;
 use pgleap_contract::steps::{RecordOutput, SwapRecordInput};
+use pgleap_contract::{Generation, Run};
+use pgleap_mark::State;
 use pgleap_record::{Member, Memory, same_host};
-use pgleap_step_kit::prelude::*;
+use pgleap_step_kit::{Deadline, prelude::*};
 
 /// Submit the change unless it is made; if asked for, look whether it is in sync.
 pub async fn run(ctx: &Ctx, input: SwapRecordInput) -> StepResult<RecordOutput> {
@@ -28,8 +32,8 @@ pub async fn run(ctx: &Ctx, input: SwapRecordInput) -> StepResult<RecordOutput> 
 
     let changes = match decide(&members, &input) {
         Verdict::Changed(reason) => return Err(record_changed(run, &reason)),
-        Verdict::Swap if memory.changes.restored.is_some() && !input.await_sync => {
-            return Err(record_changed(run, "it was put back already: this run is on its way back"));
+        Verdict::Swap if !is_lowered(&members, &memory, &input) => {
+            return Err(record_changed(run, "its TTL is not the one of the cutover any more"));
         }
         Verdict::Swap => pgleap_record::plan(&members, |member| swapped(member, &input)),
         Verdict::Swapped if !input.await_sync => return Ok(RecordOutput { done: true, in_sync: false }),
@@ -42,6 +46,7 @@ pub async fn run(ctx: &Ctx, input: SwapRecordInput) -> StepResult<RecordOutput> 
         },
     };
     let comment = format!("pgleap run {}: clients to {}", run.id, input.target.host);
+    may_submit(ctx, &input).await?;
     match pgleap_record::submit(&route53, &run.record, comment, changes).await {
         Ok(change_id) => {
             memory.changes.swapped = Some(change_id);
@@ -58,6 +63,25 @@ pub async fn run(ctx: &Ctx, input: SwapRecordInput) -> StepResult<RecordOutput> 
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Under the fence only for a cutover that is armed, undecided and in time; after it only where the target is open.
+async fn may_submit(ctx: &Ctx, input: &SwapRecordInput) -> StepResult<()> {
+    if let Some(cutover) = input.cutover {
+        pgleap_mark::prove_armed(ctx, &input.run, cutover.generation).await?;
+        return Deadline::of(cutover).check("swap record");
+    }
+    match pgleap_mark::read(ctx, &input.run, Generation::FORWARD).await? {
+        Some(mark) if mark.state == State::Open => Ok(()),
+        mark => Err(StepError::bug(format!("swap record: after OPEN the mark says {mark:?}"))),
+    }
+}
+
+/// Whether a batch made of these members would match nothing after a rollback.
+fn is_lowered(members: &[Member], memory: &Memory, input: &SwapRecordInput) -> bool {
+    let wanted = input.run.record.cutover_ttl_seconds;
+    let lowered = |member: &Member| member.ttl() == Some(pgleap_record::cutover_ttl(memory.ttl_of(member), wanted));
+    input.await_sync || members.iter().filter(|member| member.ttl().is_some()).all(lowered)
 }
 
 #[derive(Debug, PartialEq, Eq)]

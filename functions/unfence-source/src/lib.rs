@@ -1,106 +1,97 @@
-//! Unfence the source: clients may write to it again. Claims the way back first, and does nothing if OPEN was there first.
+//! Unfence the source: clients may write to it again. Does nothing if the target is open.
 //!
-//! Changes:      target (the run's one row: `back`); source (the same, CONNECT as it was saved)
+//! Changes:      target (the outcome: `back`; other sessions of the working login end); source (the same, CONNECT as it was
+//!               saved); the mark of the cutover
 //! Repeatable:   yes, any number of times, by the machine, the schedule and an operator at once
 //! Undo:         none; a later run fences again
 //! If it dies:   called again; the claim stays, and giving CONNECT back is one transaction
-//! Fails with:   UnfenceUnsafe (the target cannot be asked, and OPEN was sent to it: a person decides)
+//! Fails with:   UnfenceUnsafe (the target cannot be asked, and OPEN was sent to it: a person decides), DatabaseDenied,
+//!               DatabaseUnreachable, ResourceBusy, ServiceUnavailable (retried)
+//!
+//! "Back" is concluded from positive evidence only (`evidence.rs`): there is no mark, so no fence was possible; or the
+//! target's own outcome says so; or the source's says that OPEN was never sent. A login that is refused, a schema that is
+//! missing and an instance that is gone or does not answer are all the same here: the target is silent.
+
+mod evidence;
+
+use std::time::Duration;
 
 use pgleap_contract::Outcome;
 use pgleap_contract::steps::{OutcomeOutput, UnfenceSourceInput};
+use pgleap_mark::{self as mark, State};
 use pgleap_pg::{Session, access};
 use pgleap_step_kit::prelude::*;
 
-/// What the target says about the way back.
-#[derive(Debug, PartialEq)]
-enum TargetSays {
-    /// There is no target, or nothing in it with which it could have been opened.
-    NothingToOpen,
-    /// Who holds the row.
-    Holder(Outcome),
-    /// It cannot be asked now.
-    Silent(String),
-}
+use evidence::{Known, TargetSays, Verdict};
 
-/// Ask the target, then the source, then give CONNECT back.
+/// How long the other sessions of the working login have to end.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Ask the mark and the target, then the source; give CONNECT back; note how it ended.
 pub async fn run(ctx: &Ctx, input: UnfenceSourceInput) -> StepResult<OutcomeOutput> {
-    let target_says = ask_target(ctx, &input).await?;
-    if target_says == TargetSays::Holder(Outcome::Open) {
-        return Ok(OutcomeOutput { outcome: Outcome::Open });
-    }
-    let Some(source) = enter_source(ctx, &input).await? else {
-        return Ok(OutcomeOutput { outcome: Outcome::Back }); // the run never got as far as a fence
+    let known = match mark::read(ctx, &input.run, input.generation).await {
+        Ok(None) => return Ok(OutcomeOutput { outcome: Outcome::Back }), // no fence was possible
+        Ok(Some(mark)) => Known::from(mark.state),
+        // The databases may still answer, and clients wait for that.
+        Err(error) => Known::Nothing(error),
     };
-    let source_says = access::claim(&source, Outcome::Back).await?;
-    if let Err(reason) = decide(&target_says, source_says) {
-        return Err(StepError::new(ErrorCode::UnfenceUnsafe, reason));
-    }
-    access::admit(&source, &[]).await?;
-    Ok(OutcomeOutput { outcome: Outcome::Back })
-}
-
-/// Whether the source may serve again. Only a silent target makes the source's row count: `open` there means that OPEN
-/// was sent and may have arrived; `back` means that it never was and never will be.
-fn decide(target: &TargetSays, source: Outcome) -> Result<(), String> {
-    match (target, source) {
-        (TargetSays::Silent(reason), Outcome::Open) => {
-            Err(format!("ask the target whether it is open: {reason}; OPEN was sent to it"))
-        }
-        _ => Ok(()),
-    }
-}
-
-async fn ask_target(ctx: &Ctx, input: &UnfenceSourceInput) -> StepResult<TargetSays> {
-    let Some(server) = &input.target else { return Ok(TargetSays::NothingToOpen) };
-    let target = match ctx.as_work(&input.run, server).await {
-        Ok(target) => target,
-        // Without the working login nothing can open the target: the secret comes before everything else.
-        Err(error) if error.code == ErrorCode::SecretUnusable => return Ok(TargetSays::NothingToOpen),
-        Err(error) => return Ok(TargetSays::Silent(error.message)),
+    let target_says = match known {
+        Known::Open => return Ok(OutcomeOutput { outcome: Outcome::Open }),
+        _ => ask_target(ctx, &input).await,
     };
-    if !is_installed(&target).await? {
-        return Ok(TargetSays::NothingToOpen);
-    }
-    match access::claim(&target, Outcome::Back).await {
-        Ok(holder) => Ok(TargetSays::Holder(holder)),
-        Err(error) => Ok(TargetSays::Silent(error.to_string())),
+    let outcome = match evidence::before_the_source(&known, &target_says) {
+        Verdict::Open => Outcome::Open,
+        Verdict::Back => Outcome::Back, // unfenced before, and that was noted
+        Verdict::Unfence => {
+            let source = ctx.as_rollback(&input.run, &input.source).await?;
+            unfence(&source, &input, &target_says).await?;
+            Outcome::Back
+        }
+    };
+    // The source serves by now; what follows needs the note.
+    mark::decide(ctx, &input.run, input.generation, state(outcome, &target_says)).await?;
+    Ok(OutcomeOutput { outcome })
+}
+
+/// What a late call may still do ends before the outcome is claimed, on each side.
+async fn unfence(source: &Session, input: &UnfenceSourceInput, target_says: &TargetSays) -> StepResult<()> {
+    end_own(source).await?;
+    let source_says = access::claim(source, input.generation, Outcome::Back).await?;
+    evidence::after_the_source(target_says, source_says)
+        .map_err(|reason| StepError::new(ErrorCode::UnfenceUnsafe, reason))?;
+    Ok(access::admit(source, input.generation, &[]).await?)
+}
+
+async fn ask_target(ctx: &Ctx, input: &UnfenceSourceInput) -> TargetSays {
+    let Some(server) = &input.target else { return TargetSays::Silent("there is no such instance".to_owned()) };
+    let asked = async {
+        let target = ctx.as_rollback(&input.run, server).await?;
+        if access::outcome(&target, input.generation).await? == Some(Outcome::Open) {
+            return Ok(Outcome::Open); // nobody's session is ended on a target that serves
+        }
+        end_own(&target).await?;
+        StepResult::Ok(access::claim(&target, input.generation, Outcome::Back).await?)
+    };
+    match asked.await {
+        Ok(holder) => TargetSays::Holder(holder),
+        Err(error) => TargetSays::Silent(error.message),
     }
 }
 
-/// The working login's session on the source, if the run got as far as installing the fence. An owner who still gets
-/// in is proof that there is none.
-async fn enter_source(ctx: &Ctx, input: &UnfenceSourceInput) -> StepResult<Option<Session>> {
-    match ctx.as_work(&input.run, &input.source).await {
-        Ok(source) => Ok(is_installed(&source).await?.then_some(source)),
-        Err(work_refused) => {
-            let Ok(owner) = ctx.as_owner(&input.run, &input.source).await else { return Err(work_refused) };
-            Ok(is_installed(&owner).await?.then_some(owner))
+async fn end_own(session: &Session) -> StepResult<()> {
+    let own = session.row("read the session's name", "SELECT current_setting('application_name')", &[]).await?;
+    match access::end_own(session, own.get(0), PATIENCE).await? {
+        0 => Ok(()),
+        left => {
+            let message = format!("end the run's other sessions: {left} are left");
+            Err(StepError::new(ErrorCode::ResourceBusy, message))
         }
     }
 }
 
-async fn is_installed(session: &Session) -> StepResult<bool> {
-    let sql = "SELECT to_regprocedure('pgleap.admit(name[])') IS NOT NULL";
-    Ok(session.row("look for the functions of the fence", sql, &[]).await?.get(0))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_source_serves_again_unless_the_target_may_be_open() {
-        let silent = || TargetSays::Silent("time-out".to_owned());
-        let cases = [
-            (TargetSays::NothingToOpen, Outcome::Back, true),
-            (TargetSays::NothingToOpen, Outcome::Open, true),
-            (TargetSays::Holder(Outcome::Back), Outcome::Back, true),
-            (TargetSays::Holder(Outcome::Back), Outcome::Open, true),
-            (silent(), Outcome::Back, true),
-            (silent(), Outcome::Open, false),
-        ];
-        for (target, source, may) in cases {
-            assert_eq!(decide(&target, source).is_ok(), may, "{target:?} {source:?}");
-        }
+fn state(outcome: Outcome, target_says: &TargetSays) -> State {
+    match outcome {
+        Outcome::Open => State::Open,
+        Outcome::Back => State::Back { target_holds_back: *target_says == TargetSays::Holder(Outcome::Back) },
     }
 }

@@ -76,6 +76,12 @@ pub fn waits_for_token(state: &Map<String, Value>) -> bool {
     state.get("Resource").and_then(Value::as_str).is_some_and(|resource| resource.ends_with(".waitForTaskToken"))
 }
 
+/// Whether it calls a step between fence and OPEN, which has the time that the input gives.
+pub fn is_under_fence(state: &Map<String, Value>) -> bool {
+    let steps = ["fence-source", "drain-source", "complete-target", "open-target"];
+    step_of(state).is_some_and(|step| steps.contains(&step.as_str())) && state["TimeoutSeconds"] == "{% $stepSeconds %}"
+}
+
 /// Whether it calls a function and goes on without its answer.
 pub fn goes_on_at_once(state: &Map<String, Value>) -> bool {
     state.get("Arguments").is_some_and(|arguments| arguments["InvocationType"] == "Event")

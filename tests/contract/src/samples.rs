@@ -17,6 +17,15 @@ pub fn request() -> Value {
     })
 }
 
+/// The recovery's input, as the schedule of the deadline gives it.
+pub fn scheduled() -> Value {
+    let run = run("upgrade");
+    json!({
+        "executionArn": run["executionArn"], "reason": "deadline", "run": run, "source": server(), "target": server(),
+        "generation": 1
+    })
+}
+
 /// Parse a payload as the step's input and give the answers that the step may give.
 pub fn answers(step: &str, payload: &Value) -> Result<Vec<Value>> {
     match step {
@@ -127,9 +136,10 @@ pub fn answers(step: &str, payload: &Value) -> Result<Vec<Value>> {
             payload,
             vec![json!({"done": true, "waitingFor": "", "lagMilliseconds": 120})],
         ),
-        "arm-deadline" => {
-            exchange::<RunOnly, ArmDeadlineOutput>(payload, vec![json!({"cutover": {"deadlineEpochMs": 1}})])
-        }
+        "arm-deadline" => exchange::<ArmDeadlineInput, ArmDeadlineOutput>(
+            payload,
+            vec![json!({"cutover": {"generation": 1, "deadlineEpochMs": 1}, "stepSeconds": 80})],
+        ),
         "fence-source" => exchange::<UnderFence, FenceSourceOutput>(
             payload,
             vec![json!({"fenceLsn": "0/1", "sessionsEnded": 3, "milliseconds": 40})],
@@ -147,9 +157,13 @@ pub fn answers(step: &str, payload: &Value) -> Result<Vec<Value>> {
         ),
         "open-target" => exchange::<UnderFence, OutcomeOutput>(payload, vec![json!({"outcome": "open"})]),
         "confirm-cutover" => exchange::<ConfirmCutoverInput, Look>(payload, vec![look()]),
-        "find-servers" => exchange::<RunOnly, FindServersOutput>(
+        "find-servers" => exchange::<FindServersInput, FindServersOutput>(
             payload,
-            vec![json!({"source": server(), "target": server()}), json!({"source": server(), "target": null})],
+            vec![
+                json!({"source": server(), "target": server()}),
+                json!({"source": server(), "target": null}),
+                json!({"source": null, "target": null}),
+            ],
         ),
         "unfence-source" => {
             let input: UnfenceSourceInput = serde_json::from_value(payload.clone())?;

@@ -21,7 +21,7 @@ use local_aws::{Config, LocalAws};
 use local_aws_lambda::Template;
 use local_aws_postgres::Servers;
 use pgleap_contract::steps::{Look, OnBoth, OnSource, PAGES, RestoreTargetInput, RunOnly, STEPS};
-use pgleap_contract::{ErrorCode, Run, Server};
+use pgleap_contract::{Cutover, ErrorCode, Generation, Run, Server};
 use pgleap_pg::{Environment, Login, Session};
 use pgleap_step_kit::{Ctx, StepError, StepResult};
 use serde_json::json;
@@ -215,6 +215,17 @@ impl World {
         Ok(target)
     }
 
+    /// The mark of an armed cutover, as `arm-deadline` writes it.
+    pub async fn arm(&self) -> Result<()> {
+        Ok(pgleap_mark::arm(&self.ctx, &self.run, Generation::FORWARD).await?)
+    }
+
+    /// What the mark says.
+    pub async fn mark(&self) -> Result<Option<pgleap_mark::State>> {
+        let mark = pgleap_mark::read(&self.ctx, &self.run, Generation::FORWARD).await?;
+        Ok(mark.map(|mark| mark.state))
+    }
+
     /// AWS calls that were carried out and change something, as `rds CreateDBSnapshot`: for "a second run changes nothing".
     pub fn changes(&self) -> Vec<String> {
         let log = self.aws.calls().since(0);
@@ -225,6 +236,13 @@ impl World {
             .map(|call| format!("{} {}", call.service, call.operation))
             .collect()
     }
+}
+
+/// A cutover whose deadline is so many seconds away.
+pub fn cutover_in(seconds: i64) -> Cutover {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
+    let now = i64::try_from(now.as_millis()).expect("before the year 292 million");
+    Cutover { generation: Generation::FORWARD, deadline_epoch_ms: now + seconds * 1_000 }
 }
 
 /// Call a step until it is done, as the machine would: what another attempt may mend is tried again.

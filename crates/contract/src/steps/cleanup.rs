@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Outcome, Run, Server};
+use crate::{Generation, Outcome, Run, Server};
 
 /// Input of `clean-databases`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -17,6 +17,8 @@ pub struct CleanDatabasesInput {
     pub target: Option<Server>,
     /// `open`: both sides are cleaned, the source stays fenced. `back`: the source is as before the run.
     pub outcome: Outcome,
+    /// The cutover that ended so.
+    pub generation: Generation,
 }
 
 /// Input of `remove-resources`.
@@ -27,6 +29,21 @@ pub struct RemoveResourcesInput {
     pub run: Run,
     /// `open`: the target and its parameter group stay. `back`: what the run made of it is deleted.
     pub outcome: Outcome,
+    /// The cutover that ended so.
+    pub generation: Generation,
+    /// How much of it.
+    pub part: Part,
+}
+
+/// How much `remove-resources` removes. The mark of the cutover and the working login's secret go last, after the
+/// databases were cleaned: a recovery that finds the mark knows how the cutover ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Part {
+    /// What cleaning the databases does not need.
+    BeforeDatabases,
+    /// Everything.
+    All,
 }
 
 /// Output of `remove-resources`.

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Cutover, Outcome, Run, Server};
+use crate::{Cutover, Generation, Outcome, Run, Server};
 
 /// Output of `lower-ttl`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,12 +44,29 @@ pub struct GuardCutoverOutput {
     pub lag_milliseconds: u64,
 }
 
+/// Input of `arm-deadline`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ArmDeadlineInput {
+    /// The run.
+    pub run: Run,
+    /// The source's server, for the schedule to carry.
+    pub source: Server,
+    /// The target's server, for the schedule to carry.
+    pub target: Server,
+    /// The cutover that begins.
+    pub generation: Generation,
+}
+
 /// Output of `arm-deadline`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ArmDeadlineOutput {
     /// The deadline that the schedule enforces.
     pub cutover: Cutover,
+    /// How long a state under the fence waits for its step, in seconds: the steps end by themselves at the deadline, and this
+    /// is for one that does not answer at all.
+    pub step_seconds: u32,
 }
 
 /// Input of the steps between fence and open that talk to both sides.
@@ -88,6 +105,9 @@ pub struct SwapRecordInput {
     pub source: Server,
     /// The target's server, which the record shall name.
     pub target: Server,
+    /// The cutover, under the fence: nothing is submitted unless it is armed, undecided and in time. Null after OPEN.
+    #[serde(default)]
+    pub cutover: Option<Cutover>,
     /// Not done before the change is in sync on all name servers: asked for after OPEN, never under the fence.
     #[serde(default)]
     pub await_sync: bool,
@@ -131,6 +151,16 @@ pub struct OutcomeOutput {
     pub outcome: Outcome,
 }
 
+/// Input of `find-servers`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FindServersInput {
+    /// The run.
+    pub run: Run,
+    /// The cutover that may be under way.
+    pub generation: Generation,
+}
+
 /// Input of `confirm-cutover`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -145,8 +175,8 @@ pub struct ConfirmCutoverInput {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FindServersOutput {
-    /// The source's server.
-    pub source: Server,
+    /// The source's server; none if there is no such instance, and no cutover was ever armed.
+    pub source: Option<Server>,
     /// The target's server, if the run's target exists and has an endpoint.
     pub target: Option<Server>,
 }
@@ -159,9 +189,11 @@ pub struct UnfenceSourceInput {
     pub run: Run,
     /// The source's server.
     pub source: Server,
-    /// The target's server; absent or null if there is none: then there is nothing that could be open.
+    /// The target's server; absent or null if there is none.
     #[serde(default)]
     pub target: Option<Server>,
+    /// The cutover to undo.
+    pub generation: Generation,
 }
 
 /// Input of `restore-record`.
@@ -174,4 +206,6 @@ pub struct RestoreRecordInput {
     pub source: Server,
     /// `back`: value and TTL as before; `open`: only the TTL.
     pub outcome: Outcome,
+    /// The cutover that ended so.
+    pub generation: Generation,
 }

@@ -2,11 +2,11 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use arm_deadline::Recovery;
 use local_aws::{Config, LocalAws};
-use pgleap_contract::steps::RunOnly;
-use pgleap_contract::{ErrorCode, Run};
+use pgleap_contract::steps::ArmDeadlineInput;
+use pgleap_contract::{ErrorCode, Generation, Names, Run, Server};
 use pgleap_step_kit::Ctx;
 use serde_json::json;
 use step_tests::as_step;
@@ -33,10 +33,32 @@ fn recovery() -> Recovery {
     }
 }
 
+/// A local AWS in which the target is being made.
 async fn start() -> Result<(LocalAws, Ctx)> {
     let aws = LocalAws::start(Config { step_functions: false, ..Config::default() }).await?;
     let ctx = as_step(&aws, "arm-deadline", &a_run("one", 60)?).await?;
+    let tag = |key: &str| aws_sdk_rds::types::Tag::builder().key(key).value("orders-18").build();
+    let target = rds(&aws).await.create_db_instance().db_instance_identifier("orders-v18").engine("postgres");
+    let target = target.db_instance_class("db.t3.medium").allocated_storage(20).master_username("somebody");
+    let target = target.master_user_password("a-password").tags(tag(Names::TAG)).tags(tag(Names::DELETABLE_TAG));
+    target.send().await?;
     Ok((aws, ctx))
+}
+
+async fn rds(aws: &LocalAws) -> aws_sdk_rds::Client {
+    let settings = aws_config::defaults(aws_config::BehaviorVersion::latest()).endpoint_url(aws.url());
+    aws_sdk_rds::Client::new(&settings.region("eu-west-1").test_credentials().load().await)
+}
+
+async fn tags_of_target(aws: &LocalAws) -> Result<Vec<String>> {
+    let found = rds(aws).await.describe_db_instances().db_instance_identifier("orders-v18").send().await?;
+    let target = found.db_instances().first().context("no target")?;
+    Ok(target.tag_list().iter().filter_map(|tag| tag.key().map(str::to_owned)).collect())
+}
+
+fn input(run: Run) -> ArmDeadlineInput {
+    let server = |host: &str| Server { host: host.to_owned(), port: 5432, database: "o".to_owned(), storage_gib: None };
+    ArmDeadlineInput { run, source: server("source"), target: server("target"), generation: Generation::FORWARD }
 }
 
 #[tokio::test]
@@ -45,26 +67,44 @@ async fn a_deadline_is_armed_once_and_a_repeated_call_or_a_lost_answer_does_not_
     aws.faults().plan("scheduler:CreateSchedule:1:lose-answer".parse()?);
     let before = now_ms();
 
-    let first = arm_deadline::run_with(&ctx, RunOnly { run: a_run("one", 60)? }, recovery()).await?;
+    let first = arm_deadline::run_with(&ctx, input(a_run("one", 60)?), recovery()).await?;
     tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
-    let second = arm_deadline::run_with(&ctx, RunOnly { run: a_run("one", 60)? }, recovery()).await?;
+    let second = arm_deadline::run_with(&ctx, input(a_run("one", 60)?), recovery()).await?;
 
     assert_eq!(first, second);
     let seconds = (first.cutover.deadline_epoch_ms - before) as f64 / 1_000.0;
     assert!((64.0..=68.0).contains(&seconds), "{seconds} s");
     assert_eq!(aws.scheduler().names(), ["pgleap-orders-18-deadline"]);
+    assert_eq!(aws.secrets().names(), ["pgleap/orders-18/cutover-1"]);
+    assert_eq!(tags_of_target(&aws).await?, [Names::TAG], "nothing may delete the target any more");
     aws.stop().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn without_the_mark_or_with_a_target_that_may_be_deleted_nothing_is_armed() -> Result<()> {
+    for (denied, code) in
+        [("secretsmanager:CreateSecret", "AccessDeniedException"), ("rds:RemoveTagsFromResource", "AccessDenied")]
+    {
+        let (aws, ctx) = start().await?;
+        aws.faults().plan(format!("{denied}:*:error={code},403,by a policy of the organisation").parse()?);
+
+        let refused = arm_deadline::run_with(&ctx, input(a_run("one", 60)?), recovery()).await.expect_err(denied);
+
+        assert_eq!(refused.code, ErrorCode::AccessDenied, "{refused}");
+        assert!(aws.scheduler().names().is_empty(), "{denied}: a deadline was armed");
+        aws.stop().await;
+    }
     Ok(())
 }
 
 #[tokio::test]
 async fn the_deadline_of_another_execution_is_not_taken_over() -> Result<()> {
     let (aws, ctx) = start().await?;
-    arm_deadline::run_with(&ctx, RunOnly { run: a_run("one", 60)? }, recovery()).await?;
+    arm_deadline::run_with(&ctx, input(a_run("one", 60)?), recovery()).await?;
 
-    let refused = arm_deadline::run_with(&ctx, RunOnly { run: a_run("two", 60)? }, recovery())
-        .await
-        .expect_err("it is another's");
+    let refused =
+        arm_deadline::run_with(&ctx, input(a_run("two", 60)?), recovery()).await.expect_err("it is another's");
 
     assert_eq!(refused.code, ErrorCode::BadInput);
     assert!(refused.message.contains("runId"), "{}", refused.message);
@@ -84,11 +124,11 @@ async fn a_cutover_is_not_armed_outside_its_window() -> Result<()> {
         Ok(run)
     };
 
-    let early = arm_deadline::run_with(&ctx, RunOnly { run: with_window(6, 8)? }, recovery()).await;
+    let early = arm_deadline::run_with(&ctx, input(with_window(6, 8)?), recovery()).await;
     assert_eq!(early.expect_err("the window is closed").code, ErrorCode::WindowOver);
-    assert!(aws.scheduler().names().is_empty(), "nothing was armed");
+    assert!(aws.scheduler().names().is_empty() && aws.secrets().names().is_empty(), "nothing was armed");
 
-    arm_deadline::run_with(&ctx, RunOnly { run: with_window(-1, 2)? }, recovery()).await?;
+    arm_deadline::run_with(&ctx, input(with_window(-1, 2)?), recovery()).await?;
     assert_eq!(aws.scheduler().names(), ["pgleap-orders-18-deadline"]);
     aws.stop().await;
     Ok(())

@@ -2,8 +2,9 @@
 
 use anyhow::Result;
 use pgleap_contract::steps::{UnderFence, UnfenceSourceInput};
-use pgleap_contract::{Cutover, ErrorCode, Outcome, Server};
-use step_tests::{OWNER, SOURCE, TARGET, World};
+use pgleap_contract::{ErrorCode, Generation, Outcome, Server};
+use pgleap_mark::State;
+use step_tests::{OWNER, SOURCE, TARGET, World, cutover_in};
 
 const APPLICATION: &str = "
     CREATE ROLE app LOGIN PASSWORD 'app-password';
@@ -15,11 +16,6 @@ const APPLICATION: &str = "
 /// Everybody who had a way in, the owner first.
 fn everybody(world: &World) -> [(&'static str, &'static str); 3] {
     [(OWNER, world.owner_password()), ("app", "app-password"), ("table_owner", "app-password")]
-}
-
-fn soon(seconds: i64) -> Cutover {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
-    Cutover { deadline_epoch_ms: i64::try_from(now.as_millis()).expect("small") + seconds * 1_000 }
 }
 
 async fn access(world: &World, server: &Server) -> Result<Vec<String>> {
@@ -41,9 +37,14 @@ async fn fenced_and_back(from: u16) -> Result<()> {
     for (user, password) in everybody(&world) {
         sessions.push(world.session(&world.source, user, password).await?);
     }
-    let input =
-        UnderFence { run: world.run.clone(), source: world.source.clone(), target: target.clone(), cutover: soon(60) };
+    let input = UnderFence {
+        run: world.run.clone(),
+        source: world.source.clone(),
+        target: target.clone(),
+        cutover: cutover_in(60),
+    };
 
+    world.arm().await?;
     for time in ["once", "twice"] {
         fence_source::run(world.as_step("fence-source"), input.clone()).await?;
         for (user, password) in everybody(&world) {
@@ -68,7 +69,12 @@ async fn fenced_and_back(from: u16) -> Result<()> {
         );
     }
 
-    let back = UnfenceSourceInput { run: world.run.clone(), source: world.source.clone(), target: Some(target) };
+    let back = UnfenceSourceInput {
+        run: world.run.clone(),
+        source: world.source.clone(),
+        target: Some(target),
+        generation: Generation::FORWARD,
+    };
     for time in ["once", "twice"] {
         assert_eq!(unfence_source::run(world.as_step("unfence-source"), back.clone()).await?.outcome, Outcome::Back);
         assert_eq!(access(&world, &world.source).await?, before, "unfenced {time}");
@@ -77,7 +83,8 @@ async fn fenced_and_back(from: u16) -> Result<()> {
             session.run("write", "INSERT INTO public.t VALUES (1) ON CONFLICT DO NOTHING").await?;
         }
     }
-    // Who claimed the way back first keeps it: no OPEN can follow.
+    assert_eq!(world.mark().await?, Some(State::Back { target_holds_back: true }));
+    // Who claimed the rollback first keeps it: no OPEN can follow.
     let error = open_target::run(world.as_step("open-target"), input).await.expect_err("the way back was claimed");
     assert_eq!(error.code, ErrorCode::AlreadyBack);
     Ok(())
@@ -98,17 +105,35 @@ async fn everybody_is_fenced_and_let_in_again_on_17() -> Result<()> {
     fenced_and_back(17).await
 }
 
+/// What `drain-source` leaves on the target, where DMS has nothing to apply.
+async fn drained(world: &World, target: &Server) -> Result<()> {
+    let work = world.ctx.as_work(&world.run, target).await?;
+    let login = world.run.id.names().work_login();
+    pgleap_pg::access::shut(&work, &cutover_in(60), &[&login]).await?;
+    let sql = "INSERT INTO pgleap.marker (id, kind) VALUES (gen_random_uuid(), 'drained-1')";
+    work.run("note that the source is drained", sql).await?;
+    Ok(())
+}
+
 #[tokio::test]
 async fn after_open_nothing_leads_back() -> Result<()> {
     let world = World::start(16).await?;
     world.owner().await?.run("make roles", APPLICATION).await?;
     world.prepare_source().await?;
     let target = world.make_copy().await?;
-    let input =
-        UnderFence { run: world.run.clone(), source: world.source.clone(), target: target.clone(), cutover: soon(60) };
+    let input = UnderFence {
+        run: world.run.clone(),
+        source: world.source.clone(),
+        target: target.clone(),
+        cutover: cutover_in(60),
+    };
+    world.arm().await?;
     fence_source::run(world.as_step("fence-source"), input.clone()).await?;
+    let error = open_target::run(world.as_step("open-target"), input.clone()).await.expect_err("not drained");
+    assert!(error.message.contains("not drained"), "{error}");
+    drained(&world, &target).await?;
 
-    let late = UnderFence { cutover: soon(-1), ..input.clone() };
+    let late = UnderFence { cutover: cutover_in(-1), ..input.clone() };
     assert_eq!(
         open_target::run(world.as_step("open-target"), late.clone()).await.expect_err("late").code,
         ErrorCode::DeadlinePassed
@@ -118,9 +143,14 @@ async fn after_open_nothing_leads_back() -> Result<()> {
     }
     // A lost answer, found again after the deadline.
     assert_eq!(open_target::run(world.as_step("open-target"), late).await?.outcome, Outcome::Open);
+    assert_eq!(world.mark().await?, Some(State::Open));
 
-    let back =
-        UnfenceSourceInput { run: world.run.clone(), source: world.source.clone(), target: Some(target.clone()) };
+    let back = UnfenceSourceInput {
+        run: world.run.clone(),
+        source: world.source.clone(),
+        target: Some(target.clone()),
+        generation: Generation::FORWARD,
+    };
     assert_eq!(unfence_source::run(world.as_step("unfence-source"), back).await?.outcome, Outcome::Open);
     for (user, password) in everybody(&world) {
         assert!(world.session(&world.source, user, password).await.is_err(), "{user} gets into the source after OPEN");

@@ -5,6 +5,7 @@ mod both;
 mod broken_loads;
 mod defects;
 mod fence;
+mod late_calls;
 mod people;
 mod plan;
 mod planted;

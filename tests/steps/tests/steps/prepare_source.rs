@@ -4,7 +4,7 @@
 use anyhow::Result;
 use local_aws_core::{Effect, Fault};
 use pgleap_contract::steps::CleanDatabasesInput;
-use pgleap_contract::{ErrorCode, KeylessTables, Outcome, Run};
+use pgleap_contract::{ErrorCode, Generation, KeylessTables, Outcome, Run};
 use pgleap_pg::fingerprint;
 use step_tests::{DATABASE, SOURCE, World};
 
@@ -183,6 +183,7 @@ async fn the_way_back_of_another_run_leaves_what_the_first_one_needs() -> Result
         source: world.source.clone(),
         target: None,
         outcome: Outcome::Back,
+        generation: Generation::FORWARD,
     };
 
     assert!(clean_databases::run(world.as_step("clean-databases"), clean(&second)).await?.done);

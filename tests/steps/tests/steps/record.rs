@@ -8,11 +8,13 @@ use aws_sdk_route53::Client;
 use aws_sdk_route53::types::{Change, ChangeAction, ChangeBatch, ResourceRecord, ResourceRecordSet, RrType};
 use local_aws::{Config, LocalAws};
 use pgleap_contract::steps::{LowerTtlOutput, RecordOutput, RestoreRecordInput, RunOnly, SwapRecordInput};
-use pgleap_contract::{ErrorCode, Outcome, Run};
+use pgleap_contract::{ErrorCode, Generation, Outcome, Run};
+use pgleap_mark::State;
 use pgleap_step_kit::{Ctx, StepResult};
 use serde_json::json;
-use step_tests::as_step;
+use step_tests::{as_step, cutover_in};
 
+const BACK: State = State::Back { target_holds_back: true };
 const NAME: &str = "orders-db.example.internal";
 const SOURCE: &str = "orders.c9x.eu-west-1.rds.amazonaws.com";
 const TARGET: &str = "orders-v18.c9x.eu-west-1.rds.amazonaws.com";
@@ -25,6 +27,9 @@ struct World {
     lowers: Ctx,
     swaps: Ctx,
     restores: Ctx,
+    /// To whom everything is allowed.
+    ctx: Ctx,
+    seconds_left: i64,
 }
 
 /// Members of the record: set identifier, value, TTL.
@@ -42,7 +47,8 @@ impl World {
         let lowers = as_step(&aws, "lower-ttl", &run).await?;
         let swaps = as_step(&aws, "swap-record", &run).await?;
         let restores = as_step(&aws, "restore-record", &run).await?;
-        let world = Self { aws, route53, run, lowers, swaps, restores };
+        let ctx = Ctx::new(settings(&aws), pgleap_pg::Environment::default()).await;
+        let world = Self { aws, route53, run, lowers, swaps, restores, ctx, seconds_left: 60 };
         let creations =
             members.iter().map(|member| change(ChangeAction::Create, member)).collect::<Result<Vec<_>>>()?;
         world.change(creations).await?;
@@ -86,7 +92,9 @@ impl World {
     async fn swap(&self, await_sync: bool) -> StepResult<RecordOutput> {
         let server = |host: &str| json!({ "host": host, "port": 5432, "database": "orders" });
         let (source, target) = (server(SOURCE), server(TARGET));
-        let input = json!({ "run": self.run, "source": source, "target": target, "awaitSync": await_sync });
+        let cutover = (!await_sync).then(|| cutover_in(self.seconds_left));
+        let input =
+            json!({ "run": self.run, "source": source, "target": target, "cutover": cutover, "awaitSync": await_sync });
         let input: SwapRecordInput = serde_json::from_value(input).expect("input");
         swap_record::run(&self.swaps, input).await
     }
@@ -94,7 +102,20 @@ impl World {
     async fn restore(&self, outcome: Outcome) -> StepResult<RecordOutput> {
         let source = json!({ "host": SOURCE, "port": 5432, "database": "orders" });
         let source = serde_json::from_value(source).expect("server");
-        restore_record::run(&self.restores, RestoreRecordInput { run: self.run.clone(), source, outcome }).await
+        restore_record::run(
+            &self.restores,
+            RestoreRecordInput { run: self.run.clone(), source, outcome, generation: Generation::FORWARD },
+        )
+        .await
+    }
+
+    async fn arm(&self) -> Result<()> {
+        Ok(pgleap_mark::arm(&self.ctx, &self.run, Generation::FORWARD).await?)
+    }
+
+    /// As `open-target` or `unfence-source` leaves the mark.
+    async fn decide(&self, state: State) -> Result<()> {
+        Ok(pgleap_mark::decide(&self.ctx, &self.run, Generation::FORWARD, state).await?)
     }
 
     /// How many batches were carried out.
@@ -149,11 +170,13 @@ async fn a_record_is_lowered_swapped_and_put_back_and_each_twice_changes_nothing
     assert_eq!(world.members().await?, simple(SOURCE, 1));
     assert_eq!(world.lower_until_done().await?.old_ttl_seconds, 300);
 
+    world.arm().await?;
     world.swap(false).await?;
     assert_eq!(world.members().await?, simple(TARGET, 1));
     assert!(world.swap(false).await?.done);
     let before = world.batches();
 
+    world.decide(BACK).await?;
     world.restore(Outcome::Back).await?;
     assert_eq!(world.members().await?, simple(SOURCE, 300));
     assert!(world.restore(Outcome::Back).await?.done);
@@ -167,7 +190,9 @@ async fn a_record_is_lowered_swapped_and_put_back_and_each_twice_changes_nothing
 async fn after_open_only_the_ttl_goes_back_and_the_sync_of_the_swap_is_awaited() -> Result<()> {
     let world = World::with(&[(None, SOURCE, 300)]).await?;
     world.lower_until_done().await?;
+    world.arm().await?;
     world.swap(false).await?;
+    world.decide(State::Open).await?;
 
     let began = Instant::now();
     while !world.swap(true).await?.in_sync {
@@ -176,6 +201,9 @@ async fn after_open_only_the_ttl_goes_back_and_the_sync_of_the_swap_is_awaited()
     }
     world.restore(Outcome::Open).await?;
 
+    assert_eq!(world.members().await?, simple(TARGET, 300));
+    let refused = world.restore(Outcome::Back).await.expect_err("the target is open, whatever a payload says");
+    assert_eq!(refused.code, ErrorCode::UnfenceUnsafe);
     assert_eq!(world.members().await?, simple(TARGET, 300));
     world.aws.stop().await;
     Ok(())
@@ -187,9 +215,11 @@ async fn a_weighted_group_changes_as_one_and_keeps_its_other_members() -> Result
     let world = World::with(&[(Some("live"), SOURCE, 60), (Some("page"), elsewhere, 60)]).await?;
 
     world.lower_until_done().await?;
+    world.arm().await?;
     world.swap(false).await?;
     let member = |name: &str, value: &str, ttl| (Some(name.to_owned()), value.to_owned(), ttl);
     assert_eq!(world.members().await?, [member("live", TARGET, 1), member("page", elsewhere, 1)]);
+    world.decide(BACK).await?;
     world.restore(Outcome::Back).await?;
 
     assert_eq!(world.members().await?, [member("live", SOURCE, 60), member("page", elsewhere, 60)]);
@@ -205,9 +235,11 @@ async fn a_lost_answer_of_each_change_is_found_by_the_next_call() -> Result<()> 
     world.aws.faults().plan(lose.parse()?);
     assert_eq!(world.lower_until_done().await?.old_ttl_seconds, 300);
     assert_eq!(world.members().await?, simple(SOURCE, 1));
+    world.arm().await?;
     world.aws.faults().plan(lose.parse()?);
     assert!(world.swap(false).await?.done);
     assert_eq!(world.members().await?, simple(TARGET, 1));
+    world.decide(BACK).await?;
     world.aws.faults().plan(lose.parse()?);
     let first = world.restore(Outcome::Back).await;
     assert!(first.as_ref().err().is_none_or(|error| error.code == ErrorCode::ResourceBusy), "{first:?}");
@@ -224,8 +256,10 @@ async fn what_somebody_else_put_there_is_named_and_left() -> Result<()> {
     world.lower_until_done().await?;
     let elsewhere = "elsewhere.example.internal";
     world.change(vec![change(ChangeAction::Upsert, &(None, elsewhere, 30))?]).await?;
+    world.arm().await?;
 
     let refused = world.swap(false).await.expect_err("it names neither");
+    world.decide(BACK).await?;
     world.restore(Outcome::Back).await?;
 
     assert_eq!(refused.code, ErrorCode::RecordChanged);
@@ -236,15 +270,70 @@ async fn what_somebody_else_put_there_is_named_and_left() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_swap_that_comes_after_the_way_back_is_refused() -> Result<()> {
+async fn a_swap_that_comes_after_the_rollback_is_refused() -> Result<()> {
+    for ttl in [300, 1, 0] {
+        let world = World::with(&[(None, SOURCE, ttl)]).await?;
+        world.lower_until_done().await?;
+        world.arm().await?;
+        world.decide(BACK).await?;
+
+        let before = world.swap(false).await.expect_err("the rollback is decided");
+        world.restore(Outcome::Back).await?;
+        let after = world.swap(false).await.expect_err("the record was put back");
+
+        assert_eq!((before.code, after.code), (ErrorCode::AlreadyBack, ErrorCode::RecordChanged), "{before}, {after}");
+        assert_eq!(world.members().await?, simple(SOURCE, ttl));
+        world.aws.stop().await;
+    }
+    Ok(())
+}
+
+/// Whatever the record's own TTL is: what a call that was frozen in between had read matches nothing any more.
+#[tokio::test]
+async fn a_batch_that_was_made_before_the_rollback_matches_nothing_after_it() -> Result<()> {
+    for ttl in [300, 1, 0] {
+        let world = World::with(&[(None, SOURCE, ttl)]).await?;
+        world.lower_until_done().await?;
+        world.arm().await?;
+        let frozen = pgleap_record::read(&world.route53, &world.run.record).await?;
+        world.decide(BACK).await?;
+        world.restore(Outcome::Back).await?;
+
+        let changes = pgleap_record::plan(&frozen, |member| (TARGET.to_owned(), member.ttl().unwrap_or_default()));
+        let late = pgleap_record::submit(&world.route53, &world.run.record, "late".to_owned(), changes).await;
+
+        assert!(late.is_err(), "TTL {ttl}: {late:?}");
+        assert_eq!(world.members().await?, simple(SOURCE, ttl));
+        world.aws.stop().await;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_swap_after_the_deadline_or_of_a_cutover_that_was_never_armed_changes_nothing() -> Result<()> {
+    let mut world = World::with(&[(None, SOURCE, 300)]).await?;
+    world.lower_until_done().await?;
+
+    assert!(world.swap(false).await.is_err(), "no cutover was armed");
+    world.arm().await?;
+    world.seconds_left = -1;
+    assert_eq!(world.swap(false).await.expect_err("late").code, ErrorCode::DeadlinePassed);
+
+    assert_eq!(world.members().await?, simple(SOURCE, 1));
+    world.aws.stop().await;
+    Ok(())
+}
+
+/// Without a mark the run has not moved anybody: a person has.
+#[tokio::test]
+async fn a_run_that_armed_no_cutover_puts_only_the_ttl_back() -> Result<()> {
     let world = World::with(&[(None, SOURCE, 300)]).await?;
     world.lower_until_done().await?;
+    world.change(vec![change(ChangeAction::Upsert, &(None, TARGET, 1))?]).await?;
+
     world.restore(Outcome::Back).await?;
 
-    let refused = world.swap(false).await.expect_err("the record was put back");
-
-    assert_eq!(refused.code, ErrorCode::RecordChanged);
-    assert_eq!(world.members().await?, simple(SOURCE, 300));
+    assert_eq!(world.members().await?, simple(TARGET, 300));
     world.aws.stop().await;
     Ok(())
 }

@@ -3,8 +3,10 @@
 use anyhow::{Context, Result};
 use arm_deadline::Recovery;
 use aws_sdk_rds::types::Tag;
-use pgleap_contract::steps::{RemoveResourcesInput, RemoveResourcesOutput};
-use pgleap_contract::{Names, Outcome};
+use pgleap_contract::steps::{ArmDeadlineInput, Part, RemoveResourcesInput, RemoveResourcesOutput};
+use pgleap_contract::{ErrorCode, Generation, Names, Outcome};
+use pgleap_mark::State;
+use pgleap_step_kit::StepError;
 use step_tests::{SOURCE, TARGET, World, until_done, wait_for};
 
 const STRANGERS_GROUP: &str = "pgleap-orders-run-2-quiet";
@@ -41,8 +43,19 @@ async fn make_everything(world: &World) -> Result<()> {
         machine_arn: "arn:aws:states:eu-west-1:123456789012:stateMachine:pgleap-recover".to_owned(),
         role_arn: "arn:aws:iam::111122223333:role/DeadlineRole".to_owned(),
     };
-    arm_deadline::run_with(world.as_step("arm-deadline"), world.run_only(), recovery).await?;
+    let input = ArmDeadlineInput {
+        run: world.run.clone(),
+        source: world.source.clone(),
+        target: world.source.clone(),
+        generation: Generation::FORWARD,
+    };
+    arm_deadline::run_with(world.as_step("arm-deadline"), input, recovery).await?;
     Ok(())
+}
+
+/// As `open-target` or `unfence-source` leaves the mark.
+async fn decide(world: &World, state: State) -> Result<()> {
+    Ok(pgleap_mark::decide(&world.ctx, &world.run, Generation::FORWARD, state).await?)
 }
 
 async fn restore(world: &World, run: &str) -> Result<()> {
@@ -55,6 +68,7 @@ async fn restore(world: &World, run: &str) -> Result<()> {
         .db_parameter_group_name(names.target_parameter_group("postgres15"))
         .deletion_protection(true)
         .tags(tag(run))
+        .tags(Tag::builder().key(Names::DELETABLE_TAG).value(run).build())
         .send()
         .await?;
     wait_for("the copy", async || {
@@ -66,8 +80,12 @@ async fn restore(world: &World, run: &str) -> Result<()> {
 }
 
 async fn remove(world: &World, outcome: Outcome) -> Result<RemoveResourcesOutput> {
+    remove_part(world, outcome, Part::All).await
+}
+
+async fn remove_part(world: &World, outcome: Outcome, part: Part) -> Result<RemoveResourcesOutput> {
     wait_for("remove-resources", async || {
-        let input = RemoveResourcesInput { run: world.run.clone(), outcome };
+        let input = RemoveResourcesInput { run: world.run.clone(), outcome, generation: Generation::FORWARD, part };
         let output = remove_resources::run(world.as_step("remove-resources"), input).await?;
         Ok(output.done.then_some(output))
     })
@@ -98,9 +116,10 @@ async fn snapshots(world: &World) -> Result<usize> {
 }
 
 #[tokio::test]
-async fn on_the_way_back_everything_goes_but_the_source_and_its_group() -> Result<()> {
+async fn after_a_rollback_everything_goes_but_the_source_and_its_group() -> Result<()> {
     let world = World::start(15).await?;
     make_everything(&world).await?;
+    decide(&world, State::Back { target_holds_back: true }).await?;
 
     let output = remove(&world, Outcome::Back).await?;
 
@@ -120,15 +139,59 @@ async fn on_the_way_back_everything_goes_but_the_source_and_its_group() -> Resul
     Ok(())
 }
 
+/// "Back" without the target's own word: nobody can tell whether it was ever open.
+#[tokio::test]
+async fn a_target_that_could_not_be_asked_is_kept_and_named() -> Result<()> {
+    let world = World::start(15).await?;
+    make_everything(&world).await?;
+    decide(&world, State::Back { target_holds_back: false }).await?;
+
+    let output = remove_part(&world, Outcome::Back, Part::BeforeDatabases).await?;
+
+    assert_eq!(instances(&world).await?, [SOURCE, TARGET]);
+    let kept = output.kept.iter().find(|kept| kept.contains(TARGET)).context("it is not named")?;
+    assert!(kept.contains("could not be asked"), "{kept}");
+    // It answers later, and holds the rollback: now it goes.
+    decide(&world, State::Back { target_holds_back: true }).await?;
+    remove(&world, Outcome::Back).await?;
+    assert_eq!(instances(&world).await?, [SOURCE]);
+    world.aws.stop().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn nothing_is_removed_as_after_a_rollback_while_the_cutover_is_undecided_or_the_target_open() -> Result<()> {
+    let world = World::start(15).await?;
+    make_everything(&world).await?;
+
+    for state in [None, Some(State::Open)] {
+        if let Some(state) = state {
+            decide(&world, state).await?;
+        }
+        let refused = remove(&world, Outcome::Back).await.expect_err("the mark says otherwise");
+        let refused = refused.downcast::<StepError>()?;
+        assert_eq!(refused.code, ErrorCode::UnfenceUnsafe, "{refused}");
+        assert_eq!((instances(&world).await?.len(), snapshots(&world).await?), (2, 1));
+    }
+    world.aws.stop().await;
+    Ok(())
+}
+
 #[tokio::test]
 async fn after_open_the_target_and_its_group_stay_and_no_later_run_of_this_name_can_delete_it() -> Result<()> {
     let world = World::start(15).await?;
     make_everything(&world).await?;
+    decide(&world, State::Open).await?;
+    let names = world.run.id.names();
 
+    remove_part(&world, Outcome::Open, Part::BeforeDatabases).await?;
+    let left = ["orders/owner".to_owned(), names.cutover_secret(Generation::FORWARD), names.work_secret()];
+    assert_eq!(world.aws.secrets().names(), left, "the mark goes last");
     let output = remove(&world, Outcome::Open).await?;
+
     assert_eq!(instances(&world).await?, [SOURCE, TARGET]);
     assert_eq!(snapshots(&world).await?, 0);
-    let names = world.run.id.names();
+    assert_eq!(world.aws.secrets().names(), ["orders/owner"]);
     let kept = [STRANGERS_GROUP.to_owned(), names.source_parameter_group(), names.target_parameter_group("postgres15")];
     assert_eq!(groups(&world).await?, kept);
     assert_eq!(output.kept.len(), 2, "{:?}", output.kept);

@@ -4,7 +4,8 @@
 use anyhow::{Context, Result};
 use aws_sdk_rds::types::{ApplyMethod, DbInstance, Parameter};
 use local_aws_core::{Effect, Fault, Outcome};
-use pgleap_contract::ErrorCode;
+use pgleap_contract::steps::FindServersInput;
+use pgleap_contract::{ErrorCode, Generation, Run};
 use step_tests::{SOURCE, World, once_allowed, until_done, wait_for};
 
 async fn instance(world: &World) -> Result<DbInstance> {
@@ -131,9 +132,13 @@ async fn a_lost_answer_neither_repeats_a_reboot_nor_a_snapshot() -> Result<()> {
 async fn the_source_is_found_and_a_target_only_if_the_run_made_it() -> Result<()> {
     let world = World::start(15).await?;
 
-    let found = find_servers::run(world.as_step("find-servers"), world.run_only()).await?;
+    let find = async |run: &Run| {
+        let input = FindServersInput { run: run.clone(), generation: Generation::FORWARD };
+        find_servers::run(world.as_step("find-servers"), input).await
+    };
+    let found = find(&world.run).await?;
 
-    assert_eq!((found.source, found.target), (world.source.clone(), None));
+    assert_eq!((found.source, found.target), (Some(world.source.clone()), None));
     let strangers = world.rds().create_db_instance().db_instance_identifier(step_tests::TARGET).engine("postgres");
     let strangers = strangers.db_instance_class("db.t3.medium").allocated_storage(20);
     strangers.master_username("somebody").master_user_password("a-password").send().await?;
@@ -142,11 +147,13 @@ async fn the_source_is_found_and_a_target_only_if_the_run_made_it() -> Result<()
         Ok(answer.db_instances().first().and_then(|instance| instance.endpoint()).map(|_| ()))
     })
     .await?;
-    assert_eq!(find_servers::run(world.as_step("find-servers"), world.run_only()).await?.target, None);
+    assert_eq!(find(&world.run).await?.target, None);
 
-    let mut gone = world.run_only();
-    gone.run.source.instance = "no-such".to_owned();
-    let error = find_servers::run(world.as_step("find-servers"), gone).await.err().context("found nothing")?;
-    assert_eq!(error.code, ErrorCode::InstanceFailed);
+    let mut gone = world.run.clone();
+    gone.source.instance = "no-such".to_owned();
+    assert_eq!(find(&gone).await?.source, None, "no cutover was armed: nothing of it was touched");
+    world.arm().await?;
+    let error = find(&gone).await.err().context("found nothing")?;
+    assert_eq!(error.code, ErrorCode::InstanceFailed, "an armed cutover has a source to unfence");
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! The target from the snapshot to the moment after OPEN, against the local AWS: each step until it is done, then again.
 
 use std::future::Future;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use aws_sdk_rds::types::{ApplyMethod, Parameter};
@@ -9,10 +9,10 @@ use local_aws_core::{Effect, Fault, Outcome};
 use pgleap_contract::steps::{
     CheckInstanceOutput, OnBoth, PrepareTargetOutput, RestoreTargetInput, UnderFence, UpgradeTargetInput, UpgradeWay,
 };
-use pgleap_contract::{Cutover, ErrorCode, Server};
+use pgleap_contract::{ErrorCode, Server};
 use pgleap_pg::Session;
 use pgleap_step_kit::StepResult;
-use step_tests::{SOURCE, TARGET, World, until_done, wait_for};
+use step_tests::{SOURCE, TARGET, World, cutover_in, until_done, wait_for};
 
 /// Run a step until it is done, then once more: that must end the same way and change nothing in AWS. It may take a few
 /// looks, because a restored instance says `available` once before it goes on changing.
@@ -278,8 +278,7 @@ fn assert_selected(prepared: &PrepareTargetOutput) {
 }
 
 fn under_fence(world: &World, target: &Server) -> UnderFence {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_millis();
-    let cutover = Cutover { deadline_epoch_ms: i64::try_from(now).expect("before the year 292 million") + 60_000 };
+    let cutover = cutover_in(60);
     UnderFence { run: world.run.clone(), source: world.source.clone(), target: target.clone(), cutover }
 }
 

@@ -1,0 +1,35 @@
+//! The tag that permits the target's deletion goes before the fence. Its absence proves nothing; a rollback that is
+//! recorded in the target itself gives it back (`remove-resources`).
+
+use std::time::Duration;
+
+use aws_sdk_rds::Client;
+use pgleap_rds::instance;
+use pgleap_step_kit::prelude::*;
+
+/// How often the instance is read back, and how long in between.
+const LOOKS: usize = 8;
+const INTERVAL: Duration = Duration::from_millis(250);
+
+/// Remove the tag, and read back that it is gone.
+pub(crate) async fn protect(rds: &Client, run: &Run) -> StepResult<()> {
+    let name = instance::target_name(run)?;
+    for look in 0..LOOKS {
+        if look > 0 {
+            tokio::time::sleep(INTERVAL).await;
+        }
+        let target = instance::describe(rds, name).await?.filter(|target| instance::is_ours(target, run));
+        let target = target.ok_or_else(|| {
+            let message = format!("protect target {name}: there is no instance of that name with the run's tag");
+            StepError::new(ErrorCode::InstanceFailed, message)
+        })?;
+        if !instance::is_deletable(&target, run) {
+            return Ok(());
+        }
+        let arn = target.db_instance_arn().ok_or_else(|| StepError::bug(format!("protect target {name}: no ARN")))?;
+        let answer = rds.remove_tags_from_resource().resource_name(arn).tag_keys(Names::DELETABLE_TAG).send().await;
+        answer.doing(format!("remove tag {} from instance {name}", Names::DELETABLE_TAG))?;
+    }
+    let message = format!("protect target {name}: it still carries {}", Names::DELETABLE_TAG);
+    Err(StepError::new(ErrorCode::ResourceBusy, message))
+}
