@@ -70,13 +70,13 @@ fn kind(what: &str, generation: Generation) -> String {
 }
 
 async fn is_noted(target: &Session, what: &str, generation: Generation) -> StepResult<bool> {
-    let sql = "SELECT EXISTS (SELECT FROM pgleap.marker WHERE kind = $1)";
+    let sql = "SELECT EXISTS (SELECT FROM pgleap.marker WHERE kind = $1::text)";
     Ok(target.row("read the markers", sql, &[&kind(what, generation)]).await?.get(0))
 }
 
 async fn note(target: &Session, what: &str, generation: Generation) -> StepResult<()> {
-    let sql = "INSERT INTO pgleap.marker (id, kind) SELECT gen_random_uuid(), $1
-               WHERE NOT EXISTS (SELECT FROM pgleap.marker WHERE kind = $1)";
+    let sql = "INSERT INTO pgleap.marker (id, kind) SELECT gen_random_uuid(), $1::text
+               WHERE NOT EXISTS (SELECT FROM pgleap.marker WHERE kind = $1::text)";
     target.rows(&format!("note that the source is {what}"), sql, &[&kind(what, generation)]).await?;
     Ok(())
 }

@@ -52,7 +52,7 @@ pub async fn run(ctx: &Ctx, input: OnBoth) -> StepResult<PrepareTargetOutput> {
 /// What follows empties every table: never again what is not the upgraded copy.
 async fn refuse_to_empty_a_source(source: &Session, target: &Session) -> StepResult<()> {
     let (from, to) = (source.major().await?, target.major().await?);
-    let opened = "SELECT EXISTS (SELECT FROM pgleap.outcome)";
+    let opened = "SELECT EXISTS (SELECT FROM pgleap.outcome WHERE outcome IS NOT NULL)";
     let decided: bool = target.row("look whether the target is open", opened, &[]).await?.get(0);
     if to <= from || decided {
         let reason = format!(

@@ -139,7 +139,9 @@ impl Walker {
         Ok(())
     }
 
+    /// A Choice hands its input on.
     fn choose(&mut self, machine: &Value, state: &Map<String, Value>, scope: &Scope) -> Result<()> {
+        let input = scope.states.get("input").cloned().unwrap_or_default();
         for choice in state["Choices"].as_array().context("Choices")? {
             let condition = choice["Condition"].as_str().and_then(inner).context("Condition")?;
             let holds = evaluate(&choice["Condition"], scope)?.as_bool().context("a condition is true or false")?;
@@ -147,13 +149,13 @@ impl Walker {
             if holds || either_way {
                 let mut scope = scope.clone();
                 assign(choice.get("Assign"), &mut scope)?;
-                self.enter(machine, choice["Next"].as_str().context("Next")?, Value::Null, scope)?;
+                self.enter(machine, choice["Next"].as_str().context("Next")?, input.clone(), scope)?;
             }
             if holds && !either_way {
                 return Ok(());
             }
         }
-        self.enter(machine, state["Default"].as_str().context("a Choice has a Default")?, Value::Null, scope.clone())
+        self.enter(machine, state["Default"].as_str().context("a Choice has a Default")?, input, scope.clone())
     }
 }
 

@@ -8,6 +8,7 @@ use contract_tests::machine::{
 };
 use contract_tests::template;
 use pgleap_contract::steps::{PAGES, STEPS};
+use serde_json::json;
 
 #[test]
 fn there_is_a_function_for_every_step_and_page_and_no_other() -> Result<()> {
@@ -30,6 +31,9 @@ fn a_function_is_dead_before_its_state_gives_up_on_it() -> Result<()> {
                 // The function is for the largest limit, and the step ends at the deadline by itself.
                 assert_eq!(functions[&step].timeout, 600 + 40, "{name} of {}", machine.name);
                 continue;
+            }
+            if state["Arguments"]["Payload"] == json!({"warmUp": true}) {
+                continue; // answered before the step begins
             }
             let state_seconds = state["TimeoutSeconds"].as_u64().expect("checked with the machines");
             assert!(functions[&step].timeout < state_seconds, "{name} of {} outlives its function", machine.name);
