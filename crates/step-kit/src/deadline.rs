@@ -61,10 +61,11 @@ impl Deadline {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pgleap_contract::Generation;
 
     #[test]
     fn nothing_is_left_after_the_deadline() {
-        let past = Deadline::of(Cutover { deadline_epoch_ms: 1 });
+        let past = Deadline::of(Cutover { generation: Generation::FORWARD, deadline_epoch_ms: 1 });
 
         assert!(past.remaining().is_zero());
         assert_eq!(past.check("open the target").expect_err("passed").code, ErrorCode::DeadlinePassed);

@@ -11,9 +11,9 @@ use hack as _;
 use local_aws_postgres::{
     CertificateAuthority, Cluster, Encryption, Listen, Scratch, ServerFiles, Servers, Setting, Shutdown, free_port,
 };
-use pgleap_contract::{Run, Server};
+use pgleap_contract::{Cutover, Generation, Run, Server};
 use pgleap_pg::chores::{self, Phase};
-use pgleap_pg::{Environment, Login, Session, connect, sequences};
+use pgleap_pg::{Environment, Login, Session, access, connect, sequences};
 use tokio_postgres::Client;
 
 const SCHEMA: [&str; 11] = [
@@ -45,6 +45,8 @@ const CATALOG: [&str; 10] = [
 ];
 const PRELUDE: &str = include_str!("../../../tests/e2e/src/catalog/queries/prelude.sql");
 
+/// Its deadline is in the year 2100.
+const CUTOVER: Cutover = Cutover { generation: Generation::FORWARD, deadline_epoch_ms: 4_102_444_800_000 };
 const MASTER: &str = "orders_master";
 const WORK: &str = "pgleap_trip_work";
 const DMS: &str = "pgleap_trip_dms";
@@ -95,6 +97,7 @@ async fn round_trip(from: u16, to: u16, replica_role: bool) {
 /// Plan twice, as after a lost answer; the second changes nothing.
 async fn prepare(world: &World, owner: &Session, replica_role: bool) {
     chores::install(owner, WORK).await.unwrap();
+    access::install(owner, WORK).await.unwrap();
     sequences::install(owner, WORK).await.unwrap();
     sequences::install(&world.source(MASTER).await, WORK).await.unwrap();
     prepare_target::plan::make(owner, &a_run(), replica_role).await.unwrap();
@@ -148,7 +151,7 @@ async fn complete(world: &World) {
             }
         }
         let values = sequences::read(&source).await.unwrap();
-        sequences::set(&target, &values).await.unwrap();
+        sequences::set(&target, &CUTOVER, &values).await.unwrap();
     }
     let sql = "SELECT schemaname || '.' || sequencename AS name, last_value, increment_by, cycle FROM pg_sequences WHERE schemaname <> 'pgleap' ORDER BY 1";
     let (source, target) = (world.source_admin().await, world.target_admin().await);
