@@ -166,6 +166,16 @@ pub async fn outcome(session: &Session, generation: Generation) -> Result<Option
     Ok(rows.first().map(|row| from_word(row.get(0))))
 }
 
+/// Whether CONNECT was revoked on this side and not given back.
+pub async fn is_shut(session: &Session) -> Result<bool, PgError> {
+    let doing = "look whether the fence is up";
+    let is_installed = "SELECT to_regclass('pgleap.saved_access') IS NOT NULL";
+    if !session.row(doing, is_installed, &[]).await?.get::<_, bool>(0) {
+        return Ok(false);
+    }
+    Ok(session.row(doing, "SELECT EXISTS (SELECT FROM pgleap.saved_access)", &[]).await?.get(0))
+}
+
 /// After the run, on the source: the owner may look at what was left, read-only by default; nobody else gets in.
 pub async fn retire(session: &Session, generation: Generation) -> Result<(), PgError> {
     session.row("retire the source", "SELECT pgleap.retire($1)", &[&generation.number()]).await?;

@@ -30,7 +30,10 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// Ask the mark and the target, then the source; give CONNECT back; note how it ended.
 pub async fn run(ctx: &Ctx, input: UnfenceSourceInput) -> StepResult<OutcomeOutput> {
     let known = match mark::read(ctx, &input.run, input.generation).await {
-        Ok(None) => return Ok(OutcomeOutput { outcome: Outcome::Back }), // no fence was possible
+        Ok(None) => {
+            refuse_fence_without_mark(ctx, &input).await?;
+            return Ok(OutcomeOutput { outcome: Outcome::Back }); // no fence was possible
+        }
         Ok(Some(mark)) => Known::from(mark.state),
         // The databases may still answer, and clients wait for that.
         Err(error) => Known::Nothing(error),
@@ -51,6 +54,25 @@ pub async fn run(ctx: &Ctx, input: UnfenceSourceInput) -> StepResult<OutcomeOutp
     // The source serves by now; what follows needs the note.
     mark::decide(ctx, &input.run, input.generation, state(outcome, &target_says)).await?;
     Ok(OutcomeOutput { outcome })
+}
+
+/// Secrets Manager may be slow to show what was written. The fence was possible only because the mark was read, so a source
+/// that is shut has one: it is looked for again. Whatever is missing here (the secret, the login, the schema) is missing
+/// because the run came no further.
+async fn refuse_fence_without_mark(ctx: &Ctx, input: &UnfenceSourceInput) -> StepResult<()> {
+    if ctx.find_secret(&input.run.id.names().work_secret()).await?.is_none() {
+        return Ok(());
+    }
+    let source = match ctx.as_rollback(&input.run, &input.source).await {
+        Ok(source) => source,
+        Err(error) if [ErrorCode::DatabaseDenied, ErrorCode::SecretUnusable].contains(&error.code) => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    if access::is_shut(&source).await? {
+        let message = "read the mark of the cutover: there is none, though the source is shut".to_owned();
+        return Err(StepError::new(ErrorCode::ServiceUnavailable, message));
+    }
+    Ok(())
 }
 
 /// What a late call may still do ends before the outcome is claimed, on each side.

@@ -11,6 +11,7 @@ mod deferred_constraints;
 mod dms_leftovers;
 mod encoding_conversions;
 mod event_triggers;
+mod extension_replication;
 mod extension_tables;
 mod extensions_in_the_way;
 mod foreign_servers;
@@ -91,6 +92,7 @@ pub(crate) const ALL: &[Check] = &[
     Check::Query(&long_transactions::CHECK),
     Check::Query(&wraparound_age::CHECK),
     Check::Query(&database_settings::CHECK),
+    Check::Query(&extension_replication::CHECK),
     Check::Query(&scheduled_jobs::CHECK),
     Check::Facts(event_triggers::check),
     Check::Query(&owner_sessions::CHECK),

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use pgleap_contract::steps::{CleanDatabasesInput, UnderFence, UnfenceSourceInput};
-use pgleap_contract::{ErrorCode, Generation, Outcome, Server};
+use pgleap_contract::{ErrorCode, Generation, Outcome, Run, Server};
 use pgleap_mark::State;
 use pgleap_pg::{Session, access, sequences};
 use pgleap_step_kit::StepError;
@@ -63,6 +63,23 @@ impl Armed {
     async fn unfence_with(&self, target: Option<Server>) -> Result<Outcome, StepError> {
         let (run, source) = (self.world.run.clone(), self.world.source.clone());
         let input = UnfenceSourceInput { run, source, target, generation: Generation::FORWARD };
+        unfence_source::run(self.world.as_step("unfence-source"), input).await.map(|answer| answer.outcome)
+    }
+
+    /// The same run id, for an execution that has armed nothing: it sees no mark.
+    fn another_run(&self) -> Run {
+        let mut run = self.world.run.clone();
+        run.execution_arn.push_str("-2");
+        run
+    }
+
+    async fn unfence_of_another_execution(&self) -> Result<Outcome, StepError> {
+        let input = UnfenceSourceInput {
+            run: self.another_run(),
+            source: self.world.source.clone(),
+            target: Some(self.target.clone()),
+            generation: Generation::FORWARD,
+        };
         unfence_source::run(self.world.as_step("unfence-source"), input).await.map(|answer| answer.outcome)
     }
 
@@ -185,24 +202,29 @@ async fn a_lock_on_the_database_delays_a_fence_by_a_second_and_the_decision_not_
 #[tokio::test]
 async fn without_a_mark_nothing_is_fenced_and_nothing_is_rolled_back() -> Result<()> {
     let armed = Armed::start(15).await?;
-    let mut other = armed.world.run.clone();
-    other.execution_arn.push_str("-2");
     let world = &armed.world;
 
-    let input = UnderFence { run: other.clone(), ..armed.under_fence() };
+    let input = UnderFence { run: armed.another_run(), ..armed.under_fence() };
     assert!(fence_source::run(world.as_step("fence-source"), input).await.is_err(), "another execution armed it");
     assert!(armed.gets_in(&world.source, "app").await);
     // Another execution's rollback leaves this one's outcome alone.
-    let back = UnfenceSourceInput {
-        run: other,
-        source: world.source.clone(),
-        target: Some(armed.target.clone()),
-        generation: Generation::FORWARD,
-    };
-    assert_eq!(unfence_source::run(world.as_step("unfence-source"), back).await?.outcome, Outcome::Back);
+    assert_eq!(armed.unfence_of_another_execution().await?, Outcome::Back);
     armed.fence().await?;
     armed.drain().await?;
     assert_eq!(armed.open().await?, Outcome::Open);
+    Ok(())
+}
+
+/// Secrets Manager is eventually consistent.
+#[tokio::test]
+async fn a_source_that_is_shut_is_not_taken_for_one_that_was_never_fenced() -> Result<()> {
+    let armed = Armed::start(15).await?;
+    assert_eq!(armed.unfence_of_another_execution().await?, Outcome::Back);
+    armed.fence().await?;
+
+    let refused = armed.unfence_of_another_execution().await.expect_err("it sees no mark, and the source is shut");
+
+    assert_eq!(refused.code, ErrorCode::ServiceUnavailable);
     Ok(())
 }
 

@@ -143,6 +143,13 @@ pub(crate) const DEFECTS: &[Defect] = &[
     // The transaction is open from before the healthy look on; the server is made to say that it began earlier.
     defect("long-transaction", OPEN_SINCE, Admin, AGE_TRANSACTION),
     defect("application-as-owner", "application application", Owner, ""),
+    defect(
+        "extension-replicates",
+        "pglogical.subscription",
+        Owner,
+        "CREATE SCHEMA pglogical; CREATE TABLE pglogical.subscription (sub_id int PRIMARY KEY);
+         INSERT INTO pglogical.subscription VALUES (1)",
+    ),
     defect("iam-login", "token_user", Owner, "CREATE ROLE token_user LOGIN; GRANT rds_iam TO token_user"),
     // What stops the upgrade of the copy.
     defect("database-closed", "database shut", AdminOneByOne, "CREATE DATABASE shut ALLOW_CONNECTIONS false"),
