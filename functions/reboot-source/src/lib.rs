@@ -1,10 +1,13 @@
 //! Reboot the source, if a parameter waits for it: the one planned interruption before the cutover.
 //!
 //! Changes:      source (one restart without failover; connections end)
-//! Repeatable:   yes; a reboot is asked for only while a parameter waits for one, and RDS refuses it while one goes on
+//! Repeatable:   yes; a reboot is asked for only while a parameter waits for one, at most seconds after that was seen, and
+//!               RDS refuses it while one goes on
 //! Undo:         none; a reboot changes nothing but the parameters in force
 //! If it dies:   the reboot goes on; the next look sees it
 //! Fails with:   InstanceFailed (final), AccessDenied (final), Throttled, ServiceUnavailable (retried)
+
+use std::time::{Duration, Instant};
 
 use aws_sdk_rds::Client;
 use aws_sdk_rds::config::retry::RetryConfig;
@@ -14,11 +17,18 @@ use pgleap_rds::instance;
 use pgleap_step_kit::instance_status::{self, Standing};
 use pgleap_step_kit::prelude::*;
 
+/// How old the description may be when the reboot is requested. A call that was held up after it read `pending-reboot` must
+/// not reboot the source a second time, after a later call has done it. The request itself ends after 10 s (`Ctx::new`), so
+/// both together are shorter than a reboot.
+const LONGEST_AGE: Duration = Duration::from_secs(5);
+
 /// Look at the instance; reboot it if that is what its parameters wait for.
 pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<Look> {
     let name = &input.run.source.instance;
     let rds = Client::new(ctx.aws());
-    match decide(&describe(&rds, name).await?) {
+    let began = Instant::now();
+    let instance = describe(&rds, name).await?;
+    match decide(&instance, began.elapsed()) {
         Verdict::Done => Ok(Look::done()),
         Verdict::Wait(reason) => Ok(Look::waiting(format!("instance {name}: {reason}"))),
         Verdict::Reboot => reboot(&rds, name).await,
@@ -34,7 +44,8 @@ enum Verdict {
     Fail(String),
 }
 
-fn decide(instance: &DbInstance) -> Verdict {
+/// `age` is how long ago the description was requested.
+fn decide(instance: &DbInstance, age: Duration) -> Verdict {
     let status = instance.db_instance_status().unwrap_or("unknown");
     match instance_status::of_instance(status) {
         Standing::Broken => return Verdict::Fail(format!("it is {status}")),
@@ -44,6 +55,9 @@ fn decide(instance: &DbInstance) -> Verdict {
     let group = instance.db_parameter_groups().first();
     match group.and_then(|group| group.parameter_apply_status()) {
         Some("in-sync") => Verdict::Done,
+        Some("pending-reboot") if status == "available" && age > LONGEST_AGE => {
+            Verdict::Wait(format!("was described {} s ago; it is described again before it is rebooted", age.as_secs()))
+        }
         Some("pending-reboot") if status == "available" => Verdict::Reboot,
         Some("failed-to-apply") => Verdict::Fail("its parameters could not be applied".to_owned()),
         other => Verdict::Wait(format!("is {status}, parameters are {}", other.unwrap_or("unknown"))),
@@ -95,7 +109,16 @@ mod tests {
             let group = DbParameterGroupStatus::builder().parameter_apply_status(parameters).build();
             let instance = DbInstance::builder().db_instance_status(status).db_parameter_groups(group).build();
 
-            assert_eq!(decide(&instance), verdict, "{status}, {parameters}");
+            assert_eq!(decide(&instance, Duration::ZERO), verdict, "{status}, {parameters}");
         }
+    }
+
+    #[test]
+    fn a_call_that_was_held_up_looks_again_before_it_reboots() {
+        let group = DbParameterGroupStatus::builder().parameter_apply_status("pending-reboot").build();
+        let instance = DbInstance::builder().db_instance_status("available").db_parameter_groups(group).build();
+
+        assert_eq!(decide(&instance, LONGEST_AGE), Verdict::Reboot);
+        assert!(matches!(decide(&instance, LONGEST_AGE + Duration::from_secs(1)), Verdict::Wait(_)));
     }
 }

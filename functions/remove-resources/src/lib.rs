@@ -44,7 +44,8 @@ pub async fn run(ctx: &Ctx, input: RemoveResourcesInput) -> StepResult<RemoveRes
         if input.outcome == Outcome::Open {
             target::release(&rds, run).await?;
         }
-        secrets::remove(&secrets, run, &secrets::last(run, input.generation), &mut left).await?;
+        let last = secrets::last(run, input.generation, mark.is_some());
+        secrets::remove(&secrets, run, &last, &mut left).await?;
     }
     Ok(left.output())
 }

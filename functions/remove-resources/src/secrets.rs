@@ -12,10 +12,12 @@ pub(crate) fn first(run: &Run) -> Vec<String> {
     vec![names.dms_source_secret(), names.dms_target_secret(), names.record_secret()]
 }
 
-/// Those by which a recovery finds its way: the mark at the very end.
-pub(crate) fn last(run: &Run, generation: Generation) -> Vec<String> {
+/// Those by which a recovery finds its way: the mark at the very end. A mark that is not this execution's says how the
+/// cutover of another one ended, which has the same run id: it stays.
+pub(crate) fn last(run: &Run, generation: Generation, has_mark: bool) -> Vec<String> {
     let names = run.id.names();
-    vec![names.work_secret(), names.cutover_secret(generation)]
+    let mark = has_mark.then(|| names.cutover_secret(generation));
+    std::iter::once(names.work_secret()).chain(mark).collect()
 }
 
 /// Delete each of these that carries the run's tag.
@@ -34,4 +36,23 @@ pub(crate) async fn remove(secrets: &Client, run: &Run, names: &[String], left: 
         answer.doing(format!("delete secret {name}")).optional()?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_mark_goes_last_and_that_of_another_execution_stays() {
+        let run: Run = serde_json::from_value(json!({
+            "id": "r", "executionArn": "arn", "mode": "upgrade", "replication": {}, "choices": {}, "limits": {},
+            "source": {"instance": "orders", "loginSecret": "s"}, "target": {"version": "18", "instance": "orders-v18"},
+            "record": {"zoneId": "Z", "name": "db.example"}
+        }))
+        .expect("a run");
+
+        assert_eq!(last(&run, Generation::FORWARD, true), ["pgleap/r/work", "pgleap/r/cutover-1"]);
+        assert_eq!(last(&run, Generation::FORWARD, false), ["pgleap/r/work"]);
+    }
 }

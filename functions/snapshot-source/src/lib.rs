@@ -1,7 +1,7 @@
 //! Take the snapshot of which the target is made, so that the copy has everything that replication does not carry.
 //!
 //! Changes:      AWS (one snapshot of the source, tagged with the run)
-//! Repeatable:   yes; the snapshot is found by its name
+//! Repeatable:   yes; the snapshot is found by its name, and counts only if it carries the run's and the execution's tag
 //! Undo:         remove-resources
 //! If it dies:   before the call nothing has changed; after it, the next look finds the snapshot
 //! Fails with:   InstanceFailed (final), AccessDenied (final), ResourceBusy, Throttled, ServiceUnavailable (retried)
@@ -51,8 +51,12 @@ enum Verdict {
 }
 
 fn judge(run: &Run, snapshot: &DbSnapshot) -> Verdict {
-    let is_ours =
-        snapshot.tag_list().iter().any(|tag| tag.key() == Some(Names::TAG) && tag.value() == Some(run.id.as_str()));
+    // One of an earlier execution with the same run id, by a call that arrived after its clean-up, is older than what
+    // prepare-source has written into the source.
+    let has = |key: &str, value: &str| {
+        snapshot.tag_list().iter().any(|tag| tag.key() == Some(key) && tag.value() == Some(value))
+    };
+    let is_ours = has(Names::TAG, run.id.as_str()) && has(Names::EXECUTION_TAG, &run.execution_arn);
     if !is_ours || snapshot.db_instance_identifier() != Some(run.source.instance.as_str()) {
         return Verdict::Stranger;
     }
@@ -108,19 +112,25 @@ mod tests {
         .expect("a run")
     }
 
+    fn snapshot_of(status: &str, run: &str, execution: &str, instance: &str) -> DbSnapshot {
+        let tag = |key: &str, value: &str| Tag::builder().key(key).value(value).build();
+        let snapshot = DbSnapshot::builder().status(status).db_instance_identifier(instance);
+        snapshot.tag_list(tag(Names::TAG, run)).tag_list(tag(Names::EXECUTION_TAG, execution)).build()
+    }
+
     fn snapshot(status: &str, run: &str, instance: &str) -> DbSnapshot {
-        let tag = Tag::builder().key(Names::TAG).value(run).build();
-        DbSnapshot::builder().status(status).tag_list(tag).db_instance_identifier(instance).build()
+        snapshot_of(status, run, "arn", instance)
     }
 
     #[test]
-    fn only_a_finished_snapshot_of_this_run_will_do() {
+    fn only_a_finished_snapshot_of_this_execution_will_do() {
         let cases = [
             (snapshot("available", "r", "orders"), Verdict::Done),
             (snapshot("creating", "r", "orders"), Verdict::Wait("is creating, 0 %".to_owned())),
             (snapshot("failed", "r", "orders"), Verdict::Fail("it is failed".to_owned())),
             (snapshot("available", "other", "orders"), Verdict::Stranger),
             (snapshot("available", "r", "invoices"), Verdict::Stranger),
+            (snapshot_of("available", "r", "another", "orders"), Verdict::Stranger),
         ];
         for (snapshot, verdict) in cases {
             assert_eq!(judge(&a_run(), &snapshot), verdict, "{snapshot:?}");

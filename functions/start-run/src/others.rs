@@ -54,7 +54,21 @@ pub(crate) async fn refuse_recovery(ctx: &Ctx, run: &Run, dead: &Execution) -> S
             others.extend(look(ctx, &arn, at, false).await?);
         }
     }
-    refuse(first(run, dead.started, &others))
+    refuse(first(run, dead.started, &others))?;
+    wait_for(same_name(run, &others))
+}
+
+/// Events are delivered at least once, and a person may start a recovery at any time: a later execution may have taken over
+/// the run id meanwhile. All names derive from it, so this recovery would delete what that one has made. Waited for rather than
+/// refused: it may be about to end as `AnotherRun`, and then the recovery is needed.
+fn wait_for(other: Option<&Other>) -> StepResult<()> {
+    let Some(other) = other else { return Ok(()) };
+    let message = format!("recover run {}: another execution works under this run id: {}", other.run_id, other.arn);
+    Err(StepError::new(ErrorCode::ResourceBusy, message))
+}
+
+fn same_name<'a>(run: &Run, others: &'a [Other]) -> Option<&'a Other> {
+    others.iter().find(|other| other.run_id == run.id.as_str())
 }
 
 fn refuse(other: Option<&Other>) -> StepResult<()> {
@@ -162,6 +176,25 @@ mod tests {
         ];
         for (other, refused) in cases {
             assert_eq!(first(&a_run(), 2.0, std::slice::from_ref(&other)).is_some(), refused, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn a_recovery_waits_for_a_later_execution_of_its_run_id_and_for_no_other() {
+        let cases = [
+            (other("m", 3.0, "orders-db", false), true),
+            (other("m", 3.0, "another-db", false), true),
+            (other("z", 3.0, "orders-db", false), false),
+        ];
+        for (other, waits) in cases {
+            let others = [other];
+            assert!(first(&a_run(), 2.0, &others).is_none(), "not the first: {others:?}");
+            let waited_for = wait_for(same_name(&a_run(), &others));
+            assert_eq!(
+                waited_for.err().map(|error| error.code),
+                waits.then_some(ErrorCode::ResourceBusy),
+                "{others:?}"
+            );
         }
     }
 

@@ -5,6 +5,7 @@ use aws_sdk_databasemigration as dms;
 use aws_sdk_databasemigration::types::Filter;
 use aws_sdk_rds as rds;
 use aws_sdk_secretsmanager as secrets;
+use pgleap_contract::Generation;
 use pgleap_step_kit::prelude::*;
 
 use super::Eyes;
@@ -28,7 +29,7 @@ pub(super) async fn taken(
     for group in groups {
         looks.push(parameter_group(rds, run, group).await);
     }
-    for secret in [names.work_secret(), names.dms_source_secret(), names.dms_target_secret()] {
+    for secret in secrets_of(run) {
         looks.push(of_secret(secrets, run, secret).await);
     }
     looks.extend([
@@ -45,6 +46,19 @@ pub(super) async fn taken(
         }
     }
     Ok(all)
+}
+
+/// Of its logins, and of what it notes: the record that an earlier run saved would be put back by this one's rollback, and its
+/// mark would decide this one's cutover.
+fn secrets_of(run: &Run) -> [String; 5] {
+    let names = run.id.names();
+    [
+        names.work_secret(),
+        names.dms_source_secret(),
+        names.dms_target_secret(),
+        names.record_secret(),
+        names.cutover_secret(Generation::FORWARD),
+    ]
 }
 
 type Look = Result<Option<Taken>, AwsError>;
@@ -133,4 +147,24 @@ async fn subnet_group(client: &dms::Client, name: String) -> Look {
         name,
         found.is_some_and(|found| !found.replication_subnet_groups().is_empty()),
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_an_earlier_run_noted_is_looked_for_like_its_logins() {
+        let run: Run = serde_json::from_value(json!({
+            "id": "r", "executionArn": "arn", "mode": "upgrade", "replication": {}, "choices": {}, "limits": {},
+            "source": {"instance": "orders", "loginSecret": "s"}, "target": {"version": "18", "instance": "orders-v18"},
+            "record": {"zoneId": "Z", "name": "db.example"}
+        }))
+        .expect("a run");
+
+        let found = secrets_of(&run).map(|name| name.replace("pgleap/r/", ""));
+
+        assert_eq!(found, ["work", "dms-source", "dms-target", "record", "cutover-1"]);
+    }
 }
