@@ -170,6 +170,7 @@ const PHASES: &[(&str, &[&str])] = &[
             "RevokeLeftIngress",
             "RemoveReplication",
             "CleanDatabases",
+            "RestoreRecordOnceMore",
             "RemoveResources",
             "ReportWayBack",
             "RunFailed",
