@@ -13,6 +13,11 @@ use crate::{Environment, Login, PgError, resolve::resolve, tls::connector};
 /// How long a connection may take to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// What every session overrides.
+const OPTIONS: &str = "-c default_transaction_read_only=off -c statement_timeout=0 -c lock_timeout=0 -c synchronous_commit=on \
+             -c idle_in_transaction_session_timeout=60000 -c search_path=pg_catalog -c standard_conforming_strings=on \
+             -c extra_float_digits=3 -c bytea_output=hex -c datestyle=ISO -c intervalstyle=postgres -c timezone=UTC";
+
 /// A connection that ends when it is dropped. Dereferences to [`Client`].
 #[derive(Debug)]
 pub struct Session {
@@ -95,6 +100,30 @@ pub async fn connect(
     login: &Login,
     about: &str,
 ) -> Result<Session, PgError> {
+    connect_with(environment, server, login, about, "").await
+}
+
+/// The same for a session that works while clients wait: its statements end on the server after `longest`, whatever becomes
+/// of the client, and it waits for a lock for a second at most.
+pub async fn connect_bounded(
+    environment: &Environment,
+    server: &Server,
+    login: &Login,
+    about: &str,
+    longest: Duration,
+) -> Result<Session, PgError> {
+    let milliseconds = longest.as_millis().max(1);
+    let bounds = format!(" -c statement_timeout={milliseconds} -c lock_timeout=1000");
+    connect_with(environment, server, login, about, &bounds).await
+}
+
+async fn connect_with(
+    environment: &Environment,
+    server: &Server,
+    login: &Login,
+    about: &str,
+    bounds: &str,
+) -> Result<Session, PgError> {
     let doing = format!("connect to {} as {}", server.host, login.username);
     let addresses = resolve(environment, &server.host)
         .await
@@ -114,11 +143,7 @@ pub async fn connect(
         .ssl_mode(SslMode::Require)
         .connect_timeout(CONNECT_TIMEOUT)
         .keepalives_idle(Duration::from_secs(30))
-        .options(
-            "-c default_transaction_read_only=off -c statement_timeout=0 -c lock_timeout=0 -c synchronous_commit=on \
-             -c idle_in_transaction_session_timeout=60000 -c search_path=pg_catalog -c standard_conforming_strings=on \
-             -c extra_float_digits=3 -c bytea_output=hex -c datestyle=ISO -c intervalstyle=postgres -c timezone=UTC",
-        );
+        .options(format!("{OPTIONS}{bounds}"));
     let connecting = tokio::time::timeout(CONNECT_TIMEOUT * 2, config.connect(tls));
     let (client, connection) = connecting
         .await

@@ -16,7 +16,7 @@ pub mod sequences;
 pub mod slots;
 mod tls;
 
-pub use connect::{Session, connect};
+pub use connect::{Session, connect, connect_bounded};
 pub use environment::Environment;
 pub use error::{PgError, PgErrorKind};
 pub use login::Login;

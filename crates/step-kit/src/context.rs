@@ -7,10 +7,13 @@ use std::time::Duration;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, ConfigLoader, SdkConfig};
 use pgleap_contract::{ErrorCode, Run, Server};
-use pgleap_pg::{Environment, Login, PgError, ResolveError, Session, SqlState, access};
+use pgleap_pg::{Environment, Login, PgError, ResolveError, Session, SqlState, access, connect_bounded};
 
 use crate::aws::{Class, Doing, Optional};
 use crate::{Deadline, StepError, StepResult};
+
+/// What a statement under the fence has at the least.
+const SHORTEST_STATEMENT: Duration = Duration::from_secs(3);
 
 /// Made once per process, handed to every call.
 #[derive(Debug, Clone)]
@@ -70,12 +73,15 @@ impl Ctx {
         self.connect(run, server, &run.id.names().work_secret()).await
     }
 
-    /// The same under the fence. The clients that it refuses may fill the server's connections for moments: until the
-    /// deadline a refusal for want of one is no answer.
+    /// The same under the fence, with statements that end at the deadline on the server. The clients that the fence refuses may
+    /// fill the server's connections for moments: until the deadline a refusal for want of one is no answer.
     pub async fn as_work_until(&self, run: &Run, server: &Server, deadline: &Deadline) -> StepResult<Session> {
         let login = self.login(&run.id.names().work_secret()).await?;
+        let about = run.id.names().application("step");
         loop {
-            match pgleap_pg::connect(&self.environment, server, &login, &run.id.names().application("step")).await {
+            // After the deadline a lost answer is still looked up; what changes something asks for the deadline itself.
+            let longest = deadline.remaining().max(SHORTEST_STATEMENT);
+            match connect_bounded(&self.environment, server, &login, &about, longest).await {
                 Err(error) if error.state == Some(SqlState::TOO_MANY_CONNECTIONS) => {
                     deadline.pause("connect under the fence", &error.to_string()).await?;
                 }

@@ -18,8 +18,6 @@ use pgleap_step_kit::{Deadline, prelude::*};
 
 /// Chores of one transaction. Each holds a handful of locks, of which a small instance has some thousands.
 const CHUNK: i32 = 200;
-/// Longest wait for one lock while clients wait.
-const LONGEST_LOCK: Duration = Duration::from_secs(1);
 /// What refreshing views may take at most, measured or not; they follow after OPEN.
 const LONGEST_REFRESH: Duration = Duration::from_secs(2);
 
@@ -37,7 +35,6 @@ async fn complete_all(ctx: &Ctx, input: &UnderFence, deadline: &Deadline) -> Ste
         ctx.as_work_until(&input.run, &input.target, deadline)
     )?;
     let connected = began.elapsed();
-    limit(&target, "lock_timeout", LONGEST_LOCK.min(deadline.remaining())).await?;
     let (values, objects) = tokio::try_join!(read_sequences(&source), complete(&target, deadline))?;
     let completed = began.elapsed();
     let sequences = sequences::set(&target, &input.cutover, &values).await?;
