@@ -13,7 +13,7 @@ use crate::sums::{Answer, Sides, whole};
 /// The largest table that is read at once where it could be read by ranges of its key: minutes, and a snapshot as old.
 const WHOLE_BYTES: i64 = 8 << 30;
 /// So many rows that differ are settled before more are looked for.
-const MANY_OPEN: usize = 500;
+const MANY_OPEN: usize = 5_000;
 /// How often a chunk may have more differences than can be looked at one by one.
 const REPEATS: i32 = 10;
 
@@ -57,7 +57,7 @@ pub(crate) async fn visit(sides: &Sides<'_>, table: &Table, leave: Instant) -> S
         if !open.is_empty() && (cursor.scanned || open.len() >= MANY_OPEN || cursor.repeats > 0) {
             match judge::round(sides, &layout, &open).await? {
                 Round::Open(0) => (),
-                Round::Open(_left) => return Ok(Visit::Pending),
+                Round::Open(_) | Round::Busy => return Ok(Visit::Pending),
                 Round::Behind => return Ok(Visit::Behind),
                 Round::TooSlow => return Ok(Visit::Uncompared(too_slow(&layout))),
                 Round::Differs(what) => return Ok(Visit::Differs(what)),

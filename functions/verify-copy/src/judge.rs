@@ -30,8 +30,10 @@ const LONGEST_VALUE: usize = 60;
 pub(crate) enum Round {
     /// So many rows are to be looked at again.
     Open(usize),
-    /// The marker did not arrive, or a lock was in the way.
+    /// The marker did not arrive.
     Behind,
+    /// A lock is in the way.
+    Busy,
     /// Looking up these rows takes longer than a call has.
     TooSlow,
     /// These rows are different, in words.
@@ -79,7 +81,7 @@ pub(crate) async fn round(sides: &Sides<'_>, layout: &Layout, open: &[OpenRow]) 
     let keys: Vec<Key> = open.iter().map(|row| row.key.clone()).collect();
     let before = match sums::states(sides.source, layout, &keys, sides.until).await? {
         Answer::Got(states) => states,
-        Answer::Busy => return Ok(Round::Behind),
+        Answer::Busy => return Ok(Round::Busy),
         Answer::TooSlow => return Ok(Round::TooSlow),
     };
     if !marker::arrives(sides).await? {
@@ -109,7 +111,7 @@ async fn sample(sides: &Sides<'_>, layout: &Layout, keys: &[Key], looks: &mut [L
         let here = sums::states(sides.source, layout, &some, sides.until).await?;
         let (there, here) = match there.with(here) {
             Answer::Got(both) => both,
-            Answer::Busy => return Ok(Some(Round::Behind)),
+            Answer::Busy => return Ok(Some(Round::Busy)),
             Answer::TooSlow => return Ok(Some(Round::TooSlow)),
         };
         for ((at, there), here) in wanted.into_iter().zip(there).zip(here) {

@@ -18,7 +18,8 @@ use crate::progress::{Cursor, Table};
 use crate::sums::{self, Answer, Found, MOST_ROWS, Sides, State, Sum};
 
 /// How many rows of one chunk are noted as different; if there are more, they are settled and the chunk is read again.
-const MOST_OPEN: usize = 500;
+/// Rows that clients have just appended are among them: a second's worth of a busy table must fit.
+const MOST_OPEN: usize = 5_000;
 /// How many rows a chunk takes at the least and at the most. It grows while chunks are read quickly.
 const CHUNK: (i64, i64) = (500, 200_000);
 const QUICK: Duration = Duration::from_millis(500);
