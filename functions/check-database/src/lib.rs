@@ -65,6 +65,7 @@ async fn look(ctx: &Ctx, input: &OnSource, session: &Session) -> StepResult<Look
     let began = survey::mark(session).await?;
     let facts = facts::gather(ctx, input, session).await?;
     let asked = Asked::of(&input.run, &facts);
+    let changes = survey::changes(session, &asked).await?;
     let mut findings = Vec::new();
     for check in checks::ALL {
         match check {
@@ -87,6 +88,7 @@ async fn look(ctx: &Ctx, input: &OnSource, session: &Session) -> StepResult<Look
         wal_bytes_per_second: survey::wal_rate(session, &began).await?,
         logical: facts.server.wal_level == "logical",
         longest,
+        busy: survey::busy(session, &asked, &changes).await?,
     };
     Ok(Looked { findings, size: facts.size, load })
 }
