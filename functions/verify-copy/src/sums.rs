@@ -67,9 +67,11 @@ pub(crate) struct Found {
 }
 
 /// Settings on which the text of a value depends and that the connection does not pin already. Row security raises an
-/// error here where it would otherwise hide rows.
+/// error here where it would otherwise hide rows. Sums by bucket are made in memory, which holds them all, and not by
+/// sorting rows, which would write a copy of them to the server's disk.
 pub(crate) async fn prepare(session: &Session) -> Result<(), PgError> {
-    session.run("pin settings", "SET lc_monetary = 'C'; SET row_security = off; SET lock_timeout = '5s'").await
+    let settings = "SET lc_monetary = 'C'; SET row_security = off; SET lock_timeout = '5s'; SET enable_sort = off; SET work_mem = '32MB'";
+    session.run("pin settings", settings).await
 }
 
 /// The whole table. ONLY, here and below, because a table with children is carried on its own.
@@ -88,10 +90,15 @@ pub(crate) async fn by_bucket(
     until: Instant,
 ) -> Result<Answer<Vec<(i64, Sum)>>, PgError> {
     let (condition, _) = layout.within(range);
+    let (bucket, of_key) = if layout.has_key() {
+        ("r.bucket", format!("{} AS bucket, ", layout.bucket_hash()))
+    } else {
+        ("r.hash", String::new())
+    };
+    // OFFSET 0: hashes are grouped, not the rows that they are made of.
     let sql = format!(
-        "SELECT r.bucket, count(*), sum(r.hash)::text
-         FROM (SELECT {} & {} AS bucket, {} AS hash FROM ONLY {} t WHERE {condition}) r GROUP BY r.bucket",
-        layout.bucket_hash(),
+        "SELECT {bucket} & {}, count(*), sum(r.hash)::text
+         FROM (SELECT {of_key}{} AS hash FROM ONLY {} t WHERE {condition} OFFSET 0) r GROUP BY 1",
         buckets - 1,
         layout.row_hash(),
         layout.table
@@ -116,14 +123,14 @@ pub(crate) async fn in_buckets(
         format!(
             "SELECT r.key, r.bucket, r.hash, r.version
              FROM (SELECT {} AS key, {bucket} AS bucket, {hash} AS hash, t.xmin::text::bigint AS version
-                   FROM ONLY {table} t WHERE {condition}) r
+                   FROM ONLY {table} t WHERE {condition} OFFSET 0) r
              WHERE r.bucket & {mask} = ANY (${wanted_place}::bigint[]) ORDER BY r.bucket LIMIT {MOST_ROWS}",
             layout.key_text()
         )
     } else {
         format!(
             "SELECT ARRAY[r.hash::text], r.hash, count(*), sum(r.version)::bigint
-             FROM (SELECT {hash} AS hash, t.xmin::text::bigint AS version FROM ONLY {table} t WHERE {condition}) r
+             FROM (SELECT {hash} AS hash, t.xmin::text::bigint AS version FROM ONLY {table} t WHERE {condition} OFFSET 0) r
              WHERE r.hash & {mask} = ANY (${wanted_place}::bigint[]) GROUP BY r.hash ORDER BY r.hash LIMIT {MOST_ROWS}"
         )
     };
@@ -220,7 +227,7 @@ async fn counts(
     let sql = format!(
         "SELECT k.n, c.rows, c.versions
          FROM (SELECT r.hash, count(*) AS rows, sum(r.version)::bigint AS versions
-               FROM (SELECT {} AS hash, t.xmin::text::bigint AS version FROM ONLY {} t) r
+               FROM (SELECT {} AS hash, t.xmin::text::bigint AS version FROM ONLY {} t OFFSET 0) r
                WHERE r.hash = ANY ($1::bigint[]) GROUP BY r.hash) c
          JOIN unnest($1::bigint[]) WITH ORDINALITY AS k (hash, n) ON k.hash = c.hash",
         layout.row_hash(),
