@@ -69,6 +69,8 @@ error_codes! {
     SourceChanged,
     /// Source and target hold different rows.
     CopyDiffers,
+    /// Tables could not be compared, and nobody has accepted that; the message names them.
+    TablesNotCompared,
     /// A person said no to an interruption of users, or nobody answered in time.
     NotApproved,
     /// The window in which users may be interrupted closed before the cutover could begin, or is too far away.

@@ -24,6 +24,8 @@ pub use error::ErrorCode;
 pub use findings::{Finding, Findings, Severity};
 pub use names::Names;
 pub use rates::Rates;
-pub use request::{Choices, KeylessTables, Limits, Mode, Network, Record, Replication, RunRequest, Source, Target};
+pub use request::{
+    Choices, KeylessTables, Limits, Mode, Network, Record, Replication, RunRequest, Source, Target, UncomparedTables,
+};
 pub use run::{Run, RunId, RunIdError, Server};
 pub use window::{Day, Window};

@@ -135,6 +135,20 @@ pub enum KeylessTables {
     ReplicaIdentityFull,
 }
 
+/// What to do about tables that could not be compared before the cutover: their rows never stand still, or reading them
+/// takes longer than `limits.verifySeconds`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum UncomparedTables {
+    /// The question before the cutover names them, and a yes accepts them; needs `approval.cutover`.
+    Ask,
+    /// The run ends before the cutover and names them.
+    Refuse,
+    /// The run goes on; the report names them.
+    Accept,
+}
+
 /// What the operator accepts.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -143,6 +157,9 @@ pub struct Choices {
     /// Tables without a key.
     #[serde(default)]
     pub keyless_tables: KeylessTables,
+    /// Tables that could not be compared; `ask` where `approval.cutover` is set, else `refuse`, if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uncompared_tables: Option<UncomparedTables>,
     /// Databases that go live as they were at the snapshot.
     #[serde(default)]
     pub as_of_snapshot_databases: Vec<String>,

@@ -4,7 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Approval, Choices, Limits, Mode, Network, Rates, Record, Replication, Source, Target, Window};
+use crate::{
+    Approval, Choices, Limits, Mode, Network, Rates, Record, Replication, Source, Target, UncomparedTables, Window,
+};
 
 /// Name of a run: short, because names derived from it must fit AWS's and PostgreSQL's limits.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -87,6 +89,15 @@ pub struct Run {
     /// What the plan's estimates go by.
     #[serde(default)]
     pub rates: Rates,
+}
+
+impl Run {
+    /// What to do about tables that could not be compared: where nothing is chosen, a person who is asked anyway is asked
+    /// about them too.
+    pub fn uncompared_tables(&self) -> UncomparedTables {
+        let unsaid = if self.approval.cutover { UncomparedTables::Ask } else { UncomparedTables::Refuse };
+        self.choices.uncompared_tables.unwrap_or(unsaid)
+    }
 }
 
 /// Where a PostgreSQL server listens, and the database in it that is upgraded.

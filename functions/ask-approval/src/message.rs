@@ -1,7 +1,7 @@
 //! The question in words. Pure.
 
 use pgleap_contract::OnRejectedCutover;
-use pgleap_contract::steps::{AskApprovalInput, Question};
+use pgleap_contract::steps::{AskApprovalInput, Question, VerifyCopyOutput};
 use pgleap_notify::{console, region_of};
 use time::OffsetDateTime;
 use time::format_description::FormatItem;
@@ -26,8 +26,9 @@ pub(crate) fn subject(input: &AskApprovalInput) -> String {
 ///
 /// `until` is when the machine stops waiting, in seconds since 1970; `link` answers without a login.
 pub(crate) fn text(input: &AskApprovalInput, until: u64, link: Option<&str>) -> String {
-    let parts = [happens(input), begins(input), found(input), silence(input, until)];
-    parts.into_iter().chain(link.map(by_link)).chain([answers(input)]).collect::<Vec<_>>().join("\n\n")
+    let parts = [happens(input), begins(input), found(input)];
+    let parts = parts.into_iter().chain(uncompared(input)).chain([silence(input, until)]);
+    parts.chain(link.map(by_link)).chain([answers(input)]).collect::<Vec<_>>().join("\n\n")
 }
 
 fn happens(input: &AskApprovalInput) -> String {
@@ -79,6 +80,25 @@ fn found(input: &AskApprovalInput) -> String {
     format!("What was found:{listed}{more}")
 }
 
+/// Tables for which a Yes takes it on trust that the copy is right.
+fn uncompared(input: &AskApprovalInput) -> Option<String> {
+    let verified = input.verified.as_ref().filter(|verified| verified.tables_uncompared > 0)?;
+    let tables = verified.uncompared.iter().take(LISTED).map(|one| format!("\n- {}: {}", one.table, one.why));
+    let listed: Vec<_> = tables.collect();
+    let more = verified.tables_uncompared - listed.len() as u64;
+    let more = if more > 0 {
+        format!("\n- and {more} more; the execution lists the first {}", VerifyCopyOutput::LISTED)
+    } else {
+        String::new()
+    };
+    Some(format!(
+        "Not compared: {} table(s) of the copy could not be compared with the source. AWS DMS reports no error for them. A Yes \
+         accepts that nothing else shows their rows to be right:{}{more}",
+        verified.tables_uncompared,
+        listed.concat()
+    ))
+}
+
 fn silence(input: &AskApprovalInput, until: u64) -> String {
     let until = i64::try_from(until).unwrap_or(i64::MAX);
     let until = OffsetDateTime::from_unix_timestamp(until).ok().and_then(|time| time.format(MINUTE).ok());
@@ -119,7 +139,7 @@ mod tests {
             "run": {"id": "orders-18", "executionArn": "arn:aws:states:eu-west-1:1:execution:m:orders-18", "mode": "upgrade",
                 "source": {"instance": "orders-db", "loginSecret": "s"}, "target": {"version": "18", "instance": "orders-db-v18"},
                 "record": {"zoneId": "Z", "name": "db.example.com"}, "replication": {}, "choices": {}, "limits": {}, "approval": approval},
-            "token": "AQC==", "question": question, "asked": asked, "repairs": [], "database": [],
+            "token": "AQC==", "question": question, "asked": asked, "repairs": [], "database": [], "verified": null,
             "outage": {"milliseconds": 2_340.0, "parts": [], "deadlineSeconds": 60, "rebootSeconds": 20.0},
             "instance": [{"check": "extra-role", "severity": "warning", "found": "a role of S3 is attached", "remedy": "attach it"}],
         }))
@@ -145,6 +165,25 @@ mod tests {
             assert!(text.contains(words), "{words:?} is not in {text}");
         }
         assert!(!text.contains("without a login"), "{text}");
+    }
+
+    #[test]
+    fn tables_that_were_not_compared_are_named_with_the_reason() {
+        let mut input = input("cutover", json!({}), 0);
+        let verified = |count: u64| {
+            json!({"done": true, "waitingFor": "", "tablesEqual": 7, "tablesUncompared": count,
+                "uncompared": [{"table": {"schema": "shop", "table": "hot"}, "why": "it never stands still"}]})
+        };
+        let mut text_of = |count| {
+            input.verified = serde_json::from_value(verified(count)).expect("an output");
+            text(&input, 0, None)
+        };
+
+        let one = text_of(1);
+        assert!(one.contains("Not compared: 1 table(s)"), "{one}");
+        assert!(one.contains("\n- shop.hot: it never stands still\n\n"), "{one}");
+        assert!(text_of(4).contains("\n- and 3 more"));
+        assert!(!text_of(0).contains("Not compared"));
     }
 
     #[test]

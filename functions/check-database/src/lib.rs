@@ -14,6 +14,7 @@
 mod checks;
 mod columns;
 mod facts;
+mod generated;
 mod longest;
 mod query;
 mod survey;
@@ -65,6 +66,7 @@ async fn look(ctx: &Ctx, input: &OnSource, session: &Session) -> StepResult<Look
     let began = survey::mark(session).await?;
     let facts = facts::gather(ctx, input, session).await?;
     let asked = Asked::of(&input.run, &facts);
+    let changes = survey::changes(session, &asked).await?;
     let mut findings = Vec::new();
     for check in checks::ALL {
         match check {
@@ -74,6 +76,7 @@ async fn look(ctx: &Ctx, input: &OnSource, session: &Session) -> StepResult<Look
     }
     findings.extend(or_unseen(columns::ID, columns::check(session, &asked).await)?);
     findings.extend(or_unseen(values::ID, values::check(session, &asked).await)?);
+    findings.extend(or_unseen(generated::ID, generated::check(session, &asked).await)?);
     let longest = match longest::measure(session, &asked).await {
         Ok(longest) => longest,
         Err(error) => {
@@ -87,6 +90,7 @@ async fn look(ctx: &Ctx, input: &OnSource, session: &Session) -> StepResult<Look
         wal_bytes_per_second: survey::wal_rate(session, &began).await?,
         logical: facts.server.wal_level == "logical",
         longest,
+        busy: survey::busy(session, &asked, &changes).await?,
     };
     Ok(Looked { findings, size: facts.size, load })
 }

@@ -1,22 +1,67 @@
 //! What only the whole picture shows, and what no check can see.
 
-use pgleap_contract::Finding;
-use pgleap_contract::steps::{PlanRunInput, PlannedPhase};
+use pgleap_contract::steps::{BusyTable, PlanRunInput, PlannedPhase};
+use pgleap_contract::{Finding, UncomparedTables};
 
 const STORAGE: &str = "storage-for-wal";
+const BUSY: &str = "busy-tables";
+
+/// So many changes of a row a minute leave no moment in which both sides are seen to hold the same.
+const HOT: u64 = 600;
+/// A table without a key is read at once, by one statement.
+const LARGE: u64 = 20 << 30;
 
 /// From the making of the slot until DMS has caught up, the source keeps its WAL.
 const KEEPS_WAL: &[&str] = &["load", "rebuild indexes and statistics", "catch up and verify"];
 
-/// Storage that is left after the databases, against the WAL that is kept meanwhile; with a tenth to spare.
+/// What the plan warns of.
 pub(crate) fn warnings(input: &PlanRunInput, phases: &[PlannedPhase]) -> Vec<Finding> {
-    let Some(shape) = &input.shape else { return Vec::new() };
+    storage(input, phases).into_iter().chain(busy(input)).collect()
+}
+
+/// Tables that clients write to all the time, and what that means for the comparison of both sides.
+fn busy(input: &PlanRunInput) -> Option<Finding> {
+    if input.load.busy.is_empty() {
+        return None;
+    }
+    let named: Vec<String> = input.load.busy.iter().map(name).collect();
+    let found = format!("clients write to these tables all the time: {}", named.join("; "));
+    let then = match input.run.uncompared_tables() {
+        UncomparedTables::Ask => "the question before the cutover names it",
+        UncomparedTables::Refuse => "the run ends before the cutover",
+        UncomparedTables::Accept => "the run goes on, and its report names it",
+    };
+    let remedy = format!(
+        "they are compared while clients write. If rows of a table change at every look, or it has no primary key and is too large to be \
+         read at once, it cannot be compared, and then {then} (choices.uncomparedTables). Run at a quieter time, or give it a primary key"
+    );
+    Some(Finding::warning(BUSY, found, remedy))
+}
+
+/// With what makes it likely that it cannot be compared.
+fn name(table: &BusyTable) -> String {
+    let minute = table.changes_per_minute;
+    let likely = if table.rows > 0 && minute >= table.rows.saturating_mul(HOT) {
+        ", in few rows, so it probably never stands still"
+    } else if !table.has_key && table.bytes >= LARGE {
+        ", it has no primary key and is large, so it probably cannot be compared"
+    } else if !table.has_key {
+        ", it has no primary key"
+    } else {
+        ""
+    };
+    format!("{} ({minute} changes a minute{likely})", table.table)
+}
+
+/// Storage that is left after the databases, against the WAL that is kept meanwhile; with a tenth to spare.
+fn storage(input: &PlanRunInput, phases: &[PlannedPhase]) -> Option<Finding> {
+    let shape = input.shape.as_ref()?;
     let seconds: f64 =
         phases.iter().filter(|phase| KEEPS_WAL.contains(&phase.name.as_str())).map(|phase| phase.seconds).sum();
     let kept = seconds * input.load.wal_bytes_per_second as f64;
     let free = f64::from(shape.storage_gib) * f64::from(1 << 30) * 0.9 - input.size.bytes as f64;
     if kept <= free {
-        return Vec::new();
+        return None;
     }
     let gib = |bytes: f64| (bytes / f64::from(1 << 30)).ceil();
     let found = format!(
@@ -26,7 +71,7 @@ pub(crate) fn warnings(input: &PlanRunInput, phases: &[PlannedPhase]) -> Vec<Fin
         gib(free.max(0.0)),
         shape.storage_gib
     );
-    vec![Finding::warning(STORAGE, found, "grow the source's storage first, or run at a quieter time")]
+    Some(Finding::warning(STORAGE, found, "grow the source's storage first, or run at a quieter time"))
 }
 
 /// Standing notes: true of every run, so they are no findings.
@@ -65,5 +110,38 @@ mod tests {
         assert_eq!(found.first().map(|finding| finding.check.as_str()), Some(STORAGE));
         busy.size.bytes = 400 * GIB;
         assert!(warnings(&busy, &crate::plan(&busy).phases)[0].found.contains("about 0 GiB left"));
+    }
+
+    #[test]
+    fn tables_that_are_written_to_all_the_time_are_named_with_what_it_means() {
+        let table = |name: &str, changes_per_minute, rows, bytes, has_key| BusyTable {
+            table: name.to_owned(),
+            changes_per_minute,
+            rows,
+            bytes,
+            has_key,
+        };
+        let mut busy = input();
+        busy.load.busy = vec![
+            table("shop.orders", 6_000, 1_000_000, GIB, true),
+            table("shop.counters", 1_200, 2, 8_192, true),
+            table("shop.clicks", 300, 1_000, 80_000, false),
+            table("shop.events", 120, 1_000_000_000, 90 * GIB, false),
+        ];
+
+        let [found] = &warnings(&busy, &[])[..] else { panic!("one warning") };
+
+        assert_eq!(found.check, BUSY);
+        for words in [
+            "shop.orders (6000 changes a minute);",
+            "shop.counters (1200 changes a minute, in few rows, so it probably never stands still)",
+            "shop.clicks (300 changes a minute, it has no primary key)",
+            "shop.events (120 changes a minute, it has no primary key and is large, so it probably cannot be compared)",
+        ] {
+            assert!(found.found.contains(words), "{words} is not in {}", found.found);
+        }
+        assert!(found.remedy.contains("then the run ends before the cutover"), "{}", found.remedy);
+        busy.run.approval.cutover = true;
+        assert!(warnings(&busy, &[])[0].remedy.contains("then the question before the cutover names it"));
     }
 }

@@ -1,7 +1,7 @@
 //! From the operator's words to the run: checked by itself, without a look at AWS or a database.
 
 use pgleap_contract::steps::Selection;
-use pgleap_contract::{Record, Run, RunRequest, Target};
+use pgleap_contract::{Approval, Choices, Record, Run, RunRequest, Target, UncomparedTables};
 use pgleap_window::Interruption;
 use serde_json::Value;
 
@@ -40,6 +40,7 @@ pub(crate) fn to_run(execution_arn: &str, request: Value) -> Result<Run, String>
         pgleap_window::check(window, Interruption::Reboot)?;
         pgleap_window::check(window, Interruption::cutover(&request.limits))?;
     }
+    asks_somebody(&request.choices, &request.approval)?;
     bounded("choices.asOfSnapshotDatabases", &request.choices.as_of_snapshot_databases)?;
     bounded("choices.asOfSnapshotSchemas", &request.choices.as_of_snapshot_schemas)?;
     Ok(Run {
@@ -131,6 +132,16 @@ fn within(field: &str, value: u32, least: u32, most: u32) -> Result<(), String> 
     }
 }
 
+/// The question about tables that were not compared is part of the one before the cutover.
+fn asks_somebody(choices: &Choices, approval: &Approval) -> Result<(), String> {
+    if choices.uncompared_tables == Some(UncomparedTables::Ask) && !approval.cutover {
+        return Err(
+            "choices.uncomparedTables: ask needs approval.cutover, because that question names the tables".to_owned()
+        );
+    }
+    Ok(())
+}
+
 fn bounded(field: &str, list: &[String]) -> Result<(), String> {
     let longest = Selection::LONGEST;
     if list.len() > longest { Err(format!("{field}: {} entries are more than {longest}", list.len())) } else { Ok(()) }
@@ -184,6 +195,8 @@ mod tests {
             ("/runId", json!("Not Mine"), "runId:"),
             ("/mode", json!("dry"), "mode:"),
             ("/choices", json!({"keylessTables": "drop"}), "choices.keylessTables:"),
+            ("/choices", json!({"uncomparedTables": "skip"}), "choices.uncomparedTables:"),
+            ("/choices", json!({"uncomparedTables": "ask"}), "choices.uncomparedTables: ask needs approval.cutover"),
             ("/choices", json!({"asOfSnapshotSchemas": vec!["s"; 501]}), "choices.asOfSnapshotSchemas:"),
             ("/limits", json!({"cutoverSeconds": 0}), "limits.cutoverSeconds:"),
             ("/approval", json!({"cutover": true, "waitSeconds": 1}), "approval.waitSeconds:"),

@@ -1,6 +1,6 @@
 //! Whom the news is about: the run where it is at hand, else what Step Functions knows of the execution.
 
-use pgleap_contract::steps::TellPeopleInput;
+use pgleap_contract::steps::{TellPeopleInput, VerifyCopyOutput};
 use pgleap_step_kit::prelude::*;
 use serde_json::Value;
 
@@ -20,6 +20,8 @@ pub(crate) struct About {
     pub(crate) status: String,
     pub(crate) error: String,
     pub(crate) cause: String,
+    /// What its output says of the comparison of both sides.
+    pub(crate) verified: Option<VerifyCopyOutput>,
 }
 
 pub(crate) async fn about(ctx: &Ctx, input: &TellPeopleInput) -> StepResult<About> {
@@ -41,7 +43,14 @@ pub(crate) async fn about(ctx: &Ctx, input: &TellPeopleInput) -> StepResult<Abou
     about.status = found.status().as_str().to_owned();
     about.error = found.error().unwrap_or_default().to_owned();
     about.cause = found.cause().unwrap_or_default().to_owned();
+    about.verified = found.output().and_then(verified);
     Ok(about)
+}
+
+/// Absent from the output of a plan or a recovery.
+fn verified(output: &str) -> Option<VerifyCopyOutput> {
+    let mut output: Value = serde_json::from_str(output).ok()?;
+    serde_json::from_value(output["verified"].take()).ok()
 }
 
 /// From the input of an execution, which may be anything at all: somebody typed it.

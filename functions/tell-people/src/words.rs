@@ -1,7 +1,7 @@
 //! The news in words: a subject, one sentence, where to look. Pure.
 
 use pgleap_contract::ErrorCode;
-use pgleap_contract::steps::News;
+use pgleap_contract::steps::{News, VerifyCopyOutput};
 use pgleap_notify::{console, runbook};
 use serde_json::Value;
 
@@ -9,6 +9,9 @@ use crate::execution::About;
 
 /// Longest cause that a message quotes, in bytes; the execution has the whole.
 const LONGEST_CAUSE: usize = 2_000;
+
+/// Tables that were not compared and are named; the rest are in the execution's output.
+const LISTED: usize = 10;
 
 /// Phases by the name that reports give them, and what a person should know when they begin.
 const PHASES: &[(&str, &str)] = &[
@@ -92,7 +95,15 @@ fn ended(about: &About) -> Option<Telling> {
             About { is_plan: true, .. } => {
                 format!("The plan of {} is ready, in the output of execution {run}.", about.source)
             }
-            _ => format!("{} was upgraded to PostgreSQL {} by run {run}.", about.source, about.target_version),
+            _ => {
+                let upgraded =
+                    format!("{} was upgraded to PostgreSQL {} by run {run}.", about.source, about.target_version);
+                about
+                    .verified
+                    .as_ref()
+                    .and_then(uncompared)
+                    .map_or(upgraded.clone(), |tables| format!("{upgraded} {tables}"))
+            }
         };
         let subject = if about.is_plan { "the plan is ready" } else { "upgraded" };
         return Some(telling(about, "Ended", subject, sentence));
@@ -107,6 +118,16 @@ fn ended(about: &About) -> Option<Telling> {
         format!("ended {}, {error}", about.status)
     };
     Some(failed(telling(about, "Ended", &subject, sentence), error))
+}
+
+/// What nobody compared before applications came to depend on it, for whoever wants to look now.
+fn uncompared(verified: &VerifyCopyOutput) -> Option<String> {
+    let named: Vec<_> = verified.uncompared.iter().take(LISTED).map(|one| one.table.to_string()).collect();
+    let more = verified.tables_uncompared - named.len() as u64;
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    (!named.is_empty()).then(|| {
+        format!("These tables were not compared with the source before the cutover: {}{more}.", named.join(", "))
+    })
 }
 
 fn failed(telling: Telling, error: &str) -> Telling {
@@ -186,6 +207,23 @@ mod tests {
         assert!(telling.text().contains("docs/runbook/CopyDiffers.md"), "{}", telling.text());
         assert!(telling.sentence.ends_with("CopyDiffers: table shop.stock differs"), "{}", telling.sentence);
         assert!(telling.text().contains("#/v2/executions/details/arn:aws:states:"), "{}", telling.text());
+    }
+
+    #[test]
+    fn tables_that_were_not_compared_are_named_at_the_end() {
+        let verified = |count: u64| {
+            json!({"done": true, "waitingFor": "", "tablesEqual": 7, "tablesUncompared": count,
+                "uncompared": (0..count.min(20)).map(|n| json!({"table": {"schema": "shop", "table": format!("hot{n}")}, "why": ""})).collect::<Vec<_>>()})
+        };
+        let told = |count| {
+            let verified = serde_json::from_value(verified(count)).expect("an output");
+            let about = About { status: "SUCCEEDED".to_owned(), verified: Some(verified), ..about() };
+            of(&about, &News::Ended).remove(0).sentence
+        };
+
+        assert!(told(0).ends_with("by run orders-18."), "{}", told(0));
+        assert!(told(2).ends_with("before the cutover: shop.hot0, shop.hot1."), "{}", told(2));
+        assert!(told(99).ends_with("shop.hot9 and 89 more."), "{}", told(99));
     }
 
     #[test]

@@ -1,36 +1,43 @@
 //! Verify the copy while clients go on: the same rows on both sides, and a source that nobody changed underneath.
 //!
-//! Changes:      target (the table `pgleap.verified`: what was compared); source (marker rows)
-//! Repeatable:   yes; a table that was found equal is not compared again
+//! Changes:      target (tables `pgleap.verified`, `pgleap.verify_row`: what was compared); source (marker rows)
+//! Repeatable:   yes; a table that was found equal is not compared again, a large one is gone on with
 //! Undo:         none needed
-//! If it dies:   the table under comparison is compared again
-//! Fails with:   CopyDiffers, TablesInError, SourceChanged (final), DatabaseUnreachable, ResourceBusy (retried)
+//! If it dies:   the chunk under comparison is compared again
+//! Fails with:   CopyDiffers, TablesInError, SourceChanged, TablesNotCompared (final), DatabaseUnreachable, ResourceBusy
+//!               (retried)
 //!
 //! Each call compares tables for a while and leaves; the machine calls again until none is pending. Rows are counted and
-//! hashed by the servers, so nothing but two numbers a table travels, however large it is.
+//! hashed by the servers: what travels is sums, and keys of the few rows that differ.
 //!
-//! A table that clients write to differs at almost every look, and that says nothing. So a difference is suspicious only
-//! if the source stood still around it: the same sum before and after, and in between a marker row that the target had
-//! applied before its own sum was taken. And it counts only if the very same is seen again after a while in which the
-//! server counted no change to the source's table: a queue that is empty before and after is not a table at rest.
-//! A table that never stands still is skipped and counted: for it the drain's marker and DMS's control tables are the
-//! proof.
+//! A table that clients write to differs at almost every look, and that says nothing. So it is read in chunks, by ranges
+//! of its primary key, and only rows that differ in a chunk are looked at again, one by one (`scan`, `judge`). A table
+//! whose rows never stand still, or that is too large for its budget, is not compared; the output names it. For it the
+//! drain's marker and DMS's control tables are the only proof, so going on with it takes somebody's consent
+//! (`choices.uncomparedTables`).
 
-mod checksum;
 mod compare;
+mod judge;
+mod layout;
+mod marker;
 mod progress;
+mod scan;
+mod sums;
 
 use std::time::{Duration, Instant};
 
-use pgleap_contract::steps::{VerifyCopyInput, VerifyCopyOutput};
+use pgleap_contract::UncomparedTables;
+use pgleap_contract::steps::{UncomparedTable, VerifyCopyInput, VerifyCopyOutput};
 use pgleap_pg::{Session, dms_notes};
 use pgleap_step_kit::prelude::*;
 use pgleap_step_kit::unchanged::refuse_changed_source;
 use pgleap_step_kit::wal::refuse_too_much_wal;
 
-use crate::progress::{Found, Totals};
+use crate::compare::Visit;
+use crate::progress::{Table, Totals};
+use crate::sums::Sides;
 
-/// How long a call goes on taking up tables.
+/// How long a call goes on taking up tables, and chunks of a table.
 const SLICE: Duration = Duration::from_secs(100);
 /// How long the statements of one call may take: the Lambda's life, less a margin to write down what was found.
 const CALL: Duration = Duration::from_secs(780);
@@ -48,33 +55,73 @@ pub async fn run(ctx: &Ctx, input: VerifyCopyInput) -> StepResult<VerifyCopyOutp
     progress::begin(&source, &target, input.mends).await?;
     let budget_left = progress::seconds_since_begin(&target).await? < f64::from(run.limits.verify_seconds);
     if budget_left {
-        checksum::prepare(&source).await?;
-        checksum::prepare(&target).await?;
-        compare_pending(&source, &target, began).await?;
+        sums::prepare(&source).await?;
+        sums::prepare(&target).await?;
+        let sides = Sides { source: &source, target: &target, until: began + CALL };
+        if let Some(difference) = compare_pending(&sides, began + SLICE).await? {
+            // What DMS noted meanwhile, or somebody did to the source, explains a difference better.
+            refuse_noted_errors(&dms).await?;
+            refuse_changed_source(&source).await?;
+            return Err(StepError::new(ErrorCode::CopyDiffers, difference));
+        }
     } else {
-        progress::skip_pending(&target).await?;
+        let why = format!("limits.verifySeconds ({} s) were over first", run.limits.verify_seconds);
+        progress::give_up_pending(&target, &why).await?;
     }
     let totals = progress::totals(&target).await?;
-    if totals.pending == 0 {
-        // What changed while we looked, a TRUNCATE say, may have made a table "stand still".
-        refuse_changed_source(&source).await?;
+    if totals.pending > 0 {
+        return Ok(output(&totals, Vec::new()));
     }
-    Ok(output(&totals))
+    // What changed while we looked, a TRUNCATE say, may have made a table "stand still".
+    refuse_changed_source(&source).await?;
+    let uncompared = progress::uncompared(&target).await?;
+    refuse_without_consent(run, totals.uncompared, &uncompared)?;
+    Ok(output(&totals, uncompared))
 }
 
-async fn compare_pending(source: &Session, target: &Session, began: Instant) -> StepResult<()> {
-    for table in progress::pending(target).await? {
-        if began.elapsed() >= SLICE {
-            break;
-        }
-        let columns = checksum::columns(source, &table).await?;
-        let found = compare::table(source, target, &table, &columns, began + CALL).await?;
-        progress::note(target, &table, &found).await?;
-        if found == Found::Skipped {
-            tracing::info!(table = table.to_string(), "skipped: it never stood still, or is too large for the budget");
+/// First looks at all tables, then visits to the ones that were different. Answers a difference that counts.
+async fn compare_pending(sides: &Sides<'_>, leave: Instant) -> StepResult<Option<String>> {
+    for visited in [false, true] {
+        for table in progress::pending(sides.target, visited).await? {
+            if Instant::now() >= leave {
+                return Ok(None);
+            }
+            let visit = match visited {
+                false => compare::first_look(sides, &table).await?,
+                true => compare::visit(sides, &table, leave).await?,
+            };
+            match visit {
+                Visit::Equal => progress::note_equal(sides.target, &table).await?,
+                Visit::Pending => progress::note_visit(sides.target, &table).await?,
+                Visit::Behind => return Ok(None),
+                Visit::Uncompared(why) => give_up(sides, &table, &why).await?,
+                Visit::Differs(what) => return Ok(Some(format!("compare table {table}: {what}"))),
+            }
         }
     }
-    Ok(())
+    Ok(None)
+}
+
+async fn give_up(sides: &Sides<'_>, table: &Table, why: &String) -> StepResult<()> {
+    tracing::info!(table = table.to_string(), why, "not compared");
+    Ok(progress::note_uncompared(sides.target, table, why).await?)
+}
+
+/// Without a question that could name them, tables that were not compared end the run, unless the input accepts them.
+fn refuse_without_consent(run: &Run, count: u64, listed: &[UncomparedTable]) -> StepResult<()> {
+    if count == 0 || run.uncompared_tables() != UncomparedTables::Refuse {
+        return Ok(());
+    }
+    let mut named: Vec<String> = listed.iter().map(|one| format!("{} ({})", one.table, one.why)).collect();
+    let more = count - named.len() as u64;
+    if more > 0 {
+        named.push(format!("and {more} more"));
+    }
+    let message = format!(
+        "{count} table(s) could not be compared: {}. Set choices.uncomparedTables to accept, or to ask with approval.cutover, to go on without that",
+        named.join("; ")
+    );
+    Err(StepError::new(ErrorCode::TablesNotCompared, message))
 }
 
 async fn refuse_noted_errors(dms: &Session) -> StepResult<()> {
@@ -85,13 +132,58 @@ async fn refuse_noted_errors(dms: &Session) -> StepResult<()> {
     Err(StepError::new(ErrorCode::TablesInError, format!("read what DMS noted: {}", notes.join("; "))))
 }
 
-fn output(totals: &Totals) -> VerifyCopyOutput {
+fn output(totals: &Totals, uncompared: Vec<UncomparedTable>) -> VerifyCopyOutput {
     let done = totals.pending == 0;
-    let all = totals.pending + totals.equal + totals.skipped;
+    let all = totals.pending + totals.equal + totals.uncompared;
     let waiting_for = if done {
         String::new()
     } else {
         format!("{} of {all} tables are equal, {} to compare", totals.equal, totals.pending)
     };
-    VerifyCopyOutput { done, waiting_for, tables_equal: totals.equal, tables_skipped: totals.skipped }
+    VerifyCopyOutput { done, waiting_for, tables_equal: totals.equal, tables_uncompared: totals.uncompared, uncompared }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pgleap_contract::steps::TableName;
+    use serde_json::{Value, json};
+
+    fn run(choice: Value, approval: bool) -> Run {
+        serde_json::from_value(json!({
+            "id": "r", "executionArn": "arn", "mode": "upgrade", "replication": {}, "limits": {},
+            "choices": if choice.is_null() { json!({}) } else { json!({ "uncomparedTables": choice }) },
+            "approval": { "cutover": approval }, "source": { "instance": "orders", "loginSecret": "s" },
+            "target": { "version": "18" }, "record": { "zoneId": "Z", "name": "db.example.com" }
+        }))
+        .expect("a run")
+    }
+
+    #[test]
+    fn tables_that_were_not_compared_need_consent() {
+        let table = TableName { schema: "shop".to_owned(), table: "hot".to_owned() };
+        let listed = [UncomparedTable { table, why: "it never stands still".to_owned() }];
+        let cases = [
+            (json!(null), false, false),
+            (json!(null), true, true),
+            (json!("refuse"), true, false),
+            (json!("ask"), true, true),
+            (json!("accept"), false, true),
+        ];
+        for (choice, approval, goes_on) in cases {
+            let run = run(choice.clone(), approval);
+
+            assert!(refuse_without_consent(&run, 0, &[]).is_ok());
+            let answer = refuse_without_consent(&run, 7, &listed);
+            assert_eq!(answer.is_ok(), goes_on, "{choice} {approval}");
+            if let Err(error) = answer {
+                assert_eq!(error.code, ErrorCode::TablesNotCompared);
+                for words in
+                    ["7 table(s)", "shop.hot (it never stands still)", "and 6 more", "choices.uncomparedTables"]
+                {
+                    assert!(error.message.contains(words), "{words} is not in {}", error.message);
+                }
+            }
+        }
+    }
 }

@@ -2,8 +2,11 @@
 
 use std::fmt;
 
+use pgleap_contract::steps::{TableName, UncomparedTable, VerifyCopyOutput};
 use pgleap_pg::{PgError, Session, ident, qualified};
 use pgleap_step_kit::prelude::*;
+
+use crate::layout::Key;
 
 /// How many tables a call reads at once.
 const PAGE: i64 = 2_000;
@@ -13,19 +16,22 @@ const PAGE: i64 = 2_000;
 pub(crate) struct Table {
     pub(crate) schema: String,
     pub(crate) name: String,
-    /// How often it was compared and found different, or locked.
-    pub(crate) tries: i32,
-    /// The difference of the last look at which the source stood still.
-    pub(crate) suspicion: Option<Suspicion>,
+    /// On the source's disk, without indexes.
+    pub(crate) bytes: i64,
+    pub(crate) cursor: Cursor,
 }
 
-/// A difference that counts if it is there again, the very same, after a while.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Suspicion {
-    /// Both sums and the count of changes to the source's table.
-    pub(crate) what: String,
-    /// Since it was noted.
-    pub(crate) age_seconds: f64,
+/// How far a table was scanned.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Cursor {
+    /// Up to this key; from the beginning if absent.
+    pub(crate) position: Option<Key>,
+    /// To its end.
+    pub(crate) scanned: bool,
+    /// How many rows the next chunk takes.
+    pub(crate) chunk: i64,
+    /// How often the next chunk had more differences than can be looked at one by one.
+    pub(crate) repeats: i32,
 }
 
 impl Table {
@@ -41,27 +47,34 @@ impl fmt::Display for Table {
     }
 }
 
-/// What a comparison found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Found {
-    /// The same rows on both sides.
-    Equal,
-    /// It never stood still, or is too large.
-    Skipped,
-    /// Nothing: the table is locked, or clients write to it.
-    Nothing,
-    /// A difference while the source stood still, for the first time.
-    Suspicion(String),
-    /// The same difference as before, too soon to count.
-    SameSuspicion,
+/// A row that differed when its chunk was read.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct OpenRow {
+    pub(crate) id: i64,
+    pub(crate) key: Key,
+    /// How often it was looked at, and was different each time.
+    pub(crate) visits: i32,
+    /// What was different at the last visit, if it stood still on both sides; and how long ago, in seconds.
+    pub(crate) difference: Option<(String, f64)>,
 }
+
+/// What a visit found of open rows. The ones that are in none of these lists stay as they are.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Judged {
+    pub(crate) settled: Vec<i64>,
+    /// Id, difference, whether it is given up.
+    pub(crate) open: Vec<(i64, Option<String>, bool)>,
+}
+
+/// Why a table cannot be compared, in words.
+pub(crate) type Why = String;
 
 /// How many tables are in which state.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Totals {
     pub(crate) pending: u64,
     pub(crate) equal: u64,
-    pub(crate) skipped: u64,
+    pub(crate) uncompared: u64,
 }
 
 /// List the source's tables on the target, once for each time that the copy was mended.
@@ -72,7 +85,8 @@ pub(crate) async fn begin(source: &Session, target: &Session, mends: u32) -> Ste
     if target.row("look for earlier comparisons", begun, &[&mends]).await?.get(0) {
         return Ok(());
     }
-    target.run("forget earlier comparisons", "TRUNCATE pgleap.verified, pgleap.verify_begin").await?;
+    let forget = "TRUNCATE pgleap.verified, pgleap.verify_row, pgleap.verify_begin";
+    target.run("forget earlier comparisons", forget).await?;
     let tables = source.rows("list tables of the source", include_str!("tables.sql"), &[]).await?;
     let schemas: Vec<String> = tables.iter().map(|row| row.get(0)).collect();
     let names: Vec<String> = tables.iter().map(|row| row.get(1)).collect();
@@ -91,38 +105,105 @@ pub(crate) async fn seconds_since_begin(target: &Session) -> Result<f64, PgError
     Ok(target.row("read the begin of the comparison", sql, &[]).await?.get(0))
 }
 
-/// Tables to compare: the ones that were never tried first, small ones before large ones.
-pub(crate) async fn pending(target: &Session) -> Result<Vec<Table>, PgError> {
-    let sql = "SELECT schema, name, tries, suspicion, extract(epoch FROM clock_timestamp() - suspected_at)::float8
-               FROM pgleap.verified WHERE state = 'pending' ORDER BY tries, bytes LIMIT $1";
-    let rows = target.rows("read tables to compare", sql, &[&PAGE]).await?;
-    let table = |row: &tokio_postgres::Row| {
-        let what: Option<String> = row.get(3);
-        let age: Option<f64> = row.get(4);
-        let suspicion = what.zip(age).map(|(what, age_seconds)| Suspicion { what, age_seconds });
-        Table { schema: row.get(0), name: row.get(1), tries: row.get(2), suspicion }
+/// Tables to compare that were visited before, or that were not, small ones before large ones.
+pub(crate) async fn pending(target: &Session, visited: bool) -> Result<Vec<Table>, PgError> {
+    let sql = "SELECT schema, name, bytes, position, scanned, chunk, repeats FROM pgleap.verified
+               WHERE state = 'pending' AND (visits > 0) = $1 ORDER BY visits, bytes LIMIT $2";
+    let rows = target.rows("read tables to compare", sql, &[&visited, &PAGE]).await?;
+    let table = |row: &tokio_postgres::Row| Table {
+        schema: row.get(0),
+        name: row.get(1),
+        bytes: row.get(2),
+        cursor: Cursor { position: row.get(3), scanned: row.get(4), chunk: row.get(5), repeats: row.get(6) },
     };
     Ok(rows.iter().map(table).collect())
 }
 
-pub(crate) async fn note(target: &Session, table: &Table, found: &Found) -> Result<(), PgError> {
-    let (state, suspicion) = match found {
-        Found::Equal => ("equal", None),
-        Found::Skipped => ("skipped", None),
-        Found::Nothing => ("pending", None),
-        Found::Suspicion(what) => ("pending", Some(what)),
-        Found::SameSuspicion => return Ok(()),
+/// It holds the same rows on both sides.
+pub(crate) async fn note_equal(target: &Session, table: &Table) -> Result<(), PgError> {
+    finish(target, table, "equal", None).await
+}
+
+/// It cannot be compared.
+pub(crate) async fn note_uncompared(target: &Session, table: &Table, why: &Why) -> Result<(), PgError> {
+    finish(target, table, "uncompared", Some(why)).await
+}
+
+async fn finish(target: &Session, table: &Table, state: &str, why: Option<&Why>) -> Result<(), PgError> {
+    let sql = "WITH rows AS (DELETE FROM pgleap.verify_row WHERE schema = $1 AND name = $2)
+               UPDATE pgleap.verified SET state = $3, why = $4 WHERE schema = $1 AND name = $2";
+    target.rows("note a comparison", sql, &[&table.schema, &table.name, &state, &why]).await?;
+    Ok(())
+}
+
+/// It was looked at, and is to be looked at again.
+pub(crate) async fn note_visit(target: &Session, table: &Table) -> Result<(), PgError> {
+    let sql = "UPDATE pgleap.verified SET visits = visits + 1 WHERE schema = $1 AND name = $2";
+    target.rows("note a visit", sql, &[&table.schema, &table.name]).await?;
+    Ok(())
+}
+
+/// A chunk was read: rows of it that differ, and how far the scan came by that. At once, so that none is forgotten.
+pub(crate) async fn note_chunk(target: &Session, table: &Table, to: &Cursor, open: &[Key]) -> Result<(), PgError> {
+    // Keys travel value by value, because the driver knows no arrays of arrays.
+    let sql = "WITH moved AS (
+                   UPDATE pgleap.verified SET position = $3, scanned = $4, chunk = $5, repeats = $6 WHERE schema = $1 AND name = $2)
+               INSERT INTO pgleap.verify_row (schema, name, key)
+               SELECT $1, $2, array_agg(k.value ORDER BY k.place)
+               FROM unnest($7::bigint[], $8::bigint[], $9::text[]) AS k (number, place, value) GROUP BY k.number";
+    let (mut numbers, mut places, mut values) = (Vec::new(), Vec::new(), Vec::new());
+    for (number, key) in (0_i64..).zip(open) {
+        for (place, value) in (0_i64..).zip(key) {
+            numbers.push(number);
+            places.push(place);
+            values.push(value.as_str());
+        }
+    }
+    let Cursor { position, scanned, chunk, repeats } = to;
+    let doing = "note the rows that differ";
+    target
+        .rows(doing, sql, &[&table.schema, &table.name, position, scanned, chunk, repeats, &numbers, &places, &values])
+        .await?;
+    Ok(())
+}
+
+/// Rows of the table that differed at every look, without those that were given up.
+pub(crate) async fn open_rows(target: &Session, table: &Table) -> Result<Vec<OpenRow>, PgError> {
+    let sql = "SELECT id, key, visits, difference, extract(epoch FROM clock_timestamp() - seen_at)::float8
+               FROM pgleap.verify_row WHERE schema = $1 AND name = $2 AND NOT given_up ORDER BY id";
+    let rows = target.rows("read rows that differ", sql, &[&table.schema, &table.name]).await?;
+    let row = |row: &tokio_postgres::Row| OpenRow {
+        id: row.get(0),
+        key: row.get(1),
+        visits: row.get(2),
+        difference: row.get::<_, Option<String>>(3).zip(row.get(4)),
     };
-    let sql =
-        "UPDATE pgleap.verified SET state = $3, tries = tries + 1, suspicion = $4, suspected_at = clock_timestamp()
-               WHERE schema = $1 AND name = $2";
-    target.rows("note a comparison", sql, &[&table.schema, &table.name, &state, &suspicion]).await?;
+    Ok(rows.iter().map(row).collect())
+}
+
+/// How many rows of the table were given up.
+pub(crate) async fn rows_given_up(target: &Session, table: &Table) -> Result<i64, PgError> {
+    let sql = "SELECT count(*) FROM pgleap.verify_row WHERE schema = $1 AND name = $2 AND given_up";
+    Ok(target.row("count rows that never stood still", sql, &[&table.schema, &table.name]).await?.get(0))
+}
+
+pub(crate) async fn note_judged(target: &Session, judged: &Judged) -> Result<(), PgError> {
+    let sql = "WITH settled AS (DELETE FROM pgleap.verify_row WHERE id = ANY ($1::bigint[]))
+               UPDATE pgleap.verify_row r
+               SET visits = r.visits + 1, difference = j.difference, given_up = j.given_up, seen_at = clock_timestamp()
+               FROM unnest($2::bigint[], $3::text[], $4::boolean[]) AS j (id, difference, given_up) WHERE r.id = j.id";
+    let ids: Vec<i64> = judged.open.iter().map(|(id, _, _)| *id).collect();
+    let differences: Vec<Option<&str>> = judged.open.iter().map(|(_, difference, _)| difference.as_deref()).collect();
+    let given_up: Vec<bool> = judged.open.iter().map(|(_, _, given_up)| *given_up).collect();
+    target.rows("note rows that differ", sql, &[&judged.settled, &ids, &differences, &given_up]).await?;
     Ok(())
 }
 
 /// The budget of time is used up.
-pub(crate) async fn skip_pending(target: &Session) -> Result<(), PgError> {
-    target.run("skip the rest", "UPDATE pgleap.verified SET state = 'skipped' WHERE state = 'pending'").await
+pub(crate) async fn give_up_pending(target: &Session, why: &Why) -> Result<(), PgError> {
+    let sql = "UPDATE pgleap.verified SET state = 'uncompared', why = $1 WHERE state = 'pending'";
+    target.rows("leave the rest", sql, &[why]).await?;
+    Ok(())
 }
 
 pub(crate) async fn totals(target: &Session) -> Result<Totals, PgError> {
@@ -132,9 +213,22 @@ pub(crate) async fn totals(target: &Session) -> Result<Totals, PgError> {
         let count = row.get::<_, i64>(1).unsigned_abs();
         match row.get::<_, &str>(0) {
             "equal" => totals.equal = count,
-            "skipped" => totals.skipped = count,
+            "uncompared" => totals.uncompared = count,
             _pending => totals.pending = count,
         }
     }
     Ok(totals)
+}
+
+/// The first of the tables that were not compared, by name.
+pub(crate) async fn uncompared(target: &Session) -> Result<Vec<UncomparedTable>, PgError> {
+    let sql =
+        "SELECT schema, name, coalesce(why, '') FROM pgleap.verified WHERE state = 'uncompared' ORDER BY 1, 2 LIMIT $1";
+    let listed = i64::try_from(VerifyCopyOutput::LISTED).unwrap_or(i64::MAX);
+    let rows = target.rows("list tables that were not compared", sql, &[&listed]).await?;
+    let table = |row: &tokio_postgres::Row| UncomparedTable {
+        table: TableName { schema: row.get(0), table: row.get(1) },
+        why: row.get(2),
+    };
+    Ok(rows.iter().map(table).collect())
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Finding, Run};
 
-use super::{PlannedOutage, Repair};
+use super::{PlannedOutage, Repair, VerifyCopyOutput};
 
 /// Names one wait of one execution. Whoever has it, and the right to answer for the machine, may answer once; so it
 /// is shown to nobody but the person who is asked.
@@ -55,6 +55,8 @@ pub struct AskApprovalInput {
     pub database: Vec<Finding>,
     /// What the run mended since.
     pub repairs: Vec<Repair>,
+    /// What the comparison of both sides found; absent before it.
+    pub verified: Option<VerifyCopyOutput>,
     /// How often this was asked before.
     pub asked: u32,
 }

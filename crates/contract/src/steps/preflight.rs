@@ -102,11 +102,30 @@ pub struct SourceLoad {
     pub logical: bool,
     /// The longest values that travel apart from their row, longest first.
     pub longest: Vec<LongValue>,
+    /// Tables that clients wrote to while preflight looked, the busiest first.
+    #[serde(default)]
+    pub busy: Vec<BusyTable>,
 }
 
 impl SourceLoad {
-    /// How many columns with long values travel.
+    /// How many columns with long values, and how many busy tables, travel.
     pub const LISTED: usize = 10;
+}
+
+/// A table that clients write to all the time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct BusyTable {
+    /// Schema and table, quoted.
+    pub table: String,
+    /// Rows that were inserted, updated or deleted.
+    pub changes_per_minute: u64,
+    /// Rows, as the server estimates them.
+    pub rows: u64,
+    /// Bytes on disk, without indexes.
+    pub bytes: u64,
+    /// It has a primary key.
+    pub has_key: bool,
 }
 
 /// The longest value of a column.

@@ -252,12 +252,29 @@ pub struct VerifyCopyInput {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct VerifyCopyOutput {
-    /// Every table was compared, or stood in the way of its budget.
+    /// Every table was compared, or cannot be.
     pub done: bool,
     /// What the next look hopes to see.
     pub waiting_for: String,
-    /// Tables whose rows and checksums were found equal.
+    /// Tables whose rows were found equal.
     pub tables_equal: u64,
-    /// Tables that never stood still, or were too large for the budget.
-    pub tables_skipped: u64,
+    /// Tables that could not be compared.
+    pub tables_uncompared: u64,
+    /// The first of them by name, at most [`VerifyCopyOutput::LISTED`]; set when done.
+    pub uncompared: Vec<UncomparedTable>,
+}
+
+impl VerifyCopyOutput {
+    /// How many tables that were not compared travel.
+    pub const LISTED: usize = 50;
+}
+
+/// A table whose rows were not compared before the cutover.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct UncomparedTable {
+    /// Which one.
+    pub table: TableName,
+    /// Why not.
+    pub why: String,
 }

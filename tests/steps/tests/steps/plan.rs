@@ -3,7 +3,7 @@
 use anyhow::Result;
 use pgleap_contract::Mode;
 use pgleap_contract::steps::PlanRunInput;
-use step_tests::World;
+use step_tests::{World, wait_for};
 
 /// What is in the database's catalogs of users and roles, as one text.
 const STATE: &str = "\
@@ -49,5 +49,44 @@ async fn a_plan_says_what_a_run_would_do_and_changes_nothing() -> Result<()> {
         assert!(plan.creates.iter().any(|made| made.kind == "DB instance" && made.stays));
         assert!(plan.cost.usd > 0.0 && plan.cost.unpriced.is_empty(), "{:?}", plan.cost);
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_plan_names_tables_that_are_written_to_all_the_time_and_no_others() -> Result<()> {
+    let mut world = World::start(13).await?;
+    world.run.mode = Mode::Plan;
+    let owner = world.owner().await?;
+    let tables = "CREATE TABLE public.counters (id int PRIMARY KEY, n int); INSERT INTO public.counters VALUES (1, 0);
+                  CREATE TABLE public.quiet (id int PRIMARY KEY); INSERT INTO public.quiet SELECT generate_series(1, 100000)";
+    owner.run("make tables", tables).await?;
+    let writer = world.owner().await?;
+    let writing = tokio::spawn(async move {
+        loop {
+            writer.run("count", "UPDATE public.counters SET n = n + 1").await.expect("source");
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    });
+    // What filled the tables has been counted when the busy one shows.
+    wait_for("the writer's changes", async || {
+        let counted = "SELECT pg_stat_get_tuples_updated('public.counters'::regclass) > 0
+                       AND pg_stat_get_tuples_inserted('public.quiet'::regclass) > 0";
+        Ok(owner.row("look", counted, &[]).await?.get::<_, bool>(0).then_some(()))
+    })
+    .await?;
+
+    let database = check_database::run(world.as_step("check-database"), world.on_source()).await?;
+    let input =
+        PlanRunInput { run: world.run.clone(), shape: None, way: None, size: database.size, load: database.load };
+    let plan = plan_run::run(world.as_step("plan-run"), input).await?;
+    writing.abort();
+
+    let warning = plan.warnings.iter().find(|warning| warning.check == "busy-tables").expect("a warning");
+    assert!(warning.found.contains("public.counters ("), "{}", warning.found);
+    assert!(
+        warning.found.contains("probably never stands still") && !warning.found.contains("quiet"),
+        "{}",
+        warning.found
+    );
     Ok(())
 }

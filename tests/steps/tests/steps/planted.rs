@@ -337,6 +337,16 @@ pub(crate) const DEFECTS: &[Defect] = &[
         "CREATE TABLE public.measures (id int PRIMARY KEY, n numeric); INSERT INTO public.measures VALUES (1, 'NaN')",
     ),
     defect(
+        "generated-value-differs",
+        "public.priced.fee: 1 row(s), among them (id) = (7)",
+        Owner,
+        "CREATE FUNCTION public.fee(n int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT n * 2'; \
+         CREATE TABLE public.priced (id int PRIMARY KEY, n int, fee int GENERATED ALWAYS AS (public.fee(n)) STORED); \
+         INSERT INTO public.priced (id, n) VALUES (7, 10); \
+         CREATE OR REPLACE FUNCTION public.fee(n int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT n * 3'; \
+         INSERT INTO public.priced (id, n) VALUES (8, 10)",
+    ),
+    defect(
         "lob-very-long",
         "public.films.film holds a value of 110 MB",
         Owner,

@@ -2,19 +2,21 @@
 
 use crate::support;
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use pgleap_contract::steps::{VerifyCopyInput, VerifyCopyOutput};
-use pgleap_contract::{ErrorCode, Server};
+use pgleap_contract::{ErrorCode, Server, UncomparedTables};
 use pgleap_pg::{Session, fingerprint};
 use pgleap_step_kit::{StepError, StepResult};
 use step_tests::{World, wait_for};
 use tokio::task::JoinHandle;
 
-/// One table a kind of value, with the same rows on both sides; the order of the rows differs.
+/// A collation of two servers that put texts into different orders, as the libraries of two majors may.
+const SORTED: [&str; 2] = ["(provider = icu, locale = 'en-US')", "(locale = 'C')"];
+/// One table a kind of value, and a table for each kind of key, with the same rows on both sides; the order differs.
 const SCHEMA: &str = r#"
-    CREATE SCHEMA "My shop";
     CREATE TYPE "My shop".mood AS ENUM ('so so', 'fine');
     CREATE TABLE "My shop"."Values" (
         id bigint PRIMARY KEY, whole numeric, small float4, large float8, said text, fixed char(5), raw bytea,
@@ -23,10 +25,23 @@ const SCHEMA: &str = r#"
         twice bigint GENERATED ALWAYS AS (id * 2) STORED);
     CREATE TABLE "My shop".empty (id int PRIMARY KEY);
     CREATE TABLE "My shop".nothing ();
+    CREATE TABLE "My shop".queue (id int PRIMARY KEY);
+    CREATE TABLE "My shop".clicks (token uuid, said text, seen int);
+    CREATE TABLE "My shop".lines (
+        day timestamptz, place varchar(20) COLLATE "My shop".sorted, mood "My shop".mood, "No" int, amount numeric(12, 2),
+        total numeric(14, 2) GENERATED ALWAYS AS (amount * "No") STORED, PRIMARY KEY (day, place, mood, "No"));
+    CREATE TABLE "My shop".words (word text COLLATE "My shop".sorted PRIMARY KEY, hits int);
+    CREATE TABLE "My shop".tokens (token uuid PRIMARY KEY, hits int);
+    CREATE FUNCTION "My shop".fee(n int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT n * 2';
+    CREATE TABLE "My shop".fees (id int PRIMARY KEY, n int, f int GENERATED ALWAYS AS ("My shop".fee(n)) STORED);
     CREATE TABLE public.parts (id int, region text, PRIMARY KEY (id, region)) PARTITION BY LIST (region);
     CREATE TABLE public.parts_eu PARTITION OF public.parts FOR VALUES IN ('eu');
     CREATE TABLE public.parts_us PARTITION OF public.parts FOR VALUES IN ('us');
     CREATE UNLOGGED TABLE public.scratch (id int);"#;
+
+fn schema(sorted: &str) -> String {
+    format!("CREATE SCHEMA \"My shop\"; CREATE COLLATION \"My shop\".sorted {sorted}; {SCHEMA}")
+}
 
 fn rows(order: &str) -> String {
     format!(
@@ -38,9 +53,19 @@ fn rows(order: &str) -> String {
                   array['a,b', '"', NULL, '\'], g % 2 = 0, (g * 12.34)::numeric::money, point(g, 1 / 3.0),
                   tstzrange('2020-01-01', NULL), 'so so'
            FROM generate_series(1, 5000) g ORDER BY g {order};
+           INSERT INTO "My shop".clicks SELECT md5('click' || g % 900)::uuid, 'click ' || g % 900, g % 3 FROM generate_series(1, 1000) g ORDER BY g {order};
+           INSERT INTO "My shop".lines SELECT timestamptz '2025-01-01' + g % 50 * interval '1 day 1.5 seconds', 'Öst ' || g % 7,
+                  CASE WHEN g % 2 = 0 THEN 'fine' ELSE 'so so' END::"My shop".mood, g, g * 1.5 FROM generate_series(1, 3000) g ORDER BY g {order};
+           INSERT INTO "My shop".words SELECT chr(97 + g % 26) || CASE g % 4 WHEN 0 THEN '-' WHEN 1 THEN 'Z' WHEN 2 THEN 'é' ELSE '' END || g, g
+                  FROM generate_series(1, 25000) g ORDER BY g {order};
+           INSERT INTO "My shop".tokens SELECT md5('token' || g)::uuid, g FROM generate_series(1, 3000) g ORDER BY g {order};
+           INSERT INTO "My shop".fees SELECT g, g FROM generate_series(1, 10) g;
            INSERT INTO public.parts SELECT g, CASE WHEN g % 2 = 0 THEN 'eu' ELSE 'us' END FROM generate_series(1, 100) g ORDER BY g {order};"#
     )
 }
+
+/// How many tables of the schema are carried.
+const TABLES: u64 = 11;
 
 struct Both {
     world: World,
@@ -48,12 +73,80 @@ struct Both {
     carrier: JoinHandle<()>,
 }
 
+/// The source's client and DMS in one: changes of busy tables, carried to the target late, in their order with markers.
+struct Hand {
+    source: Session,
+    target: Session,
+    /// What was committed on the source and not yet on the target: a statement, and the markers that followed it.
+    behind: VecDeque<(String, Vec<String>)>,
+}
+
+/// How many transactions the target is behind.
+const BEHIND: usize = 5;
+
+/// What the client does next, and what of it arrives: the same, but for a value that DMS would change.
+type Work = fn(u32) -> (String, String);
+
+fn no_work(_turn: u32) -> (String, String) {
+    (String::new(), String::new())
+}
+
+/// Every busy table is written to at every turn: rows that are updated all the time, new ones, deleted ones, and a queue
+/// that is empty at almost every look.
+fn all_kinds(turn: u32) -> (String, String) {
+    let (other, word) = (turn % 2_900 + 1, turn % 6_000 * 4 + 4);
+    let sql = format!(
+        r#"UPDATE "My shop".tokens SET hits = {turn} WHERE token IN (md5('token1')::uuid, md5('token{other}')::uuid);
+           UPDATE "My shop".words SET hits = -{turn} WHERE word IN ('zZ2105', chr(97 + {word} % 26) || '-' || {word});
+           INSERT INTO "My shop".words VALUES ('new-' || {turn}, 1);
+           DELETE FROM "My shop".words WHERE word = 'new-' || {turn} - 3;
+           UPDATE "My shop".lines SET amount = {turn} WHERE "No" = {other};
+           UPDATE "My shop".clicks SET seen = {turn} WHERE token = md5('click' || {turn} % 700)::uuid;
+           INSERT INTO "My shop".queue VALUES ({turn}); DELETE FROM "My shop".queue WHERE id = {turn} - 1"#
+    );
+    (sql.clone(), sql)
+}
+
+/// One row that is written at every turn, and arrives with another value each time.
+fn always_coerced(turn: u32) -> (String, String) {
+    let sql = |hits: String| format!("UPDATE \"My shop\".tokens SET hits = {hits} WHERE token = md5('token1')::uuid");
+    (sql(turn.to_string()), sql(format!("-{turn}")))
+}
+
+impl Hand {
+    async fn go_on(mut self, work: Work) {
+        for turn in 1.. {
+            let (here, there) = work(turn);
+            self.source.run("write", &here).await.expect("source");
+            let read = "SELECT id::text FROM pgleap.marker";
+            let markers = self.source.rows("read markers", read, &[]).await.expect("source");
+            self.behind.push_back((there, markers.iter().map(|row| row.get(0)).collect()));
+            if self.behind.len() > BEHIND {
+                self.carry().await;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    async fn carry(&mut self) {
+        let Some((sql, markers)) = self.behind.pop_front() else { return };
+        self.target.run("carry a transaction", &sql).await.expect("target");
+        let insert = "INSERT INTO pgleap.marker (id, kind) SELECT u::uuid, 'verify' FROM unnest($1::text[]) u ON CONFLICT DO NOTHING";
+        self.target.rows("carry markers", insert, &[&markers]).await.expect("target");
+    }
+}
+
 impl Both {
     /// Both sides filled, as they are once DMS follows.
     async fn start() -> Result<Self> {
+        Self::start_with(no_work).await
+    }
+
+    /// The same, and clients that write all the time.
+    async fn start_with(work: Work) -> Result<Self> {
         let world = World::start(13).await?;
         let owner = world.owner().await?;
-        owner.run("make the schema", SCHEMA).await?;
+        owner.run("make a schema", &schema(SORTED[0])).await?;
         owner.run("fill it", &rows("ASC")).await?;
         world.prepare_source().await?;
         let owner = world.owner().await?;
@@ -61,10 +154,11 @@ impl Both {
 
         let target = support::create_target(&world, "18").await?;
         let there = world.ctx.as_owner(&world.run, &target).await?;
-        there.run("make the schema", SCHEMA).await?;
+        there.run("make the schema", &schema(SORTED[1])).await?;
         there.run("fill it", &rows("DESC")).await?;
         there.run("leave something unlogged", "INSERT INTO public.scratch VALUES (1)").await?;
-        let carrier = tokio::spawn(carry_markers(owner, there));
+        let hand = Hand { source: owner, target: there, behind: VecDeque::new() };
+        let carrier = tokio::spawn(hand.go_on(work));
         Ok(Self { world, target, carrier })
     }
 
@@ -81,13 +175,17 @@ impl Both {
         wait_for("verify-copy", async || Ok(Some(self.look().await?).filter(|output| output.done))).await
     }
 
-    async fn until_refused(&self) -> Result<StepError> {
+    /// The same difference must be there after a while; here that while is over at the next look.
+    async fn until_refused(&self, mends: u32) -> Result<StepError> {
         let began = Instant::now();
         while began.elapsed() < Duration::from_secs(60) {
-            match self.look().await {
+            match self.look_after(mends).await {
                 Err(error) => return Ok(error),
                 Ok(output) if output.done => bail!("it found nothing: {output:?}"),
-                Ok(_pending) => tokio::time::sleep(Duration::from_millis(300)).await,
+                Ok(_pending) => {
+                    let age = "UPDATE pgleap.verify_row SET seen_at = seen_at - interval '1 minute'";
+                    self.on_target(age).await?;
+                }
             }
         }
         bail!("neither done nor refused after 60 s")
@@ -108,28 +206,13 @@ impl Both {
     }
 }
 
-/// Markers arrive on the target a moment after they were committed on the source.
-async fn carry_markers(source: Session, target: Session) {
-    loop {
-        let rows = source.rows("read markers", "SELECT id::text, kind FROM pgleap.marker", &[]).await.expect("source");
-        for row in rows {
-            let insert = "INSERT INTO pgleap.marker (id, kind) VALUES ($1::text::uuid, $2) ON CONFLICT DO NOTHING";
-            target
-                .rows("carry a marker", insert, &[&row.get::<_, &str>(0), &row.get::<_, &str>(1)])
-                .await
-                .expect("target");
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-}
-
 #[tokio::test]
 async fn equal_tables_of_two_majors_are_found_equal_and_a_second_run_compares_nothing() -> Result<()> {
     let both = Both::start().await?;
 
     let output = both.until_done().await?;
-    // Values, empty, nothing, parts_eu, parts_us; neither the parent nor the unlogged one.
-    assert_eq!((output.tables_equal, output.tables_skipped), (5, 0));
+    // Neither the partitioned parent nor the unlogged one.
+    assert_eq!((output.tables_equal, output.tables_uncompared), (TABLES, 0));
     assert_eq!(both.until_done().await?, output);
 
     both.stop().await;
@@ -137,23 +220,93 @@ async fn equal_tables_of_two_majors_are_found_equal_and_a_second_run_compares_no
 }
 
 #[tokio::test]
-async fn a_table_that_clients_write_to_is_skipped_and_never_condemned() -> Result<()> {
-    let both = Both::start().await?;
-    let busy = both.world.owner().await?;
-    let writer = tokio::spawn(async move {
-        // A queue: empty at almost every look, and yet never still. The target lags behind it.
-        loop {
-            let sql = "INSERT INTO \"My shop\".empty VALUES (1); DELETE FROM \"My shop\".empty";
-            busy.run("write", sql).await.expect("source");
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-    });
-    both.on_target("INSERT INTO \"My shop\".empty VALUES (7)").await?;
+async fn tables_that_clients_write_to_all_the_time_are_compared_and_never_condemned() -> Result<()> {
+    let both = Both::start_with(all_kinds).await?;
 
     let output = both.until_done().await?;
-    writer.abort();
 
-    assert_eq!((output.tables_equal, output.tables_skipped), (4, 1));
+    assert_eq!((output.tables_equal, output.tables_uncompared), (TABLES, 0), "{output:?}");
+    both.stop().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_difference_in_a_table_that_clients_write_to_is_found_and_named_by_key_and_column() -> Result<()> {
+    let both = Both::start_with(all_kinds).await?;
+    // Rows that the client leaves alone, each put right again for the next.
+    let cases = [
+        (
+            r#"DELETE FROM "My shop".words WHERE word = 'xZ24957'"#,
+            r#"INSERT INTO "My shop".words VALUES ('xZ24957', 24957)"#,
+            ["\"My shop\".\"words\": 1 row(s)", "word = xZ24957 is missing on the target"],
+        ),
+        (
+            r#"UPDATE "My shop".lines SET amount = 0 WHERE "No" = 2999"#,
+            r#"UPDATE "My shop".lines SET amount = 4498.5 WHERE "No" = 2999"#,
+            ["\"lines\": 1 row(s)", "place = Öst 3, mood = so so, No = 2999 differs in amount, total"],
+        ),
+        (
+            r#"INSERT INTO "My shop".tokens VALUES ('12345678-1234-1234-1234-123456789abc', 1)"#,
+            r#"DELETE FROM "My shop".tokens WHERE token = '12345678-1234-1234-1234-123456789abc'"#,
+            ["\"tokens\": 1 row(s)", "token = 12345678-1234-1234-1234-123456789abc is on the target alone"],
+        ),
+        (
+            r#"UPDATE "My shop".clicks SET said = 'cut' WHERE token = md5('click801')::uuid"#,
+            r#"UPDATE "My shop".clicks SET said = 'click 801' WHERE token = md5('click801')::uuid"#,
+            ["\"clicks\": 2 different rows", "no primary key"],
+        ),
+        (
+            r#"INSERT INTO "My shop".queue VALUES (-7)"#,
+            r#"DELETE FROM "My shop".queue WHERE id = -7"#,
+            ["\"queue\": 1 row(s)", "id = -7 is on the target alone"],
+        ),
+    ];
+    for (mends, (damage, repair, named)) in (0..).zip(cases) {
+        both.on_target(damage).await?;
+
+        let error = both.until_refused(mends).await?;
+
+        assert_eq!(error.code, ErrorCode::CopyDiffers);
+        for words in named {
+            assert!(error.message.contains(words), "{words} is not in {}", error.message);
+        }
+        both.on_target(repair).await?;
+    }
+    both.stop().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_row_that_moves_and_never_arrives_as_it_is_leaves_its_table_uncompared_and_that_needs_consent() -> Result<()>
+{
+    let mut both = Both::start_with(always_coerced).await?;
+
+    both.world.run.choices.uncompared_tables = Some(UncomparedTables::Accept);
+    let output = both.until_done().await?;
+    both.world.run.choices.uncompared_tables = None;
+    let refused = both.look().await.expect_err("nobody has accepted it");
+
+    assert_eq!((output.tables_equal, output.tables_uncompared), (TABLES - 1, 1), "{output:?}");
+    let table = output.uncompared.first().map(|one| one.table.to_string());
+    assert_eq!(table.as_deref(), Some("My shop.tokens"));
+    assert_eq!(refused.code, ErrorCode::TablesNotCompared);
+    assert!(refused.message.contains("My shop.tokens (clients changed 1 of its rows"), "{}", refused.message);
+    both.stop().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_within_its_budget_is_not_compared() -> Result<()> {
+    let mut both = Both::start().await?;
+    both.world.run.limits.verify_seconds = 2;
+    both.world.run.choices.uncompared_tables = Some(UncomparedTables::Accept);
+    let holder = both.world.ctx.as_owner(&both.world.run, &both.target).await?;
+    holder.run("lock a table", "BEGIN; LOCK TABLE \"My shop\".lines").await?;
+
+    let output = both.until_done().await?;
+
+    assert_eq!((output.tables_equal, output.tables_uncompared), (TABLES - 1, 1), "{output:?}");
+    assert!(output.uncompared.iter().any(|one| one.why.contains("limits.verifySeconds (2 s)")), "{output:?}");
     both.stop().await;
     Ok(())
 }
@@ -163,11 +316,28 @@ async fn a_row_that_is_missing_on_the_target_is_found_and_its_table_named() -> R
     let both = Both::start().await?;
     both.on_target("DELETE FROM \"My shop\".\"Values\" WHERE id = 4711").await?;
 
-    let error = both.until_refused().await?;
+    let error = both.until_refused(0).await?;
 
     assert_eq!(error.code, ErrorCode::CopyDiffers);
-    assert!(error.message.contains("\"My shop\".\"Values\""), "{}", error.message);
-    assert!(error.message.contains("5000 rows") && error.message.contains("4999"), "{}", error.message);
+    let words = "compare table \"My shop\".\"Values\": 1 row(s) differ: id = 4711 is missing on the target";
+    assert!(error.message.contains(words), "{}", error.message);
+    both.stop().await;
+    Ok(())
+}
+
+/// A stored value that was worked out by a function which has been replaced since: the target works it out anew.
+#[tokio::test]
+async fn a_generated_column_whose_function_was_replaced_is_named() -> Result<()> {
+    let both = Both::start().await?;
+    let sql = r#"CREATE OR REPLACE FUNCTION "My shop".fee(n int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT n * 3';
+                 UPDATE "My shop".fees SET n = n WHERE id = 7"#;
+    both.on_target(sql).await?;
+
+    let error = both.until_refused(0).await?;
+
+    assert_eq!(error.code, ErrorCode::CopyDiffers);
+    let words = "table \"My shop\".\"fees\": 1 row(s) differ: id = 7 differs in f";
+    assert!(error.message.contains(words), "{}", error.message);
     both.stop().await;
     Ok(())
 }
