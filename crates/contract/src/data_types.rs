@@ -6,7 +6,7 @@
 
 use Evidence::{Assumed, Documented};
 use Travel::{Apart, Blocked, InRow};
-use ValueTest::{Characters8000, Digits28, Finite, Number};
+use ValueTest::{Characters8000, Digits28, Finite, Number, WholeSeconds};
 
 /// How a value gets to the other side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +30,50 @@ pub enum ValueTest {
     Number,
     /// At most 8,000 characters: DMS cuts a varchar without a length there.
     Characters8000,
+    /// No fraction of a second: DMS's type for a time of day has none.
+    WholeSeconds,
+}
+
+impl ValueTest {
+    /// Every one.
+    pub const ALL: &[ValueTest] = &[Finite, Digits28, Number, Characters8000, WholeSeconds];
+
+    /// Its name where a database keeps it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Finite => "finite",
+            Digits28 => "digits-28",
+            Number => "number",
+            Characters8000 => "characters-8000",
+            WholeSeconds => "whole-seconds",
+        }
+    }
+
+    /// Whether a value, as PostgreSQL prints it, arrives as it left.
+    pub fn admits(self, text: &str) -> bool {
+        let is_number = !["NaN", "Infinity", "-Infinity"].contains(&text);
+        match self {
+            Finite => !["infinity", "-infinity"].contains(&text),
+            Number => is_number,
+            Digits28 => {
+                let digits = text.bytes().filter(u8::is_ascii_digit).skip_while(|digit| *digit == b'0').count();
+                is_number && digits <= 28
+            }
+            Characters8000 => text.len() <= 8_000 || text.chars().count() <= 8_000,
+            WholeSeconds => !text.contains('.'),
+        }
+    }
+
+    /// A value that it does not admit, in words.
+    pub fn offence(self) -> &'static str {
+        match self {
+            Finite => "an infinite date, which DMS clamps",
+            Number => "NaN or an infinity, which DMS does not carry",
+            Digits28 => "a number that DMS does not carry (more than 28 digits, NaN or an infinity)",
+            Characters8000 => "a text of more than 8,000 characters, where DMS cuts",
+            WholeSeconds => "a time of day with a fraction of a second, which DMS cuts",
+        }
+    }
 }
 
 /// On what a row of the table rests.
@@ -105,19 +149,17 @@ pub const TABLE: &[DataType] = &[
     row("bpchar", InRow, None, Documented),
     row("varchar", InRow, None, Documented),
     row("date", InRow, Some(Finite), Documented),
-    row("time", InRow, None, Documented),
+    row("time", InRow, Some(WholeSeconds), Documented), // DMS's TIME: hours, minutes, seconds
     row("timestamp", InRow, Some(Finite), Documented),
     row("timestamptz", InRow, Some(Finite), Documented),
     row("uuid", InRow, None, Documented),
     row("bit", InRow, None, Documented),
     row("varbit", InRow, None, Documented),
-    row("timetz", InRow, None, Assumed),   // "partly"
     row("interval", InRow, None, Assumed), // "partly"
     row("money", InRow, None, Assumed),    // becomes NUMERIC(38,4) on the way
     row("point", InRow, None, Assumed),    // becomes a string on the way
     row("char", InRow, None, Assumed),
     row("name", InRow, None, Assumed),
-    row("oid", InRow, None, Assumed),
     row("text", Apart, None, Documented),
     row("citext", Apart, None, Documented),
     row("bytea", Apart, None, Documented),
@@ -126,6 +168,8 @@ pub const TABLE: &[DataType] = &[
     row("xml", Apart, None, Assumed), // "partly"
     row("hstore", Apart, None, Documented),
     row("polygon", Apart, None, Assumed), // listed as CLOB, and not among those that do not move
+    row("timetz", Blocked, None, Documented), // becomes DMS's TIME, which has no zone
+    row("oid", Blocked, None, Documented), // "The OID LOB data type isn't migrated"
     row("inet", Blocked, None, Documented),
     row("cidr", Blocked, None, Assumed), // a kind of inet
     row("macaddr", Blocked, None, Documented),
@@ -138,6 +182,13 @@ pub const TABLE: &[DataType] = &[
     row("path", Blocked, None, Documented),
     row("circle", Blocked, None, Documented),
 ];
+
+/// The tests that columns of one type go by: its name, whether it has a modifier, the test.
+pub fn tests() -> impl Iterator<Item = (&'static str, bool, ValueTest)> {
+    let of_name = |name, bounded| of(BaseType { name, kind: 'b', known: true, bounded, array: false }).test;
+    let both = TABLE.iter().flat_map(|row| [(row.name, true), (row.name, false)]);
+    both.filter_map(move |(name, bounded)| Some((name, bounded, of_name(name, bounded)?)))
+}
 
 /// How a column of this type travels.
 pub fn of(base: BaseType<'_>) -> DataType {
@@ -173,6 +224,35 @@ mod tests {
 
         assert_eq!(names.len(), TABLE.len());
         assert!(UNBOUNDED.iter().all(|data_type| names.contains(data_type.name)));
+    }
+
+    #[test]
+    fn a_value_that_does_not_arrive_is_told_from_one_that_does() {
+        let cases = [
+            (Finite, "9999-12-31", true),
+            (Finite, "-infinity", false),
+            (Number, "1e300", true),
+            (Number, "NaN", false),
+            (Digits28, "-0.0000000000000000000000000000000012", true),
+            (Digits28, "12345678901234567890.123456789", false),
+            (Digits28, "Infinity", false),
+            (Characters8000, &"é".repeat(8_000), true),
+            (Characters8000, &"é".repeat(8_001), false),
+            (WholeSeconds, "23:59:59", true),
+            (WholeSeconds, "23:59:59.5", false),
+        ];
+        for (test, text, admitted) in cases {
+            assert_eq!(test.admits(text), admitted, "{test:?} {text:.40}");
+        }
+    }
+
+    #[test]
+    fn every_test_has_types_that_go_by_it() {
+        let all: Vec<_> = tests().collect();
+
+        assert!(ValueTest::ALL.iter().all(|test| all.iter().any(|(.., used)| used == test)), "{all:?}");
+        assert!(all.contains(&("numeric", true, Number)) && all.contains(&("numeric", false, Digits28)));
+        assert!(!all.iter().any(|(name, bounded, _)| (*name, *bounded) == ("varchar", true)));
     }
 
     #[test]

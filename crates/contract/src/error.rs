@@ -67,6 +67,10 @@ error_codes! {
     TablesInError,
     /// Somebody changed the schema of the source, or truncated or rewrote a table, under the run.
     SourceChanged,
+    /// A client changed a row of the source in a way that DMS does not carry; the message names table and key.
+    ChangeNotCarried,
+    /// The slot by which the run watches the source's changes is gone, so that nobody knows what DMS does not carry.
+    WatchLost,
     /// Source and target hold different rows.
     CopyDiffers,
     /// Tables could not be compared, and nobody has accepted that; the message names them.

@@ -109,6 +109,11 @@ impl Names<'_> {
         format!("pgleap_{}_dms", self.0.as_str().replace('-', "_"))
     }
 
+    /// The slot by which the run watches the source's changes.
+    pub fn watch_slot(&self) -> String {
+        format!("pgleap_{}_watch", self.0.as_str().replace('-', "_"))
+    }
+
     /// A role nobody logs in as: up to 15 it holds the owner's right to drop the run's logins after an upgrade.
     pub fn keys_role(&self) -> String {
         format!("pgleap_{}_keys", self.0.as_str().replace('-', "_"))

@@ -38,6 +38,10 @@ impl PgError {
         Self { doing: doing.into(), reason: reason.into(), state: None, kind: PgErrorKind::Unreachable }
     }
 
+    pub(crate) fn failed(doing: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self { doing: doing.into(), reason: reason.into(), state: None, kind: PgErrorKind::Failed }
+    }
+
     /// Sort an error of tokio-postgres.
     pub fn new(doing: impl Into<String>, error: &tokio_postgres::Error) -> Self {
         let (kind, reason, state) = match error.as_db_error() {

@@ -15,6 +15,7 @@ mod resolve;
 pub mod sequences;
 pub mod slots;
 mod tls;
+pub mod watch;
 
 pub use connect::{Session, connect, connect_bounded};
 pub use environment::Environment;

@@ -14,7 +14,7 @@ pub struct Slot {
     pub is_read: bool,
     /// The source has given up keeping WAL for it.
     pub is_lost: bool,
-    /// WAL that the source keeps for it, in bytes.
+    /// WAL that the source keeps for it and for the slot of the run's watch, in bytes.
     pub retained_bytes: i64,
     /// WAL that its reader has not confirmed yet, in bytes.
     pub lag_bytes: i64,

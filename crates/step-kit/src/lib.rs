@@ -10,6 +10,7 @@ pub mod instance_status;
 pub mod metrics;
 mod movement;
 mod serve;
+pub mod source_watch;
 pub mod unchanged;
 pub mod wal;
 

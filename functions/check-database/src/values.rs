@@ -23,7 +23,7 @@ const COLUMNS: &str = "\
     FROM carried c JOIN pg_class p ON p.oid = c.oid \
     JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' \
     JOIN base_types b ON b.typ = a.atttypid AND NOT b.is_array \
-    WHERE (b.typname IN ('numeric', 'date', 'timestamp', 'timestamptz') \
+    WHERE (b.typname IN ('numeric', 'date', 'time', 'timestamp', 'timestamptz') \
        OR b.typname IN ('varchar', 'bpchar') AND a.atttypmod = -1 AND b.modifier = -1) \
       AND has_table_privilege(c.oid, 'SELECT') AND has_schema_privilege(c.space, 'USAGE') \
     ORDER BY greatest(p.relpages, 0), c.oid, a.attnum";
@@ -108,7 +108,7 @@ impl Seen {
             let all = self.unread.len() + self.unread_more;
             let found =
                 format!("values of {all} table(s) could not be read in time, among them {}", self.unread.join(", "));
-            let remedy = "make sure that they hold no infinite dates, no numeric of more than 28 digits, no NaN, no varchar over 8,000 characters";
+            let remedy = "make sure that they hold no infinite dates, no numeric of more than 28 digits, no NaN, no varchar over 8,000 characters, no time of day with a fraction";
             self.findings.push(Finding::warning(UNREAD, found, remedy));
         }
         self.findings
@@ -184,17 +184,12 @@ fn condition(column: &str, test: ValueTest) -> String {
             )
         }
         ValueTest::Characters8000 => format!("length({column}) > 8000"),
+        ValueTest::WholeSeconds => format!("date_trunc('second', {column}::interval) <> {column}::interval"),
     }
 }
 
 fn finding(table: &str, column: &str, test: ValueTest) -> Finding {
-    let holds = match test {
-        ValueTest::Finite => "an infinite date, which DMS clamps",
-        ValueTest::Number => "NaN or an infinity, which DMS does not carry",
-        ValueTest::Digits28 => "a number that DMS does not carry (more than 28 digits, NaN or an infinity)",
-        ValueTest::Characters8000 => "a text of more than 8,000 characters, where DMS cuts",
-    };
-    let found = format!("column {table}.{column} holds {holds}");
+    let found = format!("column {table}.{column} holds {}", test.offence());
     Finding::blocker(ID, found, "change those values, or accept that the schema goes live as of the snapshot")
 }
 

@@ -16,7 +16,7 @@ mod leftovers;
 
 use pgleap_contract::Outcome;
 use pgleap_contract::steps::{CleanDatabasesInput, Look};
-use pgleap_pg::{Session, access};
+use pgleap_pg::{Session, access, watch};
 use pgleap_step_kit::prelude::*;
 
 use leftovers::Side;
@@ -31,6 +31,7 @@ pub async fn run(ctx: &Ctx, input: CleanDatabasesInput) -> StepResult<Look> {
     if ctx.find_secret(&run.id.names().work_secret()).await?.is_none() {
         return Ok(Look::done());
     }
+    drop_watch(ctx, &input).await?;
     if input.outcome == Outcome::Back {
         let owner = ctx.as_owner(run, &input.source).await?;
         return leftovers::remove(&owner, &run.id, Side::ServingSource).await;
@@ -44,6 +45,16 @@ pub async fn run(ctx: &Ctx, input: CleanDatabasesInput) -> StepResult<Look> {
             leftovers::remove(&owner, &run.id, Side::Target).await
         }
         _ => Ok(source),
+    }
+}
+
+/// By the login that made it: the owner may not drop a slot unless it may replicate. A run whose login is gone, or was never
+/// made, has no slot any more, or the owner drops it in its turn.
+async fn drop_watch(ctx: &Ctx, input: &CleanDatabasesInput) -> StepResult<()> {
+    match ctx.as_work(&input.run, &input.source).await {
+        Ok(session) => Ok(watch::drop_slot(&session, &input.run.id.names().watch_slot()).await?),
+        Err(error) if [ErrorCode::SecretUnusable, ErrorCode::DatabaseDenied].contains(&error.code) => Ok(()),
+        Err(error) => Err(error),
     }
 }
 

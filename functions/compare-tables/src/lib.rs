@@ -5,7 +5,7 @@
 //! Repeatable:   yes; the machine looks until the tables agree
 //! Undo:         none needed
 //! If it dies:   nothing but a marker row
-//! Fails with:   DatabaseUnreachable, ResourceBusy (retried); NotYet (names what does not agree yet)
+//! Fails with:   ChangeNotCarried, WatchLost (final), DatabaseUnreachable, ResourceBusy (retried); NotYet (names what does not agree yet)
 //!
 //! Clients go on writing. A table that stands still around a marker row, which the target has applied in between, must
 //! agree exactly. One that does not stand still must agree within the changes that its server counted meanwhile; that
@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 use pgleap_contract::steps::{CompareTablesInput, Look, TableName};
 use pgleap_pg::{PgError, Session, dms_notes};
 use pgleap_step_kit::prelude::*;
+use pgleap_step_kit::source_watch::{self, Pace};
 
 use crate::sums::{Sums, Verdict, decide, sums};
 
@@ -28,11 +29,13 @@ const MARKER_PAUSE: Duration = Duration::from_millis(20);
 const TRIES: u32 = 5;
 /// How long the statements of one call may take.
 const CALL: Duration = Duration::from_secs(780);
+const PACE: Pace = Pace::of(CALL);
 
 /// One look at every table.
 pub async fn run(ctx: &Ctx, input: CompareTablesInput) -> StepResult<Look> {
     let (run, until) = (&input.run, Instant::now() + CALL);
     let (source, target) = tokio::try_join!(ctx.as_owner(run, &input.source), ctx.as_owner(run, &input.target))?;
+    source_watch::keep_up(ctx, run, &input.source, PACE).await?;
     for table in &input.tables {
         if let Some(waiting_for) = compare(&source, &target, table, until).await? {
             return Ok(Look::waiting(waiting_for));

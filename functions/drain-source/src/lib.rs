@@ -5,10 +5,11 @@
 //! Undo:         none needed: after a rollback the target is deleted
 //! If it dies:   unfence-source applies; a second call writes another marker, unless `applied` says that one was seen and
 //!               that what DMS noted until then was read: DMS is shut out only after that
-//! Fails with:   DrainFailed (a table was suspended, or a change was not applied), SourceChanged, DeadlinePassed, AlreadyBack
+//! Fails with:   DrainFailed (a table was suspended, or a change was not applied), SourceChanged, ChangeNotCarried, WatchLost,
+//!               DeadlinePassed, AlreadyBack
 //!
 //! OPEN requires the row `drained`. It is written last, when all of this is proven for the state under the fence: the
-//! marker arrived, DMS noted no error up to the moment when it could write no more, the catalogs and the tables' files are
+//! marker arrived, the watch on the source's changes was read to behind the marker and found nothing, DMS noted no error up to the moment when it could write no more, the catalogs and the tables' files are
 //! those of the copy, and nobody but the working login gets into the target.
 
 use std::time::Instant;
@@ -17,7 +18,7 @@ use pgleap_contract::Generation;
 use pgleap_contract::steps::{DrainSourceOutput, UnderFence};
 use pgleap_pg::{Session, access, dms_notes};
 use pgleap_step_kit::unchanged::refuse_changed_source;
-use pgleap_step_kit::{Deadline, prelude::*};
+use pgleap_step_kit::{Deadline, prelude::*, source_watch};
 
 /// Drain, until the deadline at most.
 pub async fn run(ctx: &Ctx, input: UnderFence) -> StepResult<DrainSourceOutput> {
@@ -57,7 +58,11 @@ async fn apply(
     }
     let secret = names.dms_target_secret();
     let (dms, marker) = tokio::try_join!(ctx.connect(&input.run, &input.target, &secret), write_marker(source))?;
-    await_marker(target, &marker, deadline).await?;
+    // The marker's commit is on disk, and with it every commit before the fence: the watch is read to behind it.
+    tokio::try_join!(
+        await_marker(target, &marker, deadline),
+        source_watch::read_to_the_end(source, &input.run, deadline)
+    )?;
     // Control tables belong to DMS's login, which is shut out before they are read for the last time.
     dms_notes::show_to(&dms, &names.work_login()).await?;
     refuse_noted_errors(target).await?;

@@ -1,10 +1,10 @@
 //! Guard the cutover: every guardrail at once, just before the fence.
 //!
-//! Changes:      source (a marker row, to measure the lag with); target (autovacuum kept off its tables until after OPEN)
+//! Changes:      source (a marker row, to measure the lag with; what the watch found); target (autovacuum kept off its tables until after OPEN)
 //! Repeatable:   yes; the machine looks until every guardrail holds, or, while a person is asked, until there is an answer
 //! Undo:         none needed
 //! If it dies:   nothing but a marker row
-//! Fails with:   SourceChanged, TooMuchWal, WindowOver, CutoverNotSafe, AlreadyBack (final: name what); TablesInError, ReplicationFailed (the machine goes back and
+//! Fails with:   SourceChanged, ChangeNotCarried, WatchLost, TooMuchWal, WindowOver, CutoverNotSafe, AlreadyBack (final: name what); TablesInError, ReplicationFailed (the machine goes back and
 //!               mends what can be mended); NotYet (names the guardrails that
 //!               do not hold: lag, long transactions, prepared transactions)
 
@@ -19,12 +19,15 @@ use pgleap_pg::slots::{self, Slot};
 use pgleap_pg::{PgErrorKind, Session, dms_notes};
 use pgleap_step_kit::metrics::{self, Unit};
 use pgleap_step_kit::prelude::*;
+use pgleap_step_kit::source_watch::{self, Pace};
 use pgleap_step_kit::unchanged::refuse_changed_source;
 use pgleap_step_kit::wal::refuse_too_much_wal;
 use pgleap_window::Interruption;
 
 /// How often the marker is looked for.
 const INTERVAL: Duration = Duration::from_millis(20);
+/// The function lives for 100 s.
+const PACE: Pace = Pace::of(Duration::from_secs(75));
 
 const LONG_TRANSACTIONS: &str = include_str!("long_transactions.sql");
 
@@ -37,6 +40,8 @@ struct Seen {
     prepared: i64,
     /// Background workers of a superuser that have been in a transaction for a while.
     workers: Vec<String>,
+    /// Bytes that the watch on the source's changes has not read.
+    unwatched: u64,
     /// A person has not said yes yet.
     held: bool,
 }
@@ -48,6 +53,7 @@ pub async fn run(ctx: &Ctx, input: GuardCutoverInput) -> StepResult<GuardCutover
             ctx.connect(&input.run, &input.target, &input.run.id.names().dms_target_secret()).await
         },)?;
     let limits = &input.run.limits;
+    let unwatched = source_watch::keep_up(ctx, &input.run, &input.source, PACE).await?;
     let slot = refuse_too_much_wal(&source, &input.source, limits).await?;
     refuse_changed_source(&source).await?;
     fence::refuse_what_would_pass(&source, &target, &input.run).await?;
@@ -63,6 +69,7 @@ pub async fn run(ctx: &Ctx, input: GuardCutoverInput) -> StepResult<GuardCutover
             .get(0),
         lag: measure_lag(&source, &target, limits).await?,
         workers: fence::busy_workers(&source).await?,
+        unwatched,
         held: input.held,
     };
     if seen.lag.is_none() {
@@ -117,6 +124,10 @@ fn decide(seen: &Seen, limits: &Limits) -> Vec<String> {
     if !seen.long_transactions.is_empty() {
         let named = seen.long_transactions.join(", ");
         in_the_way.push(format!("transactions older than {} s: {named}", limits.max_transaction_seconds));
+    }
+    if seen.unwatched > 0 {
+        let megabytes = seen.unwatched.div_ceil(1_000_000);
+        in_the_way.push(format!("the watch on the source's changes is {megabytes} MB behind"));
     }
     if seen.prepared > 0 {
         in_the_way.push(format!("{} prepared transactions on the source", seen.prepared));
@@ -203,6 +214,7 @@ mod tests {
             long_transactions: vec![],
             prepared: 0,
             workers: vec![],
+            unwatched: 0,
             held: false,
         };
         let cases = [
@@ -212,6 +224,7 @@ mod tests {
             (Seen { long_transactions: vec!["pid 7 of shop since 40 s".to_owned()], ..good.clone() }, vec!["pid 7"]),
             (Seen { prepared: 2, ..good.clone() }, vec!["2 prepared"]),
             (Seen { workers: vec!["pglogical apply".to_owned()], ..good.clone() }, vec!["pglogical apply"]),
+            (Seen { unwatched: 1, ..good.clone() }, vec!["1 MB behind"]),
             (Seen { lag: None, prepared: 1, ..good }, vec!["lag", "1 prepared"]),
         ];
         for (seen, words) in cases {

@@ -5,7 +5,7 @@
 //! Repeatable:   yes; a table that was measured in this round is not measured again
 //! Undo:         none needed; schema pgleap goes at the end of the run
 //! If it dies:   the server goes on measuring; the next look finds the result, or starts the statement again
-//! Fails with:   SourceChanged, TablesInError (final: a value that limited LOB mode cannot hold), StatementFailed, DatabaseDenied
+//! Fails with:   SourceChanged, ChangeNotCarried, WatchLost, TablesInError (final: a value that limited LOB mode cannot hold), StatementFailed, DatabaseDenied
 //!               (final), DatabaseUnreachable (retried)
 //!
 //! A table of terabytes takes longer to read than a Lambda lives, so the statement writes its result into a table on the
@@ -13,17 +13,24 @@
 
 mod length;
 
+use std::time::Duration;
+
 use pgleap_contract::steps::{LobLimit, MeasureLobsInput, MeasureLobsOutput, TableName};
 use pgleap_pg::{PgError, Session, qualified};
 use pgleap_step_kit::prelude::*;
+use pgleap_step_kit::source_watch::{self, Pace};
 use pgleap_step_kit::unchanged::refuse_changed_source;
 use pgleap_step_kit::wal::refuse_too_much_wal;
 
 use crate::length::{Column, Measured, Verdict, decide, statement};
 
+/// The function lives for 280 s.
+const PACE: Pace = Pace::of(Duration::from_secs(270));
+
 /// One look.
 pub async fn run(ctx: &Ctx, input: MeasureLobsInput) -> StepResult<MeasureLobsOutput> {
     let run = &input.run;
+    source_watch::keep_up(ctx, run, &input.source, PACE).await?;
     let source = ctx.as_owner(run, &input.source).await?;
     refuse_too_much_wal(&source, &input.source, &run.limits).await?;
     // A table that was changed under the run is in error for that, and no reload mends it.

@@ -45,7 +45,8 @@ pub(crate) async fn ensure(owner: &Session, run: &Run, source: &Server, logins: 
             ),
         )
         .await?;
-    owner.run("let DMS replicate", &format!("GRANT rds_replication TO {dms}")).await?;
+    // The working login reads the slot by which the run watches the source's changes.
+    owner.run("let the run's logins replicate", &format!("GRANT rds_replication TO {dms}, {work}")).await?;
     for role in ["pg_monitor", "pg_signal_backend"] {
         owner.run(&format!("grant {role}"), &grant_if_allowed(role, &work)).await?;
     }

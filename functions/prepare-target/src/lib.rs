@@ -2,10 +2,10 @@
 //!
 //! Changes:      target (triggers, foreign keys, secondary indexes, NOT NULL and checks of large columns, identity, rows,
 //!               rights of the DMS login; the plan in schema `pgleap`), source (a function in schema `pgleap`, the
-//!               tables' files as they are now), AWS (the secret with which DMS reaches the target)
+//!               tables' files as they are now, the slot and the tables of the watch on its changes), AWS (the secret with which DMS reaches the target)
 //! Repeatable:   yes; the plan is made once, in one transaction and before anything changes, and each of its chores
 //!               commits together with the note that it is done
-//! Undo:         none needed: on the way back the target is deleted
+//! Undo:         clean-databases (the slot, with schema `pgleap`); on the way back the target is deleted
 //! If it dies:   the worker on the server goes on; the next look finds what is left
 //! Fails with:   StatementFailed (final; the object and the server's words), SecretUnusable, PreflightBlocked (more
 //!               tables to leave out than the mapping can name), DatabaseDenied (final), DatabaseUnreachable (retried)
@@ -16,9 +16,10 @@ mod selection;
 
 use pgleap_contract::steps::{OnBoth, PrepareTargetOutput, Selection};
 use pgleap_pg::chores::{self, Phase};
-use pgleap_pg::{PgErrorKind, Session, fingerprint, sequences};
+use pgleap_pg::{PgErrorKind, Session, fingerprint, sequences, watch};
 use pgleap_step_kit::chores::work_off;
 use pgleap_step_kit::prelude::*;
+use pgleap_step_kit::source_watch;
 
 /// One worker: the chores are short, and two would wait for each other's locks on foreign keys.
 const WORKERS: i64 = 1;
@@ -39,14 +40,21 @@ pub async fn run(ctx: &Ctx, input: OnBoth) -> StepResult<PrepareTargetOutput> {
     plan::make(&target, run, replica_role).await?;
 
     let look = work_off(ctx, run, &input.target, &target, Phase::Prepare, WORKERS).await?;
-    let selection = if look.done {
-        // The last thing before the load: what is rewritten from here on is missed by nobody.
-        fingerprint::take_filenodes(&source).await?;
-        selection::read(&target, replica_role).await?
-    } else {
-        Selection::default()
-    };
-    Ok(PrepareTargetOutput { done: look.done, waiting_for: look.waiting_for, selection })
+    if !look.done {
+        return Ok(waiting(look.waiting_for));
+    }
+    // The last things before the load: what is changed from here on, or rewritten, is missed by nobody.
+    watch::install(&source, &work).await?;
+    if let Some(waiting_for) = source_watch::arm(ctx, run, &input.source).await? {
+        return Ok(waiting(waiting_for));
+    }
+    fingerprint::take_filenodes(&source).await?;
+    let selection = selection::read(&target, replica_role).await?;
+    Ok(PrepareTargetOutput { done: true, waiting_for: String::new(), selection })
+}
+
+fn waiting(waiting_for: String) -> PrepareTargetOutput {
+    PrepareTargetOutput { done: false, waiting_for, selection: Selection::default() }
 }
 
 /// What follows empties every table: never again what is not the upgraded copy.

@@ -5,21 +5,27 @@
 //! Repeatable:   yes; each chore commits together with the note that it is done
 //! Undo:         none needed: on the way back the target is deleted
 //! If it dies:   the workers on the server go on; the next look finds what is left
-//! Fails with:   StatementFailed (final; the object and the server's words), DatabaseUnreachable (retried)
+//! Fails with:   ChangeNotCarried, WatchLost (final), StatementFailed (final; the object and the server's words), DatabaseUnreachable (retried)
 
 mod views;
+
+use std::time::Duration;
 
 use pgleap_contract::steps::{Look, OnBoth};
 use pgleap_pg::chores::Phase;
 use pgleap_step_kit::chores::work_off;
 use pgleap_step_kit::prelude::*;
+use pgleap_step_kit::source_watch::{self, Pace};
 use pgleap_step_kit::wal::refuse_too_much_wal;
 
 /// Workers at a time. Each index is built in parallel by the server itself too (max_parallel_maintenance_workers).
 const WORKERS: i64 = 3;
+/// The function lives for 270 s.
+const PACE: Pace = Pace::of(Duration::from_secs(260));
 
 /// Let the server work; when all is built, decide what fits under the fence.
 pub async fn run(ctx: &Ctx, input: OnBoth) -> StepResult<Look> {
+    source_watch::keep_up(ctx, &input.run, &input.source, PACE).await?;
     refuse_too_much_wal(&ctx.as_work(&input.run, &input.source).await?, &input.source, &input.run.limits).await?;
     let target = ctx.as_owner(&input.run, &input.target).await?;
     let look = work_off(ctx, &input.run, &input.target, &target, Phase::Rebuild, WORKERS).await?;

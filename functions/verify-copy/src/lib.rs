@@ -4,8 +4,8 @@
 //! Repeatable:   yes; a table that was found equal is not compared again, a large one is gone on with
 //! Undo:         none needed
 //! If it dies:   the chunk under comparison is compared again
-//! Fails with:   CopyDiffers, TablesInError, SourceChanged, TablesNotCompared (final), DatabaseUnreachable, ResourceBusy
-//!               (retried)
+//! Fails with:   CopyDiffers, ChangeNotCarried, WatchLost, TablesInError, SourceChanged, TablesNotCompared (final),
+//!               DatabaseUnreachable, ResourceBusy (retried)
 //!
 //! Each call compares tables for a while and leaves; the machine calls again until none is pending. Rows are counted and
 //! hashed by the servers: what travels is sums, and keys of the few rows that differ.
@@ -30,6 +30,7 @@ use pgleap_contract::UncomparedTables;
 use pgleap_contract::steps::{UncomparedTable, VerifyCopyInput, VerifyCopyOutput};
 use pgleap_pg::{Session, dms_notes};
 use pgleap_step_kit::prelude::*;
+use pgleap_step_kit::source_watch::{self, Pace};
 use pgleap_step_kit::unchanged::refuse_changed_source;
 use pgleap_step_kit::wal::refuse_too_much_wal;
 
@@ -41,6 +42,8 @@ use crate::sums::Sides;
 const SLICE: Duration = Duration::from_secs(100);
 /// How long the statements of one call may take: the Lambda's life, less a margin to write down what was found.
 const CALL: Duration = Duration::from_secs(780);
+/// The watch on the source's changes has a part of it.
+const PACE: Pace = Pace::of(Duration::from_secs(90));
 
 /// Compare for a while.
 pub async fn run(ctx: &Ctx, input: VerifyCopyInput) -> StepResult<VerifyCopyOutput> {
@@ -48,6 +51,7 @@ pub async fn run(ctx: &Ctx, input: VerifyCopyInput) -> StepResult<VerifyCopyOutp
     let run = &input.run;
     let (source, target) = tokio::try_join!(ctx.as_owner(run, &input.source), ctx.as_owner(run, &input.target))?;
     let dms = ctx.connect(run, &input.target, &run.id.names().dms_target_secret()).await?;
+    source_watch::keep_up(ctx, run, &input.source, PACE).await?;
     refuse_too_much_wal(&source, &input.source, &run.limits).await?;
     refuse_noted_errors(&dms).await?;
     refuse_changed_source(&source).await?;

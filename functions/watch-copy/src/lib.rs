@@ -1,25 +1,32 @@
 //! Watch the copy from the databases' side: how far it is, how fast, how long it will take, what it costs the source.
 //!
-//! Changes:      nothing
-//! Repeatable:   yes; it only looks
+//! Changes:      source (what the watch on its changes found, in schema `pgleap`; its slot moves on)
+//! Repeatable:   yes; what was found before is found again
 //! Undo:         none needed
 //! If it dies:   the next look
-//! Fails with:   TooMuchWal (final), DatabaseUnreachable (retried)
+//! Fails with:   TooMuchWal, ChangeNotCarried, WatchLost (final), DatabaseUnreachable (retried)
 //!
 //! Rows are the servers' own estimates and bytes the sizes of tables without their indexes: a person wants to know
 //! whether it moves and when it ends. The figures are also metrics (embedded metric format).
 
 mod lag;
 
+use std::time::Duration;
+
 use pgleap_contract::steps::{CopyProgress, CopyReading, WalMark, WatchCopyInput, WatchCopyOutput};
 use pgleap_pg::{PgError, Session, dms_notes, slots::Slot};
 use pgleap_step_kit::metrics::{self, Unit};
 use pgleap_step_kit::prelude::*;
+use pgleap_step_kit::source_watch::{self, Pace};
 use pgleap_step_kit::wal::refuse_too_much_wal;
+
+/// The function lives for 75 s, and the looks of a long load are half an hour apart.
+const PACE: Pace = Pace { reading: Duration::from_secs(40), loads: true, ..Pace::of(Duration::from_secs(75)) };
 
 /// One look.
 pub async fn run(ctx: &Ctx, input: WatchCopyInput) -> StepResult<WatchCopyOutput> {
     let run = &input.run;
+    source_watch::keep_up(ctx, run, &input.source, PACE).await?;
     let (source, target) = tokio::try_join!(ctx.as_owner(run, &input.source), ctx.as_owner(run, &input.target))?;
     let slot = refuse_too_much_wal(&source, &input.source, &run.limits).await?;
     let (to_do, done) = tokio::try_join!(size(&source), size(&target))?;

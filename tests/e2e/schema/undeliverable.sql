@@ -13,6 +13,8 @@ CREATE TYPE span AS RANGE (subtype = float8);
 CREATE TABLE type_enum (id int PRIMARY KEY, bad mood);
 CREATE TABLE type_enum_array (id int PRIMARY KEY, bad mood[]);
 CREATE TABLE type_composite (id int PRIMARY KEY, bad pair);
+CREATE TABLE type_timetz (id int PRIMARY KEY, bad timetz);
+CREATE TABLE type_oid (id int PRIMARY KEY, bad oid);
 CREATE TABLE type_inet (id int PRIMARY KEY, bad inet);
 CREATE TABLE type_cidr (id int PRIMARY KEY, bad cidr);
 CREATE TABLE type_macaddr (id int PRIMARY KEY, bad macaddr);
@@ -50,6 +52,9 @@ CREATE TABLE value_timestamp_infinite (id int PRIMARY KEY, bad timestamptz);
 INSERT INTO value_timestamp_infinite VALUES (1, 'infinity');
 CREATE TABLE value_varchar_too_long (id int PRIMARY KEY, bad varchar);
 INSERT INTO value_varchar_too_long VALUES (1, repeat('x', 9000));
+
+CREATE TABLE value_time_with_a_fraction (id int PRIMARY KEY, bad time);
+INSERT INTO value_time_with_a_fraction VALUES (1, '12:00:00.5');
 
 -- Whole tables.
 CREATE TABLE keyless_with_lob (body text);

@@ -73,6 +73,9 @@ pub const TROUBLES: &[&str] = &[
     "source-disk-full",
     "target-disk-full",
     "source-failover",
+    "key-updated",
+    "equal-row-deleted",
+    "value-clamped",
     "out-of-memory,lob-errors,slot-lost,instance-reboot",
 ];
 

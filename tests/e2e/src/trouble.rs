@@ -58,6 +58,12 @@ pub enum Trouble {
     TargetDiskFull,
     /// The source's standby takes over in the load: its server restarts. DMS and clients come again, nothing is mended.
     SourceFailover,
+    /// A client updates a key while indexes are built, which DMS ignores. Nothing mends that.
+    KeyUpdated,
+    /// A client deletes one of two equal rows while the copy is verified, and DMS would delete both.
+    EqualRowDeleted,
+    /// A client writes an infinite date after the copy was verified, and DMS clamps it.
+    ValueClamped,
 }
 
 /// What is done when a step begins.
@@ -104,8 +110,9 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// Stands for the target's identifier, which depends on the majors.
 const TARGET: &str = "";
 
-/// Every slot that nobody reads: what an administrator drops, or `max_slot_wal_keep_size` invalidates.
-const LOSE_SLOT: &str = "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE NOT active";
+/// DMS's slot, which nobody reads now: what an administrator drops.
+const LOSE_SLOT: &str =
+    "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE NOT active AND slot_name !~ '^pgleap_'";
 
 /// More than a gigabyte of WAL in few bytes: a segment that is switched counts whole.
 pub(crate) const PILE_UP: &str = "DO $$ BEGIN FOR n IN 1..70 LOOP
@@ -120,6 +127,15 @@ const FILL_DISK: &str = "DO $$ DECLARE database oid := (SELECT oid FROM pg_datab
     EXECUTE format($copy$COPY (SELECT 1) TO PROGRAM 'truncate -s 106GB base/%s/filler'$copy$, database);
     PERFORM pg_logical_emit_message(true, 'rehearsal', 'x'); FOR n IN 1..70 LOOP
     PERFORM pg_logical_emit_message(false, 'rehearsal', 'x'); PERFORM pg_switch_wal(); END LOOP; PERFORM pg_sleep(120); END $$";
+
+/// No client's row, so that nobody else misses it.
+const UPDATE_KEY: &str = "UPDATE shop.stock SET batch = 1000002 WHERE batch = 2";
+/// The source is filled with equal ones.
+const DELETE_TWIN: &str =
+    "DELETE FROM shop.clicks WHERE ctid = (SELECT min(ctid) FROM shop.clicks WHERE token = md5('click1')::uuid)";
+/// As above.
+const WRITE_INFINITY: &str =
+    "UPDATE shop.customers SET created_at = 'infinity' WHERE id = (SELECT min(id) FROM shop.customers)";
 
 /// Clients update these rows all the time.
 const LOSE_ROWS: &str = "DO $$ BEGIN
@@ -173,6 +189,9 @@ impl Trouble {
             | Trouble::SourceDiskFills
             | Trouble::SourceDiskFull
             | Trouble::SourceFailover
+            | Trouble::KeyUpdated
+            | Trouble::EqualRowDeleted
+            | Trouble::ValueClamped
             | Trouble::TargetDiskFull
             | Trouble::SlotLost
             | Trouble::TableSuspended
@@ -210,6 +229,9 @@ impl Trouble {
             }
             Trouble::TargetDiskFull => &[("watch-copy", Act::FillDisk(TARGET))],
             Trouble::SourceFailover => &[("watch-copy", Act::FailOver(SOURCE))],
+            Trouble::KeyUpdated => &[("rebuild-target", Act::OnSource(UPDATE_KEY))],
+            Trouble::EqualRowDeleted => &[("verify-copy", Act::OnSource(DELETE_TWIN))],
+            Trouble::ValueClamped => &[("lower-ttl", Act::OnSource(WRITE_INFINITY))],
             _planned_beforehand => &[],
         };
         deeds.iter().map(|(step, act)| Deed { step, act: *act }).collect()
@@ -234,6 +256,14 @@ impl Trouble {
             Trouble::SourceDiskFills => Some(("TooMuchWal", "half of the")),
             Trouble::SourceDiskFull => Some(("InstanceFailed", "shop-db is storage-full")),
             Trouble::TargetDiskFull => Some(("InstanceFailed", "-v18 is storage-full")),
+            Trouble::KeyUpdated => {
+                Some(("ChangeNotCarried", "table shop.stock: an update of its key: (batch) = (2) became (1000002)"))
+            }
+            Trouble::EqualRowDeleted => Some((
+                "ChangeNotCarried",
+                "table shop.clicks: an update or delete of a row of which there were equal ones",
+            )),
+            Trouble::ValueClamped => Some(("ChangeNotCarried", "table shop.customers: an infinite date")),
             Trouble::RuleMissing => Some(("NetworkBlocked", "lacks an inbound rule")),
             Trouble::LobErrors { megabytes } if megabytes > 100 => Some(("TablesInError", "limited LOB mode holds")),
             _ => None,
@@ -341,6 +371,9 @@ const WORDS: &[(&str, Trouble)] = &[
     ("source-disk-full", Trouble::SourceDiskFull),
     ("target-disk-full", Trouble::TargetDiskFull),
     ("source-failover", Trouble::SourceFailover),
+    ("key-updated", Trouble::KeyUpdated),
+    ("equal-row-deleted", Trouble::EqualRowDeleted),
+    ("value-clamped", Trouble::ValueClamped),
 ];
 
 impl FromStr for Trouble {

@@ -186,6 +186,17 @@ impl World {
         .await
     }
 
+    /// The watch on the source's changes as `prepare-target` leaves it.
+    pub async fn arm_watch(&self) -> Result<()> {
+        let names = self.run.id.names();
+        pgleap_pg::watch::install(&self.owner().await?, &names.work_login()).await?;
+        wait_for("the watch's slot", async || {
+            let waits = pgleap_step_kit::source_watch::arm(&self.ctx, &self.run, &self.source).await?;
+            Ok(waits.is_none().then_some(()))
+        })
+        .await
+    }
+
     /// A session of anybody, as an application would have it.
     pub async fn session(&self, server: &Server, username: &str, password: &str) -> Result<Session> {
         let login = Login { username: username.to_owned(), password: password.to_owned() };

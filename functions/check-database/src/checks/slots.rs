@@ -1,4 +1,4 @@
-//! Logical slots are somebody's feed of changes: it does not follow to the target. And there must be room for DMS's own.
+//! Logical slots are somebody's feed of changes: it does not follow to the target. And there must be room for DMS's own and the run's.
 //! Source: AWS DMS user guide, "Using a PostgreSQL database as an AWS DMS source": max_replication_slots, max_slot_wal_keep_size; PostgreSQL
 //! documentation, idle_replication_slot_timeout (18).
 
@@ -10,6 +10,9 @@ const ID: &str = "slot-in-use";
 const ROOM: &str = "no-room-for-slot";
 const KEEP: &str = "slot-may-be-lost";
 
+/// DMS's, and that of the run's watch on the source's changes.
+const SLOTS: i64 = 2;
+
 /// DMS's walsenders: one for the task, one more while it connects anew.
 const SENDERS: i64 = 2;
 
@@ -20,8 +23,11 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
         let found = format!("logical slot {slot} feeds somebody who would see no change after the cutover");
         findings.push(Finding::blocker(ID, found, "move that consumer first, or drop the slot if nobody uses it"));
     }
-    if server.max_replication_slots - server.slots_used < 1 {
-        let found = format!("all {} replication slots are in use", server.max_replication_slots);
+    if server.max_replication_slots - server.slots_used < SLOTS {
+        let found = format!(
+            "{} of {} replication slots are in use, and the run needs {SLOTS}",
+            server.slots_used, server.max_replication_slots
+        );
         findings.push(Finding::blocker(ROOM, found, "raise max_replication_slots (static: the run reboots anyway)"));
     }
     if server.max_wal_senders - server.senders_used < SENDERS {
@@ -52,7 +58,7 @@ mod tests {
     #[test]
     fn slots_of_others_and_want_of_room_are_found() {
         assert_found(|facts| facts.slots = vec!["debezium (pgoutput)".to_owned()], &["b slot-in-use"]);
-        assert_found(|facts| facts.server.slots_used = 10, &["b no-room-for-slot"]);
+        assert_found(|facts| facts.server.slots_used = 9, &["b no-room-for-slot"]);
         assert_found(|facts| facts.server.senders_used = 9, &["b no-room-for-slot"]);
         assert_found(|facts| facts.server.max_slot_wal_keep_size = 1_000, &["w slot-may-be-lost"]);
         assert_found(|facts| facts.server.idle_slot_seconds = 3_600, &["w slot-may-be-lost"]);

@@ -49,7 +49,9 @@ impl Both {
         );
         let owner = world.owner().await?;
         owner.run("let DMS read", &rights).await?;
-        fingerprint::take_filenodes(&owner).await?; // as prepare-target does just before the load
+        // as prepare-target does just before the load
+        fingerprint::take_filenodes(&owner).await?;
+        world.arm_watch().await?;
 
         let target = support::create_target(&world, "17").await?;
         let there = world.ctx.as_owner(&world.run, &target).await?;
@@ -152,7 +154,7 @@ impl Both {
 
     pub(crate) async fn lose_slot(&self) -> Result<()> {
         let admin = self.world.rdsadmin(step_tests::SOURCE, step_tests::DATABASE).await?;
-        let drop = "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE NOT active";
+        let drop = "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE NOT active AND slot_name !~ '^pgleap_'";
         Ok(admin.batch_execute(drop).await?)
     }
 

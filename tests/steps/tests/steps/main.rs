@@ -17,6 +17,7 @@ mod remove_resources;
 mod replication;
 mod report_run;
 mod source;
+mod source_watch;
 mod start_run;
 mod support;
 mod tables_in_error;

@@ -151,6 +151,7 @@ impl Both {
         world.prepare_source().await?;
         let owner = world.owner().await?;
         fingerprint::take_filenodes(&owner).await?;
+        world.arm_watch().await?;
 
         let target = support::create_target(&world, "18").await?;
         let there = world.ctx.as_owner(&world.run, &target).await?;

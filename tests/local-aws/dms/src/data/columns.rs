@@ -44,6 +44,8 @@ pub(crate) enum Carriage {
     UnboundedVarchar(u64),
     /// As it is, infinities clamped.
     Timestamp,
+    /// Hours, minutes and seconds; fraction and zone are cut.
+    TimeOfDay,
     /// As a large value.
     Lob,
     /// As a large value of bytes.
@@ -53,8 +55,8 @@ pub(crate) enum Carriage {
 }
 
 /// Types of PostgreSQL that DMS's documentation lists as not supported.
-const UNSUPPORTED: [&str; 10] =
-    ["inet", "macaddr", "macaddr8", "tsvector", "tsquery", "line", "lseg", "box", "path", "circle"];
+const UNSUPPORTED: [&str; 11] =
+    ["inet", "macaddr", "macaddr8", "tsvector", "tsquery", "line", "lseg", "box", "path", "circle", "oid"];
 
 /// Types that become CLOB, NCLOB or BLOB.
 const LOBS: [&str; 7] = ["text", "citext", "json", "jsonb", "xml", "hstore", "polygon"];
@@ -75,6 +77,7 @@ pub(crate) fn carriage(facts: &TypeFacts, mappings: &TypeMappings) -> Carriage {
         "numeric" if facts.modifier < 0 => Carriage::NumericAsDecimal,
         "varchar" if facts.modifier < 0 => Carriage::UnboundedVarchar(mappings.unbounded_varchar_max),
         "timestamp" | "timestamptz" => Carriage::Timestamp,
+        "time" | "timetz" => Carriage::TimeOfDay,
         _ if LOBS.contains(&name) => Carriage::Lob,
         _ if facts.schema == "pg_catalog" => Carriage::Plain,
         _ => Carriage::Unsupported,
@@ -189,6 +192,7 @@ pub(crate) fn select_expression(column: &Column, lob_mode: LobMode) -> String {
     match (column.carriage, lob_mode) {
         (Carriage::Plain | Carriage::NumericAsText, _) => name,
         (Carriage::BooleanAsText, _) => format!("{name}::text"),
+        (Carriage::TimeOfDay, _) => format!("left({name}::text, {TIME_OF_DAY})"),
         (Carriage::NumericAsDecimal, _) => format!("{name}::numeric(28,6)"),
         (Carriage::UnboundedVarchar(limit), _) => format!("left({name}, {limit})"),
         (Carriage::Timestamp, _) => {
@@ -199,6 +203,8 @@ pub(crate) fn select_expression(column: &Column, lob_mode: LobMode) -> String {
     }
 }
 
+/// Characters of a time of day as DMS has it: `23:59:59`.
+pub(crate) const TIME_OF_DAY: usize = 8;
 /// What DMS makes of an infinite timestamp.
 pub(crate) const LATEST: &str = "9999-12-31 23:59:59";
 /// What DMS makes of a negative infinite timestamp.
@@ -266,6 +272,9 @@ mod tests {
             (facts("bytea", 'b', -1), NO_MAPPINGS, Carriage::BinaryLob),
             (facts("timestamptz", 'b', -1), NO_MAPPINGS, Carriage::Timestamp),
             (facts("uuid", 'b', -1), NO_MAPPINGS, Carriage::Plain),
+            (facts("time", 'b', -1), NO_MAPPINGS, Carriage::TimeOfDay),
+            (facts("timetz", 'b', 3), NO_MAPPINGS, Carriage::TimeOfDay),
+            (facts("oid", 'b', -1), NO_MAPPINGS, Carriage::Unsupported),
             (facts("inet", 'b', -1), NO_MAPPINGS, Carriage::Unsupported),
             (facts("tsvector", 'b', -1), NO_MAPPINGS, Carriage::Unsupported),
             (facts("mood", 'e', -1), NO_MAPPINGS, Carriage::Unsupported),

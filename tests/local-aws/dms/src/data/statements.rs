@@ -1,6 +1,6 @@
 //! A change as the statements that carry it out on the target. Pure: a table and a row in, SQL and values out.
 
-use super::columns::{Carriage, Column, EARLIEST, Identity, LATEST, LobMode, Table, literal, quoted};
+use super::columns::{Carriage, Column, EARLIEST, Identity, LATEST, LobMode, TIME_OF_DAY, Table, literal, quoted};
 use super::test_decoding::{Datum, Operation, Row, Tuple};
 
 /// Digits that a numeric without precision keeps as a change.
@@ -183,6 +183,7 @@ fn carried(column: &Column, text: &str) -> Result<String, String> {
             let limit = usize::try_from(limit).unwrap_or(usize::MAX);
             Ok(text.chars().take(limit).collect())
         }
+        Carriage::TimeOfDay => Ok(text.chars().take(TIME_OF_DAY).collect()),
         Carriage::Timestamp => Ok(match text {
             "infinity" => LATEST.to_owned(),
             "-infinity" => EARLIEST.to_owned(),
@@ -411,6 +412,7 @@ mod tests {
     fn values_change_as_their_types_do() {
         let cases = [
             (Carriage::Timestamp, "infinity", Ok(LATEST.to_owned())),
+            (Carriage::TimeOfDay, "23:59:59.999999+02", Ok("23:59:59".to_owned())),
             (Carriage::UnboundedVarchar(3), "abcdef", Ok("abc".to_owned())),
             (Carriage::NumericAsText, "1.5", Ok("1.5".to_owned())),
             (

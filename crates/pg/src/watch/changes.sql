@@ -1,0 +1,17 @@
+-- Changes that may be of the kinds that DMS does not carry, up to a position, with what the run knows of their tables. On the
+-- source, as a login that may replicate. {slot}, {upto}; {old}: a change that shows no old key may matter too, because
+-- there are tables without one; {suspicious}: texts that a tested value may hold, {long}: some columns' lengths are tested.
+-- Reads: the slot, without moving it; pgleap.watch_table. Changes: nothing.
+-- Most rows are dropped by a look for a text anywhere in them, and only the rest is taken apart.
+DECLARE changes NO SCROLL CURSOR FOR
+SELECT d.lsn::text, w.name, w.key, w.image, w.types, w.forms, w.tested, w.tests, d.data
+FROM (
+    SELECT c.lsn, c.data,
+           (regexp_match(c.data, '^table ((?:[^" .:,]+|"(?:[^"]|"")*")\.(?:[^" .:,]+|"(?:[^"]|"")*")): '))[1] AS name
+    FROM pg_logical_slot_peek_changes({slot}, {upto}, NULL, 'include-xids', '0', 'skip-empty-xacts', '1') c
+    WHERE strpos(c.data, ': UPDATE: old-key:') > 0
+       OR {old} AND (strpos(c.data, ': DELETE:') > 0 OR strpos(c.data, ': UPDATE:') > 0)
+       OR c.data ~ {suspicious}
+       OR {long} AND length(c.data) > 8000
+    OFFSET 0
+) d JOIN pgleap.watch_table w ON w.name = d.name

@@ -1,0 +1,215 @@
+//! The watch on the source's changes, as steps use it: what it finds stops the run wherever it is, to the end of the drain.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use pgleap_contract::steps::{
+    CompareTablesInput, CopyProgress, GuardCutoverInput, MeasureLobsInput, OnBoth, UnderFence, VerifyCopyInput,
+    WatchCopyInput,
+};
+use pgleap_contract::{ErrorCode, Server};
+use pgleap_step_kit::StepError;
+use serde_json::json;
+use step_tests::{DATABASE, SOURCE, TARGET, World, cutover_in};
+use tokio::task::JoinHandle;
+
+/// Of the cases: tables whose clients update a key, whose rows are equal, whose values become infinite.
+const SCHEMA: &str = "CREATE SCHEMA app; SET search_path = app, pg_catalog;
+    CREATE TABLE a_busy (id int PRIMARY KEY, n int NOT NULL); INSERT INTO a_busy SELECT g, 0 FROM generate_series(1, 50) g;
+    CREATE TABLE b_busy (id int PRIMARY KEY, valid_to timestamptz NOT NULL); INSERT INTO b_busy SELECT g, now() FROM generate_series(1, 5) g;
+    CREATE TABLE c_busy (what varchar(10), n int); INSERT INTO c_busy SELECT 'twin', 1 FROM generate_series(1, 5);
+    ALTER TABLE c_busy REPLICA IDENTITY FULL";
+
+struct Watched {
+    world: World,
+    target: Server,
+}
+
+impl Watched {
+    async fn start(major: u16) -> Result<Self> {
+        let world = World::start(major).await?;
+        world.owner().await?.run("make the schema", SCHEMA).await?;
+        world.prepare_source().await?;
+        let target = world.make_copy().await?;
+        // As prepare-target leaves them.
+        pgleap_pg::fingerprint::take_filenodes(&world.owner().await?).await?;
+        world.arm_watch().await?;
+        let names = world.run.id.names();
+        let login = world.ctx.login(&names.dms_source_secret()).await?;
+        let secret = json!({ "username": login.username, "password": login.password });
+        let secrets = aws_sdk_secretsmanager::Client::new(world.ctx.aws());
+        secrets.create_secret().name(names.dms_target_secret()).secret_string(secret.to_string()).send().await?;
+        let notes = format!("CREATE SCHEMA pgleap_dms AUTHORIZATION {}", names.dms_login());
+        world.rdsadmin(TARGET, DATABASE).await?.batch_execute(&notes).await?;
+        world.arm().await?;
+        Ok(Self { world, target })
+    }
+
+    /// DMS makes its slot when its task starts; what is committed from here on comes by changes.
+    async fn start_task(&self) -> Result<()> {
+        let admin = self.world.rdsadmin(SOURCE, DATABASE).await?;
+        let name = "orders_run_task_00016384_0a1b2c3d_0a1b_2c3d_4e5f_0a1b2c3d4e5f";
+        let sql = format!("SELECT pg_create_logical_replication_slot('{name}', 'test_decoding')");
+        Ok(admin.batch_execute(&sql).await?)
+    }
+
+    async fn on_source(&self, sql: &str) -> Result<()> {
+        Ok(self.world.owner().await?.run("change the source", sql).await?)
+    }
+
+    fn both(&self) -> OnBoth {
+        OnBoth { run: self.world.run.clone(), source: self.world.source.clone(), target: self.target.clone() }
+    }
+
+    async fn watch_copy(&self) -> Result<(), StepError> {
+        let OnBoth { run, source, target } = self.both();
+        let input = WatchCopyInput { run, source, target, progress: CopyProgress::default(), earlier: None };
+        watch_copy::run(self.world.as_step("watch-copy"), input).await.map(drop)
+    }
+
+    /// Every step that reads the watch before the fence.
+    async fn each_step(&self) -> Vec<(&'static str, Result<(), StepError>)> {
+        let world = &self.world;
+        let OnBoth { run, source, target } = self.both();
+        let (tables, mends) = (Vec::new(), 0);
+        let measure = MeasureLobsInput { run: run.clone(), source: source.clone(), tables: Vec::new(), reloads: 0 };
+        let compare = CompareTablesInput { run: run.clone(), source: source.clone(), target: target.clone(), tables };
+        let verify = VerifyCopyInput { run: run.clone(), source: source.clone(), target: target.clone(), mends };
+        let guard = |held| GuardCutoverInput { run: run.clone(), source: source.clone(), target: target.clone(), held };
+        vec![
+            ("watch-copy", self.watch_copy().await),
+            ("measure-lobs", measure_lobs::run(world.as_step("measure-lobs"), measure).await.map(drop)),
+            ("compare-tables", compare_tables::run(world.as_step("compare-tables"), compare).await.map(drop)),
+            ("rebuild-target", rebuild_target::run(world.as_step("rebuild-target"), self.both()).await.map(drop)),
+            ("analyze-target", analyze_target::run(world.as_step("analyze-target"), self.both()).await.map(drop)),
+            ("verify-copy", verify_copy::run(world.as_step("verify-copy"), verify).await.map(drop)),
+            ("a held cutover", guard_cutover::run(world.as_step("guard-cutover"), guard(true)).await.map(drop)),
+            ("guard-cutover", guard_cutover::run(world.as_step("guard-cutover"), guard(false)).await.map(drop)),
+        ]
+    }
+
+    fn under_fence(&self) -> UnderFence {
+        let OnBoth { run, source, target } = self.both();
+        UnderFence { run, source, target, cutover: cutover_in(30) }
+    }
+
+    /// Plays DMS, whose login gets in under the fence too.
+    async fn carry_markers(&self) -> Result<JoinHandle<()>> {
+        let source = self.world.rdsadmin(SOURCE, DATABASE).await?;
+        let target = self.world.rdsadmin(TARGET, DATABASE).await?;
+        Ok(tokio::spawn(async move {
+            loop {
+                let read = "SELECT id::text, kind FROM pgleap.marker";
+                for row in source.query(read, &[]).await.expect("source") {
+                    let insert =
+                        "INSERT INTO pgleap.marker (id, kind) VALUES ($1::text::uuid, $2) ON CONFLICT DO NOTHING";
+                    let values: (&str, &str) = (row.get(0), row.get(1));
+                    target.execute(insert, &[&values.0, &values.1]).await.expect("target");
+                }
+                tokio::time::sleep(Duration::from_millis(30)).await;
+            }
+        }))
+    }
+
+    async fn is_drained(&self) -> Result<bool> {
+        let target = self.world.rdsadmin(TARGET, DATABASE).await?;
+        let sql = "SELECT EXISTS (SELECT FROM pgleap.marker WHERE kind = 'drained-1')";
+        Ok(target.query_one(sql, &[]).await?.get(0))
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_is_updated_under_a_run_stops_it_at_every_step() -> Result<()> {
+    let watched = Watched::start(13).await?;
+    watched.watch_copy().await?;
+    watched.on_source("UPDATE app.a_busy SET id = 1009 WHERE id = 9").await?;
+    watched.watch_copy().await?; // The load comes later and brings the row with its new key.
+    watched.start_task().await?;
+    watched.on_source("UPDATE app.a_busy SET n = n + 1; DELETE FROM app.a_busy WHERE id = 9").await?;
+    watched.watch_copy().await?;
+
+    watched.on_source("UPDATE app.a_busy SET id = 1002 WHERE id = 2").await?;
+
+    // Begun with another step each time it would be found as well: a finding stays.
+    for (step, answer) in watched.each_step().await {
+        let error = answer.expect_err(step);
+        ensure!(error.code == ErrorCode::ChangeNotCarried, "{step}: {error}");
+        ensure!(error.message.contains("table app.a_busy: an update of its key: (id) = (2) became (1002)"), "{error}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_last_changes_before_the_fence_are_read_before_the_source_is_drained() -> Result<()> {
+    let changes = [
+        ("UPDATE app.a_busy SET id = 1002 WHERE id = 2", Some("app.a_busy")),
+        ("UPDATE app.b_busy SET valid_to = 'infinity' WHERE id = 3", Some("app.b_busy")),
+        ("DELETE FROM app.c_busy WHERE ctid = (SELECT min(ctid) FROM app.c_busy)", Some("app.c_busy")),
+        ("UPDATE app.a_busy SET n = 7 WHERE id = 2", None),
+    ];
+    for (change, found) in changes {
+        let watched = Watched::start(17).await?;
+        watched.watch_copy().await?;
+        watched.on_source(&format!("SET synchronous_commit = off; {change}")).await?;
+        fence_source::run(watched.world.as_step("fence-source"), watched.under_fence()).await?;
+        let carrier = watched.carry_markers().await?;
+
+        for _time in ["once", "twice"] {
+            let drained = drain_source::run(watched.world.as_step("drain-source"), watched.under_fence()).await;
+
+            match (drained, found) {
+                (Ok(_), None) => ensure!(watched.is_drained().await?, "{change}"),
+                (Err(error), Some(table)) => {
+                    ensure!(error.code == ErrorCode::ChangeNotCarried, "{change}: {error}");
+                    ensure!(error.message.contains(table), "{change}: {error}");
+                    ensure!(!watched.is_drained().await?, "{change}: OPEN could follow");
+                }
+                (drained, found) => panic!("{change}: {drained:?}, not {found:?}"),
+            }
+        }
+        carrier.abort();
+        watched.world.aws.stop().await;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_watch_that_is_lost_ends_the_run() -> Result<()> {
+    let watched = Watched::start(15).await?;
+    let names = watched.world.run.id.names();
+    let work = watched.world.ctx.as_work(&watched.world.run, &watched.world.source).await?;
+    pgleap_pg::watch::drop_slot(&work, &names.watch_slot()).await?;
+
+    for (step, answer) in watched.each_step().await {
+        let error = answer.expect_err(step);
+        ensure!(error.code == ErrorCode::WatchLost, "{step}: {error}");
+    }
+    fence_source::run(watched.world.as_step("fence-source"), watched.under_fence()).await?;
+    let carrier = watched.carry_markers().await?;
+    let error = drain_source::run(watched.world.as_step("drain-source"), watched.under_fence()).await;
+    ensure!(error.expect_err("nothing was watched").code == ErrorCode::WatchLost);
+    ensure!(!watched.is_drained().await?, "OPEN could follow");
+    carrier.abort();
+    Ok(())
+}
+
+#[tokio::test]
+async fn wal_that_piles_up_behind_the_watch_drops_its_slot_and_ends_the_run() -> Result<()> {
+    let mut watched = Watched::start(16).await?;
+    watched.world.run.limits.max_retained_wal_gb = 1;
+    let open = watched.world.owner().await?;
+    // A transaction that stays open: a slot keeps WAL from its begin on, however far it is read.
+    let hold = "BEGIN; INSERT INTO app.a_busy VALUES (1000, 0)";
+    open.run("hold the log", hold).await?;
+    let admin = watched.world.rdsadmin(SOURCE, DATABASE).await?;
+    for _segment in 0..70 {
+        admin.batch_execute("SELECT pg_logical_emit_message(false, 'test', 'x'); SELECT pg_switch_wal()").await?;
+    }
+
+    let error = watched.watch_copy().await.expect_err("more than a gigabyte");
+
+    ensure!(error.code == ErrorCode::TooMuchWal, "{error}");
+    let slots = admin.query_one("SELECT count(*) FROM pg_replication_slots", &[]).await?.get::<_, i64>(0);
+    ensure!(slots == 0, "{slots} slots");
+    Ok(())
+}
