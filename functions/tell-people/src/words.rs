@@ -1,7 +1,7 @@
 //! The news in words: a subject, one sentence, where to look. Pure.
 
-use pgleap_contract::ErrorCode;
 use pgleap_contract::steps::News;
+use pgleap_contract::{ErrorCode, redact};
 use pgleap_notify::{console, runbook};
 use serde_json::Value;
 
@@ -130,6 +130,7 @@ fn telling(about: &About, kind: &'static str, what: &str, sentence: String) -> T
 fn bounded(cause: &str) -> String {
     let message = serde_json::from_str::<Value>(cause).ok();
     let message = message.as_ref().and_then(|value| value["errorMessage"].as_str()).unwrap_or(cause);
+    let message = redact(message);
     message[..message.floor_char_boundary(LONGEST_CAUSE)].to_owned()
 }
 
