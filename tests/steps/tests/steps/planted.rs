@@ -227,6 +227,22 @@ pub(crate) const DEFECTS: &[Defect] = &[
     ),
     of(
         defect(
+            "unknown-setting",
+            "role reporting in database orders has the setting operator_precedence_warning",
+            Admin,
+            "CREATE ROLE reporting; ALTER ROLE reporting IN DATABASE orders SET operator_precedence_warning = on; \
+             ALTER ROLE reporting SET \"app.tenant\" = 'x'",
+        ),
+        13,
+        13,
+    ),
+    of(
+        defect("unknown-setting", "app.my-tenant", Admin, "ALTER DATABASE orders SET \"app.my-tenant\" = 'x'"),
+        13,
+        13,
+    ),
+    of(
+        defect(
             "encoding-conversion",
             "public.mine",
             Owner,
