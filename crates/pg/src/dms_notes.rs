@@ -60,7 +60,7 @@ pub async fn said(dms: &Session) -> Result<Vec<String>, PgError> {
 
 /// The first line of an error, with what PostgreSQL quotes from a row left out: its other lines (DETAIL, CONTEXT) show rows
 /// too, its first one a value only behind a colon or the word `value`.
-fn without_values(error: &str) -> String {
+pub fn without_values(error: &str) -> String {
     let mut line = error.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("no reason").to_owned();
     for before in [": \"", "value \""] {
         while let Some(start) = line.find(before).map(|at| at + before.len() - 1) {

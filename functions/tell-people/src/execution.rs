@@ -1,6 +1,6 @@
 //! Whom the news is about: the run where it is at hand, else what Step Functions knows of the execution.
 
-use pgleap_contract::steps::TellPeopleInput;
+use pgleap_contract::steps::{TellPeopleInput, Warnings};
 use pgleap_step_kit::prelude::*;
 use serde_json::Value;
 
@@ -20,6 +20,8 @@ pub(crate) struct About {
     pub(crate) status: String,
     pub(crate) error: String,
     pub(crate) cause: String,
+    /// What stays unfinished on the target of a run that succeeded.
+    pub(crate) warnings: Warnings,
 }
 
 pub(crate) async fn about(ctx: &Ctx, input: &TellPeopleInput) -> StepResult<About> {
@@ -41,7 +43,14 @@ pub(crate) async fn about(ctx: &Ctx, input: &TellPeopleInput) -> StepResult<Abou
     about.status = found.status().as_str().to_owned();
     about.error = found.error().unwrap_or_default().to_owned();
     about.cause = found.cause().unwrap_or_default().to_owned();
+    about.warnings = found.output().map(warnings_of).unwrap_or_default();
     Ok(about)
+}
+
+/// None, if the output has none or somebody else wrote it.
+fn warnings_of(output: &str) -> Warnings {
+    let output: Value = serde_json::from_str(output).unwrap_or_default();
+    serde_json::from_value(output["warnings"].clone()).unwrap_or_default()
 }
 
 /// From the input of an execution, which may be anything at all: somebody typed it.
