@@ -12,6 +12,7 @@ mod findings;
 mod names;
 pub mod prices;
 mod rates;
+mod redact;
 pub mod replication_size;
 mod request;
 mod run;
@@ -24,6 +25,7 @@ pub use error::ErrorCode;
 pub use findings::{Finding, Findings, Severity};
 pub use names::Names;
 pub use rates::Rates;
+pub use redact::redact;
 pub use request::{
     Choices, KeylessTables, Limits, Mode, Network, Record, Replication, RunRequest, Source, Target, UncomparedTables,
 };

@@ -2,7 +2,7 @@
 
 use aws_sdk_databasemigration::Client;
 use aws_sdk_databasemigration::types::Connection;
-use pgleap_contract::ErrorCode;
+use pgleap_contract::{ErrorCode, redact};
 use pgleap_step_kit::aws::{AwsError, Class, Doing, Optional};
 use pgleap_step_kit::{StepError, StepResult};
 
@@ -83,8 +83,9 @@ pub async fn tests(client: &Client, instance_arn: &str, endpoint_arns: &[&str]) 
                 waiting.push(endpoint);
             }
             Some("failed") => {
-                let said =
-                    found.and_then(|c| c.last_failure_message).unwrap_or_else(|| "DMS gives no reason".to_owned());
+                let said = redact(
+                    found.as_ref().and_then(|c| c.last_failure_message.as_deref()).unwrap_or("DMS gives no reason"),
+                );
                 test(client, instance_arn, endpoint_arn).await?;
                 failed.push(FailedTest { endpoint, said });
             }

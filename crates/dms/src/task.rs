@@ -1,6 +1,7 @@
 //! A task's status and the reason of its end, read from DMS's texts.
 
 use aws_sdk_databasemigration::types::ReplicationTask;
+use pgleap_contract::redact;
 
 /// Where a task is (`ReplicationTask.Status`).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,6 +90,10 @@ pub fn stopped_at(task: &ReplicationTask) -> Option<i64> {
 
 /// DMS's own words about the end, for people.
 pub fn words(task: &ReplicationTask) -> String {
+    redact(&raw_words(task))
+}
+
+fn raw_words(task: &ReplicationTask) -> String {
     let failure = task.last_failure_message.as_deref().unwrap_or_default().trim();
     let reason = task.stop_reason.as_deref().unwrap_or_default().trim();
     match (failure, reason) {

@@ -1,7 +1,10 @@
 //! Chores: statements that the target still needs, kept in a table on it and run there by workers that outlive the
 //! Lambda that started them. A Lambda lives 15 minutes, an index on a large table takes hours. The SQL is in `chores.sql`.
 
-use crate::{PgError, Session, ident};
+use pgleap_contract::redact;
+use pgleap_contract::steps::{Unfinished, Warnings};
+
+use crate::{PgError, Session, ident, search_path, without_values};
 
 const SQL: &str = include_str!("chores.sql");
 
@@ -51,6 +54,8 @@ pub struct Progress {
     pub total: i64,
     /// Chores that are not done.
     pub left: i64,
+    /// Chores that can still be done: neither failed for good nor behind one that has.
+    pub possible: i64,
     /// Workers on the server.
     pub workers: i64,
     /// Chores that a further worker could take now.
@@ -66,7 +71,7 @@ pub async fn install(owner: &Session, work_login: &str) -> Result<(), PgError> {
     let sql = format!(
         "BEGIN; {SQL}
          REVOKE ALL ON PROCEDURE pgleap.work_off(text) FROM PUBLIC;
-         REVOKE ALL ON FUNCTION pgleap.complete(text, int), pgleap.rank_in_work(text), pgleap.is_held_up(pgleap.chore) FROM PUBLIC;
+         REVOKE ALL ON FUNCTION pgleap.complete(text, int), pgleap.rank_in_work(text), pgleap.is_held_up(pgleap.chore), pgleap.is_possible(pgleap.chore) FROM PUBLIC;
          GRANT EXECUTE ON FUNCTION pgleap.complete(text, int) TO {};
          COMMIT",
         ident(work_login)
@@ -84,6 +89,7 @@ pub async fn look(owner: &Session, phase: Phase, worker: &str) -> Result<Progres
                            AND starts_with(application_name, $2)),
              waiting AS (SELECT object || coalesce(': ' || failure, '') AS what FROM mine WHERE done_at IS NULL ORDER BY failure NULLS LAST, rank, id LIMIT 1)
         SELECT (SELECT count(*) FROM mine), (SELECT count(*) FROM mine WHERE done_at IS NULL),
+               (SELECT count(*) FROM pgleap.chore c WHERE phase = $1 AND pgleap.is_possible(c)),
                (SELECT count(*) FROM working),
                (SELECT count(*) FROM pgleap.chore c WHERE phase = $1 AND done_at IS NULL AND attempts < 3 AND not_before <= clock_timestamp()
                   AND rank = (SELECT pgleap.rank_in_work($1)) AND NOT pgleap.is_held_up(c)),
@@ -93,49 +99,90 @@ pub async fn look(owner: &Session, phase: Phase, worker: &str) -> Result<Progres
     Ok(Progress {
         total: row.get(0),
         left: row.get(1),
-        workers: row.get(2),
-        free: row.get(3),
-        failed: row.get(4),
-        at: row.get(5),
+        possible: row.get(2),
+        workers: row.get(3),
+        free: row.get(4),
+        failed: row.get::<_, Option<String>>(5).map(|failed| redact(&failed)),
+        at: redact(row.get(6)),
     })
 }
 
-/// Say that the failures of a phase have been reported.
-pub async fn note_reported(owner: &Session, phase: Phase) -> Result<(), PgError> {
-    let sql = "UPDATE pgleap.chore SET reported = true WHERE phase = $1 AND done_at IS NULL AND attempts >= 3";
-    owner.rows("note failed chores", sql, &[&phase.word()]).await?;
+/// Whether there are chores at all: a run that was cleaned up on this side has none any more.
+pub async fn are_there(owner: &Session) -> Result<bool, PgError> {
+    let sql = "SELECT to_regclass('pgleap.chore') IS NOT NULL AND to_regclass('pgleap.phase_begun') IS NOT NULL";
+    Ok(owner.row("look for chores", sql, &[]).await?.get(0))
+}
+
+/// For how many seconds this phase has been polled; the first call begins it.
+pub async fn seconds_since_begun(owner: &Session, phase: Phase) -> Result<f64, PgError> {
+    let begin = "INSERT INTO pgleap.phase_begun (phase) VALUES ($1) ON CONFLICT DO NOTHING";
+    owner.rows("begin a phase", begin, &[&phase.word()]).await?;
+    let since = "SELECT extract(epoch FROM clock_timestamp() - at)::float8 FROM pgleap.phase_begun WHERE phase = $1";
+    Ok(owner.row("look when the phase began", since, &[&phase.word()]).await?.get(0))
+}
+
+/// End the phase's workers, and count what they have not done as failed, for this reason unless the server gave one.
+pub async fn give_up(owner: &Session, phase: Phase, worker: &str, reason: &str) -> Result<(), PgError> {
+    let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+               WHERE usename = current_user AND pid <> pg_backend_pid() AND starts_with(application_name, $1)";
+    owner.rows("end the workers", end, &[&worker]).await?;
+    let give_up = "UPDATE pgleap.chore SET attempts = 3, failure = concat_ws(': ', $2::text, failure)
+                   WHERE phase = $1 AND done_at IS NULL AND attempts < 3";
+    owner.rows("give up chores", give_up, &[&phase.word(), &reason]).await?;
     Ok(())
 }
 
-/// Give chores whose failure was reported another chance: whoever calls after that has done something about it.
-pub async fn forgive_reported(owner: &Session, phase: Phase) -> Result<(), PgError> {
-    let sql =
-        "UPDATE pgleap.chore SET reported = false, attempts = 0 WHERE phase = $1 AND done_at IS NULL AND reported";
-    owner.rows("try failed chores again", sql, &[&phase.word()]).await?;
-    Ok(())
+/// Objects that stay unfinished, with the statements that would finish them and the server's words: what failed for good
+/// after OPEN, what was optional there, and tables without statistics.
+pub async fn unfinished(owner: &Session) -> Result<Warnings, PgError> {
+    let sql = "
+        WITH open AS (
+            SELECT id, rank, object, statements, failure FROM pgleap.chore
+            WHERE phase = 'settle' AND (done_at IS NULL OR optional AND failure IS NOT NULL)
+            UNION ALL
+            SELECT id, rank, regexp_replace(object, ' \\(stage 3 of 3\\)', ''), statements, failure FROM pgleap.chore
+            WHERE phase = 'analyze' AND rank = 3 AND optional AND failure IS NOT NULL
+        ), object AS (
+            SELECT o.object, min(o.id) AS id, coalesce((array_agg(o.failure ORDER BY o.id) FILTER (WHERE o.failure IS NOT NULL))[1], '') AS failure,
+                   string_agg(array_to_string(o.statements, '; '), '; ' ORDER BY o.rank, o.id) AS statements
+            FROM open o GROUP BY o.object
+        )
+        SELECT object, left(failure, $2), CASE WHEN length(statements) > $3 THEN left(statements, $3) || ' …' ELSE statements END, count(*) OVER ()
+        FROM object ORDER BY id LIMIT $1";
+    let (named, reason, statements) =
+        (Warnings::NAMED as i64, Unfinished::LONGEST_REASON as i32, Unfinished::LONGEST_STATEMENTS as i32);
+    let rows = owner.rows("list what stays unfinished", sql, &[&named, &reason, &statements]).await?;
+    let count: i64 = rows.first().map_or(0, |row| row.get(3));
+    let named = rows
+        .iter()
+        .map(|row| Unfinished {
+            object: row.get(0),
+            reason: redact(&without_values(row.get(1))),
+            statements: row.get(2),
+        })
+        .collect();
+    Ok(Warnings { count: count.unsigned_abs(), named })
 }
 
 /// Chores that count as done although they failed, with the server's words.
 pub async fn given_up(owner: &Session, phase: Phase) -> Result<Vec<String>, PgError> {
     let sql = "SELECT object || ': ' || failure FROM pgleap.chore WHERE phase = $1 AND optional AND failure IS NOT NULL AND done_at IS NOT NULL";
     let rows = owner.rows("look for chores given up", sql, &[&phase.word()]).await?;
-    Ok(rows.iter().map(|row| row.get(0)).collect())
+    Ok(rows.iter().map(|row| redact(row.get(0))).collect())
 }
 
-/// Start a worker on the server and leave it to itself. It works under the search path that the database's users have,
-/// because functions in index expressions and materialized views may need it.
+/// Start a worker on the server and leave it to itself. It works under the search path that the applications have,
+/// because functions in checks, index expressions and materialized views may need it.
 pub async fn leave_worker(owner: Session, phase: Phase, worker: &str) -> Result<(), PgError> {
     let doing = "start a worker";
     let settings = "
         SELECT set_config('client_min_messages', 'error', false), set_config('application_name', $1, false),
                set_config('synchronous_commit', 'off', false), set_config('default_tablespace', '', false),
                set_config('lock_timeout', $2, false),
-               set_config('search_path', coalesce((
-                   SELECT substr(setting, length('search_path=') + 1) FROM pg_db_role_setting s, unnest(s.setconfig) AS setting
-                   WHERE s.setrole = 0 AND s.setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())
-                     AND starts_with(setting, 'search_path=')), '\"$user\", public'), false),
+               set_config('search_path', $3, false),
                (SELECT count(set_config(name, '0', false)) FROM pg_settings WHERE name IN ('transaction_timeout', 'idle_session_timeout'))";
-    owner.rows(doing, settings, &[&worker, &phase.lock_timeout()]).await?;
+    let path = search_path::of_applications(&owner).await?.sql();
+    owner.rows(doing, settings, &[&worker, &phase.lock_timeout(), &path]).await?;
     owner.start_and_leave(doing, &format!("CALL pgleap.work_off({})", crate::literal(phase.word()))).await
 }
 

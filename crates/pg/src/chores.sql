@@ -14,7 +14,6 @@ CREATE TABLE IF NOT EXISTS pgleap.chore (
     optional boolean NOT NULL DEFAULT false,  -- if it fails for good, it counts as done, and is named
     attempts int NOT NULL DEFAULT 0,
     failure text,
-    reported boolean NOT NULL DEFAULT false,  -- the failure reached the machine; a later call is a new try
     not_before timestamptz NOT NULL DEFAULT '-infinity',
     milliseconds bigint,
     done_at timestamptz
@@ -22,9 +21,21 @@ CREATE TABLE IF NOT EXISTS pgleap.chore (
 CREATE INDEX IF NOT EXISTS chore_left ON pgleap.chore (phase, rank, weight DESC, id) WHERE done_at IS NULL;
 CREATE INDEX IF NOT EXISTS chore_object ON pgleap.chore (object) WHERE done_at IS NULL;
 
+-- When a phase was first polled.
+CREATE TABLE IF NOT EXISTS pgleap.phase_begun (
+    phase text PRIMARY KEY,
+    at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+-- Chores that can still be done: neither done nor failed, nor behind a failed one of the same object.
+CREATE OR REPLACE FUNCTION pgleap.is_possible(chore pgleap.chore) RETURNS boolean LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT chore.done_at IS NULL AND chore.attempts < 3 AND NOT EXISTS (
+        SELECT FROM pgleap.chore e WHERE e.object = chore.object AND e.phase = chore.phase AND e.rank < chore.rank AND e.done_at IS NULL AND e.attempts >= 3)
+$$;
+
 -- The rank that is in work. After OPEN what has failed holds up nothing but what comes after it of the same object.
 CREATE OR REPLACE FUNCTION pgleap.rank_in_work(wanted text) RETURNS int LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT min(m.rank) FROM pgleap.chore m WHERE m.phase = wanted AND m.done_at IS NULL AND (wanted <> 'settle' OR m.attempts < 3)
+    SELECT min(m.rank) FROM pgleap.chore m WHERE m.phase = wanted AND m.done_at IS NULL AND (wanted <> 'settle' OR pgleap.is_possible(m))
 $$;
 CREATE OR REPLACE FUNCTION pgleap.is_held_up(chore pgleap.chore) RETURNS boolean LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT EXISTS (SELECT FROM pgleap.chore e WHERE e.object = chore.object AND e.phase = chore.phase AND e.rank < chore.rank AND e.done_at IS NULL)
@@ -61,10 +72,10 @@ BEGIN
                 UPDATE pgleap.chore SET failure = SQLERRM, not_before = clock_timestamp() + interval '3 seconds'
                 WHERE id = todo.id;
             WHEN OTHERS THEN
-                -- Rows that break a rule break it again.
+                -- Rows that break a rule, values that no expression takes and names that are not found are so the next time too.
                 UPDATE pgleap.chore
-                SET failure = SQLERRM, attempts = CASE WHEN SQLSTATE LIKE '23%' THEN 3 ELSE attempts + 1 END,
-                    done_at = CASE WHEN optional AND (attempts = 2 OR SQLSTATE LIKE '23%') THEN clock_timestamp() END
+                SET failure = SQLERRM, attempts = CASE WHEN SQLSTATE ~ '^(22|23|42)' THEN 3 ELSE attempts + 1 END,
+                    done_at = CASE WHEN optional AND (attempts = 2 OR SQLSTATE ~ '^(22|23|42)') THEN clock_timestamp() END
                 WHERE id = todo.id;
         END;
         COMMIT;

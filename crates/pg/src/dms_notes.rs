@@ -4,6 +4,7 @@
 //! (quoted upper case in `awsdms_apply_exceptions`, lower case elsewhere). Notes of a task that another one has taken the
 //! place of say nothing any more: the one at work is the one that wrote its status last.
 
+use pgleap_contract::redact;
 use pgleap_contract::steps::TableName;
 
 use crate::{PgError, Session, ident};
@@ -32,7 +33,7 @@ pub async fn read(dms: &Session) -> Result<Vec<String>, PgError> {
     for (table, sql) in [("awsdms_suspended_tables", SUSPENDED), ("awsdms_apply_exceptions", EXCEPTIONS)] {
         if exists(dms, table).await? {
             let rows = dms.rows("read control tables", sql, &[&at_work]).await?;
-            notes.extend(rows.iter().map(|row| row.get::<_, String>(0)));
+            notes.extend(rows.iter().map(|row| redact(row.get(0))));
         }
     }
     notes.truncate(LISTED);
@@ -50,7 +51,7 @@ pub async fn said(dms: &Session) -> Result<Vec<String>, PgError> {
             let rows = dms.rows("read errors of tables", &sql, &[&at_work]).await?;
             said.extend(rows.iter().map(|row| {
                 let (table, error): (String, String) = (row.get(0), row.get(1));
-                format!("{table}: {}", without_values(&error))
+                format!("{table}: {}", without_values(&redact(&error)))
             }));
         }
     }
@@ -59,7 +60,7 @@ pub async fn said(dms: &Session) -> Result<Vec<String>, PgError> {
 
 /// The first line of an error, with what PostgreSQL quotes from a row left out: its other lines (DETAIL, CONTEXT) show rows
 /// too, its first one a value only behind a colon or the word `value`.
-fn without_values(error: &str) -> String {
+pub fn without_values(error: &str) -> String {
     let mut line = error.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("no reason").to_owned();
     for before in [": \"", "value \""] {
         while let Some(start) = line.find(before).map(|at| at + before.len() - 1) {

@@ -1,5 +1,6 @@
 //! What can go wrong with a database, sorted by what the caller can do about it.
 
+use pgleap_contract::redact;
 use tokio_postgres::error::SqlState;
 
 /// What kind of failure it is.
@@ -25,7 +26,7 @@ pub enum PgErrorKind {
 pub struct PgError {
     /// What was attempted: verb and object.
     pub doing: String,
-    /// The whole chain of causes in one line; never a password or row data of a DETAIL.
+    /// The whole chain of causes in one line; never a password, a verifier or row data of a DETAIL.
     pub reason: String,
     /// SQLSTATE, if the server answered.
     pub state: Option<SqlState>,
@@ -47,7 +48,7 @@ impl PgError {
         let (kind, reason, state) = match error.as_db_error() {
             Some(db) => (
                 kind_of(db.code(), db.message()),
-                format!("{} ({})", db.message(), db.code().code()),
+                format!("{} ({})", redact(db.message()), db.code().code()),
                 Some(db.code().clone()),
             ),
             None => (PgErrorKind::Unreachable, chain(error), None),

@@ -136,13 +136,77 @@ async fn what_fails_is_told_with_the_servers_words_and_holds_up_only_what_comes_
     assert_eq!(end.failed.as_deref(), Some("SELECT 1 / 0: division by zero"));
     assert_eq!((end.left, end.free), (2, 0));
     assert_eq!(world.logged().await, [1]);
+}
 
+#[tokio::test]
+async fn after_open_a_failure_holds_up_its_own_object_alone_and_is_named_with_its_sql() {
+    let world = World::start("settle").await;
     let owner = world.owner().await;
-    chores::forgive_reported(&owner, Phase::Rebuild).await.unwrap();
-    assert_eq!(world.look().await.free, 0, "nobody was told yet");
-    chores::note_reported(&owner, Phase::Rebuild).await.unwrap();
-    chores::forgive_reported(&owner, Phase::Rebuild).await.unwrap();
-    assert_eq!(world.look().await.free, 1, "whoever was told has done something about it");
+    let tables = "CREATE TABLE public.o1 (id int PRIMARY KEY); CREATE TABLE public.o2 (o1 int); INSERT INTO public.o2 VALUES (7);
+                  ALTER TABLE public.o2 ADD CONSTRAINT o2_o1 FOREIGN KEY (o1) REFERENCES public.o1 NOT VALID";
+    owner.run("make orphans", tables).await.unwrap();
+    for (rank, object, statement) in [
+        (0, "materialized view public.v", "SELECT 1 / 0"),
+        (1000, "foreign key public.o2: o2_o1", "ALTER TABLE public.o2 VALIDATE CONSTRAINT o2_o1"),
+        (1010, "foreign key public.o2: o2_o1", "INSERT INTO public.log VALUES (1010)"),
+        (1030, "replica identity", "INSERT INTO public.log VALUES (1030)"),
+    ] {
+        let sql = "INSERT INTO pgleap.chore (phase, rank, object, statements) VALUES ('settle', $1, $2, ARRAY[$3])";
+        owner.rows("add a chore", sql, &[&rank, &object, &statement]).await.unwrap();
+    }
+
+    chores::leave_worker(world.owner().await, Phase::Settle, WORKER).await.unwrap();
+    let began = Instant::now();
+    let end = loop {
+        let progress = chores::look(&owner, Phase::Settle, WORKER).await.unwrap();
+        if progress.possible == 0 && progress.workers == 0 {
+            break progress;
+        }
+        assert!(began.elapsed() < Duration::from_secs(30), "{progress:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+
+    assert_eq!(end.left, 3, "{end:?}");
+    assert_eq!(world.logged().await, [1030], "what comes after a failure of another object is done");
+    let warnings = chores::unfinished(&owner).await.unwrap();
+    assert_eq!(warnings.count, 2);
+    assert_eq!(warnings.named[0].reason, "division by zero");
+    let key = &warnings.named[1];
+    assert_eq!(key.object, "foreign key public.o2: o2_o1");
+    assert!(key.reason.contains("violates foreign key constraint \"o2_o1\""), "{key:?}");
+    assert_eq!(key.statements, "ALTER TABLE public.o2 VALIDATE CONSTRAINT o2_o1; INSERT INTO public.log VALUES (1010)");
+}
+
+#[tokio::test]
+async fn what_waits_for_ever_is_given_up_and_its_worker_ended() {
+    let world = World::start("give_up").await;
+    let owner = world.owner().await;
+    let sql = "INSERT INTO pgleap.chore (phase, rank, object, statements) VALUES ('settle', 1, 'slow', ARRAY['SELECT pg_sleep(600)'])";
+    owner.run("add a chore", sql).await.unwrap();
+    assert!(chores::seconds_since_begun(&owner, Phase::Settle).await.unwrap() < 5.0);
+    chores::leave_worker(world.owner().await, Phase::Settle, WORKER).await.unwrap();
+
+    chores::give_up(&owner, Phase::Settle, WORKER, "not finished in time").await.unwrap();
+
+    let end = chores::look(&owner, Phase::Settle, WORKER).await.unwrap();
+    assert_eq!((end.left, end.possible, end.workers), (1, 0, 0), "{end:?}");
+    let warnings = chores::unfinished(&owner).await.unwrap();
+    assert_eq!((warnings.count, warnings.named[0].reason.as_str()), (1, "not finished in time"));
+}
+
+#[tokio::test]
+async fn many_unfinished_objects_are_named_up_to_a_bound_and_counted() {
+    let world = World::start("many").await;
+    let owner = world.owner().await;
+    let sql = "INSERT INTO pgleap.chore (phase, rank, object, statements, attempts, failure)
+               SELECT 'settle', 1, 'object ' || n, ARRAY[repeat('x', 5000)], 3, repeat('y', 5000) FROM generate_series(1, 1000) AS n";
+    owner.run("add chores", sql).await.unwrap();
+
+    let warnings = chores::unfinished(&owner).await.unwrap();
+
+    assert_eq!((warnings.count, warnings.named.len()), (1_000, 20));
+    assert!(serde_json::to_string(&warnings).unwrap().len() < 30_000);
+    assert!(warnings.named[0].statements.ends_with(" …"), "a cut statement shows that it is cut");
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use aws_sdk_rds::Client;
 use aws_sdk_rds::primitives::DateTime;
 use aws_sdk_rds::types::{DbInstance, Event, SourceType, Tag};
-use pgleap_contract::{Names, Run, Server};
+use pgleap_contract::{Names, Run, Server, redact};
 use pgleap_step_kit::prelude::*;
 
 /// DescribeEvents looks back an hour by default, and two weeks at most, in minutes.
@@ -95,7 +95,7 @@ pub fn text_of(events: &[Event]) -> String {
         lines.push(message);
     }
     lines.reverse();
-    lines.join("; ")
+    redact(&lines.join("; "))
 }
 
 /// The error for an instance that no waiting mends, with RDS's own words.

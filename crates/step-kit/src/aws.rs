@@ -3,6 +3,7 @@
 
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use pgleap_contract::redact;
 
 /// What a step can do about an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,7 +87,7 @@ where
     match error.as_service_error() {
         Some(service) => {
             let code = service.code().unwrap_or("Unknown").to_owned();
-            let message = service.message().unwrap_or("no message").to_owned();
+            let message = redact(service.message().unwrap_or("no message"));
             AwsError { doing, class: class_of(&code), code, message }
         }
         None => AwsError { doing, class: Class::Unavailable, code: transport(error).to_owned(), message: chain(error) },

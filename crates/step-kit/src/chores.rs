@@ -13,7 +13,16 @@ use crate::{Ctx, StepError, StepResult};
 const STAY: Duration = Duration::from_secs(10);
 const INTERVAL: Duration = Duration::from_millis(100);
 
-/// What a look decides.
+/// What a chore that failed for good means for its phase.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnFailure {
+    /// The step fails, and the run rolls back.
+    Stop,
+    /// The phase is done when nothing else can be: after OPEN nothing leads back, and what failed is named.
+    GoOn,
+}
+
+/// What a poll decides.
 #[derive(Debug, PartialEq, Eq)]
 enum Verdict {
     Done,
@@ -30,13 +39,13 @@ pub async fn work_off(
     owner: &Session,
     phase: Phase,
     most: i64,
+    on_failure: OnFailure,
 ) -> StepResult<Look> {
     let worker = run.id.names().application(phase.word());
     let began = Instant::now();
-    chores::forgive_reported(owner, phase).await?;
     loop {
         let progress = chores::look(owner, phase, &worker).await?;
-        match decide(&progress, most) {
+        match decide(&progress, most, on_failure) {
             Verdict::Done => return Ok(Look::done()),
             Verdict::Failed(reason) => {
                 return Err(StepError::new(
@@ -58,13 +67,15 @@ pub async fn work_off(
 
 /// A failed chore is reported when the others of its rank are done, so that hours of their work are not lost to a
 /// mistake that a repeated run would find again.
-fn decide(progress: &Progress, most: i64) -> Verdict {
-    if progress.left == 0 {
+fn decide(progress: &Progress, most: i64, on_failure: OnFailure) -> Verdict {
+    if progress.left == 0 || (on_failure == OnFailure::GoOn && progress.possible == 0) {
         return Verdict::Done;
     }
     let missing = most.min(progress.free) - progress.workers;
     match &progress.failed {
-        Some(reason) if progress.workers == 0 && progress.free == 0 => Verdict::Failed(reason.clone()),
+        Some(reason) if on_failure == OnFailure::Stop && progress.workers == 0 && progress.free == 0 => {
+            Verdict::Failed(reason.clone())
+        }
         _ if missing > 0 => Verdict::Start(missing),
         _ => Verdict::Wait,
     }
@@ -83,6 +94,7 @@ mod tests {
         let seen = |left, workers, free, failed: Option<&str>| Progress {
             total: 10,
             left,
+            possible: left - i64::from(failed.is_some()),
             workers,
             free,
             failed: failed.map(str::to_owned),
@@ -101,7 +113,29 @@ mod tests {
             ("one failed, nothing else can be done", seen(3, 0, 0, Some("x")), Verdict::Failed("x".to_owned())),
         ];
         for (what, progress, verdict) in cases {
-            assert_eq!(decide(&progress, 3), verdict, "{what}");
+            assert_eq!(decide(&progress, 3, OnFailure::Stop), verdict, "{what}");
+        }
+    }
+
+    #[test]
+    fn after_open_a_failure_is_waited_around_and_is_no_reason_to_stop() {
+        let seen = |possible, workers, free| Progress {
+            total: 10,
+            left: 3,
+            possible,
+            workers,
+            free,
+            failed: Some("x".to_owned()),
+            at: String::new(),
+        };
+        let cases = [
+            ("others are in work", seen(2, 2, 0), Verdict::Wait),
+            ("others could be", seen(2, 0, 2), Verdict::Start(2)),
+            ("another one waits for a lock", seen(1, 0, 0), Verdict::Wait),
+            ("nothing else is left", seen(0, 0, 0), Verdict::Done),
+        ];
+        for (what, progress, verdict) in cases {
+            assert_eq!(decide(&progress, 3, OnFailure::GoOn), verdict, "{what}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A step's failure: a word of the contract, a sentence, and the cause.
 
 use lambda_runtime::Diagnostic;
-use pgleap_contract::ErrorCode;
+use pgleap_contract::{ErrorCode, redact};
 use pgleap_pg::{PgError, PgErrorKind};
 
 use crate::aws::{AwsError, Class};
@@ -61,9 +61,25 @@ impl From<PgError> for StepError {
     }
 }
 
-/// Step Functions sees the word, not a Rust type's name, only through this conversion.
+/// Step Functions sees the word, not a Rust type's name, only through this conversion. The message goes into histories and
+/// notifications: what was not redacted where it entered is redacted here.
 impl From<StepError> for Diagnostic {
     fn from(error: StepError) -> Self {
-        Self { error_type: error.code.word().to_owned(), error_message: error.message }
+        Self { error_type: error.code.word().to_owned(), error_message: redact(&error.message) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_verifier_in_a_message_does_not_leave_the_function() {
+        let log = "ALTER ROLE a PASSWORD 'SCRAM-SHA-256$4096:c2FsdA==$U3RvcmVk:U2VydmVy'";
+
+        let left = Diagnostic::from(StepError::new(ErrorCode::UpgradeRefused, log));
+
+        assert_eq!(left.error_message, "ALTER ROLE a PASSWORD (a password)");
+        assert_eq!(left.error_type, "UpgradeRefused");
     }
 }

@@ -7,6 +7,7 @@ mod context;
 mod deadline;
 mod error;
 pub mod instance_status;
+mod logs;
 pub mod metrics;
 mod movement;
 mod serve;

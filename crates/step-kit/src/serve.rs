@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tracing::Instrument;
 
-use crate::{Ctx, StepError, StepResult, movement};
+use crate::{Ctx, StepError, StepResult, logs, movement};
 
 type Handler = Rc<dyn Fn(Rc<Ctx>, Value) -> Pin<Box<dyn Future<Output = StepResult<Value>>>>>;
 
@@ -93,7 +93,7 @@ fn serve_erased(
     handler: Handler,
     log: fn(&StepResult<Value>),
 ) -> Result<(), lambda_runtime::Error> {
-    init_logs();
+    logs::init();
     // One call at a time is all that Lambda sends: the single-threaded runtime starts faster and answers sooner.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let local = tokio::task::LocalSet::new();
@@ -142,22 +142,6 @@ fn bounded(output: &Value) -> String {
         text.push('…');
     }
     text
-}
-
-fn init_logs() {
-    let level = std::env::var("AWS_LAMBDA_LOG_LEVEL").unwrap_or_else(|_| "info".to_owned());
-    let filter =
-        tracing_subscriber::EnvFilter::try_new(format!("{level},aws_config=warn,aws_smithy_runtime=warn,hyper=warn"))
-            .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .json()
-        .flatten_event(true)
-        .with_current_span(true)
-        .with_span_list(false)
-        .with_target(false)
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .init();
 }
 
 #[cfg(test)]

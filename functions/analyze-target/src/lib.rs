@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use pgleap_contract::steps::{Look, OnBoth};
 use pgleap_pg::chores::Phase;
-use pgleap_step_kit::chores::work_off;
+use pgleap_step_kit::chores::{OnFailure, work_off};
 use pgleap_step_kit::prelude::*;
 use pgleap_step_kit::source_watch::{self, Pace};
 use pgleap_step_kit::wal::refuse_too_much_wal;
@@ -30,5 +30,5 @@ pub async fn run(ctx: &Ctx, input: OnBoth) -> StepResult<Look> {
     refuse_too_much_wal(&ctx.as_work(&input.run, &input.source).await?, &input.source, &input.run.limits).await?;
     let target = ctx.as_owner(&input.run, &input.target).await?;
     target.run("plan the statistics", PLAN).await?;
-    work_off(ctx, &input.run, &input.target, &target, Phase::Analyze, WORKERS).await
+    work_off(ctx, &input.run, &input.target, &target, Phase::Analyze, WORKERS, OnFailure::Stop).await
 }

@@ -15,6 +15,7 @@ mod checks;
 mod columns;
 mod facts;
 mod generated;
+mod holds;
 mod longest;
 mod query;
 mod survey;
@@ -77,6 +78,7 @@ async fn look(ctx: &Ctx, input: &OnSource, session: &Session) -> StepResult<Look
     findings.extend(or_unseen(columns::ID, columns::check(session, &asked).await)?);
     findings.extend(or_unseen(values::ID, values::check(session, &asked).await)?);
     findings.extend(or_unseen(generated::ID, generated::check(session, &asked).await)?);
+    findings.extend(or_unseen(holds::ID, holds::check(session, &asked).await)?);
     let longest = match longest::measure(session, &asked).await {
         Ok(longest) => longest,
         Err(error) => {

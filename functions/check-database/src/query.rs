@@ -2,7 +2,7 @@
 
 use pgleap_contract::data_types::{self, Travel};
 use pgleap_contract::{Finding, KeylessTables, Run, Severity};
-use pgleap_pg::{PgError, Session};
+use pgleap_pg::{PgError, Session, expressions};
 
 use crate::facts::Facts;
 
@@ -48,6 +48,7 @@ impl Asked {
         sql.replace("{apart}", &apart())
             .replace("{major}", &self.major.to_string())
             .replace("{target_major}", &self.target_major.to_string())
+            .replace("{is_changeable}", &expressions::is_changeable("k.conbin"))
             .replace("{database_collation_version}", collation)
     }
 }
@@ -57,7 +58,7 @@ pub(crate) struct Query {
     pub(crate) id: &'static str,
     pub(crate) severity: Severity,
     /// A SELECT of `what` and `why`, both text, from the tables of `carried.sql` and the catalogs. It may hold
-    /// `{apart}`, `{major}`, `{target_major}`.
+    /// `{apart}`, `{major}`, `{target_major}`, `{is_changeable}` (of the constraint `k`).
     pub(crate) sql: &'static str,
     pub(crate) found: &'static str,
     pub(crate) remedy: &'static str,

@@ -10,6 +10,7 @@
 //! Fails with:   StatementFailed (final; the object and the server's words), SecretUnusable, PreflightBlocked (more
 //!               tables to leave out than the mapping can name), DatabaseDenied (final), DatabaseUnreachable (retried)
 
+pub mod path;
 pub mod plan;
 mod secret;
 mod selection;
@@ -17,7 +18,7 @@ mod selection;
 use pgleap_contract::steps::{OnBoth, PrepareTargetOutput, Selection};
 use pgleap_pg::chores::{self, Phase};
 use pgleap_pg::{PgErrorKind, Session, fingerprint, sequences, watch};
-use pgleap_step_kit::chores::work_off;
+use pgleap_step_kit::chores::{OnFailure, work_off};
 use pgleap_step_kit::prelude::*;
 use pgleap_step_kit::source_watch;
 
@@ -36,10 +37,12 @@ pub async fn run(ctx: &Ctx, input: OnBoth) -> StepResult<PrepareTargetOutput> {
     for side in [&target, &source] {
         sequences::install(side, &work).await?;
     }
-    let replica_role = may_set_replica_role(ctx, run, &input.target).await?;
+    let dms = ctx.connect(run, &input.target, &run.id.names().dms_target_secret()).await?;
+    path::give(&dms, &target).await?;
+    let replica_role = may_set_replica_role(&dms).await?;
     plan::make(&target, run, replica_role).await?;
 
-    let look = work_off(ctx, run, &input.target, &target, Phase::Prepare, WORKERS).await?;
+    let look = work_off(ctx, run, &input.target, &target, Phase::Prepare, WORKERS, OnFailure::Stop).await?;
     if !look.done {
         return Ok(waiting(look.waiting_for));
     }
@@ -72,8 +75,7 @@ async fn refuse_to_empty_a_source(source: &Session, target: &Session) -> StepRes
 }
 
 /// Tried, not deduced: on RDS it hangs on a role and on the major.
-async fn may_set_replica_role(ctx: &Ctx, run: &Run, target: &Server) -> StepResult<bool> {
-    let dms: Session = ctx.connect(run, target, &run.id.names().dms_target_secret()).await?;
+async fn may_set_replica_role(dms: &Session) -> StepResult<bool> {
     match dms.run("set the replica role", "SET session_replication_role = replica").await {
         Ok(()) => Ok(true),
         Err(error) if error.kind == PgErrorKind::Denied => Ok(false),

@@ -3,16 +3,17 @@
 
 use pgleap_contract::Run;
 use pgleap_contract::data_types::{self, Travel};
-use pgleap_pg::Session;
+use pgleap_pg::{Session, expressions};
 use pgleap_step_kit::StepResult;
 
 /// The functions that plan, by subject. In this order they are also called.
-const FUNCTIONS: [&str; 6] = [
+const FUNCTIONS: [&str; 7] = [
     include_str!("plan/tables.sql"),
     include_str!("plan/triggers.sql"),
     include_str!("plan/foreign_keys.sql"),
     include_str!("plan/indexes.sql"),
     include_str!("plan/columns.sql"),
+    include_str!("plan/domains.sql"),
     include_str!("plan/rows.sql"),
 ];
 
@@ -28,7 +29,11 @@ pub async fn make(target: &Session, run: &Run, replica_role: bool) -> StepResult
     target
         .run(
             doing,
-            &format!("BEGIN; SELECT pg_advisory_xact_lock(hashtext('pgleap plan')); {} {VIEWS}", FUNCTIONS.concat()),
+            &format!(
+                "BEGIN; SELECT pg_advisory_xact_lock(hashtext('pgleap plan')); {IS_CHANGEABLE} {} {VIEWS}",
+                FUNCTIONS.concat(),
+                IS_CHANGEABLE = is_changeable()
+            ),
         )
         .await?;
     let planned: bool =
@@ -39,6 +44,7 @@ pub async fn make(target: &Session, run: &Run, replica_role: bool) -> StepResult
         target.rows(doing, "SELECT pgleap.plan_foreign_keys($1)", &[&replica_role]).await?;
         target.rows(doing, "SELECT pgleap.plan_indexes()", &[]).await?;
         target.rows(doing, "SELECT pgleap.plan_columns($1)", &[&large]).await?;
+        target.rows(doing, "SELECT pgleap.plan_domains($1)", &[&large]).await?;
         target.rows(doing, "SELECT pgleap.plan_rows($1::text::name)", &[&run.id.names().dms_login()]).await?;
         target.rows(doing, "SELECT pgleap.plan_autovacuum()", &[]).await?;
         target.rows(doing, "SELECT pgleap.plan_replica_identities()", &[]).await?;
@@ -46,4 +52,12 @@ pub async fn make(target: &Session, run: &Run, replica_role: bool) -> StepResult
     }
     target.run(doing, "COMMIT").await?;
     Ok(())
+}
+
+fn is_changeable() -> String {
+    format!(
+        "CREATE OR REPLACE FUNCTION pgleap.is_changeable(expression text) RETURNS boolean
+         LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$ SELECT {} $$;",
+        expressions::is_changeable("expression")
+    )
 }

@@ -1,5 +1,5 @@
 //! Rebuild the target: secondary indexes, constraints and, where the DMS login can set the replica role, foreign keys;
-//! materialized views refreshed, which measures them.
+//! materialized views refreshed, which measures them. One that cannot be refreshed keeps the content that it has on the source.
 //!
 //! Changes:      target (what prepare-target set aside; which views are refreshed under the fence)
 //! Repeatable:   yes; each chore commits together with the note that it is done
@@ -12,8 +12,8 @@ mod views;
 use std::time::Duration;
 
 use pgleap_contract::steps::{Look, OnBoth};
-use pgleap_pg::chores::Phase;
-use pgleap_step_kit::chores::work_off;
+use pgleap_pg::chores::{self, Phase};
+use pgleap_step_kit::chores::{OnFailure, work_off};
 use pgleap_step_kit::prelude::*;
 use pgleap_step_kit::source_watch::{self, Pace};
 use pgleap_step_kit::wal::refuse_too_much_wal;
@@ -28,8 +28,11 @@ pub async fn run(ctx: &Ctx, input: OnBoth) -> StepResult<Look> {
     source_watch::keep_up(ctx, &input.run, &input.source, PACE).await?;
     refuse_too_much_wal(&ctx.as_work(&input.run, &input.source).await?, &input.source, &input.run.limits).await?;
     let target = ctx.as_owner(&input.run, &input.target).await?;
-    let look = work_off(ctx, &input.run, &input.target, &target, Phase::Rebuild, WORKERS).await?;
+    let look = work_off(ctx, &input.run, &input.target, &target, Phase::Rebuild, WORKERS, OnFailure::Stop).await?;
     if look.done {
+        for given_up in chores::given_up(&target, Phase::Rebuild).await? {
+            tracing::warn!(given_up, "not rebuilt before the cutover; tried again after OPEN");
+        }
         views::choose(&target).await?;
     }
     Ok(look)

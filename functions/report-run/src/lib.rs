@@ -61,6 +61,7 @@ fn report(input: &ReportRunInput, tally: &Tally, now: f64) -> RunReport {
         target_hours,
         replication_hours,
         cost,
+        unfinished: input.warnings.as_ref().map_or(0, |warnings| warnings.count),
     }
 }
 

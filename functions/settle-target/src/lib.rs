@@ -1,27 +1,59 @@
 //! Settle the target after OPEN, while clients work: constraints validated, NOT NULL made the columns' own again,
 //! partitioned foreign keys adopted, the remaining materialized views refreshed, until the catalogs are as the source's.
 //!
+//! What cannot be finished is no reason to leave the rest of the run behind. A constraint that rows violate stays NOT VALID, a
+//! view that cannot be refreshed keeps its content; each is named with the SQL that would finish it, and the run goes on.
+//!
 //! Changes:      target (constraints, materialized views, replica identities)
 //! Repeatable:   yes; each chore commits together with the note that it is done
 //! Undo:         none: after OPEN the run only goes forward
 //! If it dies:   the workers on the server go on; the next look finds what is left
-//! Fails with:   StatementFailed (final; the object and the server's words: a person decides), DatabaseUnreachable,
-//!               DatabaseDenied (retried by hand)
+//! Fails with:   DatabaseUnreachable (retried), DatabaseDenied, StatementFailed (final: the chores cannot even be read)
 
-use pgleap_contract::steps::{Look, OnBoth};
-use pgleap_pg::chores::Phase;
-use pgleap_step_kit::chores::work_off;
+use pgleap_contract::steps::{OnBoth, SettleTargetOutput, Warnings};
+use pgleap_pg::Session;
+use pgleap_pg::chores::{self, Phase};
+use pgleap_step_kit::chores::{OnFailure, work_off};
 use pgleap_step_kit::prelude::*;
 
 /// Few, because clients work at the same time.
 const WORKERS: i64 = 2;
+/// What is not finished after a day waits for a lock that somebody holds, or is a person's. Less than the machines poll.
+const LONGEST_SECONDS: f64 = 24.0 * 3_600.0;
 
-/// Let the server work. A recovery may come here again after the target was cleaned, which happens only once it is settled.
-pub async fn run(ctx: &Ctx, input: OnBoth) -> StepResult<Look> {
+/// Let the server work.
+pub async fn run(ctx: &Ctx, input: OnBoth) -> StepResult<SettleTargetOutput> {
+    run_within(ctx, input, LONGEST_SECONDS).await
+}
+
+/// The same, with another limit.
+pub async fn run_within(ctx: &Ctx, input: OnBoth, longest_seconds: f64) -> StepResult<SettleTargetOutput> {
     let target = ctx.as_owner(&input.run, &input.target).await?;
-    let is_planned = "SELECT to_regclass('pgleap.chore') IS NOT NULL";
-    if !target.row("look for deferred jobs", is_planned, &[]).await?.get::<_, bool>(0) {
-        return Ok(Look::done());
+    if !chores::are_there(&target).await? {
+        // The clean-up has been here: the recovery comes by once more.
+        return Ok(done(Warnings::default()));
     }
-    work_off(ctx, &input.run, &input.target, &target, Phase::Settle, WORKERS).await
+    let begun = chores::seconds_since_begun(&target, Phase::Settle).await?;
+    let look = work_off(ctx, &input.run, &input.target, &target, Phase::Settle, WORKERS, OnFailure::GoOn).await?;
+    if look.done {
+        return finish(&target).await;
+    }
+    if begun > longest_seconds {
+        let worker = input.run.id.names().application(Phase::Settle.word());
+        chores::give_up(&target, Phase::Settle, &worker, "not finished within a day").await?;
+        return finish(&target).await;
+    }
+    Ok(SettleTargetOutput { done: false, waiting_for: look.waiting_for, warnings: Warnings::default() })
+}
+
+async fn finish(target: &Session) -> StepResult<SettleTargetOutput> {
+    let warnings = chores::unfinished(target).await?;
+    for unfinished in &warnings.named {
+        tracing::warn!(unfinished.object, unfinished.reason, unfinished.statements, "stays unfinished");
+    }
+    Ok(done(warnings))
+}
+
+fn done(warnings: Warnings) -> SettleTargetOutput {
+    SettleTargetOutput { done: true, waiting_for: String::new(), warnings }
 }

@@ -1,6 +1,6 @@
 //! Whom the news is about: the run where it is at hand, else what Step Functions knows of the execution.
 
-use pgleap_contract::steps::{TellPeopleInput, VerifyCopyOutput};
+use pgleap_contract::steps::{TellPeopleInput, VerifyCopyOutput, Warnings};
 use pgleap_step_kit::prelude::*;
 use serde_json::Value;
 
@@ -22,6 +22,8 @@ pub(crate) struct About {
     pub(crate) cause: String,
     /// What its output says of the comparison of both sides.
     pub(crate) verified: Option<VerifyCopyOutput>,
+    /// What stays unfinished on the target of a run that succeeded.
+    pub(crate) warnings: Warnings,
 }
 
 pub(crate) async fn about(ctx: &Ctx, input: &TellPeopleInput) -> StepResult<About> {
@@ -44,6 +46,7 @@ pub(crate) async fn about(ctx: &Ctx, input: &TellPeopleInput) -> StepResult<Abou
     about.error = found.error().unwrap_or_default().to_owned();
     about.cause = found.cause().unwrap_or_default().to_owned();
     about.verified = found.output().and_then(verified);
+    about.warnings = found.output().map(warnings_of).unwrap_or_default();
     Ok(about)
 }
 
@@ -51,6 +54,12 @@ pub(crate) async fn about(ctx: &Ctx, input: &TellPeopleInput) -> StepResult<Abou
 fn verified(output: &str) -> Option<VerifyCopyOutput> {
     let mut output: Value = serde_json::from_str(output).ok()?;
     serde_json::from_value(output["verified"].take()).ok()
+}
+
+/// None, if the output has none or somebody else wrote it.
+fn warnings_of(output: &str) -> Warnings {
+    let output: Value = serde_json::from_str(output).unwrap_or_default();
+    serde_json::from_value(output["warnings"].clone()).unwrap_or_default()
 }
 
 /// From the input of an execution, which may be anything at all: somebody typed it.

@@ -1,7 +1,7 @@
 //! The news in words: a subject, one sentence, where to look. Pure.
 
-use pgleap_contract::ErrorCode;
-use pgleap_contract::steps::{News, VerifyCopyOutput};
+use pgleap_contract::steps::{News, VerifyCopyOutput, Warnings};
+use pgleap_contract::{ErrorCode, redact};
 use pgleap_notify::{console, runbook};
 use serde_json::Value;
 
@@ -90,23 +90,35 @@ fn phase_begins(about: &About, phase: &str) -> Telling {
 fn ended(about: &About) -> Option<Telling> {
     let run = &about.run_id;
     if about.status == "SUCCEEDED" {
+        let warned = about.warnings.count > 0;
         let sentence = match about {
-            About { is_recovery: true, .. } => return None,
+            About { is_recovery: true, .. } if !warned => return None,
+            About { is_recovery: true, .. } => {
+                format!("The recovery of a run is complete ({run}). {}", unfinished(&about.warnings))
+            }
             About { is_plan: true, .. } => {
                 format!("The plan of {} is ready, in the output of execution {run}.", about.source)
             }
             _ => {
-                let upgraded =
-                    format!("{} was upgraded to PostgreSQL {} by run {run}.", about.source, about.target_version);
-                about
-                    .verified
-                    .as_ref()
-                    .and_then(uncompared)
-                    .map_or(upgraded.clone(), |tables| format!("{upgraded} {tables}"))
+                let (source, version) = (&about.source, &about.target_version);
+                let mut parts = vec![if warned {
+                    format!("{source} was upgraded to PostgreSQL {version} by run {run}, with warnings.")
+                } else {
+                    format!("{source} was upgraded to PostgreSQL {version} by run {run}.")
+                }];
+                parts.extend(about.verified.as_ref().and_then(uncompared));
+                parts.extend(warned.then(|| unfinished(&about.warnings)));
+                parts.join(" ")
             }
         };
-        let subject = if about.is_plan { "the plan is ready" } else { "upgraded" };
-        return Some(telling(about, "Ended", subject, sentence));
+        let subject = match (about.is_plan, about.is_recovery, warned) {
+            (true, ..) => "the plan is ready",
+            (_, true, _) => "recovered, with warnings",
+            (_, _, true) => "upgraded, with warnings",
+            _ => "upgraded",
+        };
+        let page = warned.then(|| runbook("README"));
+        return Some(Telling { runbook: page, ..telling(about, "Ended", subject, sentence) });
     }
     let error = if about.error.is_empty() { about.status.as_str() } else { about.error.as_str() };
     let who = if about.is_recovery { "The recovery" } else { "Run" };
@@ -130,6 +142,24 @@ fn uncompared(verified: &VerifyCopyOutput) -> Option<String> {
     })
 }
 
+/// What stays unfinished, each with what the server said and the SQL that would finish it.
+fn unfinished(warnings: &Warnings) -> String {
+    let named = warnings.named.iter();
+    let mut lines: Vec<_> = named
+        .map(|one| format!("- {}: {}. To finish it: {}", one.object, redact(&one.reason), one.statements))
+        .collect();
+    let more = warnings.count.saturating_sub(warnings.named.len() as u64);
+    if more > 0 {
+        lines.push(format!("- and {more} more; the execution's log names them"));
+    }
+    format!(
+        "Applications are served, but {} object(s) of the target could not be finished. A constraint among them is NOT VALID: it \
+         holds for new rows. A materialized view keeps its earlier content.\n{}",
+        warnings.count,
+        lines.join("\n")
+    )
+}
+
 fn failed(telling: Telling, error: &str) -> Telling {
     let known = ErrorCode::ALL.iter().any(|code| code.word() == error);
     Telling { error: Some(error.to_owned()), runbook: Some(runbook(if known { error } else { "README" })), ..telling }
@@ -151,6 +181,7 @@ fn telling(about: &About, kind: &'static str, what: &str, sentence: String) -> T
 fn bounded(cause: &str) -> String {
     let message = serde_json::from_str::<Value>(cause).ok();
     let message = message.as_ref().and_then(|value| value["errorMessage"].as_str()).unwrap_or(cause);
+    let message = redact(message);
     message[..message.floor_char_boundary(LONGEST_CAUSE)].to_owned()
 }
 
@@ -224,6 +255,26 @@ mod tests {
         assert!(told(0).ends_with("by run orders-18."), "{}", told(0));
         assert!(told(2).ends_with("before the cutover: shop.hot0, shop.hot1."), "{}", told(2));
         assert!(told(99).ends_with("shop.hot9 and 89 more."), "{}", told(99));
+    }
+
+    #[test]
+    fn what_stays_unfinished_is_named_with_its_sql_and_the_rest_counted() {
+        let one = json!({"object": "foreign key app.o2: o2_o1", "reason": "it is violated", "statements": "ALTER TABLE app.o2 VALIDATE CONSTRAINT o2_o1"});
+        let warnings: Warnings = serde_json::from_value(json!({"count": 3, "named": [one]})).unwrap();
+        let end = |is_recovery: bool| {
+            let about = About { status: "SUCCEEDED".to_owned(), is_recovery, warnings: warnings.clone(), ..about() };
+            of(&about, &News::Ended).remove(0)
+        };
+
+        let (run, recovery) = (end(false), end(true));
+
+        assert_eq!(run.subject, "pgleap orders-db: upgraded, with warnings");
+        assert_eq!(recovery.subject, "pgleap orders-db: recovered, with warnings");
+        for telling in [run, recovery] {
+            let text = telling.text();
+            assert!(text.contains("o2_o1: it is violated. To finish it: ALTER TABLE app.o2 VALIDATE"), "{text}");
+            assert!(text.contains("and 2 more") && text.contains("docs/runbook/README.md"), "{text}");
+        }
     }
 
     #[test]

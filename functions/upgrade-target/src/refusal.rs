@@ -6,6 +6,7 @@
 use aws_sdk_rds::Client;
 use aws_sdk_rds::primitives::DateTime;
 use aws_sdk_rds::types::{DbInstance, DescribeDbLogFilesDetails, Tag};
+use pgleap_contract::redact;
 use pgleap_contract::steps::UpgradeHop;
 use pgleap_rds::instance;
 use pgleap_step_kit::prelude::*;
@@ -17,6 +18,11 @@ const NOTE: &str = "pgleap:upgrade";
 const LONGEST_LOG: usize = 4_000;
 /// .. and of one line of it.
 const LONGEST_LINE: usize = 400;
+/// What is kept of a log while its pages arrive: more than an error shows, because pg_upgrade echoes the statements that
+/// create the roles, and a password's verifier is only recognised while its beginning is there.
+const LONGEST_RAW: usize = 64 * 1024;
+/// .. and of one line of it.
+const LONGEST_RAW_LINE: usize = 8 * 1024;
 
 /// RDS has no code for these events in DescribeEvents, only text.
 /// Source: Amazon RDS user guide, "Amazon RDS event categories and event messages", RDS-EVENT-0158 and 0270.
@@ -120,16 +126,57 @@ fn named_log(text: &str) -> Option<&str> {
     path.rsplit('/').next()
 }
 
-/// The end, of lines that are cut: one statement may name every table.
-fn shortened(text: &str) -> String {
-    let cut = |line: &str| line[..line.floor_char_boundary(LONGEST_LINE)].to_owned();
-    let lines = text.split('\n').map(cut).collect::<Vec<_>>().join("\n");
-    lines[lines.ceil_char_boundary(lines.len().saturating_sub(LONGEST_LOG))..].to_owned()
+/// The end of a log, page by page, as whole lines: a page may end anywhere.
+#[derive(Default)]
+struct Tail {
+    raw: String,
+    /// Where the last line begins.
+    line: usize,
+}
+
+impl Tail {
+    fn push(&mut self, page: &str) {
+        for piece in page.split_inclusive('\n') {
+            let (text, ends) = piece.strip_suffix('\n').map_or((piece, false), |text| (text, true));
+            let room = LONGEST_RAW_LINE.saturating_sub(self.raw.len() - self.line);
+            self.raw.push_str(&text[..text.floor_char_boundary(room)]);
+            if ends {
+                self.end_line();
+            }
+        }
+    }
+
+    fn end_line(&mut self) {
+        if self.raw.len() - self.line + 3 >= LONGEST_RAW_LINE {
+            // It was cut, perhaps in a password: the lines after it are no part of that.
+            let clean = redact(&self.raw[self.line..]);
+            self.raw.truncate(self.line);
+            self.raw.push_str(&clean);
+        }
+        self.raw.push('\n');
+        self.line = self.raw.len();
+        self.forget_the_beginning();
+    }
+
+    fn forget_the_beginning(&mut self) {
+        let surplus = self.raw.len().saturating_sub(LONGEST_RAW);
+        if let Some(end) = self.raw[self.raw.ceil_char_boundary(surplus)..].find('\n').filter(|_| surplus > 0) {
+            self.raw.drain(..self.raw.ceil_char_boundary(surplus) + end + 1);
+            self.line = self.raw.len();
+        }
+    }
+
+    /// The end, without secrets, of lines that are cut: one statement may name every table.
+    fn shown(&self) -> String {
+        let cut = |line: &str| line[..line.floor_char_boundary(LONGEST_LINE)].to_owned();
+        let lines = redact(&self.raw).split('\n').map(cut).collect::<Vec<_>>().join("\n");
+        lines[lines.ceil_char_boundary(lines.len().saturating_sub(LONGEST_LOG))..].to_owned()
+    }
 }
 
 /// A log's name and its end, where what was found stands.
 async fn end_of(rds: &Client, name: &str, file: &str) -> StepResult<String> {
-    let mut text = String::new();
+    let mut tail = Tail::default();
     let mut pages = rds
         .download_db_log_file_portion()
         .db_instance_identifier(name)
@@ -138,10 +185,9 @@ async fn end_of(rds: &Client, name: &str, file: &str) -> StepResult<String> {
         .into_paginator()
         .send();
     while let Some(page) = pages.next().await {
-        text.push_str(page.doing(format!("read log {file} of instance {name}"))?.log_file_data().unwrap_or_default());
-        text = shortened(&text);
+        tail.push(page.doing(format!("read log {file} of instance {name}"))?.log_file_data().unwrap_or_default());
     }
-    Ok(format!("{file}: {}", text.trim()))
+    Ok(format!("{file}: {}", tail.shown().trim()))
 }
 
 #[cfg(test)]
@@ -171,9 +217,30 @@ mod tests {
             "t, ".repeat(9_000)
         );
 
-        let short = shortened(&log);
+        let mut tail = Tail::default();
+        tail.push(&log);
+        let short = tail.shown();
 
         assert!(short.contains("out of shared memory") && short.len() <= LONGEST_LOG, "{short}");
+    }
+
+    #[test]
+    fn no_verifier_of_a_log_is_shown_wherever_its_pages_and_lines_are_cut() {
+        let roles: String = (0..200)
+            .map(|n| format!("ALTER ROLE r{n} WITH LOGIN PASSWORD 'SCRAM-SHA-256$4096:c2FsdA==$U3RvcmVkS2V5:U2VydmVyS2V5';\nALTER ROLE m{n} PASSWORD 'md5a3556571e93b0d20722ba62be61e8c2d';\n"))
+            .collect();
+        let long = format!("{}PASSWORD 'SCRAM-SHA-256$4096:c2FsdA==$U3RvcmVkS2V5:U2VydmVyS2V5'", "x ".repeat(4_080));
+        let log = format!("{roles}{long}\nERROR: unrecognized configuration parameter\n");
+        for page in [1, 7, 97, 1_000, 4_096, log.len()] {
+            let mut tail = Tail::default();
+            log.as_bytes().chunks(page).for_each(|page| tail.push(std::str::from_utf8(page).unwrap()));
+
+            let shown = tail.shown();
+
+            assert!(shown.contains("ERROR: unrecognized"), "{shown}");
+            let seen = ["SCRAM-SHA-256$", "U3Rv", "ServerKey", "U2Vy", "a3556571", "be61e8c2d"];
+            assert_eq!(seen.iter().find(|part| shown.contains(**part)), None, "pages of {page}: {shown}");
+        }
     }
 
     #[test]

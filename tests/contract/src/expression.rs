@@ -1,4 +1,5 @@
-//! The JSONata that the machines may use: paths, literals, `$count(..)`, comparisons, `and`, `or`, `not(..)`, `&`, `+ 1`.
+//! The JSONata that the machines may use: paths, literals, `$count(..)`, `$parse(..).member`, comparisons, `and`, `or`, `&`, `+ 1`,
+//! `.. ? .. : ..`.
 //!
 //! The rehearsal evaluates JSONata in one engine and AWS in another; within this grammar they agree.
 
@@ -37,8 +38,8 @@ pub fn inner(text: &str) -> Option<&str> {
 /// Evaluate one expression. A path to nothing is an error: on AWS it would fail the state.
 pub fn evaluate_expression(text: &str, scope: &Scope) -> Result<Value> {
     let tokens = tokenize(text)?;
-    let mut parser = Parser { tokens: &tokens, at: 0, scope };
-    let value = parser.either()?;
+    let mut parser = Parser { tokens: &tokens, at: 0, scope, not_taken: false };
+    let value = parser.conditional()?;
     if parser.at != tokens.len() {
         bail!("unexpected {:?}", tokens[parser.at]);
     }
@@ -79,14 +80,14 @@ fn tokenize(text: &str) -> Result<Vec<Token>> {
                 end
             }
             'a'..='z' => {
-                let end = rest.find(|c: char| !c.is_ascii_lowercase()).unwrap_or(rest.len());
+                let end = rest.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(rest.len());
                 tokens.push(Token::Word(rest[..end].to_owned()));
                 end
             }
             _ => {
                 let two = rest.get(..2).filter(|two| ["!=", "<=", ">="].contains(two));
                 let symbol = two.unwrap_or(&rest[..first.len_utf8()]);
-                if !["=", "!=", "<", ">", "<=", ">=", "&", "+", "(", ")"].contains(&symbol) {
+                if !["=", "!=", "<", ">", "<=", ">=", "&", "+", "(", ")", "?", ":", "."].contains(&symbol) {
                     bail!("{symbol:?} is not in the machines' grammar");
                 }
                 tokens.push(Token::Symbol(symbol.to_owned()));
@@ -102,9 +103,33 @@ struct Parser<'a> {
     tokens: &'a [Token],
     at: usize,
     scope: &'a Scope,
+    /// In the branch of a conditional that does not count: what it would fail at is nothing.
+    not_taken: bool,
 }
 
 impl Parser<'_> {
+    fn conditional(&mut self) -> Result<Value> {
+        let condition = self.either()?;
+        if !self.take(&Token::Symbol("?".to_owned())) {
+            return Ok(condition);
+        }
+        let yes = truth(&condition)?;
+        let first = self.branch(yes)?;
+        if !self.take(&Token::Symbol(":".to_owned())) {
+            bail!("missing :");
+        }
+        let second = self.branch(!yes)?;
+        Ok(if yes { first } else { second })
+    }
+
+    fn branch(&mut self, taken: bool) -> Result<Value> {
+        let before = self.not_taken;
+        self.not_taken |= !taken;
+        let value = self.conditional();
+        self.not_taken = before;
+        value
+    }
+
     fn either(&mut self) -> Result<Value> {
         let mut value = self.both()?;
         while self.take(&Token::Word("or".to_owned())) {
@@ -147,7 +172,9 @@ impl Parser<'_> {
         loop {
             if self.take(&Token::Symbol("&".to_owned())) {
                 let right = self.term()?;
-                value = Value::String(text(&value)? + &text(&right)?);
+                if !self.not_taken {
+                    value = Value::String(text(&value)? + &text(&right)?);
+                }
             } else if self.take(&Token::Symbol("+".to_owned())) {
                 if self.term()? != serde_json::json!(1.0) {
                     bail!("only + 1 is in the machines' grammar");
@@ -174,7 +201,11 @@ impl Parser<'_> {
                 }
                 Ok(serde_json::json!(list.as_array().context("$count takes a list")?.len()))
             }
-            Token::Path(path) => self.lookup(&path),
+            Token::Path(path) if path == ["parse"] && self.take(&Token::Symbol("(".to_owned())) => self.parsed(),
+            Token::Path(path) => match self.lookup(&path) {
+                Err(_) if self.not_taken => Ok(Value::Null),
+                found => found,
+            },
             Token::Text(text) => Ok(Value::String(text)),
             Token::Number(number) => Ok(serde_json::json!(number)),
             Token::Word(word) => match word.as_str() {
@@ -192,6 +223,29 @@ impl Parser<'_> {
             }
             Token::Symbol(symbol) => bail!("unexpected {symbol}"),
         }
+    }
+
+    /// What follows `$parse(`: a text of JSON, and perhaps a member of it.
+    fn parsed(&mut self) -> Result<Value> {
+        let json = self.either()?;
+        if !self.take(&Token::Symbol(")".to_owned())) {
+            bail!("missing )");
+        }
+        let mut value = match json.as_str().map(serde_json::from_str::<Value>) {
+            Some(Ok(value)) => value,
+            _ if self.not_taken => Value::Null,
+            _ => bail!("$parse takes a text of JSON, not {json}"),
+        };
+        while self.take(&Token::Symbol(".".to_owned())) {
+            let Some(Token::Word(member)) = self.tokens.get(self.at) else { bail!("a member is wanted") };
+            value = match value.get(member) {
+                Some(member) => member.clone(),
+                None if self.not_taken => Value::Null,
+                None => bail!("there is no {member}"),
+            };
+            self.at += 1;
+        }
+        Ok(value)
     }
 
     fn lookup(&self, path: &[String]) -> Result<Value> {
@@ -247,7 +301,7 @@ mod tests {
     use serde_json::json;
 
     fn scope() -> Scope {
-        let variables = json!({"run": {"mode": "plan"}, "looks": 3, "done": true, "target": null});
+        let variables = json!({"run": {"mode": "plan"}, "looks": 3, "done": true, "target": null, "json": "{\"errorMessage\": \"y\"}"});
         let states = json!({"result": [{"Payload": 1}, {"Payload": {"a": "b"}}]});
         let object = |value: Value| value.as_object().cloned().expect("object");
         Scope { variables: object(variables), states: object(states) }
@@ -263,6 +317,8 @@ mod tests {
             ("$run.mode & \"\\n\" & \"x\"", json!("plan\nx")),
             ("($looks > 5 or $done)", json!(true)),
             ("$states.result[1].Payload.a", json!("b")),
+            ("$done ? $run.mode : $parse($missing).text", json!("plan")),
+            ("$done = false ? $missing : \"x\" & $parse($json).errorMessage", json!("xy")),
         ];
         for (text, value) in cases {
             assert_eq!(evaluate_expression(text, &scope()).expect(text), value, "{text}");
@@ -271,7 +327,17 @@ mod tests {
 
     #[test]
     fn what_is_outside_the_grammar_or_unassigned_is_refused() {
-        for text in ["$missing", "$run.nothing", "$sum(1)", "$looks + 2", "$looks * 2", "true and", "\"open"] {
+        for text in [
+            "$missing",
+            "$run.nothing",
+            "$sum(1)",
+            "$looks + 2",
+            "$looks * 2",
+            "true and",
+            "\"open",
+            "$done ? $missing : 1",
+            "$parse($run.mode)",
+        ] {
             assert!(evaluate_expression(text, &scope()).is_err(), "{text}");
         }
     }

@@ -59,7 +59,8 @@ pub fn answers(step: &str, payload: &Value) -> Result<Vec<Value>> {
             payload,
             vec![json!({
                 "transitions": 160, "invocations": 120, "functionSeconds": 40.0, "gigabyteSeconds": 8.0,
-                "targetHours": 2.0, "replicationHours": 1.5, "cost": plan()["cost"].clone()
+                "targetHours": 2.0, "replicationHours": 1.5, "cost": plan()["cost"].clone(),
+                "unfinished": 0
             })],
         ),
         "configure-source" => exchange::<RunOnly, ConfigureSourceOutput>(
@@ -76,9 +77,11 @@ pub fn answers(step: &str, payload: &Value) -> Result<Vec<Value>> {
             payload,
             vec![json!({"done": true, "waitingFor": "", "target": server()})],
         ),
-        "isolate-target" | "rebuild-target" | "analyze-target" | "settle-target" => {
-            exchange::<OnBoth, Look>(payload, vec![look()])
-        }
+        "isolate-target" | "rebuild-target" | "analyze-target" => exchange::<OnBoth, Look>(payload, vec![look()]),
+        "settle-target" => exchange::<OnBoth, SettleTargetOutput>(
+            payload,
+            vec![json!({"done": true, "waitingFor": "", "warnings": {"count": 0, "named": []}})],
+        ),
         "upgrade-target" => exchange::<UpgradeTargetInput, Look>(payload, vec![look()]),
         "prepare-target" => exchange::<OnBoth, PrepareTargetOutput>(
             payload,

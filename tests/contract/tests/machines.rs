@@ -210,6 +210,27 @@ fn every_failure_between_fence_and_open_leads_to_the_unfence_and_none_after_it_d
     }
 }
 
+/// A retrier that runs out leaves the word of the wait behind; as the end of a run it would say nothing.
+#[test]
+fn no_run_ends_with_the_error_of_a_wait() {
+    let mut ends = 0;
+    for machine in machines() {
+        for (name, state) in machine.states() {
+            let texts = [state.get("Error"), state.get("Cause"), state.get("Arguments")];
+            let passed_on =
+                texts.iter().flatten().map(|text| text.to_string()).filter(|text| text.contains("$failure."));
+            let error = |text: &String| text.contains("$failure.Error");
+            for text in passed_on.filter(error) {
+                let renamed = text.replace('\\', "").contains(r#"$failure.Error = "NotYet" ? "TookTooLong""#)
+                    || text.contains("last waited for");
+                assert!(renamed, "{name}: {text}");
+                ends += 1;
+            }
+        }
+    }
+    assert!(ends >= 6, "{ends} places tell of a failure");
+}
+
 /// Telling people is never in a run's way.
 #[test]
 fn what_cannot_be_told_leads_on_as_if_it_had_been() {

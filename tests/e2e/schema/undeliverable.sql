@@ -63,7 +63,7 @@ CREATE TABLE row_security (id int PRIMARY KEY);
 ALTER TABLE row_security ENABLE ROW LEVEL SECURITY;
 CREATE TABLE "Differs By Case" (id int PRIMARY KEY);
 CREATE TABLE "differs by case" (id int PRIMARY KEY);
-CREATE TABLE deferred_constraint (id int PRIMARY KEY, other int REFERENCES deferred_constraint DEFERRABLE INITIALLY DEFERRED);
+CREATE TABLE deferred_constraint (id int PRIMARY KEY, other int UNIQUE DEFERRABLE INITIALLY DEFERRED);
 CREATE TABLE unique_over_coalesce (id int PRIMARY KEY, maybe int);
 CREATE UNIQUE INDEX unique_over_coalesce_key ON unique_over_coalesce (coalesce(maybe, -1));
 CREATE UNLOGGED TABLE unlogged (id int PRIMARY KEY);

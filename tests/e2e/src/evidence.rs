@@ -45,6 +45,7 @@ pub(crate) async fn fill_report(
         report.materialized_views = drain.views;
     }
     report.schema_differences = proof::of_schema(before, &client).await?;
+    report.take_warnings(execution.history.warnings());
     Ok(())
 }
 

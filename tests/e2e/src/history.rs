@@ -202,6 +202,7 @@ pub struct History {
     repairs: Vec<Value>,
     plan: Option<Value>,
     report: Option<Value>,
+    warnings: Option<Vec<Value>>,
     waiting_for: Option<String>,
 }
 
@@ -237,6 +238,9 @@ impl History {
                 }
                 if state == "PlanRun" {
                     self.plan = output.get("Payload").cloned();
+                }
+                if state == "SettleTarget" {
+                    self.warnings = output.pointer("/Payload/warnings/named").and_then(Value::as_array).cloned();
                 }
                 if state == "ReportRun" || state == "ReportWayBack" {
                     self.report = output.get("Payload").cloned();
@@ -306,6 +310,11 @@ impl History {
     /// What was expected, as the run's plan says it.
     pub fn plan(&self) -> Option<&Value> {
         self.plan.as_ref()
+    }
+
+    /// What stays unfinished on the target, as the run says it: `object`, `reason`, `statements`.
+    pub fn warnings(&self) -> &[Value] {
+        self.warnings.as_deref().unwrap_or_default()
     }
 
     /// What the run itself says that it took and cost.

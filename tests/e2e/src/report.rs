@@ -39,6 +39,8 @@ pub struct Report {
     /// Objects of the source, as before the run, that the target at the end lacks or has otherwise, and what the run
     /// left behind.
     pub schema_differences: Vec<SchemaDifference>,
+    /// What the run itself says that it could not finish: no fault of the proof, but seen.
+    pub warnings: Vec<Value>,
     /// The state machine.
     pub machine: MachineReport,
     /// How the machine that recovers ended, each time that it was started.
@@ -214,6 +216,27 @@ impl Report {
         faults.extend(self.left_behind.iter().cloned());
         faults.extend(self.outage.write_seconds.is_none().then(|| "no client wrote to both sides".to_owned()));
         faults
+    }
+
+    /// Note what the run has named as unfinished, and take it out of what differs: a constraint that is not valid, a view that is
+    /// older than the fence.
+    pub fn take_warnings(&mut self, warnings: &[Value]) {
+        let objects: Vec<_> = warnings.iter().filter_map(|warning| warning["object"].as_str()).collect();
+        let named = |kind: &str, name: &str| {
+            objects.iter().any(|object| object.contains(kind) && object.ends_with(&format!(" {name}")))
+        };
+        self.schema_differences.retain(|difference| {
+            let not_valid = match difference.fact.as_str() {
+                "validated" => difference.target.as_deref() == Some("false"),
+                "definition" => {
+                    difference.target == difference.source.as_ref().map(|source| format!("{source} NOT VALID"))
+                }
+                _ => false,
+            };
+            !(not_valid && difference.kind == "constraint" && named("", &difference.name))
+        });
+        self.materialized_views.retain(|view| view.is_fresh() || !named("materialized view", &view.name));
+        self.warnings = warnings.to_vec();
     }
 
     /// What does not hold of what every run promises, also one that went back.

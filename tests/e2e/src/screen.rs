@@ -294,6 +294,10 @@ fn proof_lines(report: &Report) -> Vec<String> {
         let (kind, name, fact) = (&difference.kind, &difference.name, &difference.fact);
         format!("    {kind} {name}, {fact}: {:?} → {:?}", difference.source, difference.target)
     }));
+    lines.extend(report.warnings.iter().map(|warning| {
+        let text = |member: &str| warning[member].as_str().unwrap_or_default().to_owned();
+        format!("    unfinished, as the run says: {} ({})", text("object"), text("reason"))
+    }));
     lines.extend(clients.examples.iter().take(5).map(|example| format!("    {example}")));
     lines
 }

@@ -9,6 +9,7 @@ mod preflight;
 mod repair;
 mod replication;
 mod report;
+mod settle;
 mod source;
 mod target;
 
@@ -21,6 +22,7 @@ pub use preflight::*;
 pub use repair::*;
 pub use replication::*;
 pub use report::*;
+pub use settle::*;
 pub use source::*;
 pub use target::*;
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Run;
 
-use super::{Cost, DatabaseSize, InstanceShape, Repair};
+use super::{Cost, DatabaseSize, InstanceShape, Repair, Warnings};
 
 /// Input of `report-run`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -18,6 +18,9 @@ pub struct ReportRunInput {
     pub size: DatabaseSize,
     /// What was mended: a replication instance may have grown.
     pub repairs: Vec<Repair>,
+    /// What stays unfinished on the target; null where the run did not come to that.
+    #[serde(default)]
+    pub warnings: Option<Warnings>,
 }
 
 /// Output of `report-run`.
@@ -38,4 +41,6 @@ pub struct RunReport {
     pub replication_hours: f64,
     /// What all that costs.
     pub cost: Cost,
+    /// Objects of the target that stay unfinished, as the run's output names them.
+    pub unfinished: u64,
 }

@@ -1,4 +1,5 @@
-//! Constraints that are checked at commit: DMS does not keep to the source's transactions in a way that they would hold.
+//! Uniqueness that is checked at commit: DMS does not keep to the source's transactions in a way that it would hold. Deferred
+//! foreign keys and constraint triggers are no trouble: they are not on the target while DMS writes there.
 //! Source: AWS DMS user guide, "Using a PostgreSQL database as an AWS DMS source", limitations.
 
 use pgleap_contract::Severity;
@@ -9,7 +10,7 @@ pub(super) const CHECK: Query = Query {
     id: "deferred-constraint",
     severity: Severity::Blocker,
     sql: include_str!("deferred_constraints.sql"),
-    found: "constraint {what} is INITIALLY DEFERRED, which DMS does not support",
-    remedy: "ALTER TABLE .. ALTER CONSTRAINT .. INITIALLY IMMEDIATE for the time of the run",
+    found: "{why} constraint {what} is INITIALLY DEFERRED, which DMS does not support",
+    remedy: "drop the constraint and add it again without INITIALLY DEFERRED for the time of the run (ALTER CONSTRAINT cannot change this kind)",
     when: query::always,
 };

@@ -1,5 +1,5 @@
 //! DMS writes a value that travels apart in a second step, so the column must be null for a moment. Its NOT NULL is lifted
-//! on the target for that time, but not everything that refuses a null can be.
+//! on the target for that time, and checks are set aside, but not everything that refuses a null can be.
 //! Source: AWS DMS user guide, "LOB support for source databases"; what cannot be lifted: observed on PostgreSQL 13, 15, 18.
 
 use pgleap_contract::Severity;
@@ -11,6 +11,6 @@ pub(super) const CHECK: Query = Query {
     severity: Severity::Blocker,
     sql: include_str!("lob_not_null.sql"),
     found: "column {what} travels apart from its row and must not be null: {why}",
-    remedy: "use a type with a length (varchar(n)) for it, or a plain NOT NULL in place of the domain or CHECK",
+    remedy: "use a type with a length (varchar(n)) for it, or a plain NOT NULL in place of the domain's",
     when: query::always,
 };

@@ -51,6 +51,7 @@ mod table_owner;
 mod table_privileges;
 mod types_in_the_way;
 mod unique_over_coalesce;
+mod unknown_settings;
 mod unlogged_tables;
 mod workers;
 mod wraparound_age;
@@ -106,6 +107,7 @@ pub(crate) const ALL: &[Check] = &[
     Check::Query(&types_in_the_way::CHECK),
     Check::Query(&gone_columns::CHECK),
     Check::Query(&catalog_views::CHECK),
+    Check::Query(&unknown_settings::CHECK),
     Check::Query(&postfix_operators::CHECK),
     Check::Query(&polymorphic_functions::CHECK),
     Check::Query(&encoding_conversions::CHECK),

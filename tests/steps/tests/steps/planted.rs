@@ -227,6 +227,18 @@ pub(crate) const DEFECTS: &[Defect] = &[
     ),
     of(
         defect(
+            "unknown-setting",
+            "role reporting in database orders has the setting operator_precedence_warning",
+            Admin,
+            "CREATE ROLE reporting; ALTER ROLE reporting IN DATABASE orders SET operator_precedence_warning = on; \
+             ALTER ROLE reporting SET \"app.tenant\" = 'x'",
+        ),
+        13,
+        13,
+    ),
+    of(defect("unknown-setting", "app.my-tenant", Admin, "ALTER DATABASE orders SET \"app.my-tenant\" = 'x'"), 13, 13),
+    of(
+        defect(
             "encoding-conversion",
             "public.mine",
             Owner,
@@ -291,7 +303,46 @@ pub(crate) const DEFECTS: &[Defect] = &[
         "deferred-constraint",
         "public.patient",
         Owner,
-        "CREATE TABLE public.patient (id int PRIMARY KEY, other int REFERENCES public.patient DEFERRABLE INITIALLY DEFERRED)",
+        "CREATE TABLE public.patient (id int PRIMARY KEY, turn int UNIQUE DEFERRABLE INITIALLY DEFERRED)",
+    ),
+    // What the catalogs call valid and is not.
+    defect(
+        "orphaned-rows",
+        "rows of public.child refer to rows that are not in public.parent (foreign key child_of)",
+        Admin,
+        "CREATE TABLE public.parent (a int, b int, PRIMARY KEY (a, b)); \
+         CREATE TABLE public.child (id int PRIMARY KEY, a int, b int, CONSTRAINT child_of FOREIGN KEY (a, b) REFERENCES public.parent MATCH FULL); \
+         ALTER TABLE public.parent OWNER TO orders_admin; ALTER TABLE public.child OWNER TO orders_admin; \
+         SET session_replication_role = replica; INSERT INTO public.child VALUES (1, 1, 1); RESET session_replication_role",
+    ),
+    defect(
+        "check-not-held",
+        "constraint not_past of public.appointments",
+        Owner,
+        "CREATE TABLE public.appointments (id int PRIMARY KEY, due timestamptz CONSTRAINT not_past CHECK (due > clock_timestamp() - interval '10 ms')); \
+         INSERT INTO public.appointments VALUES (1, clock_timestamp()), (2, NULL); SELECT pg_sleep(0.1)",
+    ),
+    defect(
+        "check-not-held",
+        "constraint fresh_only of domain public.fresh of column public.milk.at",
+        Owner,
+        "CREATE DOMAIN public.fresh AS timestamptz CONSTRAINT fresh_only CHECK (VALUE > clock_timestamp() - interval '10 ms'); \
+         CREATE TABLE public.milk (id int PRIMARY KEY, at public.fresh); INSERT INTO public.milk VALUES (1, clock_timestamp()); SELECT pg_sleep(0.1)",
+    ),
+    defect(
+        "view-not-refreshable",
+        "materialized view public.shares cannot be refreshed: division by zero",
+        Owner,
+        "CREATE TABLE public.divisors (id int PRIMARY KEY, n int); INSERT INTO public.divisors VALUES (1, 1); \
+         CREATE MATERIALIZED VIEW public.shares AS SELECT id, 1 / n AS share FROM public.divisors; UPDATE public.divisors SET n = 0",
+    ),
+    defect(
+        "search-path",
+        "generated column public.quarters.q cannot be computed",
+        Owner,
+        "CREATE SCHEMA hidden; CREATE FUNCTION hidden.half(n int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT n / 2'; \
+         CREATE FUNCTION hidden.quarter(n int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN half(half(n)); END'; \
+         CREATE TABLE public.quarters (id int PRIMARY KEY, n int, q int GENERATED ALWAYS AS (hidden.quarter(n)) STORED)",
     ),
     defect(
         "unique-over-coalesce",

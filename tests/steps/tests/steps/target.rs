@@ -11,7 +11,7 @@ use pgleap_contract::steps::{
 };
 use pgleap_contract::{ErrorCode, Server};
 use pgleap_pg::Session;
-use pgleap_step_kit::StepResult;
+use pgleap_step_kit::{StepError, StepResult};
 use step_tests::{SOURCE, TARGET, World, cutover_in, until_done, wait_for};
 
 /// Run a step until it is done, then once more: that must end the same way and change nothing in AWS. It may take a few
@@ -155,20 +155,7 @@ fn lose_answers(world: &World, operations: &[&str]) {
 async fn a_refused_upgrade_is_told_with_the_log_and_not_asked_for_again() -> Result<()> {
     let world = World::start_to(16, "17").await?;
     world.owner().await?.run("use a type that has no way", "CREATE TABLE public.t (code regproc)").await?;
-    world.prepare_source().await?;
-    let way = way(&world).await?;
-    until_done("snapshot-source", async || {
-        snapshot_source::run(world.as_step("snapshot-source"), world.run_only()).await
-    })
-    .await?;
-    let restore = || RestoreTargetInput { run: world.run.clone(), source: world.source.clone() };
-    done_and_again!(world, "restore-target", restore_target::run, restore());
-    let upgrade = || UpgradeTargetInput { run: world.run.clone(), way: way.clone() };
-
-    let refused = wait_for("the refusal", async || {
-        Ok(upgrade_target::run(world.as_step("upgrade-target"), upgrade()).await.err())
-    })
-    .await?;
+    let (refused, upgrade) = refused_upgrade(&world).await?;
 
     assert_eq!(refused.code, ErrorCode::UpgradeRefused, "{refused}");
     assert!(refused.message.contains("reg*"), "{refused}");
@@ -176,6 +163,51 @@ async fn a_refused_upgrade_is_told_with_the_log_and_not_asked_for_again() -> Res
     assert_eq!(again.code, ErrorCode::UpgradeRefused);
     let asked = world.aws.calls().since(0).iter().filter(|call| call.operation == "ModifyDBInstance").count();
     assert_eq!(asked, 2, "the source's parameter group, and one request for the upgrade");
+    Ok(())
+}
+
+/// Up to the refusal, and what asks for the upgrade.
+async fn refused_upgrade(world: &World) -> Result<(StepError, impl Fn() -> UpgradeTargetInput)> {
+    world.prepare_source().await?;
+    let way = way(world).await?;
+    until_done("snapshot-source", async || {
+        snapshot_source::run(world.as_step("snapshot-source"), world.run_only()).await
+    })
+    .await?;
+    let restore = || RestoreTargetInput { run: world.run.clone(), source: world.source.clone() };
+    done_and_again!(world, "restore-target", restore_target::run, restore());
+    let run = world.run.clone();
+    let upgrade = move || UpgradeTargetInput { run: run.clone(), way: way.clone() };
+    let refused = wait_for("the refusal", async || {
+        Ok(upgrade_target::run(world.as_step("upgrade-target"), upgrade()).await.err())
+    })
+    .await?;
+    Ok((refused, upgrade))
+}
+
+/// pg_upgrade echoes the statements that make the roles.
+#[tokio::test]
+async fn a_refused_upgrade_tells_no_verifier_of_a_password() -> Result<()> {
+    let world = World::start_to(13, "15").await?;
+    let admin = world.rdsadmin(SOURCE, &world.source.database).await?;
+    admin
+        .batch_execute(
+            "CREATE ROLE modern LOGIN PASSWORD 'of the modern one'; ALTER ROLE modern SET operator_precedence_warning = on;
+             SET password_encryption = 'md5'; CREATE ROLE reporting LOGIN PASSWORD 'of the reporting one'",
+        )
+        .await?;
+    let kept =
+        "SELECT string_agg(rolpassword, ' ' ORDER BY rolname) FROM pg_authid WHERE rolname IN ('modern', 'reporting')";
+    let verifiers: String = admin.query_one(kept, &[]).await?.get(0);
+
+    let (refused, _) = refused_upgrade(&world).await?;
+
+    assert_eq!(refused.code, ErrorCode::UpgradeRefused, "{refused}");
+    assert!(refused.message.contains("operator_precedence_warning"), "{refused}");
+    assert!(refused.message.contains("PASSWORD (a password)"), "the statements are there: {refused}");
+    for part in verifiers.split([' ', ':', '$']).filter(|part| part.len() > 10 && !part.starts_with("SCRAM")) {
+        assert!(!refused.message.contains(part), "{part} of {verifiers} stands in {refused}");
+    }
     Ok(())
 }
 

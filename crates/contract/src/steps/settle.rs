@@ -1,0 +1,49 @@
+//! `settle-target`: what is finished after OPEN, and what cannot be.
+
+use serde::{Deserialize, Serialize};
+
+/// Output of `settle-target`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SettleTargetOutput {
+    /// Everything that can be finished is.
+    pub done: bool,
+    /// What the next poll hopes to see.
+    pub waiting_for: String,
+    /// What stays unfinished: the run goes on, and ends as succeeded with these warnings.
+    pub warnings: Warnings,
+}
+
+/// Objects of the target that stay unfinished.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Warnings {
+    /// How many there are.
+    pub count: u64,
+    /// The first [`Self::NAMED`] of them.
+    pub named: Vec<Unfinished>,
+}
+
+impl Warnings {
+    /// How many are named; the others are counted.
+    pub const NAMED: usize = 20;
+}
+
+/// An object of the target that could not be finished.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Unfinished {
+    /// What it is, e.g. `foreign key app.o2: o2_o1_fkey`: a constraint stays NOT VALID, a materialized view keeps its content.
+    pub object: String,
+    /// The server's words.
+    pub reason: String,
+    /// The SQL that would finish it, in its order.
+    pub statements: String,
+}
+
+impl Unfinished {
+    /// Longest reason, in characters.
+    pub const LONGEST_REASON: usize = 300;
+    /// Longest statements, in characters.
+    pub const LONGEST_STATEMENTS: usize = 600;
+}
