@@ -8,9 +8,9 @@ use crate::cli::{Disturbance, RunArguments};
 use crate::clients::Observed;
 use crate::follow::{Execution, Standing};
 use crate::history::message_of;
-use crate::inventory::Inventory;
+use crate::inventory::{Difference, Inventory, Serving};
 use crate::observer::{DrainPoint, FenceTimes};
-use crate::proof::Addresses;
+use crate::proof::{Addresses, Hosts};
 use crate::report::{Failure, Report, ScenarioReport, Status};
 use crate::scenario::{ADDED_COLUMN, Armed, Promise};
 use crate::trouble::Trouble;
@@ -23,6 +23,7 @@ pub(crate) struct Seen {
     pub(crate) drain: Option<DrainPoint>,
     pub(crate) fence: FenceTimes,
     pub(crate) addresses: Addresses,
+    pub(crate) hosts: Hosts,
     /// What there was before the run.
     pub(crate) before: Inventory,
     /// What there is after it.
@@ -33,7 +34,9 @@ pub(crate) struct Seen {
 pub(crate) fn judge(report: &mut Report, arguments: &RunArguments, seen: &Seen, armed: Option<&Armed>) {
     let standing = &seen.standing;
     report.not_mended = not_mended(&arguments.faults, &report.repairs);
-    report.left_behind = left_behind(arguments, seen);
+    let left_behind = left_behind(arguments, seen);
+    report.left_behind = left_behind.words();
+    report.wrong_records = left_behind.records;
     report.untold = untold(report, arguments, seen);
     let faults = if arguments.plan { changed(report, seen) } else { report.faults() };
     let succeeded = standing.status.as_str() == "SUCCEEDED";
@@ -71,13 +74,16 @@ pub(crate) fn judge(report: &mut Report, arguments: &RunArguments, seen: &Seen, 
     });
 }
 
-/// What the run left behind, or took away.
-fn left_behind(arguments: &RunArguments, seen: &Seen) -> Vec<String> {
-    let difference = match seen.addresses.target_serves(&seen.observed) {
-        true => seen.before.after_upgrade(&seen.after, &arguments.target_instance()),
-        false => seen.before.after_way_back(&seen.after),
+/// What the run left behind or took away, and whether the record leads to the side that serves.
+fn left_behind(arguments: &RunArguments, seen: &Seen) -> Difference {
+    let instance = arguments.target_instance();
+    let serving = match &seen.hosts.target {
+        Some(target_host) if seen.addresses.target_serves(&seen.observed) => {
+            Serving::Target { instance: &instance, source_host: &seen.hosts.source, target_host }
+        }
+        _ => Serving::Source,
     };
-    difference.words()
+    seen.before.difference(&seen.after, serving)
 }
 
 /// What a plan changed, and must not have: everything is as it was, to the parameter group.
@@ -145,6 +151,7 @@ fn broken_promises(promise: Promise, report: &Report, seen: &Seen) -> Vec<String
         if report.recoveries.is_empty() || report.recoveries.iter().any(|status| status != "SUCCEEDED") {
             broken.push(format!("the recovery ended {:?}", report.recoveries));
         }
+        broken.extend(report.wrong_records.clone());
         broken
     };
     let back = || {
@@ -152,7 +159,8 @@ fn broken_promises(promise: Promise, report: &Report, seen: &Seen) -> Vec<String
         let own = |name: &str| name.contains(ADDED_COLUMN);
         let left = report.schema_differences.iter().filter(|difference| !own(&difference.name));
         broken.extend(left.map(|d| format!("the source is not as before: {} {}, {}", d.kind, d.name, d.fact)));
-        broken.extend(report.left_behind.clone());
+        let unnamed = report.left_behind.iter().filter(|words| !report.wrong_records.contains(words));
+        broken.extend(unnamed.cloned());
         broken
     };
     match promise {

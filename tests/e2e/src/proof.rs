@@ -20,6 +20,15 @@ pub struct Addresses {
     pub target: Option<Ipv4Addr>,
 }
 
+/// The two servers' host names.
+#[derive(Debug, Clone)]
+pub struct Hosts {
+    /// The source's.
+    pub source: String,
+    /// The target's, if it is there.
+    pub target: Option<String>,
+}
+
 impl Addresses {
     /// Whether any client wrote to the target.
     pub fn target_serves(&self, observed: &Observed) -> bool {

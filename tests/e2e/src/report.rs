@@ -55,6 +55,8 @@ pub struct Report {
     pub not_mended: Vec<String>,
     /// What the run made and left, or took away, of all that the account and the source's server had before.
     pub left_behind: Vec<String>,
+    /// Records that do not lead clients to the side that serves, or have another TTL than before; among `leftBehind` too.
+    pub wrong_records: Vec<String>,
     /// What people were told and asked: the subjects of the messages, in order.
     pub told: Vec<String>,
     /// Events of the run on the bus.

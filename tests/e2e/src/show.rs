@@ -19,7 +19,7 @@ use crate::leaks::{Secrecy, Secret};
 use crate::news::EventCount;
 use crate::observer::{DrainWatch, FenceWatch, Meter, Reading};
 use crate::person::Person;
-use crate::proof::Addresses;
+use crate::proof::{Addresses, Hosts};
 use crate::report::{Report, Side};
 use crate::scenario::{Armed, Means};
 use crate::screen::{Moment, Screen};
@@ -258,16 +258,16 @@ impl Show {
     ) -> Result<()> {
         let source_address = self.stage.names().resolve(&self.source.host).await?.address;
         let target = self.stage.instance(&self.target_instance).await?;
-        let target_address =
-            match target.as_ref().and_then(|instance| instance.endpoint()?.address().map(str::to_owned)) {
-                Some(host) => Some(self.stage.names().resolve(&host).await?.address),
-                None => None,
-            };
+        let target_host = target.as_ref().and_then(|instance| instance.endpoint()?.address().map(str::to_owned));
+        let target_address = match &target_host {
+            Some(host) => Some(self.stage.names().resolve(host).await?.address),
+            None => None,
+        };
         report.target = Side {
             version: target.and_then(|instance| instance.engine_version().map(str::to_owned)).unwrap_or_default(),
             instance: self.target_instance.clone(),
         };
-        let Self { stage, kinds, passwords, clients, drain, fence, target_instance, zone_id, there, .. } = self;
+        let Self { stage, source, kinds, passwords, clients, drain, fence, target_instance, zone_id, there, .. } = self;
         let observed = clients.stop().await;
         let addresses = Addresses { source: source_address, target: target_address };
         let seen = Seen {
@@ -277,6 +277,7 @@ impl Show {
             drain: drain.finish().await?,
             fence: fence.times(),
             addresses,
+            hosts: Hosts { source: source.host, target: target_host },
             before: there,
             after: Inventory::read(&stage, &zone_id).await?,
         };
