@@ -11,7 +11,7 @@ use crate::history::message_of;
 use crate::inventory::{Difference, Inventory, Serving};
 use crate::observer::{DrainPoint, FenceTimes};
 use crate::proof::{Addresses, Hosts};
-use crate::report::{Failure, Report, ScenarioReport, Status};
+use crate::report::{Failure, Outage, Report, ScenarioReport, Status};
 use crate::scenario::{ADDED_COLUMN, Armed, Promise};
 use crate::trouble::Trouble;
 
@@ -137,6 +137,18 @@ fn not_mended(planned: &[Trouble], repairs: &[Value]) -> Vec<String> {
 /// begin, and what a recovery may take.
 const LONGEST_BACK_SECONDS: f64 = 60.0 + 5.0 + 5.0;
 
+/// How long clients of a source that serves again could not write. Without a fence nothing but a restart explains a gap.
+fn too_long_away(fence: &FenceTimes, outage: &Outage) -> Option<String> {
+    let seconds = match fence.fenced {
+        Some(_) => match outage.back_seconds {
+            Some(seconds) => seconds,
+            None => return Some("no client could write to the source after the first REVOKE".to_owned()),
+        },
+        None => outage.longest_other_gap_seconds.unwrap_or_default(),
+    };
+    (seconds > LONGEST_BACK_SECONDS).then(|| format!("clients could not write for {seconds:.1} s"))
+}
+
 fn broken_promises(promise: Promise, report: &Report, seen: &Seen) -> Vec<String> {
     let forward = || report.faults();
     let serves = || {
@@ -144,10 +156,7 @@ fn broken_promises(promise: Promise, report: &Report, seen: &Seen) -> Vec<String
         if seen.addresses.target_serves(&seen.observed) {
             broken.push("a write was acknowledged on the target".to_owned());
         }
-        let gap = report.outage.longest_other_gap_seconds.unwrap_or_default();
-        if gap > LONGEST_BACK_SECONDS {
-            broken.push(format!("clients could not write for {gap:.1} s"));
-        }
+        broken.extend(too_long_away(&seen.fence, &report.outage));
         if report.recoveries.is_empty() || report.recoveries.iter().any(|status| status != "SUCCEEDED") {
             broken.push(format!("the recovery ended {:?}", report.recoveries));
         }
@@ -190,5 +199,26 @@ fn broken_promises(promise: Promise, report: &Report, seen: &Seen) -> Vec<String
             }
             broken
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_without_writes_is_counted_from_the_first_revoke() {
+        let fenced = FenceTimes { fenced: Some(10.0), unfenced: Some(15.0), ..FenceTimes::default() };
+        let outage = |back_seconds, gap| Outage {
+            back_seconds,
+            longest_other_gap_seconds: Some(gap),
+            ..Outage::default()
+        };
+
+        assert_eq!(too_long_away(&fenced, &outage(Some(70.0), 70.0)), None);
+        assert!(too_long_away(&fenced, &outage(Some(70.5), 60.0)).is_some(), "no gap of one client was that long");
+        assert!(too_long_away(&fenced, &outage(None, 1.0)).is_some(), "nobody wrote again");
+        assert_eq!(too_long_away(&FenceTimes::default(), &outage(None, 5.0)), None);
+        assert!(too_long_away(&FenceTimes::default(), &outage(None, 71.0)).is_some());
     }
 }

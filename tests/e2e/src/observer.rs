@@ -13,7 +13,7 @@ mod sequences;
 mod views;
 
 pub use drain::{DrainPoint, DrainWatch};
-pub use fence::{FenceTimes, FenceWatch};
+pub use fence::{FenceTimes, FenceWatch, LockOut};
 pub use meter::{Meter, Reading};
 pub use rows::TableComparison;
 pub use sequences::SequenceComparison;

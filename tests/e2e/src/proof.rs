@@ -6,10 +6,10 @@ use anyhow::Result;
 use tokio_postgres::Client;
 
 use crate::catalog::{self, Catalog, SchemaDifference};
-use crate::clients::{Kind, Observed, find_rows, invariants};
+use crate::clients::{Kind, Observed, Timeline, find_rows, invariants};
 use crate::history::History;
 use crate::observer::FenceTimes;
-use crate::report::{ClientsReport, Outage, split_outage};
+use crate::report::{ClientsReport, LockOutReport, Outage, split_outage};
 
 /// The two servers' addresses, by which clients tell them apart.
 #[derive(Debug, Clone, Copy)]
@@ -65,7 +65,7 @@ fn outage_of_all(observed: &Observed, addresses: Addresses) -> Option<f64> {
 }
 
 /// The outage and what it is made of.
-pub fn of_outage(observed: &Observed, addresses: Addresses, fence: FenceTimes, history: &History) -> Outage {
+pub fn of_outage(observed: &Observed, addresses: Addresses, fence: &FenceTimes, history: &History) -> Outage {
     let together = &observed.together;
     let write_seconds = outage_of_all(observed, addresses);
     let per_client =
@@ -92,7 +92,29 @@ pub fn of_outage(observed: &Observed, addresses: Addresses, fence: FenceTimes, h
         made_of,
         expected_seconds: None,
         longest_other_gap_seconds: together.longest_gap.map(|(seconds, _)| seconds),
+        back_seconds: fence.fenced.zip(fence.unfenced).and_then(|(fenced, unfenced)| {
+            Some(together.first_write_since(addresses.source, unfenced)? - fenced)
+        }),
+        lock_outs: fence.lock_outs.iter().map(|lock_out| LockOutReport {
+            began_at: lock_out.began,
+            seconds: lock_out.ended.map(|ended| ended - lock_out.began),
+        }).collect(),
+        refused_again: refused_again(together, addresses),
     }
+}
+
+/// What clients met that one fence and one OPEN do not explain.
+fn refused_again(together: &Timeline, addresses: Addresses) -> Vec<String> {
+    let mut words = Vec::new();
+    let on_source = together.refusals(addresses.source).len();
+    if on_source > 1 {
+        words.push(format!("the source refused clients in {on_source} separate periods"));
+    }
+    let on_target = addresses.target.map_or(0, |target| together.refusals_after_writes(target).len());
+    if on_target > 0 {
+        words.push("the target refused clients after it had acknowledged writes".to_owned());
+    }
+    words
 }
 
 /// What differs between the source's catalogs as before the run and a server's now. `client` is a superuser's there.

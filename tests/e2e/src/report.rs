@@ -120,6 +120,23 @@ pub struct Outage {
     /// The longest time between two acknowledged writes of one client that was not the cutover (the reboot of the
     /// source, if there was one).
     pub longest_other_gap_seconds: Option<f64>,
+    /// From the first REVOKE to the first write that the source acknowledged after it was opened again; absent if that
+    /// did not happen.
+    pub back_seconds: Option<f64>,
+    /// Every time that applications could connect to neither side: a run may cause one.
+    pub lock_outs: Vec<LockOutReport>,
+    /// What clients met that one fence and one OPEN do not explain.
+    pub refused_again: Vec<String>,
+}
+
+/// A time in which applications could connect to neither side.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LockOutReport {
+    /// Epoch seconds.
+    pub began_at: f64,
+    /// How long it lasted; absent if it had not ended when the rehearsal ended.
+    pub seconds: Option<f64>,
 }
 
 /// A part of the outage.
@@ -228,8 +245,24 @@ impl Report {
         faults.extend(clients.faults.iter().map(|(what, times)| format!("clients met an error {times} times: {what}")));
         faults.extend(broken.map(|invariant| format!("does not hold: {}", invariant.name)));
         faults.extend(self.secrecy.faults());
+        faults.extend(self.faults_of_lock_outs());
         faults.extend((clients.acknowledged == 0).then(|| "no client could write".to_owned()));
         faults
+    }
+
+    /// One fence, which ends: nothing else may keep applications out, at any time until the rehearsal ends.
+    fn faults_of_lock_outs(&self) -> Vec<String> {
+        let lock_outs = &self.outage.lock_outs;
+        let more = (lock_outs.len() > 1).then(|| {
+            let each = lock_outs.iter().map(|lock_out| match lock_out.seconds {
+                Some(seconds) => format!("{seconds:.1} s"),
+                None => "to the end".to_owned(),
+            });
+            format!("applications were shut out {} times: {}", lock_outs.len(), each.collect::<Vec<_>>().join(", "))
+        });
+        let endless = lock_outs.last().is_some_and(|last| last.seconds.is_none());
+        let endless = endless.then(|| "applications are still shut out".to_owned());
+        more.into_iter().chain(endless).chain(self.outage.refused_again.iter().cloned()).collect()
     }
 
     /// Write `report.json` into a new folder for this run and let `latest` lead to it.
@@ -286,8 +319,13 @@ mod tests {
             differing: Vec::new(),
         };
         let clients = ClientsReport { acknowledged: 1, ..ClientsReport::default() };
-        let outage = Outage { write_seconds: Some(1.0), ..Outage::default() };
+        let lock_outs = vec![lock_out(Some(0.5))];
+        let outage = Outage { write_seconds: Some(1.0), lock_outs, ..Outage::default() };
         Report { tables: vec![table], clients, outage, secrecy, ..Report::default() }
+    }
+
+    fn lock_out(seconds: Option<f64>) -> LockOutReport {
+        LockOutReport { began_at: 1.0, seconds }
     }
 
     #[test]
@@ -310,6 +348,15 @@ mod tests {
             (|report| report.left_behind = vec!["the run left secret s".to_owned()], "the run left secret s"),
             (|report| report.outage.write_seconds = None, "no client wrote to both sides"),
             (|report| report.clients.acknowledged = 0, "no client could write"),
+            (
+                |report| report.outage.lock_outs = vec![lock_out(Some(0.4)), lock_out(Some(60.2))],
+                "applications were shut out 2 times: 0.4 s, 60.2 s",
+            ),
+            (|report| report.outage.lock_outs = vec![lock_out(None)], "applications are still shut out"),
+            (
+                |report| report.outage.refused_again = vec!["the source refused clients again".to_owned()],
+                "the source refused clients again",
+            ),
             (|report| report.secrecy.secrets = 0, "no secret was looked for"),
             (|report| report.secrecy.bytes = 0, "no secret was looked for"),
             (

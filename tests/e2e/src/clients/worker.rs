@@ -140,6 +140,9 @@ impl Worker {
             }
             Err(error) => {
                 let what = format!("connect as {}: {}", self.login.user, describe(&error));
+                if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) {
+                    timeline.refuse(answer.address, now());
+                }
                 if is_shut_out(&error) {
                     self.shared.trouble(what)
                 } else {

@@ -11,8 +11,17 @@ use tokio_postgres::Client;
 use super::{Access, connect};
 use crate::clients::now;
 
+/// A time in which applications could connect to neither side, in epoch seconds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LockOut {
+    /// When it was first seen.
+    pub began: f64,
+    /// When one side was seen open again; absent while it lasts.
+    pub ended: Option<f64>,
+}
+
 /// What was seen, in epoch seconds.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct FenceTimes {
     /// The application's role lost CONNECT on the source (the first time).
     pub fenced: Option<f64>,
@@ -20,6 +29,8 @@ pub struct FenceTimes {
     pub unfenced: Option<f64>,
     /// It had it on the target, after the fence.
     pub opened: Option<f64>,
+    /// Every time that it could connect to neither, in order. A run may cause one.
+    pub lock_outs: Vec<LockOut>,
 }
 
 impl FenceTimes {
@@ -44,6 +55,22 @@ impl FenceTimes {
         }
         if self.fenced.is_some() && target_open == Some(true) {
             self.opened.get_or_insert(at);
+        }
+        self.see_lock_out(source_open, target_open, at);
+    }
+
+    /// A side that does not answer is neither open nor shut: a restart is no lock-out, and does not end one.
+    fn see_lock_out(&mut self, source_open: Option<bool>, target_open: Option<bool>, at: f64) {
+        let running = self.lock_outs.last_mut().filter(|last| last.ended.is_none());
+        let some_open = source_open == Some(true) || (self.fenced.is_some() && target_open == Some(true));
+        // While no target answers, the source alone counts, until the target was open once.
+        let target_shut = target_open == Some(false) || (target_open.is_none() && self.opened.is_none());
+        match running {
+            Some(last) if some_open => last.ended = Some(at),
+            None if source_open == Some(false) && target_shut => {
+                self.lock_outs.push(LockOut { began: at, ended: None });
+            }
+            Some(_) | None => {}
         }
     }
 }
@@ -83,7 +110,7 @@ impl FenceWatch {
 
     /// What was seen so far.
     pub fn times(&self) -> FenceTimes {
-        *self.seen.borrow()
+        self.seen.borrow().clone()
     }
 }
 
@@ -132,5 +159,31 @@ mod tests {
         assert_eq!(back.seconds(), None);
         back.see(Some(true), Some(false), 7.0);
         assert_eq!((back.seconds(), back.opened), (Some(4.0), None));
+    }
+
+    /// Looks at source and target, a second apart, to the lock-outs that they show.
+    fn lock_outs(looks: &[(Option<bool>, Option<bool>)]) -> Vec<(f64, Option<f64>)> {
+        let mut times = FenceTimes::default();
+        for (second, (source, target)) in looks.iter().enumerate() {
+            times.see(*source, *target, second as f64);
+        }
+        times.lock_outs.iter().map(|lock_out| (lock_out.began, lock_out.ended)).collect()
+    }
+
+    #[test]
+    fn a_second_lock_out_is_seen_whichever_side_is_shut_again() {
+        const OPEN: Option<bool> = Some(true);
+        const SHUT: Option<bool> = Some(false);
+        let forward = [(OPEN, None), (OPEN, OPEN), (OPEN, SHUT), (SHUT, SHUT), (SHUT, None), (SHUT, OPEN), (SHUT, OPEN)];
+        assert_eq!(lock_outs(&forward), [(3.0, Some(5.0))]);
+        let no_target_yet = [(OPEN, None), (SHUT, None), (OPEN, None)];
+        assert_eq!(lock_outs(&no_target_yet), [(1.0, Some(2.0))]);
+        let fenced_again = [(OPEN, SHUT), (SHUT, SHUT), (OPEN, SHUT), (SHUT, SHUT), (SHUT, SHUT), (OPEN, None)];
+        assert_eq!(lock_outs(&fenced_again), [(1.0, Some(2.0)), (3.0, Some(5.0))]);
+        let target_shut_again = [(SHUT, SHUT), (SHUT, OPEN), (SHUT, SHUT), (SHUT, SHUT)];
+        assert_eq!(lock_outs(&target_shut_again), [(0.0, Some(1.0)), (2.0, None)]);
+        // The open target restarts, the source before the fence too: nobody was shut out on purpose.
+        let restarts = [(OPEN, None), (None, None), (OPEN, SHUT), (SHUT, SHUT), (SHUT, OPEN), (SHUT, None), (SHUT, OPEN)];
+        assert_eq!(lock_outs(&restarts), [(3.0, Some(4.0))]);
     }
 }
