@@ -5,7 +5,7 @@ use anyhow::Result;
 use crate::catalog::Catalog;
 use crate::clients::Kind;
 use crate::judge::Seen;
-use crate::leaks::Secret;
+use crate::leaks::{Secret, distinct, verifiers};
 use crate::observer::connect;
 use crate::proof;
 use crate::report::{LambdaReport, MachineReport, Report};
@@ -48,11 +48,16 @@ pub(crate) async fn fill_report(
     Ok(())
 }
 
-/// Every value that must not be seen: what Secrets Manager ever held, and the clients' own passwords.
-pub(crate) fn secrets(stage: &Stage, passwords: &[Secret]) -> Vec<Secret> {
+/// Every value that must not be seen: what Secrets Manager ever held, what is known already (the clients' passwords, the
+/// source's verifiers as before the run), and the verifiers of every role that the servers have now.
+pub(crate) async fn secrets(stage: &Stage, known: &[Secret], instances: &[&str]) -> Result<Vec<Secret>> {
     let kept = stage.aws().secrets().ever_kept();
     let of_run = kept.iter().flat_map(|(name, content)| Secret::of_content(name, content));
-    of_run.chain(passwords.iter().cloned()).collect()
+    let mut secrets: Vec<_> = of_run.chain(known.iter().cloned()).collect();
+    for instance in instances {
+        secrets.extend(verifiers(&connect(&stage.access(instance)).await?, instance).await?);
+    }
+    Ok(distinct(secrets))
 }
 
 pub(crate) fn lambdas(stage: &Stage) -> Vec<LambdaReport> {

@@ -15,9 +15,9 @@ use crate::follow::{Execution, Standing};
 use crate::history::{next_phase, phase_of};
 use crate::inventory::Inventory;
 use crate::judge::{Seen, judge, loses_events};
-use crate::leaks::{Secrecy, Secret};
+use crate::leaks::{Secrecy, Secret, verifiers};
 use crate::news::EventCount;
-use crate::observer::{DrainWatch, FenceWatch, Meter, Reading};
+use crate::observer::{DrainWatch, FenceWatch, Meter, Reading, connect};
 use crate::person::Person;
 use crate::proof::{Addresses, Hosts};
 use crate::report::{Report, Side};
@@ -47,7 +47,8 @@ pub(crate) struct Show {
     stage: Stage,
     source: Source,
     kinds: Vec<Kind>,
-    passwords: Vec<Secret>,
+    /// What must not be seen, as far as it is known before the run.
+    known: Vec<Secret>,
     clients: Clients,
     drain: DrainWatch,
     fence: FenceWatch,
@@ -70,7 +71,8 @@ impl Show {
         let target_instance = arguments.target_instance();
         let kinds = cast.members.iter().map(|(kind, _, _)| *kind).collect();
         let password = |login: &Login| Secret::new(&format!("the password of {}", login.user), &login.password);
-        let passwords = cast.members.iter().map(|(_, login, _)| password(login)).collect();
+        let mut known: Vec<_> = cast.members.iter().map(|(_, login, _)| password(login)).collect();
+        known.extend(verifiers(&connect(&stage.access(SOURCE)).await?, SOURCE).await?);
         let crew = Crew { members: cast.members, tps: arguments.tps, size: cast.size };
         let way = Way { names: stage.names(), connector: stage.connector(&source)?, record: RECORD.to_owned() };
         let events = EventCount::start(stage.aws().events());
@@ -90,7 +92,7 @@ impl Show {
             "{} clients write through {RECORD}",
             crew.members.iter().map(|(_, _, clients)| clients).sum::<u32>()
         ));
-        Ok(Self { stage, source, kinds, passwords, clients, drain, fence, target_instance, zone_id, there, events })
+        Ok(Self { stage, source, kinds, known, clients, drain, fence, target_instance, zone_id, there, events })
     }
 
     pub(crate) async fn play(
@@ -268,7 +270,7 @@ impl Show {
             version: target.and_then(|instance| instance.engine_version().map(str::to_owned)).unwrap_or_default(),
             instance: self.target_instance.clone(),
         };
-        let Self { stage, source, kinds, passwords, clients, drain, fence, target_instance, zone_id, there, .. } = self;
+        let Self { stage, source, kinds, known, clients, drain, fence, target_instance, zone_id, there, .. } = self;
         let observed = clients.stop().await;
         let addresses = Addresses { source: source_address, target: target_address };
         let seen = Seen {
@@ -286,7 +288,10 @@ impl Show {
         let lambdas = lambdas(&stage);
         fill_report(report, &stage, &seen, &kinds, before, &target_instance).await?;
         report.lambdas = lambdas;
-        report.secrecy = Secrecy::of(&secrets(&stage, &passwords), &texts::of_run(&stage, report).await?);
+        let servers: Vec<_> =
+            [Some(SOURCE), seen.hosts.target.as_ref().map(|_| target_instance.as_str())].into_iter().flatten().collect();
+        let secrets = secrets(&stage, &known, &servers).await?;
+        report.secrecy = Secrecy::of(&secrets, &texts::of_run(&stage, report).await?);
         judge(report, arguments, &seen, armed.as_ref());
         Ok(())
     }
