@@ -57,9 +57,13 @@ pub async fn run(arguments: RunArguments) -> Result<bool> {
     })
 }
 
+/// The Wait state for answers with the old TTL, which the clients' resolver keeps for real seconds.
+const WAITS_OUT_TTL: &str = "WaitOutOldTtl";
+
 async fn start(arguments: &RunArguments, screen: &Screen) -> Result<Arc<LocalAws>> {
     screen.doing("starting a local AWS");
-    let config = Config { time_scale: arguments.time_scale, keep: arguments.keep, ..Config::default() };
+    let real_waits = vec![WAITS_OUT_TTL.to_owned()];
+    let config = Config { time_scale: arguments.time_scale, real_waits, keep: arguments.keep, ..Config::default() };
     Ok(Arc::new(LocalAws::start(config).await.context("start the local AWS")?))
 }
 
@@ -166,5 +170,17 @@ fn binaries(arguments: &RunArguments) -> Result<PathBuf> {
                 .context("find the functions' binaries beside this program: build the workspace first")?
                 .to_owned())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wait_that_is_not_scaled_is_one_of_the_machines() {
+        let machine = contract_tests::Machine::read("upgrade").unwrap();
+
+        assert!(machine.states().iter().any(|(state, _)| state == WAITS_OUT_TTL));
     }
 }

@@ -32,8 +32,9 @@ const MASTER_PASSWORD: &str = "master-of-the-rehearsal";
 const ZONE: &str = "example.internal";
 /// The record that clients follow.
 pub const RECORD: &str = "shop-db.example.internal";
-/// TTL of the record, in seconds, as an operator with failover in mind has it.
-const RECORD_TTL: i64 = 1;
+/// TTL of the record, in seconds: above the cutover's, so that a run has to lower it, wait the old one out and put it
+/// back, and short, because that wait is real.
+const RECORD_TTL: i64 = 3;
 
 /// Longest wait for an instance or a change.
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
