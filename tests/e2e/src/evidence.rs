@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::catalog::Catalog;
+use crate::catalog::{self, Catalog};
 use crate::clients::Kind;
 use crate::judge::Seen;
 use crate::leaks::{Secret, distinct, verifiers};
@@ -44,7 +44,11 @@ pub(crate) async fn fill_report(
         report.sequences = drain.sequences;
         report.materialized_views = drain.views;
     }
-    report.schema_differences = proof::of_schema(before, &client).await?;
+    let catalogs = drain.as_ref().and_then(|drain| drain.catalog.as_ref());
+    let expected = catalogs.map(|catalogs| catalog::as_fenced(&before, catalogs, fence.grants_before.as_deref()));
+    report.catalogs_of = if expected.is_some() { "under the fence" } else { "before the run" }.to_owned();
+    report.changes_under_run = expected.as_ref().map_or_else(Vec::new, |now| proof::of_changes(before.clone(), now.clone()));
+    report.schema_differences = proof::of_schema(expected.unwrap_or(before), &client).await?;
     Ok(())
 }
 

@@ -117,10 +117,18 @@ fn refused_again(together: &Timeline, addresses: Addresses) -> Vec<String> {
     words
 }
 
-/// What differs between the source's catalogs as before the run and a server's now. `client` is a superuser's there.
-pub async fn of_schema(mut before: Catalog, client: &Client) -> Result<Vec<SchemaDifference>> {
+/// What differs between the catalogs that the source had, before the run or under the fence, and a server's now.
+/// `client` is a superuser's there.
+pub async fn of_schema(mut expected: Catalog, client: &Client) -> Result<Vec<SchemaDifference>> {
     let mut after = catalog::read(client).await?;
-    catalog::print_alike(&mut before, &after, client).await?;
-    catalog::normalise(&mut before, &mut after);
-    Ok(catalog::compare(&before, &after))
+    catalog::print_alike(&mut expected, &after, client).await?;
+    catalog::normalise(&mut expected, &mut after);
+    Ok(catalog::compare(&expected, &after))
+}
+
+/// What people changed in the source's catalogs while the run ran, in words.
+pub fn of_changes(mut before: Catalog, mut expected: Catalog) -> Vec<String> {
+    catalog::normalise(&mut before, &mut expected);
+    let changes = catalog::compare(&before, &expected);
+    changes.into_iter().map(|change| format!("{} {}: {}", change.kind, change.name, change.fact)).collect()
 }

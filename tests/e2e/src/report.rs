@@ -36,9 +36,13 @@ pub struct Report {
     pub sequences: Vec<SequenceComparison>,
     /// Every materialized view of the target.
     pub materialized_views: Vec<ViewAge>,
-    /// Objects of the source, as before the run, that the target at the end lacks or has otherwise, and what the run
-    /// left behind.
+    /// Objects of the source that the side that serves at the end lacks or has otherwise, and what the run left behind.
     pub schema_differences: Vec<SchemaDifference>,
+    /// Which of the source's catalogs they are held against: those under the fence, or those before the run where no
+    /// fence was seen.
+    pub catalogs_of: String,
+    /// What people changed in the source's catalogs from before the run to the fence.
+    pub changes_under_run: Vec<String>,
     /// The state machine.
     pub machine: MachineReport,
     /// How the machine that recovers ended, each time that it was started.

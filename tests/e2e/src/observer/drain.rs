@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use tokio_postgres::{AsyncMessage, Client, NoTls};
 
 use super::{ALIKE, Access, SequenceComparison, TableComparison, ViewAge, connect, rows, sequences, views};
+use crate::catalog::{self, Catalog};
 use crate::clients::now;
 
 /// Both sides at the drain point.
@@ -27,6 +28,8 @@ pub struct DrainPoint {
     pub sequences: Vec<SequenceComparison>,
     /// Every materialized view.
     pub views: Vec<ViewAge>,
+    /// The source's catalogs.
+    pub catalog: Option<Catalog>,
 }
 
 impl DrainPoint {
@@ -85,6 +88,8 @@ async fn watch(source: Access, target: Access, major: u16, came: Arc<AtomicBool>
 /// Both sides, each in a transaction with a snapshot of the drain point.
 struct Sides {
     source: Client,
+    /// A session of its own, made ready to read the source's catalogs.
+    catalogs: Client,
     target: Client,
     sequences: Vec<SequenceComparison>,
     at: f64,
@@ -107,19 +112,21 @@ async fn await_drain(source: &Access, target: &Access, major: u16) -> Result<Sid
     });
     hold_the_lock(&guard, major).await?;
     let mut on_source = ready(source).await?;
+    let mut catalogs = ready_for_catalogs(source).await?;
     let on_target = ready(target).await?;
 
     told.recv().await.context("the connection to the target ended")?;
     let began = now();
-    if on_source.is_closed() {
+    if on_source.is_closed() || catalogs.is_closed() {
         on_source = ready(source).await?;
+        catalogs = ready_for_catalogs(source).await?;
     }
-    tokio::try_join!(snapshot(&on_source), snapshot(&on_target))?;
+    tokio::try_join!(snapshot(&on_source), snapshot(&on_target), snapshot(&catalogs))?;
     let (ours, theirs) = tokio::try_join!(sequences::read(&on_source), sequences::read(&on_target))?;
     let at = now();
     guard.batch_execute(&format!("SELECT pg_advisory_unlock({LOCK})")).await.context("let the run go on")?;
     let sequences = sequences::compare(&ours, &theirs);
-    Ok(Sides { source: on_source, target: on_target, sequences, at, held_milliseconds: (now() - began) * 1000.0 })
+    Ok(Sides { source: on_source, catalogs, target: on_target, sequences, at, held_milliseconds: (now() - began) * 1000.0 })
 }
 
 async fn hold_the_lock(guard: &Client, major: u16) -> Result<()> {
@@ -141,6 +148,12 @@ async fn ready(access: &Access) -> Result<Client> {
     Ok(client)
 }
 
+async fn ready_for_catalogs(access: &Access) -> Result<Client> {
+    let client = connect(access).await?;
+    catalog::prepare(&client).await?;
+    Ok(client)
+}
+
 /// The snapshot is taken by the first query.
 async fn snapshot(client: &Client) -> Result<()> {
     client
@@ -150,8 +163,9 @@ async fn snapshot(client: &Client) -> Result<()> {
 }
 
 async fn compare(sides: Sides) -> Result<DrainPoint> {
+    let catalog = Some(catalog::read_prepared(&sides.catalogs).await?);
     let tables = rows::compare(&sides.source, &sides.target).await?;
     let views = views::at_drain(&sides.target).await?;
     let Sides { sequences, at, held_milliseconds, .. } = sides;
-    Ok(DrainPoint { at, held_milliseconds, tables, sequences, views })
+    Ok(DrainPoint { at, held_milliseconds, tables, sequences, views, catalog })
 }

@@ -31,6 +31,8 @@ pub struct FenceTimes {
     pub opened: Option<f64>,
     /// Every time that it could connect to neither, in order. A run may cause one.
     pub lock_outs: Vec<LockOut>,
+    /// The grants on the source's database when it could connect for the last time before the fence.
+    pub grants_before: Option<String>,
 }
 
 impl FenceTimes {
@@ -95,8 +97,15 @@ impl FenceWatch {
         let task = tokio::spawn(async move {
             let (mut on_source, mut on_target) = (Side::new(source), Side::new(target));
             loop {
-                let (source_open, target_open) = tokio::join!(on_source.open_to(&role), on_target.open_to(&role));
-                tell.send_modify(|times| times.see(source_open, target_open, now()));
+                let (source, target) = tokio::join!(on_source.look(&role), on_target.look(&role));
+                tell.send_modify(|times| {
+                    times.see(source.as_ref().map(|seen| seen.open), target.map(|seen| seen.open), now());
+                    if let Some(seen) = source.filter(|seen| seen.open)
+                        && times.fenced.is_none()
+                    {
+                        times.grants_before = Some(seen.grants);
+                    }
+                });
                 tokio::time::sleep(if look_closely.load(Ordering::Relaxed) { CLOSELY } else { FROM_AFAR }).await;
             }
         });
@@ -130,15 +139,27 @@ impl Side {
         Self { access, client: None }
     }
 
-    async fn open_to(&mut self, role: &str) -> Option<bool> {
+    async fn look(&mut self, role: &str) -> Option<Seen> {
         if self.client.as_ref().is_none_or(Client::is_closed) {
             self.client = connect(&self.access).await.ok();
         }
-        let sql = "SELECT has_database_privilege(oid, current_database(), 'CONNECT') FROM pg_roles WHERE rolname = $1";
-        let row = self.client.as_ref()?.query_one(sql, &[&role]).await.ok()?;
-        row.get(0)
+        let row = self.client.as_ref()?.query_one(LOOK, &[&role]).await.ok()?;
+        Some(Seen { open: row.get(0), grants: row.get(1) })
     }
 }
+
+struct Seen {
+    open: bool,
+    grants: String,
+}
+
+/// Whether a role may connect, and who else may do what: the text is that of the catalogs' comparison.
+const LOOK: &str = "
+    SELECT has_database_privilege(r.oid, d.oid, 'CONNECT'),
+           (SELECT coalesce(string_agg(format('%s=%s%s by %s', CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END,
+                                              privilege_type, CASE WHEN is_grantable THEN '*' ELSE '' END, grantor::regrole), ', '), '')
+            FROM aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))))
+    FROM pg_roles r, pg_database d WHERE r.rolname = $1 AND d.datname = current_database()";
 
 #[cfg(test)]
 mod tests {
