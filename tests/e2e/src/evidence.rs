@@ -40,6 +40,8 @@ pub(crate) async fn fill_report(
         if serving == target_instance {
             drain.look_at_views_again(&client).await?;
         }
+        report.comparison = drain.comparison;
+        report.uncompared_tables = drain.uncompared;
         report.tables = drain.tables;
         report.sequences = drain.sequences;
         report.materialized_views = drain.views;
@@ -47,7 +49,8 @@ pub(crate) async fn fill_report(
     let catalogs = drain.as_ref().and_then(|drain| drain.catalog.as_ref());
     let expected = catalogs.map(|catalogs| catalog::as_fenced(&before, catalogs, fence.grants_before.as_deref()));
     report.catalogs_of = if expected.is_some() { "under the fence" } else { "before the run" }.to_owned();
-    report.changes_under_run = expected.as_ref().map_or_else(Vec::new, |now| proof::of_changes(before.clone(), now.clone()));
+    report.changes_under_run =
+        expected.as_ref().map_or_else(Vec::new, |now| proof::of_changes(before.clone(), now.clone()));
     report.schema_differences = proof::of_schema(expected.unwrap_or(before), &client).await?;
     Ok(())
 }
@@ -58,7 +61,8 @@ pub(crate) async fn secrets(stage: &Stage, known: &[Secret], instances: &[&str])
     let kept = stage.aws().secrets().ever_kept();
     let of_run = kept.iter().flat_map(|(name, content)| Secret::of_content(name, content));
     let mut secrets: Vec<_> = of_run.chain(known.iter().cloned()).collect();
-    for instance in instances {
+    // A server that is down has no sessions to read them in; a copy's verifiers are the source's.
+    for instance in instances.iter().filter(|instance| stage.access(instance)().is_some()) {
         secrets.extend(verifiers(&connect(&stage.access(instance)).await?, instance).await?);
     }
     Ok(distinct(secrets))

@@ -30,6 +30,10 @@ pub struct Report {
     pub outage: Outage,
     /// What clients wrote and what became of it.
     pub clients: ClientsReport,
+    /// How tables were compared: at the drain point, or, where a crash prevented that, what was compared instead.
+    pub comparison: String,
+    /// Tables that no comparison was sound for; the clients' ledger alone speaks for them.
+    pub uncompared_tables: Vec<String>,
     /// Every table at the drain point.
     pub tables: Vec<TableComparison>,
     /// Every sequence at the drain point.

@@ -23,7 +23,7 @@ use crate::proof::{Addresses, Hosts};
 use crate::report::{Report, Side};
 use crate::scenario::{Armed, Means};
 use crate::screen::{Moment, Screen};
-use crate::stage::{RECORD, SOURCE, Source, Stage};
+use crate::stage::{RECORD, SOURCE, Source, Stage, master_login};
 use crate::texts;
 use crate::trouble::Tools;
 
@@ -74,10 +74,11 @@ impl Show {
         let mut known: Vec<_> = cast.members.iter().map(|(_, login, _)| password(login)).collect();
         known.extend(verifiers(&connect(&stage.access(SOURCE)).await?, SOURCE).await?);
         let crew = Crew { members: cast.members, tps: arguments.tps, size: cast.size };
+        known.push(password(&master_login()));
         let way = Way { names: stage.names(), connector: stage.connector(&source)?, record: RECORD.to_owned() };
         let events = EventCount::start(stage.aws().events());
         let (on_source, on_target) = (stage.access(SOURCE), stage.access(&target_instance));
-        let drain = DrainWatch::start(on_source.clone(), on_target.clone(), arguments.to);
+        let drain = DrainWatch::start(on_source.clone(), on_target.clone(), arguments.to).await?;
         let fence = FenceWatch::start(on_source, on_target, cast.watched_role.to_owned());
         let clients = Clients::start(&crew, &way);
         screen.doing("clients begin to write");
@@ -288,8 +289,10 @@ impl Show {
         let lambdas = lambdas(&stage);
         fill_report(report, &stage, &seen, &kinds, before, &target_instance).await?;
         report.lambdas = lambdas;
-        let servers: Vec<_> =
-            [Some(SOURCE), seen.hosts.target.as_ref().map(|_| target_instance.as_str())].into_iter().flatten().collect();
+        let servers: Vec<_> = [Some(SOURCE), seen.hosts.target.as_ref().map(|_| target_instance.as_str())]
+            .into_iter()
+            .flatten()
+            .collect();
         let secrets = secrets(&stage, &known, &servers).await?;
         report.secrecy = Secrecy::of(&secrets, &texts::of_run(&stage, report).await?);
         judge(report, arguments, &seen, armed.as_ref());

@@ -90,8 +90,16 @@ mod tests {
     }
 
     const BEFORE: &[Object<'_>] = &[
-        ("table", "shop.clicks", &[("replica identity", "d"), ("grants", "app=SELECT by owner, owner=SELECT by owner")]),
-        ("database", "shop", &[("grants", "PUBLIC=CONNECT by owner, PUBLIC=TEMPORARY by owner, owner=CREATE by owner")]),
+        (
+            "table",
+            "shop.clicks",
+            &[("replica identity", "d"), ("grants", "app=SELECT by owner, owner=SELECT by owner")],
+        ),
+        (
+            "database",
+            "shop",
+            &[("grants", "PUBLIC=CONNECT by owner, PUBLIC=TEMPORARY by owner, owner=CREATE by owner")],
+        ),
         ("role", "owner", &[("attributes", "login")]),
     ];
 
@@ -128,12 +136,11 @@ mod tests {
     #[test]
     fn what_people_changed_under_the_run_is_expected_of_the_target() {
         let mut fence = BEFORE.to_vec();
-        fence[0].2 = &[
-            ("replica identity", "d"),
-            ("grants", "app=SELECT by owner, app=UPDATE by owner, owner=SELECT by owner"),
-        ];
+        fence[0].2 =
+            &[("replica identity", "d"), ("grants", "app=SELECT by owner, app=UPDATE by owner, owner=SELECT by owner")];
         fence.push(("function", "shop.added(integer)", &[("definition", "CREATE FUNCTION ..")]));
-        let doors = "PUBLIC=CONNECT by owner, PUBLIC=TEMPORARY by owner, late=CONNECT by owner, pgleap_r_work=CONNECT by owner";
+        let doors =
+            "PUBLIC=CONNECT by owner, PUBLIC=TEMPORARY by owner, late=CONNECT by owner, pgleap_r_work=CONNECT by owner";
 
         let expected = as_fenced(&catalog(BEFORE), &catalog(&fence), Some(doors));
         // The target is a copy from before.

@@ -195,7 +195,8 @@ mod tests {
     fn a_second_lock_out_is_seen_whichever_side_is_shut_again() {
         const OPEN: Option<bool> = Some(true);
         const SHUT: Option<bool> = Some(false);
-        let forward = [(OPEN, None), (OPEN, OPEN), (OPEN, SHUT), (SHUT, SHUT), (SHUT, None), (SHUT, OPEN), (SHUT, OPEN)];
+        let forward =
+            [(OPEN, None), (OPEN, OPEN), (OPEN, SHUT), (SHUT, SHUT), (SHUT, None), (SHUT, OPEN), (SHUT, OPEN)];
         assert_eq!(lock_outs(&forward), [(3.0, Some(5.0))]);
         let no_target_yet = [(OPEN, None), (SHUT, None), (OPEN, None)];
         assert_eq!(lock_outs(&no_target_yet), [(1.0, Some(2.0))]);
@@ -204,7 +205,8 @@ mod tests {
         let target_shut_again = [(SHUT, SHUT), (SHUT, OPEN), (SHUT, SHUT), (SHUT, SHUT)];
         assert_eq!(lock_outs(&target_shut_again), [(0.0, Some(1.0)), (2.0, None)]);
         // The open target restarts, the source before the fence too: nobody was shut out on purpose.
-        let restarts = [(OPEN, None), (None, None), (OPEN, SHUT), (SHUT, SHUT), (SHUT, OPEN), (SHUT, None), (SHUT, OPEN)];
+        let restarts =
+            [(OPEN, None), (None, None), (OPEN, SHUT), (SHUT, SHUT), (SHUT, OPEN), (SHUT, None), (SHUT, OPEN)];
         assert_eq!(lock_outs(&restarts), [(3.0, Some(4.0))]);
     }
 }
