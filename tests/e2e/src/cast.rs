@@ -12,7 +12,7 @@ use crate::fixture;
 use crate::fixture::Size;
 use crate::rates::Pace;
 use crate::screen::Screen;
-use crate::stage::{DATABASE, Source, Stage, master_login};
+use crate::stage::{DATABASE, Source, Stage, owner_login};
 
 /// Who writes, and by whose right the fence is seen.
 pub(crate) struct Cast {
@@ -23,12 +23,13 @@ pub(crate) struct Cast {
 }
 
 pub(crate) async fn fill(arguments: &RunArguments, stage: &Stage, source: &Source, screen: &Screen) -> Result<Cast> {
-    let master = stage.master(source).await?;
+    let owner = owner_login(arguments.owner);
+    let client = stage.connect_as(source, &owner).await?;
     let size = Size::of_megabytes(arguments.megabytes);
     let Some(file) = &arguments.dump else {
         screen.doing(&format!("filling it with about {} MB", arguments.megabytes));
         let began = Instant::now();
-        fixture::load(&master, size).await?;
+        fixture::load(&client, size).await?;
         let pace = Pace::of_fill(arguments.megabytes, began.elapsed());
         let login = |user: &str, password: &str| Login {
             user: user.to_owned(),
@@ -38,18 +39,18 @@ pub(crate) async fn fill(arguments: &RunArguments, stage: &Stage, source: &Sourc
         let members = vec![
             (Kind::App, login("shop_app", "app-of-the-rehearsal"), 8),
             (Kind::Owner, login("shop_owner", "owner-of-the-rehearsal"), 2),
-            (Kind::Master, master_login(), 4),
+            (Kind::Master, owner, 4),
         ];
         return Ok(Cast { members, size, watched_role: "shop_app", pace });
     };
     screen.doing(&format!("restoring {}", file.display()));
     let at = stage.names().resolve(&source.host).await?;
-    let restored = dump::restore(file, source, &at, stage.aws().ca_file()).await?;
+    let restored = dump::restore(file, source, &at, stage.aws().ca_file(), &owner).await?;
     if restored.failed_statements > 0 {
         let examples = restored.examples.join("; ");
         screen
             .say(format!("{} statements of the dump could not be carried out: {examples}", restored.failed_statements));
     }
-    dump::add_probe(&master).await?;
-    Ok(Cast { members: dump::crew(), size, watched_role: dump::WATCHED_ROLE, pace: Pace::UNKNOWN })
+    dump::add_probe(&client).await?;
+    Ok(Cast { members: dump::crew(&owner), size, watched_role: dump::WATCHED_ROLE, pace: Pace::UNKNOWN })
 }

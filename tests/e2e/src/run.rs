@@ -21,7 +21,7 @@ use crate::report::{Failure, Report, Side, Status};
 use crate::said;
 use crate::screen::Screen;
 use crate::show::Show;
-use crate::stage::{DATABASE, SOURCE, Stage, master_login};
+use crate::stage::{DATABASE, SOURCE, Stage, master_login, owner_login};
 use crate::trouble::Trouble;
 
 /// Rehearse and report; true if everything was as promised.
@@ -140,16 +140,21 @@ async fn rehearse(
     screen.doing("making the source instance");
     let source = stage.create_source(arguments.from).await?;
     report.source = Side { version: source.version.clone(), instance: SOURCE.to_owned() };
+    if arguments.owner {
+        stage.create_owner(&source, arguments.from).await?;
+    }
+    let owner = owner_login(arguments.owner);
     let cast = fill(arguments, &stage, &source, screen).await?;
-    bulk::load(&stage.master(&source).await?, arguments.bulk).await?;
+    bulk::load(&stage.connect_as(&source, &owner).await?, arguments.bulk).await?;
     for trouble in &arguments.faults {
-        let fault = trouble.plan(&stage.master(&source).await?).await.with_context(|| format!("plan {trouble}"))?;
+        let fault =
+            trouble.plan(&stage.connect_as(&source, &owner).await?).await.with_context(|| format!("plan {trouble}"))?;
         fault.into_iter().for_each(|fault| stage.aws().dms().plan_fault(fault));
         if matches!(trouble, Trouble::SecurityGroup | Trouble::RuleMissing) {
             stage.aws().ground().close();
         }
     }
-    let (zone_id, secret) = (stage.create_record(&source).await?, stage.create_login_secret().await?);
+    let (zone_id, secret) = (stage.create_record(&source).await?, stage.create_login_secret(&owner).await?);
     stage.deploy(&binaries(arguments)?, &zone_id, &secret).await?;
     let input = input(arguments, cast.pace, &zone_id, &secret)?;
     let before = catalog::read(&connect(&stage.access(SOURCE)).await?).await?;
