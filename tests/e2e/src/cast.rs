@@ -1,11 +1,12 @@
 //! Who is in a rehearsal: the rows of the source, and the clients that write.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Result;
 
 use crate::cli::RunArguments;
-use crate::clients::Kind;
+use crate::clients::{Kind, OwnTables};
 use crate::connect::Login;
 use crate::dump;
 use crate::fixture;
@@ -18,6 +19,7 @@ use crate::stage::{DATABASE, Source, Stage, owner_login};
 pub(crate) struct Cast {
     pub(crate) members: Vec<(Kind, Login, u32)>,
     pub(crate) size: Size,
+    pub(crate) own: Arc<OwnTables>,
     pub(crate) watched_role: &'static str,
     pub(crate) pace: Pace,
 }
@@ -41,7 +43,7 @@ pub(crate) async fn fill(arguments: &RunArguments, stage: &Stage, source: &Sourc
             (Kind::Owner, login("shop_owner", "owner-of-the-rehearsal"), 2),
             (Kind::Master, owner, 4),
         ];
-        return Ok(Cast { members, size, watched_role: "shop_app", pace });
+        return Ok(Cast { members, size, own: Arc::default(), watched_role: "shop_app", pace });
     };
     screen.doing(&format!("restoring {}", file.display()));
     let at = stage.names().resolve(&source.host).await?;
@@ -51,6 +53,10 @@ pub(crate) async fn fill(arguments: &RunArguments, stage: &Stage, source: &Sourc
         screen
             .say(format!("{} statements of the dump could not be carried out: {examples}", restored.failed_statements));
     }
+    let own = OwnTables::find(&stage.connect_as(source, &owner).await?, arguments.key_updates).await?;
+    screen.say(format!("clients write to {} of its tables", own.names().len()));
+    own.not_written.iter().for_each(|table| screen.say(format!("  not to {}: {}", table.table, table.reason)));
     dump::add_probe(&client).await?;
-    Ok(Cast { members: dump::crew(&owner), size, watched_role: dump::WATCHED_ROLE, pace: Pace::UNKNOWN })
+    let members = dump::crew(&owner, !own.names().is_empty());
+    Ok(Cast { members, size, own: Arc::new(own), watched_role: dump::WATCHED_ROLE, pace: Pace::UNKNOWN })
 }

@@ -27,13 +27,7 @@ pub struct Restored {
 }
 
 /// Restore the dump. psql goes on after errors, as a person would want it to with `ALTER .. OWNER TO somebody`.
-pub async fn restore(
-    dump: &Path,
-    source: &Source,
-    at: &Answer,
-    authorities: &Path,
-    login: &Login,
-) -> Result<Restored> {
+pub async fn restore(dump: &Path, source: &Source, at: &Answer, authorities: &Path, login: &Login) -> Result<Restored> {
     let psql = psql()?;
     let library_path = psql.ancestors().nth(2).unwrap_or(Path::new("/")).join("lib");
     let child = Command::new(&psql)
@@ -104,11 +98,12 @@ pub async fn add_probe(client: &Client) -> Result<()> {
     client.batch_execute(&grants).await.context("make the probe's role")
 }
 
-/// Who writes beside an operator's schema: a role of its own, and the database's owner.
-pub fn crew(owner: &Login) -> Vec<(Kind, Login, u32)> {
+/// Who writes: a role of its own to the probe table, the database's owner to the operator's tables, if they take writes.
+pub fn crew(owner: &Login, to_own_tables: bool) -> Vec<(Kind, Login, u32)> {
     let probe =
         Login { user: PROBE_ROLE.to_owned(), password: PROBE_PASSWORD.to_owned(), database: DATABASE.to_owned() };
-    vec![(Kind::Probe, probe, 6), (Kind::Probe, owner.clone(), 2)]
+    let of_owner = if to_own_tables { (Kind::Own, owner.clone(), 8) } else { (Kind::Probe, owner.clone(), 2) };
+    vec![(Kind::Probe, probe, 6), of_owner]
 }
 
 /// The role whose right to connect shows the fence.

@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::catalog::{self, Catalog};
-use crate::clients::Kind;
+use crate::clients::{Kind, OwnTables};
 use crate::judge::Seen;
 use crate::leaks::{Secret, distinct, verifiers};
 use crate::observer::connect;
@@ -15,7 +15,7 @@ pub(crate) async fn fill_report(
     report: &mut Report,
     stage: &Stage,
     seen: &Seen,
-    kinds: &[Kind],
+    (kinds, own): (&[Kind], &OwnTables),
     before: Catalog,
     target_instance: &str,
 ) -> Result<()> {
@@ -35,7 +35,7 @@ pub(crate) async fn fill_report(
     report.expected_cost = execution.history.plan().map(|plan| plan["cost"].clone());
     let serving = if addresses.target_serves(observed) { target_instance } else { SOURCE };
     let client = connect(&stage.access(serving)).await?;
-    report.clients = proof::of_clients(observed, *addresses, kinds, &client).await?;
+    report.clients = proof::of_clients(observed, *addresses, kinds, own, &client).await?;
     if let Some(mut drain) = drain.clone() {
         if serving == target_instance {
             drain.look_at_views_again(&client).await?;

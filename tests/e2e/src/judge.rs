@@ -209,11 +209,8 @@ mod tests {
     #[test]
     fn the_time_without_writes_is_counted_from_the_first_revoke() {
         let fenced = FenceTimes { fenced: Some(10.0), unfenced: Some(15.0), ..FenceTimes::default() };
-        let outage = |back_seconds, gap| Outage {
-            back_seconds,
-            longest_other_gap_seconds: Some(gap),
-            ..Outage::default()
-        };
+        let outage =
+            |back_seconds, gap| Outage { back_seconds, longest_other_gap_seconds: Some(gap), ..Outage::default() };
 
         assert_eq!(too_long_away(&fenced, &outage(Some(70.0), 70.0)), None);
         assert!(too_long_away(&fenced, &outage(Some(70.5), 60.0)).is_some(), "no gap of one client was that long");

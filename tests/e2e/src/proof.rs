@@ -6,10 +6,10 @@ use anyhow::Result;
 use tokio_postgres::Client;
 
 use crate::catalog::{self, Catalog, SchemaDifference};
-use crate::clients::{Kind, Observed, Timeline, find_rows, invariants};
+use crate::clients::{Kind, Observed, OwnTables, Timeline, find_rows, invariants};
 use crate::history::History;
 use crate::observer::FenceTimes;
-use crate::report::{ClientsReport, LockOutReport, Outage, split_outage};
+use crate::report::{ClientsReport, LockOutReport, Outage, OwnTableReport, split_outage};
 
 /// The two servers' addresses, by which clients tell them apart.
 #[derive(Debug, Clone, Copy)]
@@ -41,9 +41,14 @@ pub async fn of_clients(
     observed: &Observed,
     addresses: Addresses,
     kinds: &[Kind],
+    own: &OwnTables,
     client: &Client,
 ) -> Result<ClientsReport> {
-    let found = find_rows(client, kinds, &observed.ledger).await?;
+    let found = find_rows(client, kinds, own, &observed.ledger).await?;
+    let names = own.names();
+    let own_tables = observed.own_writes.iter().filter_map(|(table, writes)| {
+        Some(OwnTableReport { table: (*names.get(*table)?).to_owned(), writes: writes.clone() })
+    });
     let judgement = observed.ledger.judge(&found);
     let own_schema_only = kinds.contains(&Kind::Probe);
     Ok(ClientsReport {
@@ -55,9 +60,18 @@ pub async fn of_clients(
         reconnects: observed.reconnects,
         acknowledged_on_both_sides: outage_of_all(observed, addresses).is_some_and(|seconds| seconds < 0.0),
         faults: observed.faults.clone(),
-        examples: judgement.examples,
+        examples: judgement.examples.iter().map(|example| named(example, &names)).collect(),
+        own_tables: own_tables.collect(),
+        tables_not_written: own.not_written.clone(),
         invariants: if own_schema_only { Vec::new() } else { invariants(client).await? },
     })
+}
+
+/// `Own(3)` by its name.
+fn named(example: &str, names: &[&str]) -> String {
+    let number = example.strip_prefix("Own(").and_then(|rest| rest.split_once(')'));
+    let named = number.and_then(|(number, rest)| Some(format!("{}{rest}", names.get(number.parse::<usize>().ok()?)?)));
+    named.unwrap_or_else(|| example.to_owned())
 }
 
 fn outage_of_all(observed: &Observed, addresses: Addresses) -> Option<f64> {
@@ -92,13 +106,18 @@ pub fn of_outage(observed: &Observed, addresses: Addresses, fence: &FenceTimes, 
         made_of,
         expected_seconds: None,
         longest_other_gap_seconds: together.longest_gap.map(|(seconds, _)| seconds),
-        back_seconds: fence.fenced.zip(fence.unfenced).and_then(|(fenced, unfenced)| {
-            Some(together.first_write_since(addresses.source, unfenced)? - fenced)
-        }),
-        lock_outs: fence.lock_outs.iter().map(|lock_out| LockOutReport {
-            began_at: lock_out.began,
-            seconds: lock_out.ended.map(|ended| ended - lock_out.began),
-        }).collect(),
+        back_seconds: fence
+            .fenced
+            .zip(fence.unfenced)
+            .and_then(|(fenced, unfenced)| Some(together.first_write_since(addresses.source, unfenced)? - fenced)),
+        lock_outs: fence
+            .lock_outs
+            .iter()
+            .map(|lock_out| LockOutReport {
+                began_at: lock_out.began,
+                seconds: lock_out.ended.map(|ended| ended - lock_out.began),
+            })
+            .collect(),
         refused_again: refused_again(together, addresses),
     }
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::catalog::SchemaDifference;
-use crate::clients::Invariant;
+use crate::clients::{Invariant, NotWritten, OwnCounts};
 use crate::history::Phase;
 use crate::leaks::Secrecy;
 use crate::observer::{SequenceComparison, TableComparison, ViewAge};
@@ -181,6 +181,21 @@ pub struct ClientsReport {
     pub examples: Vec<String>,
     /// What must hold whatever was written.
     pub invariants: Vec<Invariant>,
+    /// Writes to the tables of an operator's dump.
+    pub own_tables: Vec<OwnTableReport>,
+    /// Tables of the dump that clients could not write to, and why.
+    pub tables_not_written: Vec<NotWritten>,
+}
+
+/// Writes to one table of an operator's dump.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OwnTableReport {
+    /// Schema and name.
+    pub table: String,
+    /// How many of which kind.
+    #[serde(flatten)]
+    pub writes: OwnCounts,
 }
 
 /// The state machine.

@@ -1,5 +1,6 @@
 //! The run itself, while clients write: start it, disturb it, show it, and take everything down that was seen.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -8,7 +9,7 @@ use serde_json::Value;
 use crate::cast::Cast;
 use crate::catalog::Catalog;
 use crate::cli::RunArguments;
-use crate::clients::{Clients, Crew, Kind, Way};
+use crate::clients::{Clients, Crew, Kind, OwnTables, Way};
 use crate::connect::Login;
 use crate::evidence::{fill_report, lambdas, secrets};
 use crate::follow::{Execution, Standing};
@@ -47,6 +48,7 @@ pub(crate) struct Show {
     stage: Stage,
     source: Source,
     kinds: Vec<Kind>,
+    own: Arc<OwnTables>,
     /// What must not be seen, as far as it is known before the run.
     known: Vec<Secret>,
     clients: Clients,
@@ -72,9 +74,10 @@ impl Show {
         let kinds = cast.members.iter().map(|(kind, _, _)| *kind).collect();
         let password = |login: &Login| Secret::new(&format!("the password of {}", login.user), &login.password);
         let mut known: Vec<_> = cast.members.iter().map(|(_, login, _)| password(login)).collect();
-        known.extend(verifiers(&connect(&stage.access(SOURCE)).await?, SOURCE).await?);
-        let crew = Crew { members: cast.members, tps: arguments.tps, size: cast.size };
         known.push(password(&master_login()));
+        known.extend(verifiers(&connect(&stage.access(SOURCE)).await?, SOURCE).await?);
+        let own = cast.own;
+        let crew = Crew { members: cast.members, tps: arguments.tps, size: cast.size, own: Arc::clone(&own) };
         let way = Way { names: stage.names(), connector: stage.connector(&source)?, record: RECORD.to_owned() };
         let events = EventCount::start(stage.aws().events());
         let (on_source, on_target) = (stage.access(SOURCE), stage.access(&target_instance));
@@ -93,7 +96,7 @@ impl Show {
             "{} clients write through {RECORD}",
             crew.members.iter().map(|(_, _, clients)| clients).sum::<u32>()
         ));
-        Ok(Self { stage, source, kinds, known, clients, drain, fence, target_instance, zone_id, there, events })
+        Ok(Self { stage, source, kinds, own, known, clients, drain, fence, target_instance, zone_id, there, events })
     }
 
     pub(crate) async fn play(
@@ -271,7 +274,8 @@ impl Show {
             version: target.and_then(|instance| instance.engine_version().map(str::to_owned)).unwrap_or_default(),
             instance: self.target_instance.clone(),
         };
-        let Self { stage, source, kinds, known, clients, drain, fence, target_instance, zone_id, there, .. } = self;
+        let Self { stage, source, kinds, own, known, clients, drain, fence, target_instance, zone_id, there, .. } =
+            self;
         let observed = clients.stop().await;
         let addresses = Addresses { source: source_address, target: target_address };
         let seen = Seen {
@@ -287,7 +291,7 @@ impl Show {
         };
         drop(fence);
         let lambdas = lambdas(&stage);
-        fill_report(report, &stage, &seen, &kinds, before, &target_instance).await?;
+        fill_report(report, &stage, &seen, (&kinds, &own), before, &target_instance).await?;
         report.lambdas = lambdas;
         let servers: Vec<_> = [Some(SOURCE), seen.hosts.target.as_ref().map(|_| target_instance.as_str())]
             .into_iter()

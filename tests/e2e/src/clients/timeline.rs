@@ -191,8 +191,10 @@ mod tests {
         );
         assert_eq!(cutover, (vec![(10.0, 14.0)], 0));
 
-        let fenced_twice =
-            refusals(&[(SOURCE, 1.0), (SOURCE, 12.0), (SOURCE, 80.0)], &[(SOURCE, 10.0), (SOURCE, 11.0), (SOURCE, 20.0)]);
+        let fenced_twice = refusals(
+            &[(SOURCE, 1.0), (SOURCE, 12.0), (SOURCE, 80.0)],
+            &[(SOURCE, 10.0), (SOURCE, 11.0), (SOURCE, 20.0)],
+        );
         assert_eq!(fenced_twice, (vec![(10.0, 11.0), (20.0, 20.0)], 0));
 
         let target_shut_again =
