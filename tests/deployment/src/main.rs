@@ -17,7 +17,7 @@ use contract_tests::Machine;
 use contract_tests::machine::repository;
 use local_aws::{Config, LocalAws};
 use local_aws_lambda::Template;
-use rehearsal::stage::{DATABASE, RECORD, SOURCE, Stage};
+use rehearsal::stage::{DATABASE, RECORD, SOURCE, Stage, master_login};
 use serde_json::{Value, json};
 
 use cloud::Cloud;
@@ -29,7 +29,7 @@ async fn main() -> Result<()> {
     let aws = Arc::new(LocalAws::start(Config::default()).await?);
     let mut stage = Stage::new(Arc::clone(&aws))?;
     let source = stage.create_source(15).await?;
-    let (zone, secret) = (stage.create_record(&source).await?, stage.create_login_secret().await?);
+    let (zone, secret) = (stage.create_record(&source).await?, stage.create_login_secret(&master_login()).await?);
     let input = json!({
         "mode": "plan",
         "source": { "instance": SOURCE, "database": DATABASE, "loginSecret": secret },

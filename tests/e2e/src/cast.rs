@@ -1,34 +1,37 @@
 //! Who is in a rehearsal: the rows of the source, and the clients that write.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Result;
 
 use crate::cli::RunArguments;
-use crate::clients::Kind;
+use crate::clients::{Kind, OwnTables};
 use crate::connect::Login;
 use crate::dump;
 use crate::fixture;
 use crate::fixture::Size;
 use crate::rates::Pace;
 use crate::screen::Screen;
-use crate::stage::{DATABASE, Source, Stage, master_login};
+use crate::stage::{DATABASE, Source, Stage, owner_login};
 
 /// Who writes, and by whose right the fence is seen.
 pub(crate) struct Cast {
     pub(crate) members: Vec<(Kind, Login, u32)>,
     pub(crate) size: Size,
+    pub(crate) own: Arc<OwnTables>,
     pub(crate) watched_role: &'static str,
     pub(crate) pace: Pace,
 }
 
 pub(crate) async fn fill(arguments: &RunArguments, stage: &Stage, source: &Source, screen: &Screen) -> Result<Cast> {
-    let master = stage.master(source).await?;
+    let owner = owner_login(arguments.owner);
+    let client = stage.connect_as(source, &owner).await?;
     let size = Size::of_megabytes(arguments.megabytes);
     let Some(file) = &arguments.dump else {
         screen.doing(&format!("filling it with about {} MB", arguments.megabytes));
         let began = Instant::now();
-        fixture::load(&master, size).await?;
+        fixture::load(&client, size).await?;
         let pace = Pace::of_fill(arguments.megabytes, began.elapsed());
         let login = |user: &str, password: &str| Login {
             user: user.to_owned(),
@@ -38,18 +41,22 @@ pub(crate) async fn fill(arguments: &RunArguments, stage: &Stage, source: &Sourc
         let members = vec![
             (Kind::App, login("shop_app", "app-of-the-rehearsal"), 8),
             (Kind::Owner, login("shop_owner", "owner-of-the-rehearsal"), 2),
-            (Kind::Master, master_login(), 4),
+            (Kind::Master, owner, 4),
         ];
-        return Ok(Cast { members, size, watched_role: "shop_app", pace });
+        return Ok(Cast { members, size, own: Arc::default(), watched_role: "shop_app", pace });
     };
     screen.doing(&format!("restoring {}", file.display()));
     let at = stage.names().resolve(&source.host).await?;
-    let restored = dump::restore(file, source, &at, stage.aws().ca_file()).await?;
+    let restored = dump::restore(file, source, &at, stage.aws().ca_file(), &owner).await?;
     if restored.failed_statements > 0 {
         let examples = restored.examples.join("; ");
         screen
             .say(format!("{} statements of the dump could not be carried out: {examples}", restored.failed_statements));
     }
-    dump::add_probe(&master).await?;
-    Ok(Cast { members: dump::crew(), size, watched_role: dump::WATCHED_ROLE, pace: Pace::UNKNOWN })
+    let own = OwnTables::find(&stage.connect_as(source, &owner).await?, arguments.key_updates).await?;
+    screen.say(format!("clients write to {} of its tables", own.names().len()));
+    own.not_written.iter().for_each(|table| screen.say(format!("  not to {}: {}", table.table, table.reason)));
+    dump::add_probe(&client).await?;
+    let members = dump::crew(&owner, !own.names().is_empty());
+    Ok(Cast { members, size, own: Arc::new(own), watched_role: dump::WATCHED_ROLE, pace: Pace::UNKNOWN })
 }

@@ -1,17 +1,19 @@
-//! What a database is made of, as its catalogs say: read before the run on the source and at the end on the target,
-//! normalised by one list of known differences between majors, compared.
+//! What a database is made of, as its catalogs say: read on the source before the run and under the fence, and at the end
+//! on the target, normalised by one list of known differences between majors, compared.
 //!
 //! The run is judged by this and not by what its steps say of themselves: an index that got another name, a trigger
 //! that stayed off, a grant that was lost, a login that was left behind are all differences.
 
 mod compare;
+mod fenced;
 mod known;
 mod read;
 mod reparse;
 
 pub use compare::{SchemaDifference, compare};
+pub use fenced::as_fenced;
 pub use known::{KNOWN_DIFFERENCES, KnownDifference, normalise};
-pub use read::read;
+pub use read::{prepare, read, read_prepared};
 pub use reparse::print_alike;
 
 use std::collections::BTreeMap;

@@ -51,9 +51,15 @@ pub struct RunArguments {
     #[arg(long, default_value_t = 18, value_parser = clap::value_parser!(u16).range(14..=18))]
     pub to: u16,
     /// A plain SQL dump (pg_dump, or a sample database) to use as the source instead of the built-in one. Restored as
-    /// the master user; statements that it may not carry out are counted and passed over.
+    /// the database's owner; statements that it may not carry out are counted and passed over. Clients write to its tables.
     #[arg(long, value_name = "FILE.sql")]
     pub dump: Option<PathBuf>,
+    /// With --dump: clients also change keys, where no foreign key leads to them.
+    #[arg(long, requires = "dump")]
+    pub key_updates: bool,
+    /// The database belongs to an ordinary role with CREATEROLE that is no rds_superuser, and the run logs in as that role.
+    #[arg(long)]
+    pub owner: bool,
     /// Leave everything running at the end and print how to connect; Ctrl-C ends it.
     #[arg(long)]
     pub keep: bool,

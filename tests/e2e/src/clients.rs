@@ -5,6 +5,7 @@
 
 mod judge;
 mod ledger;
+mod own;
 mod session;
 mod timeline;
 mod work;
@@ -12,6 +13,7 @@ mod worker;
 
 pub use judge::{Invariant, find_rows, invariants};
 pub use ledger::{Found, Judgement, Ledger};
+pub use own::{NotWritten, OwnTables};
 pub use timeline::{Span, Timeline, now};
 pub use work::{Family, Kind};
 
@@ -20,12 +22,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use serde::Serialize;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::connect::{Connector, Login};
 use crate::fixture::Size;
 use crate::names::Names;
+use work::{Operation, OwnWrite};
 
 /// What the clients are and how hard they work.
 #[derive(Debug, Clone)]
@@ -36,6 +40,8 @@ pub struct Crew {
     pub tps: u32,
     /// Rows of the fixture that they refer to.
     pub size: Size,
+    /// The operator's tables that clients of the kind `Own` write to.
+    pub own: Arc<OwnTables>,
 }
 
 /// How the clients reach the database.
@@ -64,6 +70,29 @@ pub(crate) struct Shared {
     trouble: Mutex<Option<String>>,
     acknowledged: AtomicU64,
     reconnects: AtomicU64,
+    own_writes: Mutex<OwnWrites>,
+}
+
+/// What was written to an operator's tables, by the table's number.
+pub type OwnWrites = BTreeMap<usize, OwnCounts>;
+
+/// Acknowledged writes to one table of the operator's.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OwnCounts {
+    /// Rows inserted.
+    pub inserts: u64,
+    /// Rows changed outside their key.
+    pub updates: u64,
+    /// Rows deleted.
+    pub deletes: u64,
+    /// Rows that got another key.
+    pub key_updates: u64,
+    /// Writes that a rule of the schema did not take: the clients do not know every rule.
+    pub rejected: u64,
+    /// The last reason for that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why_rejected: Option<String>,
 }
 
 /// What the clients saw.
@@ -79,6 +108,8 @@ pub struct Observed {
     pub faults: BTreeMap<String, u64>,
     /// Connections made after the first one of each client.
     pub reconnects: u64,
+    /// Writes to the operator's tables.
+    pub own_writes: OwnWrites,
 }
 
 impl Clients {
@@ -90,13 +121,16 @@ impl Clients {
         let pace = Duration::from_secs_f64(f64::from(count.max(1)) / f64::from(crew.tps.max(1)));
         let mut workers = JoinSet::new();
         for (kind, login, clients) in &crew.members {
-            for _ in 0..*clients {
+            for place in 0..*clients as usize {
                 let worker = worker::Worker {
                     kind: *kind,
                     login: login.clone(),
                     size: crew.size,
                     pace,
                     seed: workers.len() as u64,
+                    place,
+                    companions: *clients as usize,
+                    own: Arc::clone(&crew.own),
                     way: way.clone(),
                     shared: Arc::clone(&shared),
                     stopped: stopped.clone(),
@@ -136,6 +170,7 @@ impl Clients {
             ledger: std::mem::take(&mut self.shared.ledger()),
             faults: std::mem::take(&mut lock(&self.shared.faults)),
             reconnects: self.shared.reconnects.load(Ordering::Relaxed),
+            own_writes: std::mem::take(&mut lock(&self.shared.own_writes)),
         }
     }
 }
@@ -143,6 +178,25 @@ impl Clients {
 impl Shared {
     fn ledger(&self) -> MutexGuard<'_, Ledger> {
         lock(&self.ledger)
+    }
+
+    fn count(&self, write: &OwnWrite) {
+        let mut writes = lock(&self.own_writes);
+        let counts = writes.entry(write.table).or_default();
+        match write.operation {
+            Operation::Insert => counts.inserts += 1,
+            Operation::Update => counts.updates += 1,
+            Operation::Delete => counts.deletes += 1,
+            Operation::KeyUpdate => counts.key_updates += 1,
+        }
+    }
+
+    fn reject(&self, write: Option<&OwnWrite>, why: String) {
+        let Some(write) = write else { return };
+        let mut writes = lock(&self.own_writes);
+        let counts = writes.entry(write.table).or_default();
+        counts.rejected += 1;
+        counts.why_rejected = Some(why);
     }
 
     fn trouble(&self, what: String) {

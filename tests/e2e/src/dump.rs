@@ -1,4 +1,4 @@
-//! An operator's own database as the source: a plain SQL dump, restored by psql as the master user.
+//! An operator's own database as the source: a plain SQL dump, restored by psql as the login that owns the database.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -10,7 +10,7 @@ use tokio_postgres::Client;
 use crate::clients::Kind;
 use crate::connect::Login;
 use crate::names::Answer;
-use crate::stage::{DATABASE, Source, master_login};
+use crate::stage::{DATABASE, Source};
 
 const PROBE: &str = include_str!("../schema/probe.sql");
 /// The clients' own role beside the operator's; a password for this rehearsal only.
@@ -27,10 +27,9 @@ pub struct Restored {
 }
 
 /// Restore the dump. psql goes on after errors, as a person would want it to with `ALTER .. OWNER TO somebody`.
-pub async fn restore(dump: &Path, source: &Source, at: &Answer, authorities: &Path) -> Result<Restored> {
+pub async fn restore(dump: &Path, source: &Source, at: &Answer, authorities: &Path, login: &Login) -> Result<Restored> {
     let psql = psql()?;
     let library_path = psql.ancestors().nth(2).unwrap_or(Path::new("/")).join("lib");
-    let login = master_login();
     let child = Command::new(&psql)
         .args(["--no-psqlrc", "--quiet", "--file"])
         .arg(dump)
@@ -87,7 +86,7 @@ fn psql() -> Result<std::path::PathBuf> {
         .with_context(|| format!("find psql below {}", home.display()))
 }
 
-/// The clients' own table and role beside the operator's schema. The client is the master user's.
+/// The clients' own table and role beside the operator's schema. The client is the database owner's.
 pub async fn add_probe(client: &Client) -> Result<()> {
     client.batch_execute(PROBE).await.context("make the probe table")?;
     let grants = format!(
@@ -99,11 +98,12 @@ pub async fn add_probe(client: &Client) -> Result<()> {
     client.batch_execute(&grants).await.context("make the probe's role")
 }
 
-/// Who writes beside an operator's schema: a role of its own, and the master user.
-pub fn crew() -> Vec<(Kind, Login, u32)> {
+/// Who writes: a role of its own to the probe table, the database's owner to the operator's tables, if they take writes.
+pub fn crew(owner: &Login, to_own_tables: bool) -> Vec<(Kind, Login, u32)> {
     let probe =
         Login { user: PROBE_ROLE.to_owned(), password: PROBE_PASSWORD.to_owned(), database: DATABASE.to_owned() };
-    vec![(Kind::Probe, probe, 6), (Kind::Probe, master_login(), 2)]
+    let of_owner = if to_own_tables { (Kind::Own, owner.clone(), 8) } else { (Kind::Probe, owner.clone(), 2) };
+    vec![(Kind::Probe, probe, 6), of_owner]
 }
 
 /// The role whose right to connect shows the fence.

@@ -2,10 +2,10 @@
 
 use anyhow::Result;
 
-use crate::catalog::Catalog;
-use crate::clients::Kind;
+use crate::catalog::{self, Catalog};
+use crate::clients::{Kind, OwnTables};
 use crate::judge::Seen;
-use crate::leaks::Secret;
+use crate::leaks::{Secret, distinct, verifiers};
 use crate::observer::connect;
 use crate::proof;
 use crate::report::{LambdaReport, MachineReport, Report};
@@ -15,7 +15,7 @@ pub(crate) async fn fill_report(
     report: &mut Report,
     stage: &Stage,
     seen: &Seen,
-    kinds: &[Kind],
+    (kinds, own): (&[Kind], &OwnTables),
     before: Catalog,
     target_instance: &str,
 ) -> Result<()> {
@@ -28,32 +28,45 @@ pub(crate) async fn fill_report(
     let first = execution.history.visits().first().map_or(0.0, |visit| visit.entered);
     report.repairs = execution.history.repairs().to_vec();
     report.phases = execution.history.phases(first + standing.seconds);
-    report.outage = proof::of_outage(observed, *addresses, *fence, &execution.history);
+    report.outage = proof::of_outage(observed, *addresses, fence, &execution.history);
     let expected = execution.history.plan().and_then(|plan| plan["outage"]["milliseconds"].as_f64());
     report.outage.expected_seconds = expected.map(|milliseconds| milliseconds / 1_000.0);
     report.cost = execution.history.report().cloned();
     report.expected_cost = execution.history.plan().map(|plan| plan["cost"].clone());
     let serving = if addresses.target_serves(observed) { target_instance } else { SOURCE };
     let client = connect(&stage.access(serving)).await?;
-    report.clients = proof::of_clients(observed, *addresses, kinds, &client).await?;
+    report.clients = proof::of_clients(observed, *addresses, kinds, own, &client).await?;
     if let Some(mut drain) = drain.clone() {
         if serving == target_instance {
             drain.look_at_views_again(&client).await?;
         }
+        report.comparison = drain.comparison;
+        report.uncompared_tables = drain.uncompared;
         report.tables = drain.tables;
         report.sequences = drain.sequences;
         report.materialized_views = drain.views;
     }
-    report.schema_differences = proof::of_schema(before, &client).await?;
+    let catalogs = drain.as_ref().and_then(|drain| drain.catalog.as_ref());
+    let expected = catalogs.map(|catalogs| catalog::as_fenced(&before, catalogs, fence.grants_before.as_deref()));
+    report.catalogs_of = if expected.is_some() { "under the fence" } else { "before the run" }.to_owned();
+    report.changes_under_run =
+        expected.as_ref().map_or_else(Vec::new, |now| proof::of_changes(before.clone(), now.clone()));
+    report.schema_differences = proof::of_schema(expected.unwrap_or(before), &client).await?;
     report.take_warnings(execution.history.warnings());
     Ok(())
 }
 
-/// Every value that must not be seen: what Secrets Manager ever held, and the clients' own passwords.
-pub(crate) fn secrets(stage: &Stage, passwords: &[Secret]) -> Vec<Secret> {
+/// Every value that must not be seen: what Secrets Manager ever held, what is known already (the clients' passwords, the
+/// source's verifiers as before the run), and the verifiers of every role that the servers have now.
+pub(crate) async fn secrets(stage: &Stage, known: &[Secret], instances: &[&str]) -> Result<Vec<Secret>> {
     let kept = stage.aws().secrets().ever_kept();
     let of_run = kept.iter().flat_map(|(name, content)| Secret::of_content(name, content));
-    of_run.chain(passwords.iter().cloned()).collect()
+    let mut secrets: Vec<_> = of_run.chain(known.iter().cloned()).collect();
+    // A server that is down has no sessions to read them in; a copy's verifiers are the source's.
+    for instance in instances.iter().filter(|instance| stage.access(instance)().is_some()) {
+        secrets.extend(verifiers(&connect(&stage.access(instance)).await?, instance).await?);
+    }
+    Ok(distinct(secrets))
 }
 
 pub(crate) fn lambdas(stage: &Stage) -> Vec<LambdaReport> {

@@ -1,7 +1,8 @@
 //! What there is: every object of the local AWS that a run could make, and in the source what no reading of a schema
 //! shows. Read before a run and after it, it shows what the run left behind, and what it took away.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use anyhow::{Context, Result};
 use tokio_postgres::Client;
@@ -13,8 +14,33 @@ use crate::stage::{SOURCE, Stage};
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Inventory {
     things: BTreeSet<String>,
+    /// The zone's record sets, by name and type.
+    records: BTreeMap<String, Record>,
     /// Parameter groups that an instance uses: the run's own stays attached, because to take it away costs a restart.
     groups_in_use: BTreeSet<String>,
+}
+
+/// What a record set answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Record {
+    ttl: i64,
+    values: Vec<String>,
+}
+
+/// The side that clients must be led to once the run has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Serving<'a> {
+    /// The source, as before the run.
+    Source,
+    /// The target.
+    Target {
+        /// Its identifier.
+        instance: &'a str,
+        /// The source's endpoint, which records named before the run.
+        source_host: &'a str,
+        /// Its own, which they must name now.
+        target_host: &'a str,
+    },
 }
 
 /// How the account and the source differ from how they were.
@@ -24,6 +50,8 @@ pub struct Difference {
     pub left: Vec<String>,
     /// There before, and not now.
     pub gone: Vec<String>,
+    /// Records that do not lead clients to the side that serves, or have another TTL than before, in words.
+    pub records: Vec<String>,
 }
 
 impl Inventory {
@@ -41,22 +69,32 @@ impl Inventory {
         Ok(inventory)
     }
 
-    /// How a run that went back left everything, but for parameter groups that an instance uses now.
-    pub fn after_way_back(&self, after: &Inventory) -> Difference {
-        let is_in_use = |thing: &&String| after.groups_in_use.contains(*thing);
+    /// How a run left everything: as it was, but for parameter groups that an instance uses now, the target where it
+    /// serves, and the records that must lead to it.
+    pub fn difference(&self, after: &Inventory, serving: Serving<'_>) -> Difference {
+        let target = match serving {
+            Serving::Source => None,
+            Serving::Target { instance, .. } => Some(db_instance(instance)),
+        };
+        let may_stay = |thing: &&String| after.groups_in_use.contains(*thing) || target.as_ref() == Some(*thing);
         Difference {
-            left: after.things.difference(&self.things).filter(|thing| !is_in_use(thing)).cloned().collect(),
+            left: after.things.difference(&self.things).filter(|thing| !may_stay(thing)).cloned().collect(),
             gone: self.things.difference(&after.things).cloned().collect(),
+            records: self.wrong_records(after, serving),
         }
     }
 
-    /// How a run that came to its end left everything, but for the target and the record, which leads to it.
-    pub fn after_upgrade(&self, after: &Inventory, target: &str) -> Difference {
-        let mut difference = self.after_way_back(after);
-        let target = format!("DB instance {target}");
-        difference.left.retain(|thing| *thing != target && !thing.starts_with("record "));
-        difference.gone.retain(|thing| !thing.starts_with("record "));
-        difference
+    /// Records that do not lead clients where they must: each with its TTL and values as they were, but for the host.
+    fn wrong_records(&self, after: &Inventory, serving: Serving<'_>) -> Vec<String> {
+        let names: BTreeSet<_> = self.records.keys().chain(after.records.keys()).collect();
+        let wrong = names.into_iter().filter_map(|name| {
+            let wanted = self.records.get(name).map(|record| record.leading_to(serving));
+            let found = after.records.get(name);
+            let text = |record: Option<&Record>| record.map_or_else(|| "absent".to_owned(), Record::to_string);
+            (wanted.as_ref() != found)
+                .then(|| format!("record {name} is {}, and must be {}", text(found), text(wanted.as_ref())))
+        });
+        wrong.collect()
     }
 
     fn add(&mut self, kind: &str, name: &str) {
@@ -70,7 +108,7 @@ impl Inventory {
     async fn read_rds(&mut self, stage: &Stage) -> Result<()> {
         let rds = aws_sdk_rds::Client::new(stage.sdk());
         for instance in rds.describe_db_instances().send().await?.db_instances() {
-            self.add("DB instance", instance.db_instance_identifier().unwrap_or_default());
+            self.things.insert(db_instance(instance.db_instance_identifier().unwrap_or_default()));
             let groups = instance.db_parameter_groups().iter().filter_map(|group| group.db_parameter_group_name());
             self.groups_in_use.extend(groups.map(parameter_group));
         }
@@ -112,9 +150,9 @@ impl Inventory {
         let route53 = aws_sdk_route53::Client::new(stage.sdk());
         let answer = route53.list_resource_record_sets().hosted_zone_id(zone_id).send().await?;
         for set in answer.resource_record_sets() {
-            let values: Vec<_> = set.resource_records().iter().map(|record| record.value()).collect();
-            let ttl = set.ttl().unwrap_or_default();
-            self.add("record", &format!("{} {} {ttl} {}", set.name(), set.r#type(), values.join(" ")));
+            let values = set.resource_records().iter().map(|record| record.value().to_owned()).collect();
+            let record = Record { ttl: set.ttl().unwrap_or_default(), values };
+            self.records.insert(format!("{} {}", set.name(), set.r#type()), record);
         }
         Ok(())
     }
@@ -136,6 +174,32 @@ impl Inventory {
     }
 }
 
+impl Record {
+    /// As it is, with the target's endpoint in place of the source's where the target serves.
+    fn leading_to(&self, serving: Serving<'_>) -> Self {
+        let lead = |value: &String| match serving {
+            Serving::Target { source_host, target_host, .. } if same_host(value, source_host) => target_host.to_owned(),
+            _ => value.clone(),
+        };
+        Self { ttl: self.ttl, values: self.values.iter().map(lead).collect() }
+    }
+}
+
+impl fmt::Display for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} with a TTL of {} s", self.values.join(" "), self.ttl)
+    }
+}
+
+/// DNS knows neither case nor the trailing dot.
+fn same_host(one: &str, other: &str) -> bool {
+    one.trim_end_matches('.').eq_ignore_ascii_case(other.trim_end_matches('.'))
+}
+
+fn db_instance(name: &str) -> String {
+    format!("DB instance {name}")
+}
+
 fn parameter_group(name: &str) -> String {
     format!("DB parameter group {name}")
 }
@@ -144,7 +208,8 @@ impl Difference {
     /// In words; empty if there is none.
     pub fn words(&self) -> Vec<String> {
         let left = self.left.iter().map(|thing| format!("the run left {thing}"));
-        left.chain(self.gone.iter().map(|thing| format!("the run took away {thing}"))).collect()
+        let gone = self.gone.iter().map(|thing| format!("the run took away {thing}"));
+        left.chain(gone).chain(self.records.iter().cloned()).collect()
     }
 }
 
@@ -152,9 +217,19 @@ impl Difference {
 mod tests {
     use super::*;
 
+    const SOURCE_HOST: &str = "shop-db.x.rds.amazonaws.com";
+    const TARGET_HOST: &str = "shop-db-v18.x.rds.amazonaws.com";
+    const TARGET: Serving<'_> =
+        Serving::Target { instance: "shop-db-v18", source_host: SOURCE_HOST, target_host: TARGET_HOST };
+
     fn inventory(group: &str, things: &[&str]) -> Inventory {
         let things = things.iter().map(|thing| (*thing).to_owned()).collect();
-        Inventory { things, groups_in_use: [parameter_group(group)].into() }
+        Inventory { things, records: BTreeMap::new(), groups_in_use: [parameter_group(group)].into() }
+    }
+
+    fn with_record(host: &str, ttl: i64) -> Inventory {
+        let record = Record { ttl, values: vec![host.to_owned()] };
+        Inventory { records: [("db.example.internal. CNAME".to_owned(), record)].into(), ..inventory("users", &[]) }
     }
 
     #[test]
@@ -165,19 +240,43 @@ mod tests {
             &["DB instance shop-db", "DB parameter group users", "DB parameter group runs", "secret pgleap-r-dms"],
         );
 
-        let words = before.after_way_back(&after).words();
+        let words = before.difference(&after, Serving::Source).words();
 
         assert_eq!(words, ["the run left secret pgleap-r-dms", "the run took away role app"]);
-        assert_eq!(before.after_way_back(&before), Difference::default());
+        assert_eq!(before.difference(&before, Serving::Source), Difference::default());
     }
 
     #[test]
-    fn after_an_upgrade_the_target_stays_and_the_record_leads_to_it() {
-        let before = inventory("users", &["DB instance shop-db", "record db CNAME 60 shop-db"]);
-        let after =
-            inventory("users", &["DB instance shop-db", "DB instance shop-db-v18", "record db CNAME 60 shop-db-v18"]);
+    fn the_target_stays_only_where_it_serves() {
+        let before = inventory("users", &["DB instance shop-db"]);
+        let after = inventory("users", &["DB instance shop-db", "DB instance shop-db-v18"]);
 
-        assert_eq!(before.after_upgrade(&after, "shop-db-v18"), Difference::default());
-        assert_eq!(before.after_way_back(&after).words().len(), 3);
+        assert_eq!(before.difference(&after, TARGET), Difference::default());
+        let words = before.difference(&after, Serving::Source).words();
+        assert_eq!(words, ["the run left DB instance shop-db-v18"]);
+    }
+
+    #[test]
+    fn a_record_on_the_wrong_side_or_with_another_ttl_is_seen_whichever_side_serves() {
+        let before = with_record(SOURCE_HOST, 5);
+        let cases = [
+            (Serving::Source, SOURCE_HOST, 5, true),
+            (Serving::Source, TARGET_HOST, 5, false),
+            (Serving::Source, SOURCE_HOST, 1, false),
+            (TARGET, TARGET_HOST, 5, true),
+            (TARGET, SOURCE_HOST, 5, false),
+            (TARGET, TARGET_HOST, 1, false),
+            (TARGET, "elsewhere.example.com", 5, false),
+        ];
+        for (serving, host, ttl, right) in cases {
+            let words = before.difference(&with_record(host, ttl), serving).words();
+
+            assert_eq!(words.is_empty(), right, "{serving:?}, {host} {ttl}: {words:?}");
+        }
+        let gone = before.difference(&inventory("users", &[]), TARGET).words();
+        assert_eq!(
+            gone,
+            [format!("record db.example.internal. CNAME is absent, and must be {TARGET_HOST} with a TTL of 5 s")]
+        );
     }
 }

@@ -8,10 +8,10 @@ use crate::cli::{Disturbance, RunArguments};
 use crate::clients::Observed;
 use crate::follow::{Execution, Standing};
 use crate::history::message_of;
-use crate::inventory::Inventory;
+use crate::inventory::{Difference, Inventory, Serving};
 use crate::observer::{DrainPoint, FenceTimes};
-use crate::proof::Addresses;
-use crate::report::{Failure, Report, ScenarioReport, Status};
+use crate::proof::{Addresses, Hosts};
+use crate::report::{Failure, Outage, Report, ScenarioReport, Status};
 use crate::scenario::{ADDED_COLUMN, Armed, Promise};
 use crate::trouble::Trouble;
 
@@ -23,6 +23,7 @@ pub(crate) struct Seen {
     pub(crate) drain: Option<DrainPoint>,
     pub(crate) fence: FenceTimes,
     pub(crate) addresses: Addresses,
+    pub(crate) hosts: Hosts,
     /// What there was before the run.
     pub(crate) before: Inventory,
     /// What there is after it.
@@ -33,7 +34,9 @@ pub(crate) struct Seen {
 pub(crate) fn judge(report: &mut Report, arguments: &RunArguments, seen: &Seen, armed: Option<&Armed>) {
     let standing = &seen.standing;
     report.not_mended = not_mended(&arguments.faults, &report.repairs);
-    report.left_behind = left_behind(arguments, seen);
+    let left_behind = left_behind(arguments, seen);
+    report.left_behind = left_behind.words();
+    report.wrong_records = left_behind.records;
     report.untold = untold(report, arguments, seen);
     let faults = if arguments.plan { changed(report, seen) } else { report.faults() };
     let succeeded = standing.status.as_str() == "SUCCEEDED";
@@ -71,13 +74,16 @@ pub(crate) fn judge(report: &mut Report, arguments: &RunArguments, seen: &Seen, 
     });
 }
 
-/// What the run left behind, or took away.
-fn left_behind(arguments: &RunArguments, seen: &Seen) -> Vec<String> {
-    let difference = match seen.addresses.target_serves(&seen.observed) {
-        true => seen.before.after_upgrade(&seen.after, &arguments.target_instance()),
-        false => seen.before.after_way_back(&seen.after),
+/// What the run left behind or took away, and whether the record leads to the side that serves.
+fn left_behind(arguments: &RunArguments, seen: &Seen) -> Difference {
+    let instance = arguments.target_instance();
+    let serving = match &seen.hosts.target {
+        Some(target_host) if seen.addresses.target_serves(&seen.observed) => {
+            Serving::Target { instance: &instance, source_host: &seen.hosts.source, target_host }
+        }
+        _ => Serving::Source,
     };
-    difference.words()
+    seen.before.difference(&seen.after, serving)
 }
 
 /// What a plan changed, and must not have: everything is as it was, to the parameter group.
@@ -131,6 +137,18 @@ fn not_mended(planned: &[Trouble], repairs: &[Value]) -> Vec<String> {
 /// begin, and what a recovery may take.
 const LONGEST_BACK_SECONDS: f64 = 60.0 + 5.0 + 5.0;
 
+/// How long clients of a source that serves again could not write. Without a fence nothing but a restart explains a gap.
+fn too_long_away(fence: &FenceTimes, outage: &Outage) -> Option<String> {
+    let seconds = match fence.fenced {
+        Some(_) => match outage.back_seconds {
+            Some(seconds) => seconds,
+            None => return Some("no client could write to the source after the first REVOKE".to_owned()),
+        },
+        None => outage.longest_other_gap_seconds.unwrap_or_default(),
+    };
+    (seconds > LONGEST_BACK_SECONDS).then(|| format!("clients could not write for {seconds:.1} s"))
+}
+
 fn broken_promises(promise: Promise, report: &Report, seen: &Seen) -> Vec<String> {
     let forward = || report.faults();
     let serves = || {
@@ -138,13 +156,11 @@ fn broken_promises(promise: Promise, report: &Report, seen: &Seen) -> Vec<String
         if seen.addresses.target_serves(&seen.observed) {
             broken.push("a write was acknowledged on the target".to_owned());
         }
-        let gap = report.outage.longest_other_gap_seconds.unwrap_or_default();
-        if gap > LONGEST_BACK_SECONDS {
-            broken.push(format!("clients could not write for {gap:.1} s"));
-        }
+        broken.extend(too_long_away(&seen.fence, &report.outage));
         if report.recoveries.is_empty() || report.recoveries.iter().any(|status| status != "SUCCEEDED") {
             broken.push(format!("the recovery ended {:?}", report.recoveries));
         }
+        broken.extend(report.wrong_records.clone());
         broken
     };
     let back = || {
@@ -152,7 +168,8 @@ fn broken_promises(promise: Promise, report: &Report, seen: &Seen) -> Vec<String
         let own = |name: &str| name.contains(ADDED_COLUMN);
         let left = report.schema_differences.iter().filter(|difference| !own(&difference.name));
         broken.extend(left.map(|d| format!("the source is not as before: {} {}, {}", d.kind, d.name, d.fact)));
-        broken.extend(report.left_behind.clone());
+        let unnamed = report.left_behind.iter().filter(|words| !report.wrong_records.contains(words));
+        broken.extend(unnamed.cloned());
         broken
     };
     match promise {
@@ -182,5 +199,23 @@ fn broken_promises(promise: Promise, report: &Report, seen: &Seen) -> Vec<String
             }
             broken
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_without_writes_is_counted_from_the_first_revoke() {
+        let fenced = FenceTimes { fenced: Some(10.0), unfenced: Some(15.0), ..FenceTimes::default() };
+        let outage =
+            |back_seconds, gap| Outage { back_seconds, longest_other_gap_seconds: Some(gap), ..Outage::default() };
+
+        assert_eq!(too_long_away(&fenced, &outage(Some(70.0), 70.0)), None);
+        assert!(too_long_away(&fenced, &outage(Some(70.5), 60.0)).is_some(), "no gap of one client was that long");
+        assert!(too_long_away(&fenced, &outage(None, 1.0)).is_some(), "nobody wrote again");
+        assert_eq!(too_long_away(&FenceTimes::default(), &outage(None, 5.0)), None);
+        assert!(too_long_away(&FenceTimes::default(), &outage(None, 71.0)).is_some());
     }
 }

@@ -1,15 +1,18 @@
 //! No secret of a run is seen where people look: in a history, a log line, a report.
 //!
-//! Every value that Secrets Manager ever held is looked for, and the clients' passwords, as they are and as texts carry
-//! them: escaped for JSON, in a URL, in base64, in hexadecimal digits. A finding names place and secret, never the value.
+//! Every value that Secrets Manager ever held is looked for, the clients' passwords, and the password verifiers of every
+//! role of both servers, as they are and as texts carry them: escaped for JSON, in a URL, in base64, in hexadecimal
+//! digits. A finding names place and secret, never the value.
 
 use std::collections::BTreeSet;
 
+use anyhow::{Context, Result};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde_json::Value;
+use tokio_postgres::Client;
 
 /// A value that must not be seen.
 #[derive(Clone, PartialEq, Eq)]
@@ -36,7 +39,13 @@ const NOTES: &[&str] = &["/record", "/cutover-1"];
 /// A shorter value is found by chance.
 const SHORTEST: usize = 8;
 /// Given away without its value: a verifier lets whoever reads it try passwords at leisure.
-const MARKS: &[(&str, &str)] = &[("a password's verifier", "SCRAM-SHA-256$"), ("a private key", "PRIVATE KEY-----")];
+const MARKS: &[(&str, &str)] = &[(VERIFIER, SCRAM), ("a private key", "PRIVATE KEY-----")];
+const VERIFIER: &str = "a password's verifier";
+/// What a verifier of each kind begins with.
+const SCRAM: &str = "SCRAM-SHA-256$";
+const MD5: &str = "md5";
+/// Digits of an md5 verifier.
+const MD5_DIGITS: usize = 32;
 /// What a URL carries as it is.
 const IN_URL: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
@@ -59,6 +68,16 @@ impl Secret {
             }
             _ => vec![Self::new(name, content)],
         }
+    }
+
+    /// What is secret of a role's password verifier: all of it, and each part of a SCRAM one that is no salt. Whoever
+    /// reads one can try passwords at leisure; with an md5 verifier he can log in.
+    pub fn of_verifier(name: &str, verifier: &str) -> Vec<Self> {
+        let keys = verifier.strip_prefix(SCRAM).and_then(|rest| rest.rsplit_once('$')).map_or("", |(_, keys)| keys);
+        let keys = keys.split(':').filter(|key| !key.is_empty());
+        let digest = verifier.strip_prefix(MD5).into_iter();
+        let parts = keys.chain(digest).map(|part| Self::new(&format!("a part of {name}"), part));
+        std::iter::once(Self::new(name, verifier)).chain(parts).collect()
     }
 
     /// The texts in which the value may hide.
@@ -85,6 +104,31 @@ fn in_base64(value: &str, shift: usize) -> [String; 2] {
     let bytes = [&[0; 3][..shift], value.as_bytes()].concat();
     let (from, to) = ((shift * 8).div_ceil(6), bytes.len() * 8 / 6);
     [STANDARD_NO_PAD.encode(&bytes), URL_SAFE_NO_PAD.encode(&bytes)].map(|text| text[from..to].to_owned())
+}
+
+/// The verifiers of every role of a server that has a password. `client` is a superuser's.
+pub async fn verifiers(client: &Client, server: &str) -> Result<Vec<Secret>> {
+    let sql = "SELECT rolname::text, rolpassword FROM pg_authid WHERE rolpassword IS NOT NULL ORDER BY 1";
+    let rows = client.query(sql, &[]).await.with_context(|| format!("read the verifiers of {server}"))?;
+    let of_row = |row: &tokio_postgres::Row| {
+        Secret::of_verifier(&format!("the verifier of {} on {server}", row.get::<_, String>(0)), row.get(1))
+    };
+    Ok(rows.iter().flat_map(of_row).collect())
+}
+
+/// Each value once, under the name that it was first seen with: a copy of a server has the same verifiers.
+pub fn distinct(secrets: impl IntoIterator<Item = Secret>) -> Vec<Secret> {
+    let mut seen = BTreeSet::new();
+    secrets.into_iter().filter(|secret| seen.insert(secret.value.clone())).collect()
+}
+
+/// An md5 verifier of whatever role, for example of one that was dropped since.
+fn has_md5_verifier(text: &str) -> bool {
+    text.match_indices(MD5).any(|(at, _)| {
+        let digits = text[at + MD5.len()..].bytes().take_while(u8::is_ascii_hexdigit).count();
+        let begins = !text[..at].ends_with(|before: char| before.is_ascii_alphanumeric());
+        begins && digits == MD5_DIGITS
+    })
 }
 
 /// How the search went.
@@ -128,6 +172,8 @@ fn find(secrets: &[Secret], texts: &[Text]) -> Vec<String> {
         let seen = texts.iter().filter(|text| text.text.contains(mark));
         found.extend(seen.map(|text| format!("{name} stands in {}", text.place)));
     }
+    let seen = texts.iter().filter(|text| has_md5_verifier(&text.text));
+    found.extend(seen.map(|text| format!("{VERIFIER} stands in {}", text.place)));
     found
 }
 
@@ -177,6 +223,26 @@ mod tests {
     fn verifiers_and_keys_are_leaks_whatever_their_value() {
         assert_eq!(found_in("PASSWORD 'SCRAM-SHA-256$4096:abc'"), ["a password's verifier stands in a log"]);
         assert_eq!(found_in("-----BEGIN RSA PRIVATE KEY-----"), ["a private key stands in a log"]);
+    }
+
+    #[test]
+    fn a_known_verifier_is_found_whole_and_in_parts_and_an_unknown_one_by_its_form() {
+        let scram = "SCRAM-SHA-256$4096:c2FsdHNhbHQ=$c3RvcmVkLWtleS1vZi1hLXJvbGU=:c2VydmVyLWtleS1vZi1hLXJvbGU=";
+        let md5 = "md5a9993e364706816aba3e25717850c26c";
+        let known: Vec<_> = ["SCRAM", "md5"].iter().zip([scram, md5]).collect();
+        let secrets: Vec<_> = known.iter().flat_map(|(name, verifier)| Secret::of_verifier(name, verifier)).collect();
+        let found = |text: &str| {
+            let found = find(&secrets, &[Text { place: "a log".to_owned(), text: text.to_owned() }]);
+            found.into_iter().map(|words| words.replace(" stands in a log", "")).collect::<Vec<_>>()
+        };
+
+        assert_eq!(found(&format!("x {scram} y")), ["SCRAM", "a part of SCRAM", "a part of SCRAM", VERIFIER]);
+        assert_eq!(found("key c3RvcmVkLWtleS1vZi1hLXJvbGU= seen"), ["a part of SCRAM"]);
+        assert_eq!(found(&format!("'{md5}'")), ["md5", "a part of md5", VERIFIER]);
+        assert_eq!(found("a9993e364706816aba3e25717850c26c"), ["a part of md5"]);
+        assert_eq!(found("PASSWORD 'md5d41d8cd98f00b204e9800998ecf8427e'"), [VERIFIER]);
+        assert_eq!(found("salt c2FsdHNhbHQ=, md5sum, md5d41d8cd98f00b204e98009, md5(body)"), Vec::<String>::new());
+        assert_eq!(distinct(secrets.iter().chain(&secrets).cloned()).len(), 5);
     }
 
     #[test]

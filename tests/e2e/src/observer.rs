@@ -4,6 +4,7 @@
 //! run offers a hook there: it says so by a notification and waits for an advisory lock. The observer holds that lock
 //! from the moment the target exists, opens a snapshot on each side when it is told, lets go, and then reads at leisure.
 
+mod afresh;
 mod differing;
 mod drain;
 mod fence;
@@ -12,8 +13,8 @@ mod rows;
 mod sequences;
 mod views;
 
-pub use drain::{DrainPoint, DrainWatch};
-pub use fence::{FenceTimes, FenceWatch};
+pub use drain::{AT_DRAIN_POINT, DrainPoint, DrainWatch};
+pub use fence::{FenceTimes, FenceWatch, LockOut};
 pub use meter::{Meter, Reading};
 pub use rows::TableComparison;
 pub use sequences::SequenceComparison;

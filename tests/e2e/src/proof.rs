@@ -6,10 +6,10 @@ use anyhow::Result;
 use tokio_postgres::Client;
 
 use crate::catalog::{self, Catalog, SchemaDifference};
-use crate::clients::{Kind, Observed, find_rows, invariants};
+use crate::clients::{Kind, Observed, OwnTables, Timeline, find_rows, invariants};
 use crate::history::History;
 use crate::observer::FenceTimes;
-use crate::report::{ClientsReport, Outage, split_outage};
+use crate::report::{ClientsReport, LockOutReport, Outage, OwnTableReport, split_outage};
 
 /// The two servers' addresses, by which clients tell them apart.
 #[derive(Debug, Clone, Copy)]
@@ -18,6 +18,15 @@ pub struct Addresses {
     pub source: Ipv4Addr,
     /// The target's, if it ever had one.
     pub target: Option<Ipv4Addr>,
+}
+
+/// The two servers' host names.
+#[derive(Debug, Clone)]
+pub struct Hosts {
+    /// The source's.
+    pub source: String,
+    /// The target's, if it is there.
+    pub target: Option<String>,
 }
 
 impl Addresses {
@@ -32,9 +41,14 @@ pub async fn of_clients(
     observed: &Observed,
     addresses: Addresses,
     kinds: &[Kind],
+    own: &OwnTables,
     client: &Client,
 ) -> Result<ClientsReport> {
-    let found = find_rows(client, kinds, &observed.ledger).await?;
+    let found = find_rows(client, kinds, own, &observed.ledger).await?;
+    let names = own.names();
+    let own_tables = observed.own_writes.iter().filter_map(|(table, writes)| {
+        Some(OwnTableReport { table: (*names.get(*table)?).to_owned(), writes: writes.clone() })
+    });
     let judgement = observed.ledger.judge(&found);
     let own_schema_only = kinds.contains(&Kind::Probe);
     Ok(ClientsReport {
@@ -46,9 +60,18 @@ pub async fn of_clients(
         reconnects: observed.reconnects,
         acknowledged_on_both_sides: outage_of_all(observed, addresses).is_some_and(|seconds| seconds < 0.0),
         faults: observed.faults.clone(),
-        examples: judgement.examples,
+        examples: judgement.examples.iter().map(|example| named(example, &names)).collect(),
+        own_tables: own_tables.collect(),
+        tables_not_written: own.not_written.clone(),
         invariants: if own_schema_only { Vec::new() } else { invariants(client).await? },
     })
+}
+
+/// `Own(3)` by its name.
+fn named(example: &str, names: &[&str]) -> String {
+    let number = example.strip_prefix("Own(").and_then(|rest| rest.split_once(')'));
+    let named = number.and_then(|(number, rest)| Some(format!("{}{rest}", names.get(number.parse::<usize>().ok()?)?)));
+    named.unwrap_or_else(|| example.to_owned())
 }
 
 fn outage_of_all(observed: &Observed, addresses: Addresses) -> Option<f64> {
@@ -56,7 +79,7 @@ fn outage_of_all(observed: &Observed, addresses: Addresses) -> Option<f64> {
 }
 
 /// The outage and what it is made of.
-pub fn of_outage(observed: &Observed, addresses: Addresses, fence: FenceTimes, history: &History) -> Outage {
+pub fn of_outage(observed: &Observed, addresses: Addresses, fence: &FenceTimes, history: &History) -> Outage {
     let together = &observed.together;
     let write_seconds = outage_of_all(observed, addresses);
     let per_client =
@@ -83,13 +106,48 @@ pub fn of_outage(observed: &Observed, addresses: Addresses, fence: FenceTimes, h
         made_of,
         expected_seconds: None,
         longest_other_gap_seconds: together.longest_gap.map(|(seconds, _)| seconds),
+        back_seconds: fence
+            .fenced
+            .zip(fence.unfenced)
+            .and_then(|(fenced, unfenced)| Some(together.first_write_since(addresses.source, unfenced)? - fenced)),
+        lock_outs: fence
+            .lock_outs
+            .iter()
+            .map(|lock_out| LockOutReport {
+                began_at: lock_out.began,
+                seconds: lock_out.ended.map(|ended| ended - lock_out.began),
+            })
+            .collect(),
+        refused_again: refused_again(together, addresses),
     }
 }
 
-/// What differs between the source's catalogs as before the run and a server's now. `client` is a superuser's there.
-pub async fn of_schema(mut before: Catalog, client: &Client) -> Result<Vec<SchemaDifference>> {
+/// What clients met that one fence and one OPEN do not explain.
+fn refused_again(together: &Timeline, addresses: Addresses) -> Vec<String> {
+    let mut words = Vec::new();
+    let on_source = together.refusals(addresses.source).len();
+    if on_source > 1 {
+        words.push(format!("the source refused clients in {on_source} separate periods"));
+    }
+    let on_target = addresses.target.map_or(0, |target| together.refusals_after_writes(target).len());
+    if on_target > 0 {
+        words.push("the target refused clients after it had acknowledged writes".to_owned());
+    }
+    words
+}
+
+/// What differs between the catalogs that the source had, before the run or under the fence, and a server's now.
+/// `client` is a superuser's there.
+pub async fn of_schema(mut expected: Catalog, client: &Client) -> Result<Vec<SchemaDifference>> {
     let mut after = catalog::read(client).await?;
-    catalog::print_alike(&mut before, &after, client).await?;
-    catalog::normalise(&mut before, &mut after);
-    Ok(catalog::compare(&before, &after))
+    catalog::print_alike(&mut expected, &after, client).await?;
+    catalog::normalise(&mut expected, &mut after);
+    Ok(catalog::compare(&expected, &after))
+}
+
+/// What people changed in the source's catalogs while the run ran, in words.
+pub fn of_changes(mut before: Catalog, mut expected: Catalog) -> Vec<String> {
+    catalog::normalise(&mut before, &mut expected);
+    let changes = catalog::compare(&before, &expected);
+    changes.into_iter().map(|change| format!("{} {}: {}", change.kind, change.name, change.fact)).collect()
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::catalog::SchemaDifference;
-use crate::clients::Invariant;
+use crate::clients::{Invariant, NotWritten, OwnCounts};
 use crate::history::Phase;
 use crate::leaks::Secrecy;
 use crate::observer::{SequenceComparison, TableComparison, ViewAge};
@@ -30,17 +30,25 @@ pub struct Report {
     pub outage: Outage,
     /// What clients wrote and what became of it.
     pub clients: ClientsReport,
+    /// How tables were compared: at the drain point, or, where a crash prevented that, what was compared instead.
+    pub comparison: String,
+    /// Tables that no comparison was sound for; the clients' ledger alone speaks for them.
+    pub uncompared_tables: Vec<String>,
     /// Every table at the drain point.
     pub tables: Vec<TableComparison>,
     /// Every sequence at the drain point.
     pub sequences: Vec<SequenceComparison>,
     /// Every materialized view of the target.
     pub materialized_views: Vec<ViewAge>,
-    /// Objects of the source, as before the run, that the target at the end lacks or has otherwise, and what the run
-    /// left behind.
+    /// Objects of the source that the side that serves at the end lacks or has otherwise, and what the run left behind.
     pub schema_differences: Vec<SchemaDifference>,
     /// What the run itself says that it could not finish: no fault of the proof, but seen.
     pub warnings: Vec<Value>,
+    /// Which of the source's catalogs they are held against: those under the fence, or those before the run where no
+    /// fence was seen.
+    pub catalogs_of: String,
+    /// What people changed in the source's catalogs from before the run to the fence.
+    pub changes_under_run: Vec<String>,
     /// The state machine.
     pub machine: MachineReport,
     /// How the machine that recovers ended, each time that it was started.
@@ -57,6 +65,8 @@ pub struct Report {
     pub not_mended: Vec<String>,
     /// What the run made and left, or took away, of all that the account and the source's server had before.
     pub left_behind: Vec<String>,
+    /// Records that do not lead clients to the side that serves, or have another TTL than before; among `leftBehind` too.
+    pub wrong_records: Vec<String>,
     /// What people were told and asked: the subjects of the messages, in order.
     pub told: Vec<String>,
     /// Events of the run on the bus.
@@ -120,6 +130,23 @@ pub struct Outage {
     /// The longest time between two acknowledged writes of one client that was not the cutover (the reboot of the
     /// source, if there was one).
     pub longest_other_gap_seconds: Option<f64>,
+    /// From the first REVOKE to the first write that the source acknowledged after it was opened again; absent if that
+    /// did not happen.
+    pub back_seconds: Option<f64>,
+    /// Every time that applications could connect to neither side: a run may cause one.
+    pub lock_outs: Vec<LockOutReport>,
+    /// What clients met that one fence and one OPEN do not explain.
+    pub refused_again: Vec<String>,
+}
+
+/// A time in which applications could connect to neither side.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LockOutReport {
+    /// Epoch seconds.
+    pub began_at: f64,
+    /// How long it lasted; absent if it had not ended when the rehearsal ended.
+    pub seconds: Option<f64>,
 }
 
 /// A part of the outage.
@@ -156,6 +183,21 @@ pub struct ClientsReport {
     pub examples: Vec<String>,
     /// What must hold whatever was written.
     pub invariants: Vec<Invariant>,
+    /// Writes to the tables of an operator's dump.
+    pub own_tables: Vec<OwnTableReport>,
+    /// Tables of the dump that clients could not write to, and why.
+    pub tables_not_written: Vec<NotWritten>,
+}
+
+/// Writes to one table of an operator's dump.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OwnTableReport {
+    /// Schema and name.
+    pub table: String,
+    /// How many of which kind.
+    #[serde(flatten)]
+    pub writes: OwnCounts,
 }
 
 /// The state machine.
@@ -249,8 +291,24 @@ impl Report {
         faults.extend(clients.faults.iter().map(|(what, times)| format!("clients met an error {times} times: {what}")));
         faults.extend(broken.map(|invariant| format!("does not hold: {}", invariant.name)));
         faults.extend(self.secrecy.faults());
+        faults.extend(self.faults_of_lock_outs());
         faults.extend((clients.acknowledged == 0).then(|| "no client could write".to_owned()));
         faults
+    }
+
+    /// One fence, which ends: nothing else may keep applications out, at any time until the rehearsal ends.
+    fn faults_of_lock_outs(&self) -> Vec<String> {
+        let lock_outs = &self.outage.lock_outs;
+        let more = (lock_outs.len() > 1).then(|| {
+            let each = lock_outs.iter().map(|lock_out| match lock_out.seconds {
+                Some(seconds) => format!("{seconds:.1} s"),
+                None => "to the end".to_owned(),
+            });
+            format!("applications were shut out {} times: {}", lock_outs.len(), each.collect::<Vec<_>>().join(", "))
+        });
+        let endless = lock_outs.last().is_some_and(|last| last.seconds.is_none());
+        let endless = endless.then(|| "applications are still shut out".to_owned());
+        more.into_iter().chain(endless).chain(self.outage.refused_again.iter().cloned()).collect()
     }
 
     /// Write `report.json` into a new folder for this run and let `latest` lead to it.
@@ -307,8 +365,13 @@ mod tests {
             differing: Vec::new(),
         };
         let clients = ClientsReport { acknowledged: 1, ..ClientsReport::default() };
-        let outage = Outage { write_seconds: Some(1.0), ..Outage::default() };
+        let lock_outs = vec![lock_out(Some(0.5))];
+        let outage = Outage { write_seconds: Some(1.0), lock_outs, ..Outage::default() };
         Report { tables: vec![table], clients, outage, secrecy, ..Report::default() }
+    }
+
+    fn lock_out(seconds: Option<f64>) -> LockOutReport {
+        LockOutReport { began_at: 1.0, seconds }
     }
 
     #[test]
@@ -331,6 +394,15 @@ mod tests {
             (|report| report.left_behind = vec!["the run left secret s".to_owned()], "the run left secret s"),
             (|report| report.outage.write_seconds = None, "no client wrote to both sides"),
             (|report| report.clients.acknowledged = 0, "no client could write"),
+            (
+                |report| report.outage.lock_outs = vec![lock_out(Some(0.4)), lock_out(Some(60.2))],
+                "applications were shut out 2 times: 0.4 s, 60.2 s",
+            ),
+            (|report| report.outage.lock_outs = vec![lock_out(None)], "applications are still shut out"),
+            (
+                |report| report.outage.refused_again = vec!["the source refused clients again".to_owned()],
+                "the source refused clients again",
+            ),
             (|report| report.secrecy.secrets = 0, "no secret was looked for"),
             (|report| report.secrecy.bytes = 0, "no secret was looked for"),
             (

@@ -21,7 +21,7 @@ use crate::report::{Failure, Report, Side, Status};
 use crate::said;
 use crate::screen::Screen;
 use crate::show::Show;
-use crate::stage::{DATABASE, SOURCE, Stage, master_login};
+use crate::stage::{DATABASE, SOURCE, Stage, master_login, owner_login};
 use crate::trouble::Trouble;
 
 /// Rehearse and report; true if everything was as promised.
@@ -57,9 +57,13 @@ pub async fn run(arguments: RunArguments) -> Result<bool> {
     })
 }
 
+/// The Wait state for answers with the old TTL, which the clients' resolver keeps for real seconds.
+const WAITS_OUT_TTL: &str = "WaitOutOldTtl";
+
 async fn start(arguments: &RunArguments, screen: &Screen) -> Result<Arc<LocalAws>> {
     screen.doing("starting a local AWS");
-    let config = Config { time_scale: arguments.time_scale, keep: arguments.keep, ..Config::default() };
+    let real_waits = vec![WAITS_OUT_TTL.to_owned()];
+    let config = Config { time_scale: arguments.time_scale, real_waits, keep: arguments.keep, ..Config::default() };
     Ok(Arc::new(LocalAws::start(config).await.context("start the local AWS")?))
 }
 
@@ -136,16 +140,21 @@ async fn rehearse(
     screen.doing("making the source instance");
     let source = stage.create_source(arguments.from).await?;
     report.source = Side { version: source.version.clone(), instance: SOURCE.to_owned() };
+    if arguments.owner {
+        stage.create_owner(&source, arguments.from).await?;
+    }
+    let owner = owner_login(arguments.owner);
     let cast = fill(arguments, &stage, &source, screen).await?;
-    bulk::load(&stage.master(&source).await?, arguments.bulk).await?;
+    bulk::load(&stage.connect_as(&source, &owner).await?, arguments.bulk).await?;
     for trouble in &arguments.faults {
-        let fault = trouble.plan(&stage.master(&source).await?).await.with_context(|| format!("plan {trouble}"))?;
+        let fault =
+            trouble.plan(&stage.connect_as(&source, &owner).await?).await.with_context(|| format!("plan {trouble}"))?;
         fault.into_iter().for_each(|fault| stage.aws().dms().plan_fault(fault));
         if matches!(trouble, Trouble::SecurityGroup | Trouble::RuleMissing) {
             stage.aws().ground().close();
         }
     }
-    let (zone_id, secret) = (stage.create_record(&source).await?, stage.create_login_secret().await?);
+    let (zone_id, secret) = (stage.create_record(&source).await?, stage.create_login_secret(&owner).await?);
     stage.deploy(&binaries(arguments)?, &zone_id, &secret).await?;
     let input = input(arguments, cast.pace, &zone_id, &secret)?;
     let before = catalog::read(&connect(&stage.access(SOURCE)).await?).await?;
@@ -166,5 +175,17 @@ fn binaries(arguments: &RunArguments) -> Result<PathBuf> {
                 .context("find the functions' binaries beside this program: build the workspace first")?
                 .to_owned())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wait_that_is_not_scaled_is_one_of_the_machines() {
+        let machine = contract_tests::Machine::read("upgrade").unwrap();
+
+        assert!(machine.states().iter().any(|(state, _)| state == WAITS_OUT_TTL));
     }
 }

@@ -8,6 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::Value;
 
 use crate::history::Phase;
+use crate::observer::AT_DRAIN_POINT;
 use crate::report::{Report, Status};
 
 /// A moment of the run.
@@ -272,6 +273,9 @@ fn proof_lines(report: &Report) -> Vec<String> {
         ),
         format!("  {:<34}{:.0} MB", "largest function", peak as f64 / 1e6),
     ];
+    if report.comparison != AT_DRAIN_POINT && !report.tables.is_empty() {
+        lines.push(format!("  tables were compared otherwise: {}", report.comparison));
+    }
     for table in report.tables.iter().filter(|table| !table.equal).take(10) {
         let (schema, name, ours, theirs) = (&table.schema, &table.name, table.rows_source, table.rows_target);
         lines.push(format!("    differs: {schema}.{name} ({ours:?} rows on the source, {theirs:?} on the target)"));

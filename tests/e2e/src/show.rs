@@ -1,5 +1,6 @@
 //! The run itself, while clients write: start it, disturb it, show it, and take everything down that was seen.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -8,22 +9,22 @@ use serde_json::Value;
 use crate::cast::Cast;
 use crate::catalog::Catalog;
 use crate::cli::RunArguments;
-use crate::clients::{Clients, Crew, Kind, Way};
+use crate::clients::{Clients, Crew, Kind, OwnTables, Way};
 use crate::connect::Login;
 use crate::evidence::{fill_report, lambdas, secrets};
 use crate::follow::{Execution, Standing};
 use crate::history::{next_phase, phase_of};
 use crate::inventory::Inventory;
 use crate::judge::{Seen, judge, loses_events};
-use crate::leaks::{Secrecy, Secret};
+use crate::leaks::{Secrecy, Secret, verifiers};
 use crate::news::EventCount;
-use crate::observer::{DrainWatch, FenceWatch, Meter, Reading};
+use crate::observer::{DrainWatch, FenceWatch, Meter, Reading, connect};
 use crate::person::Person;
-use crate::proof::Addresses;
+use crate::proof::{Addresses, Hosts};
 use crate::report::{Report, Side};
 use crate::scenario::{Armed, Means};
 use crate::screen::{Moment, Screen};
-use crate::stage::{RECORD, SOURCE, Source, Stage};
+use crate::stage::{RECORD, SOURCE, Source, Stage, master_login};
 use crate::texts;
 use crate::trouble::Tools;
 
@@ -47,7 +48,9 @@ pub(crate) struct Show {
     stage: Stage,
     source: Source,
     kinds: Vec<Kind>,
-    passwords: Vec<Secret>,
+    own: Arc<OwnTables>,
+    /// What must not be seen, as far as it is known before the run.
+    known: Vec<Secret>,
     clients: Clients,
     drain: DrainWatch,
     fence: FenceWatch,
@@ -70,12 +73,15 @@ impl Show {
         let target_instance = arguments.target_instance();
         let kinds = cast.members.iter().map(|(kind, _, _)| *kind).collect();
         let password = |login: &Login| Secret::new(&format!("the password of {}", login.user), &login.password);
-        let passwords = cast.members.iter().map(|(_, login, _)| password(login)).collect();
-        let crew = Crew { members: cast.members, tps: arguments.tps, size: cast.size };
+        let mut known: Vec<_> = cast.members.iter().map(|(_, login, _)| password(login)).collect();
+        known.push(password(&master_login()));
+        known.extend(verifiers(&connect(&stage.access(SOURCE)).await?, SOURCE).await?);
+        let own = cast.own;
+        let crew = Crew { members: cast.members, tps: arguments.tps, size: cast.size, own: Arc::clone(&own) };
         let way = Way { names: stage.names(), connector: stage.connector(&source)?, record: RECORD.to_owned() };
         let events = EventCount::start(stage.aws().events());
         let (on_source, on_target) = (stage.access(SOURCE), stage.access(&target_instance));
-        let drain = DrainWatch::start(on_source.clone(), on_target.clone(), arguments.to);
+        let drain = DrainWatch::start(on_source.clone(), on_target.clone(), arguments.to).await?;
         let fence = FenceWatch::start(on_source, on_target, cast.watched_role.to_owned());
         let clients = Clients::start(&crew, &way);
         screen.doing("clients begin to write");
@@ -90,7 +96,7 @@ impl Show {
             "{} clients write through {RECORD}",
             crew.members.iter().map(|(_, _, clients)| clients).sum::<u32>()
         ));
-        Ok(Self { stage, source, kinds, passwords, clients, drain, fence, target_instance, zone_id, there, events })
+        Ok(Self { stage, source, kinds, own, known, clients, drain, fence, target_instance, zone_id, there, events })
     }
 
     pub(crate) async fn play(
@@ -168,7 +174,8 @@ impl Show {
             execution.read_on().await?;
             let state = execution.history.state().unwrap_or("StartRun").to_owned();
             let phase = phase_of(&state);
-            let near = matches!(phase, "make ready for the cutover" | "cutover" | "way back");
+            // To the end: a second lock-out may be short, and come late.
+            let near = matches!(phase, "make ready for the cutover" | "cutover" | "confirm" | "finish" | "way back");
             self.fence.look_closely(near);
             if matches!(phase, "load" | "rebuild indexes and statistics" | "catch up and verify") {
                 if metered.elapsed() > METER {
@@ -258,16 +265,17 @@ impl Show {
     ) -> Result<()> {
         let source_address = self.stage.names().resolve(&self.source.host).await?.address;
         let target = self.stage.instance(&self.target_instance).await?;
-        let target_address =
-            match target.as_ref().and_then(|instance| instance.endpoint()?.address().map(str::to_owned)) {
-                Some(host) => Some(self.stage.names().resolve(&host).await?.address),
-                None => None,
-            };
+        let target_host = target.as_ref().and_then(|instance| instance.endpoint()?.address().map(str::to_owned));
+        let target_address = match &target_host {
+            Some(host) => Some(self.stage.names().resolve(host).await?.address),
+            None => None,
+        };
         report.target = Side {
             version: target.and_then(|instance| instance.engine_version().map(str::to_owned)).unwrap_or_default(),
             instance: self.target_instance.clone(),
         };
-        let Self { stage, kinds, passwords, clients, drain, fence, target_instance, zone_id, there, .. } = self;
+        let Self { stage, source, kinds, own, known, clients, drain, fence, target_instance, zone_id, there, .. } =
+            self;
         let observed = clients.stop().await;
         let addresses = Addresses { source: source_address, target: target_address };
         let seen = Seen {
@@ -277,14 +285,20 @@ impl Show {
             drain: drain.finish().await?,
             fence: fence.times(),
             addresses,
+            hosts: Hosts { source: source.host, target: target_host },
             before: there,
             after: Inventory::read(&stage, &zone_id).await?,
         };
         drop(fence);
         let lambdas = lambdas(&stage);
-        fill_report(report, &stage, &seen, &kinds, before, &target_instance).await?;
+        fill_report(report, &stage, &seen, (&kinds, &own), before, &target_instance).await?;
         report.lambdas = lambdas;
-        report.secrecy = Secrecy::of(&secrets(&stage, &passwords), &texts::of_run(&stage, report).await?);
+        let servers: Vec<_> = [Some(SOURCE), seen.hosts.target.as_ref().map(|_| target_instance.as_str())]
+            .into_iter()
+            .flatten()
+            .collect();
+        let secrets = secrets(&stage, &known, &servers).await?;
+        report.secrecy = Secrecy::of(&secrets, &texts::of_run(&stage, report).await?);
         judge(report, arguments, &seen, armed.as_ref());
         Ok(())
     }

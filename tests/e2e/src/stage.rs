@@ -29,11 +29,15 @@ pub const DATABASE: &str = "shop";
 /// Its master user.
 pub const MASTER: &str = "shop_admin";
 const MASTER_PASSWORD: &str = "master-of-the-rehearsal";
+/// An ordinary role that owns the database, where the run is not to log in as the master user.
+pub const OWNER: &str = "shop_dba";
+const OWNER_PASSWORD: &str = "dba-of-the-rehearsal";
 const ZONE: &str = "example.internal";
 /// The record that clients follow.
 pub const RECORD: &str = "shop-db.example.internal";
-/// TTL of the record, in seconds, as an operator with failover in mind has it.
-const RECORD_TTL: i64 = 1;
+/// TTL of the record, in seconds: above the cutover's, so that a run has to lower it, wait the old one out and put it
+/// back, and short, because that wait is real.
+const RECORD_TTL: i64 = 3;
 
 /// Longest wait for an instance or a change.
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
@@ -229,25 +233,58 @@ impl Stage {
         }
     }
 
+    /// Give the database to a role that is no member of `rds_superuser`, with nothing beyond what preflight asks for:
+    /// CREATEROLE, `pg_signal_backend`, `pg_monitor`, and `rds_replication` to hand on, which from 16 on takes the ADMIN
+    /// OPTION.
+    pub async fn create_owner(&self, source: &Source, major: u16) -> Result<()> {
+        let master = self.connect_as(source, &master_login()).await?;
+        let mut statements = vec![
+            format!("CREATE ROLE {OWNER} LOGIN CREATEROLE PASSWORD '{OWNER_PASSWORD}'"),
+            format!("GRANT pg_signal_backend, pg_monitor TO {OWNER}"),
+            format!("GRANT rds_replication TO {OWNER} WITH ADMIN OPTION"),
+            // Whoever gives a database away must be a member of the role that gets it.
+            format!("GRANT {OWNER} TO {MASTER}"),
+            format!("ALTER DATABASE {DATABASE} OWNER TO {OWNER}"),
+            format!("REVOKE {OWNER} FROM {MASTER}"),
+        ];
+        if major < 15 {
+            // From 15 on the schema belongs to whoever owns the database.
+            statements.push(format!("GRANT USAGE, CREATE ON SCHEMA public TO {OWNER} WITH GRANT OPTION"));
+        }
+        for statement in statements {
+            let what = statement.split_whitespace().take(2).collect::<Vec<_>>().join(" ");
+            master.batch_execute(&statement).await.with_context(|| format!("make the owner: {what}"))?;
+        }
+        Ok(())
+    }
+
     /// The owner's login, where the run finds it; the answer is the secret's ARN.
-    pub async fn create_login_secret(&self) -> Result<String> {
-        let value = serde_json::json!({ "username": MASTER, "password": MASTER_PASSWORD }).to_string();
+    pub async fn create_login_secret(&self, login: &Login) -> Result<String> {
+        let value = serde_json::json!({ "username": login.user, "password": login.password }).to_string();
         let secrets = aws_sdk_secretsmanager::Client::new(&self.sdk);
         let made = secrets.create_secret().name("shop/owner").secret_string(value).send().await;
         Ok(made.context("create the owner's secret")?.arn().context("the secret has no ARN")?.to_owned())
     }
 
-    /// Connect to the source as its master user, by its endpoint.
-    pub async fn master(&self, source: &Source) -> Result<Client> {
+    /// Connect to the source by its endpoint.
+    pub async fn connect_as(&self, source: &Source, login: &Login) -> Result<Client> {
         let answer = self.names.resolve(&source.host).await?;
         self.connector(source)?
-            .connect(&answer, &master_login(), "rehearsal")
+            .connect(&answer, login, "rehearsal")
             .await
-            .context("connect as the master user")
+            .with_context(|| format!("connect as {}", login.user))
     }
 }
 
 /// The master user's login.
 pub fn master_login() -> Login {
     Login { user: MASTER.to_owned(), password: MASTER_PASSWORD.to_owned(), database: DATABASE.to_owned() }
+}
+
+/// The login that owns the database and that the run gets: the master user's, or an ordinary role's.
+pub fn owner_login(is_ordinary: bool) -> Login {
+    if !is_ordinary {
+        return master_login();
+    }
+    Login { user: OWNER.to_owned(), password: OWNER_PASSWORD.to_owned(), database: DATABASE.to_owned() }
 }

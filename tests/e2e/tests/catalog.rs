@@ -8,6 +8,7 @@ mod common;
 use common::Bench;
 use local_aws_postgres::Cluster;
 use rehearsal::catalog::{self, Catalog, SchemaDifference};
+use rehearsal::proof;
 
 async fn read(cluster: &Cluster) -> Catalog {
     catalog::read(&cluster.admin("shop").await.unwrap()).await.unwrap()
@@ -53,5 +54,40 @@ async fn an_upgrade_between_any_two_majors_makes_no_difference() {
 
             assert!(differences.is_empty(), "{from} to {to}: {} differences{}", differences.len(), lines(&differences));
         }
+    }
+}
+
+/// What people may do while a run copies and upgrades, and no step looks for.
+const DDL_UNDER_THE_RUN: &str = "
+    CREATE FUNCTION shop.added_late(int) RETURNS int LANGUAGE sql AS 'SELECT $1 + 1';
+    CREATE VIEW shop.seen_late AS SELECT id FROM shop.orders;
+    CREATE INDEX found_late ON shop.orders (total);
+    GRANT DELETE ON shop.documents TO shop_readers;
+    DROP VIEW shop.cheap_products";
+
+#[tokio::test]
+async fn ddl_that_came_after_the_copy_is_missed_on_the_target() {
+    let bench = Bench::new();
+    let source = bench.source(16).await;
+    let before = read(&source).await;
+    let files = common::stop(&source).await;
+    let target = bench.upgraded(&source, 17).await;
+    source.start(files).await.unwrap();
+
+    let unchanged = catalog::as_fenced(&before, &read(&source).await, None);
+    let differences = proof::of_schema(unchanged, &target.admin("shop").await.unwrap()).await.unwrap();
+    assert!(differences.is_empty(), "{}", lines(&differences));
+
+    source.admin("shop").await.unwrap().batch_execute(DDL_UNDER_THE_RUN).await.unwrap();
+    let fenced = catalog::as_fenced(&before, &read(&source).await, None);
+    let changes = proof::of_changes(before, fenced.clone());
+    let differences = proof::of_schema(fenced, &target.admin("shop").await.unwrap()).await.unwrap();
+
+    let named: Vec<_> = differences.iter().map(|difference| difference.name.as_str()).collect();
+    for name in
+        ["shop.added_late(integer)", "shop.seen_late", "shop.found_late", "shop.documents", "shop.cheap_products"]
+    {
+        assert!(named.contains(&name), "{name} is not in {}", lines(&differences));
+        assert!(changes.iter().any(|change| change.contains(name)), "{name} is not in {changes:?}");
     }
 }

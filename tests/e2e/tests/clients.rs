@@ -12,11 +12,12 @@ use local_aws_postgres::{
     Shutdown, free_port,
 };
 use local_aws_route53::{DnsServer, Route53, Zones};
-use rehearsal::clients::{Clients, Crew, Kind, Observed, Way, find_rows, invariants};
+use rehearsal::clients::{Clients, Crew, Kind, Observed, OwnCounts, OwnTables, Way, find_rows, invariants};
 use rehearsal::connect::{Connector, Login};
 use rehearsal::fixture::{self, Size};
 use rehearsal::names::{Answer, Names};
 use serde_json::json;
+use tokio_postgres::Client;
 
 const RECORD: &str = "shop-db.example.internal";
 const MASTER: &str = "
@@ -91,6 +92,13 @@ impl Bench {
     }
 
     async fn loaded(&self, major: u16) -> (Cluster, Listen) {
+        let (cluster, listen, master) = self.started(major).await;
+        fixture::load(&master, Size::of_megabytes(0)).await.unwrap();
+        (cluster, listen)
+    }
+
+    /// An empty database that the record leads to, and a session of its owner.
+    async fn started(&self, major: u16) -> (Cluster, Listen, Client) {
         let cluster = self.servers.create_cluster(major, "source").await.unwrap();
         let (host, listen) = self.endpoint("source");
         cluster.start(self.files(&host, listen)).await.unwrap();
@@ -100,21 +108,21 @@ impl Bench {
         }
         let answer = Answer { endpoint: host.clone(), address: listen.address };
         let master = self.connector().connect(&answer, &login("shop_admin", "secret"), "load").await.unwrap();
-        fixture::load(&master, Size::of_megabytes(0)).await.unwrap();
         self.point_record_at(&host).await;
-        (cluster, listen)
+        (cluster, listen, master)
     }
 
     fn start_clients(&self) -> Clients {
-        let crew = Crew {
-            members: vec![
-                (Kind::App, login("shop_app", "app-of-the-rehearsal"), 4),
-                (Kind::Owner, login("shop_owner", "owner-of-the-rehearsal"), 2),
-                (Kind::Master, login("shop_admin", "secret"), 2),
-            ],
-            tps: 200,
-            size: Size::of_megabytes(0),
-        };
+        let members = vec![
+            (Kind::App, login("shop_app", "app-of-the-rehearsal"), 4),
+            (Kind::Owner, login("shop_owner", "owner-of-the-rehearsal"), 2),
+            (Kind::Master, login("shop_admin", "secret"), 2),
+        ];
+        self.start_crew(members, Arc::default())
+    }
+
+    fn start_crew(&self, members: Vec<(Kind, Login, u32)>, own: Arc<OwnTables>) -> Clients {
+        let crew = Crew { members, tps: 200, size: Size::of_megabytes(0), own };
         let names = Arc::new(Names::new(self.dns.address()).unwrap());
         Clients::start(&crew, &Way { names, connector: self.connector(), record: RECORD.to_owned() })
     }
@@ -139,7 +147,9 @@ async fn until_acknowledged(clients: &Clients, wanted: u64) {
 
 async fn judged(observed: &Observed, cluster: &Cluster) -> (u64, u64) {
     let admin = cluster.admin("shop").await.unwrap();
-    let found = find_rows(&admin, &[Kind::App, Kind::Owner, Kind::Master], &observed.ledger).await.unwrap();
+    let found = find_rows(&admin, &[Kind::App, Kind::Owner, Kind::Master], &OwnTables::default(), &observed.ledger)
+        .await
+        .unwrap();
     let judgement = observed.ledger.judge(&found);
     assert_eq!(judgement.examples.is_empty(), judgement.lost + judgement.duplicated == 0);
     (judgement.lost, judgement.duplicated)
@@ -190,4 +200,44 @@ async fn clients_notice_a_lost_row_a_stale_row_and_a_row_that_is_there_twice() {
 
     assert_eq!(judged(&observed, &server).await, (2, 2));
     assert!(!invariants(&admin).await.unwrap()[0].holds);
+}
+
+#[tokio::test]
+async fn clients_write_to_tables_that_they_know_from_the_catalogs_only_and_notice_what_is_lost_there() {
+    let bench = Bench::new().await;
+    let (server, _, owner) = bench.started(15).await;
+    owner.batch_execute(include_str!("../schema/operators.sql")).await.unwrap();
+    let own = Arc::new(OwnTables::find(&owner, true).await.unwrap());
+    let refused =
+        |table: &str| own.not_written.iter().find(|one| one.table.ends_with(table)).map(|one| one.reason.as_str());
+    assert_eq!(refused("\"refused\""), Some("closed"));
+    assert!(refused("\"ruled\"").is_some() && refused("\"small\"").is_some(), "{:?}", own.not_written);
+    assert_eq!((own.names().len(), own.not_written.len()), (9, 3), "{own:?}");
+    let nothing_stays = "SELECT (SELECT count(*) FROM app.customer) = 500 AND (SELECT count(*) FROM app.token) = 0";
+    assert!(owner.query_one(nothing_stays, &[]).await.unwrap().get::<_, bool>(0));
+
+    let clients = bench.start_crew(vec![(Kind::Own, login("shop_admin", "secret"), 6)], Arc::clone(&own));
+    until_acknowledged(&clients, 1_500).await;
+    let observed = clients.stop().await;
+
+    assert_eq!(observed.faults, [].into(), "{:?}", observed.own_writes);
+    assert_eq!(observed.own_writes.len(), 9, "{:?}", observed.own_writes);
+    let sum = |count: fn(&OwnCounts) -> u64| observed.own_writes.values().map(count).sum::<u64>();
+    let sums =
+        [sum(|c| c.inserts), sum(|c| c.updates), sum(|c| c.deletes), sum(|c| c.key_updates), sum(|c| c.rejected)];
+    assert!(sums[..4].iter().all(|count| *count > 10), "{sums:?}");
+    assert!(sums[4] < 150, "{:?}", observed.own_writes);
+    let admin = server.admin("shop").await.unwrap();
+    let lost = async || {
+        let found = find_rows(&admin, &[Kind::Own], &own, &observed.ledger).await.unwrap();
+        observed.ledger.judge(&found).lost
+    };
+    assert_eq!(lost().await, 0);
+
+    let damage = "
+        UPDATE app.purchase SET scan = 'x' WHERE id IN (SELECT max(id) FROM app.purchase);
+        DELETE FROM app.event WHERE id IN (SELECT id FROM app.event WHERE id <> ALL (SELECT md5(n::text)::uuid FROM generate_series(1, 300) n) LIMIT 1);
+        DELETE FROM app.log WHERE at = (SELECT at FROM app.log GROUP BY at HAVING count(*) = 1 LIMIT 1)";
+    admin.batch_execute(damage).await.unwrap();
+    assert_eq!(lost().await, 3);
 }

@@ -5,6 +5,7 @@
 
 use clap::Parser;
 use rehearsal::cli::{Cli, Command, RunArguments};
+use rehearsal::observer::AT_DRAIN_POINT;
 use serde_json::Value;
 
 fn arguments(words: &[&str], reports: &std::path::Path) -> RunArguments {
@@ -43,10 +44,14 @@ async fn a_live_database_is_upgraded_and_nothing_is_lost() {
     assert!(list(&report, "/tables").len() > 30 && list(&report, "/tables").iter().all(|table| table["equal"] == true));
     assert!(list(&report, "/sequences").iter().all(|sequence| sequence["past"] == true));
     assert_eq!(list(&report, "/schemaDifferences").len(), 0);
+    assert_eq!((&report["comparison"], &report["catalogsOf"]), (&AT_DRAIN_POINT.into(), &"under the fence".into()));
+    assert_eq!(list(&report, "/changesUnderRun").len(), 0, "the run's own changes count as people's: {text}");
+    assert_eq!(list(&report, "/outage/lockOuts").len(), 1, "{text}");
     assert_eq!(list(&report, "/recoveries").len(), 0);
     assert_eq!(list(&report, "/secrecy/leaks").len(), 0);
-    // The owner's, the run's own logins on both sides, the clients'; a log a function, histories, servers, the report.
-    assert!(report["secrecy"]["secrets"].as_u64().unwrap() >= 7, "{}", report["secrecy"]);
+    // The owner's, the run's own logins on both sides, the clients', the verifiers of the source's logins with their keys;
+    // a log a function, histories, servers, the report.
+    assert!(report["secrecy"]["secrets"].as_u64().unwrap() >= 18, "{}", report["secrecy"]);
     assert!(report["secrecy"]["texts"].as_u64().unwrap() > 40, "{}", report["secrecy"]);
     assert!(report["secrecy"]["bytes"].as_u64().unwrap() > 300_000, "{}", report["secrecy"]);
     let outage = report["outage"]["writeSeconds"].as_f64().unwrap();
@@ -62,4 +67,13 @@ async fn a_live_database_is_upgraded_and_nothing_is_lost() {
     assert!(report["expectedCost"]["usd"].as_f64().unwrap() > 0.0, "{}", report["expectedCost"]);
     let largest = list(&report, "/lambdas").iter().map(|lambda| lambda["peakBytes"].as_u64().unwrap()).max().unwrap();
     assert!(largest < 64 << 20, "{largest}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_whose_owner_is_not_the_master_user_is_upgraded_by_its_owner() {
+    let report = report_of(&["--owner", "--from", "16", "--to", "18"]).await;
+
+    assert_eq!(report["status"], "SUCCEEDED", "{report:#}");
+    assert_eq!((&report["clients"]["lost"], &report["clients"]["duplicated"]), (&0.into(), &0.into()));
+    assert_eq!(list(&report, "/schemaDifferences").len(), 0);
 }

@@ -1,6 +1,7 @@
 """The stand-in's Step Functions: moto's interpreter, repaired, behind an API of its own, as a child process.
 
-    python launcher.py --endpoint http://127.0.0.1:4566 [--account 111122223333] [--region eu-west-1] [--wait-scale 0.01]
+    python launcher.py --endpoint http://127.0.0.1:4566 [--account 111122223333] [--region eu-west-1] [--wait-scale 0.01] \
+        [--real-wait STATE]..
 
 The parent talks to it over pipes. Standard output carries one JSON object a line: first `{"port": n}`, then
 `{"executionStatusChange": {..}}` for each change of an execution's status. Standard input carries nothing; its end means
@@ -22,6 +23,7 @@ def main():
     arguments.add_argument("--account", default="111122223333")
     arguments.add_argument("--region", default="eu-west-1")
     arguments.add_argument("--wait-scale", type=float, default=1.0, help="factor on Wait.Seconds and Retry intervals")
+    arguments.add_argument("--real-wait", action="append", default=[], help="a Wait state that is not scaled")
     settings = types.SimpleNamespace(**vars(arguments.parse_args()))
 
     # The engine logs every failed state as an ERROR, input included; the history has them all.

@@ -12,6 +12,8 @@ pub struct Config {
     /// Factor on the delays that AWS would take (a snapshot's minutes, a Wait state): 0.01 turns 300 s into 3 s.
     /// Time-outs, TTLs, deadlines and schedules stay real.
     pub time_scale: f64,
+    /// Wait states that `time_scale` leaves alone, because what they wait out is real: a TTL.
+    pub real_waits: Vec<String>,
     /// Port of the API on 127.0.0.1; 0 takes a free one.
     pub port: u16,
     /// Port of the DNS server on 127.0.0.1, UDP and TCP; 0 takes a free one.
@@ -40,6 +42,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             time_scale: 0.01,
+            real_waits: Vec::new(),
             port: 0,
             dns_port: 0,
             propagation: Duration::from_secs(1),

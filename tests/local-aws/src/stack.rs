@@ -89,6 +89,7 @@ impl LocalAws {
             true => {
                 let log_file = log_folder.join("interpreter.log");
                 let states = StatesConfig::of_repository(&url, config.time_scale, log_file);
+                let states = StatesConfig { real_waits: config.real_waits, ..states };
                 Some(Arc::new(StepFunctions::start(&states, &events).await?))
             }
         };

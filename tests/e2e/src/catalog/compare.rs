@@ -16,7 +16,7 @@ pub struct SchemaDifference {
     pub name: String,
     /// What differs: `definition`, `owner`, `exists`, ..
     pub fact: String,
-    /// As the source had it before the run; absent if it did not have it.
+    /// As the source had it; absent if it did not have it.
     pub source: Option<String>,
     /// As the target has it at the end; absent if it lacks it.
     pub target: Option<String>,

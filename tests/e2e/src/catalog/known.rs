@@ -71,6 +71,16 @@ pub fn normalise(source: &mut Catalog, target: &mut Catalog) {
         catalog
             .objects
             .retain(|object, facts| KNOWN_DIFFERENCES.iter().all(|known| (known.normalise)(&majors, object, facts)));
+        catalog.objects.values_mut().for_each(sort_grants);
+    }
+}
+
+/// Servers sort by their own collation.
+fn sort_grants(facts: &mut Facts) {
+    if let Some(grants) = facts.get_mut("grants") {
+        let mut entries: Vec<_> = grants.split(", ").collect();
+        entries.sort_unstable();
+        *grants = entries.join(", ");
     }
 }
 

@@ -25,7 +25,17 @@ const QUERIES: &[(&str, &str)] = &[
 /// Read everything. The session must be a superuser's and is not to be used for anything else afterwards: its
 /// search_path is empty.
 pub async fn read(client: &Client) -> Result<Catalog> {
-    client.batch_execute(PRELUDE).await.context("prepare the reading of catalogs")?;
+    prepare(client).await?;
+    read_prepared(client).await
+}
+
+/// Make what the queries need, which takes a transaction that may write.
+pub async fn prepare(client: &Client) -> Result<()> {
+    client.batch_execute(PRELUDE).await.context("prepare the reading of catalogs")
+}
+
+/// Read everything in a prepared session, which may be in a snapshot by now.
+pub async fn read_prepared(client: &Client) -> Result<Catalog> {
     let version: i32 = client
         .query_one("SELECT current_setting('server_version_num')::int", &[])
         .await

@@ -4,7 +4,8 @@ use anyhow::{Context, Result};
 use futures_util::{TryStreamExt, pin_mut};
 use tokio_postgres::Client;
 
-use super::ledger::{Found, Ledger};
+use super::ledger::{Found, Ledger, of_hash};
+use super::own::OwnTables;
 use super::work::{Family, Kind};
 
 /// Key and up to three numbers of every row of a family, in the order of [`super::ledger::Value`].
@@ -41,8 +42,15 @@ const ROWS: &[(Family, Kind, &str)] = &[
 ];
 
 /// Read every row that clients of these kinds may have written. Rows are streamed; only the clients' own are kept.
-pub async fn find_rows(client: &Client, kinds: &[Kind], ledger: &Ledger) -> Result<Found> {
+pub async fn find_rows(client: &Client, kinds: &[Kind], own: &OwnTables, ledger: &Ledger) -> Result<Found> {
     let mut found = Found::default();
+    own.each_row(client, |table, id, hash| {
+        let key = (Family::Own(table), id);
+        if ledger.knows(&key) {
+            found.see(key, of_hash(hash));
+        }
+    })
+    .await?;
     for (family, kind, sql) in ROWS {
         if !kinds.contains(kind) {
             continue;

@@ -10,6 +10,12 @@ use super::work::Family;
 /// Up to three numbers that stand for a row: a revision, a count, 32 bits of a hash.
 pub(super) type Value = [u32; 3];
 
+/// A hash of 64 bits as a value.
+pub(super) fn of_hash(hash: i64) -> Value {
+    let bits = hash.cast_unsigned();
+    [(bits >> 32) as u32, bits as u32, 0]
+}
+
 /// A row: its table's family and the key that the client made.
 pub(super) type Key = (Family, u128);
 

@@ -29,15 +29,24 @@ pub struct Timeline {
     pub connected: HashMap<Ipv4Addr, f64>,
     /// Longest time between two acknowledged writes on one server: its seconds and when it began.
     pub longest_gap: Option<(f64, f64)>,
+    /// When each server acknowledged a write.
+    writes: HashMap<Ipv4Addr, Vec<f64>>,
+    /// When each server refused a connection because the role lacks CONNECT.
+    refused: HashMap<Ipv4Addr, Vec<f64>>,
     /// The server that acknowledged last, and when.
     latest: Option<(Ipv4Addr, f64)>,
 }
+
+/// A refusal is seen by its client a moment after the server has decided it, and a client that was connected before a
+/// fence may still be acknowledged for a moment. In seconds.
+const SLACK: f64 = 1.0;
 
 impl Timeline {
     /// A write was acknowledged by this server.
     pub fn acknowledge(&mut self, server: Ipv4Addr, at: f64) {
         let span = self.acknowledged.entry(server).or_insert(Span { first: at, last: at });
         span.last = at;
+        self.writes.entry(server).or_default().push(at);
         if let Some((before, began)) = self.latest
             && before == server
             && self.longest_gap.is_none_or(|(longest, _)| at - began > longest)
@@ -57,6 +66,41 @@ impl Timeline {
         self.connected.entry(server).or_insert(at);
     }
 
+    /// This server refused a connection for want of CONNECT.
+    pub fn refuse(&mut self, server: Ipv4Addr, at: f64) {
+        self.refused.entry(server).or_default().push(at);
+    }
+
+    /// The first write that this server acknowledged at or after a moment.
+    pub fn first_write_since(&self, server: Ipv4Addr, moment: f64) -> Option<f64> {
+        self.writes.get(&server)?.iter().copied().filter(|at| *at >= moment).min_by(f64::total_cmp)
+    }
+
+    /// The times in which this server refused clients for want of CONNECT, with acknowledged writes between them.
+    pub fn refusals(&self, server: Ipv4Addr) -> Vec<Span> {
+        let sorted = |times: Option<&Vec<f64>>| {
+            let mut times = times.cloned().unwrap_or_default();
+            times.sort_by(f64::total_cmp);
+            times
+        };
+        let (refused, writes) = (sorted(self.refused.get(&server)), sorted(self.writes.get(&server)));
+        let writes_before = |at: f64| writes.partition_point(|write| *write < at);
+        let mut spans: Vec<Span> = Vec::new();
+        for at in refused {
+            match spans.last_mut() {
+                Some(span) if at - span.last < SLACK || writes_before(span.last) == writes_before(at) => span.last = at,
+                _ => spans.push(Span { first: at, last: at }),
+            }
+        }
+        spans
+    }
+
+    /// Those of them that began when this server had acknowledged writes already: for a target, that it was shut again.
+    pub fn refusals_after_writes(&self, server: Ipv4Addr) -> Vec<Span> {
+        let Some(open) = self.acknowledged.get(&server) else { return Vec::new() };
+        self.refusals(server).into_iter().filter(|span| span.last > open.first + SLACK).collect()
+    }
+
     /// From the last write on the source to the first on the target; `None` if one of them never acknowledged.
     /// Negative if a write was acknowledged on the source after the first on the target.
     pub fn outage(&self, source: Ipv4Addr, target: Ipv4Addr) -> Option<f64> {
@@ -73,6 +117,8 @@ impl Timeline {
             }
             earliest(&mut all.resolved, &one.resolved);
             earliest(&mut all.connected, &one.connected);
+            gather(&mut all.writes, &one.writes);
+            gather(&mut all.refused, &one.refused);
             if let Some((seconds, began)) = one.longest_gap
                 && all.longest_gap.is_none_or(|(longest, _)| seconds > longest)
             {
@@ -80,6 +126,12 @@ impl Timeline {
             }
         }
         all
+    }
+}
+
+fn gather(all: &mut HashMap<Ipv4Addr, Vec<f64>>, one: &HashMap<Ipv4Addr, Vec<f64>>) {
+    for (server, times) in one {
+        all.entry(*server).or_default().extend(times);
     }
 }
 
@@ -121,5 +173,32 @@ mod tests {
         let all = Timeline::merge([&timeline(&[(SOURCE, 1.0), (SOURCE, 10.0)]), &timeline(&[(TARGET, 9.0)])]);
 
         assert_eq!(all.outage(SOURCE, TARGET), Some(-1.0));
+    }
+    /// Both servers' refusals, as spans of seconds.
+    fn refusals(writes: &[(Ipv4Addr, f64)], refused: &[(Ipv4Addr, f64)]) -> (Vec<(f64, f64)>, usize) {
+        let mut timeline = timeline(writes);
+        refused.iter().for_each(|(server, at)| timeline.refuse(*server, *at));
+        let all = Timeline::merge([&timeline, &Timeline::default()]);
+        let spans = |server| all.refusals(server).iter().map(|span| (span.first, span.last)).collect();
+        (spans(SOURCE), all.refusals_after_writes(TARGET).len())
+    }
+
+    #[test]
+    fn a_server_that_refuses_clients_a_second_time_is_seen() {
+        let cutover = refusals(
+            &[(SOURCE, 1.0), (SOURCE, 10.1), (TARGET, 11.0), (TARGET, 20.0)],
+            &[(SOURCE, 10.0), (SOURCE, 10.2), (SOURCE, 14.0), (TARGET, 10.5), (TARGET, 11.2)],
+        );
+        assert_eq!(cutover, (vec![(10.0, 14.0)], 0));
+
+        let fenced_twice = refusals(
+            &[(SOURCE, 1.0), (SOURCE, 12.0), (SOURCE, 80.0)],
+            &[(SOURCE, 10.0), (SOURCE, 11.0), (SOURCE, 20.0)],
+        );
+        assert_eq!(fenced_twice, (vec![(10.0, 11.0), (20.0, 20.0)], 0));
+
+        let target_shut_again =
+            refusals(&[(SOURCE, 1.0), (TARGET, 11.0), (TARGET, 12.0)], &[(SOURCE, 10.0), (TARGET, 15.0)]);
+        assert_eq!(target_shut_again, (vec![(10.0, 10.0)], 1));
     }
 }

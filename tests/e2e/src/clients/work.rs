@@ -3,6 +3,7 @@
 //! Keys are made by the client, so that every row can be found again; a row belongs to the one client that made it, so
 //! its last acknowledged value is known. Planning touches no server.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use fastrand::Rng;
@@ -35,6 +36,8 @@ pub enum Family {
     Measurement,
     /// `rehearsal.probe`, beside an operator's own schema: revision.
     Probe,
+    /// A table of the operator's own, by its number: a hash of the row.
+    Own(u16),
 }
 
 /// Who writes.
@@ -46,8 +49,34 @@ pub enum Kind {
     Owner,
     /// The master user.
     Master,
-    /// The master user, on the probe table only.
+    /// A role on the probe table only.
     Probe,
+    /// The database's owner, on the operator's own tables.
+    Own,
+}
+
+/// What is done to a row of an operator's own table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum Operation {
+    /// A new row.
+    Insert,
+    /// Another value of a column outside the key.
+    Update,
+    /// The row goes.
+    Delete,
+    /// Another key.
+    KeyUpdate,
+}
+
+/// A write to an operator's own table: the server says what became of the row.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct OwnWrite {
+    /// The table's number.
+    pub(super) table: usize,
+    /// What is done.
+    pub(super) operation: Operation,
+    /// The row that was there before.
+    pub(super) row: Option<u128>,
 }
 
 /// A parameter of a statement.
@@ -82,7 +111,7 @@ impl Param {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Statement {
     /// SQL with parameters.
-    pub(super) sql: &'static str,
+    pub(super) sql: Cow<'static, str>,
     /// Values.
     pub(super) params: Vec<Param>,
     /// Rows that it must touch.
@@ -96,6 +125,8 @@ pub(super) struct Write {
     pub(super) statements: Vec<Statement>,
     /// Rows as they will be.
     pub(super) effects: Vec<Effect>,
+    /// Set where the server's answer tells the rows.
+    pub(super) own: Option<OwnWrite>,
 }
 
 const TRANSFER_ACCOUNT: &str = "UPDATE public.pgbench_accounts SET abalance = abalance + $2 WHERE aid = $1";
@@ -164,8 +195,8 @@ impl Planner {
             (Kind::App, 83..88) => self.insert(Family::Countdown, COUNTDOWN_INSERT, [0; 3]),
             (Kind::App, 88..95) => self.new_measurement(),
             (Kind::App, _) => self.revise_measurement(),
-            (Kind::Probe, 0..50) => self.new_probe(),
-            (Kind::Probe, _) => self.revise_probe(),
+            (Kind::Probe | Kind::Own, 0..50) => self.new_probe(),
+            (Kind::Probe | Kind::Own, _) => self.revise_probe(),
         }
     }
 
@@ -220,6 +251,7 @@ impl Planner {
                 one(TRANSFER_HISTORY, params),
             ],
             effects: promise(Family::Transfer, id, [delta.cast_unsigned(), aid.cast_unsigned(), 0]),
+            own: None,
         }
     }
 
@@ -234,12 +266,13 @@ impl Planner {
             statements: vec![
                 one(ORDER_INSERT, vec![text(id), Param::Big(customer), Param::MaybeText(note), Param::Int(total)]),
                 Statement {
-                    sql: ORDER_LINES,
+                    sql: Cow::Borrowed(ORDER_LINES),
                     params: vec![text(id), Param::Int(product), Param::Int(lines.cast_signed())],
                     rows: u64::from(lines),
                 },
             ],
             effects: promise(Family::Order, id, [1, lines, 1]),
+            own: None,
         }
     }
 
@@ -250,6 +283,7 @@ impl Planner {
         Write {
             statements: vec![one(ORDER_REVISE, params)],
             effects: promise(Family::Order, id, [revision + 1, lines, audits + 1]),
+            own: None,
         }
     }
 
@@ -261,6 +295,7 @@ impl Planner {
         Write {
             statements: vec![one(DOCUMENT_INSERT, vec![text(id), Param::Text(body), Param::Bytes(scan)])],
             effects: promise(Family::Document, id, value),
+            own: None,
         }
     }
 
@@ -282,7 +317,7 @@ impl Planner {
             // The large values stay as they are, and so does their TOAST.
             _ => (DOCUMENT_REVISION, vec![text(id), next], [revision + 1, body, scan]),
         };
-        Write { statements: vec![one(sql, params)], effects: promise(Family::Document, id, value) }
+        Write { statements: vec![one(sql, params)], effects: promise(Family::Document, id, value), own: None }
     }
 
     fn new_measurement(&mut self) -> Write {
@@ -291,6 +326,7 @@ impl Planner {
         Write {
             statements: vec![one(MEASUREMENT_INSERT, vec![text(id), Param::Int(day)])],
             effects: promise(Family::Measurement, id, [1, 0, 0]),
+            own: None,
         }
     }
 
@@ -299,6 +335,7 @@ impl Planner {
         Write {
             statements: vec![one(MEASUREMENT_UPDATE, vec![text(id), Param::Int(number.cast_signed() + 1)])],
             effects: promise(Family::Measurement, id, [number + 1, 0, 0]),
+            own: None,
         }
     }
 
@@ -308,6 +345,7 @@ impl Planner {
         Write {
             statements: vec![one(PROBE_INSERT, vec![text(id), Param::MaybeText(note)])],
             effects: promise(Family::Probe, id, [1, 0, 0]),
+            own: None,
         }
     }
 
@@ -315,12 +353,16 @@ impl Planner {
         let Some((id, [revision, ..])) = self.pick(Family::Probe) else { return self.new_probe() };
         let note = self.some_text(5_000);
         let params = vec![text(id), Param::Int(revision.cast_signed() + 1), Param::MaybeText(note)];
-        Write { statements: vec![one(PROBE_UPDATE, params)], effects: promise(Family::Probe, id, [revision + 1, 0, 0]) }
+        Write {
+            statements: vec![one(PROBE_UPDATE, params)],
+            effects: promise(Family::Probe, id, [revision + 1, 0, 0]),
+            own: None,
+        }
     }
 
     fn insert(&mut self, family: Family, sql: &'static str, value: Value) -> Write {
         let id = fresh_id();
-        Write { statements: vec![one(sql, vec![text(id)])], effects: promise(family, id, value) }
+        Write { statements: vec![one(sql, vec![text(id)])], effects: promise(family, id, value), own: None }
     }
 
     fn count_up(&mut self, family: Family, sql: &'static str, insert: &'static str) -> Write {
@@ -328,12 +370,17 @@ impl Planner {
         Write {
             statements: vec![one(sql, vec![text(id), Param::Int(count.cast_signed() + 1)])],
             effects: promise(family, id, [count + 1, 0, 0]),
+            own: None,
         }
     }
 
     fn delete(&mut self, family: Family, sql: &'static str, else_click: &'static str) -> Write {
         let Some((id, _)) = self.pick(family) else { return self.insert(Family::Click, else_click, [1, 0, 0]) };
-        Write { statements: vec![one(sql, vec![text(id)])], effects: vec![Effect { key: (family, id), after: None }] }
+        Write {
+            statements: vec![one(sql, vec![text(id)])],
+            effects: vec![Effect { key: (family, id), after: None }],
+            own: None,
+        }
     }
 
     fn some_text(&mut self, longest: usize) -> Option<String> {
@@ -379,7 +426,7 @@ fn text(id: u128) -> Param {
 }
 
 fn one(sql: &'static str, params: Vec<Param>) -> Statement {
-    Statement { sql, params, rows: 1 }
+    Statement { sql: Cow::Borrowed(sql), params, rows: 1 }
 }
 
 fn promise(family: Family, id: u128, value: Value) -> Vec<Effect> {

@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
+use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
 use super::ledger::Effect;
+use super::own::{OwnPlanner, OwnTables};
 use super::session::{Outcome, Session, describe, passes};
 use super::timeline::{Timeline, now};
 use super::work::{Kind, Planner, Write};
@@ -27,6 +29,12 @@ pub(super) struct Worker {
     pub(super) size: Size,
     pub(super) pace: Duration,
     pub(super) seed: u64,
+    /// This client among those of its kind and login.
+    pub(super) place: usize,
+    /// So many are they.
+    pub(super) companions: usize,
+    /// The operator's tables.
+    pub(super) own: Arc<OwnTables>,
     pub(super) way: Way,
     pub(super) shared: Arc<Shared>,
     pub(super) stopped: watch::Receiver<bool>,
@@ -34,6 +42,9 @@ pub(super) struct Worker {
 
 impl Worker {
     pub(super) async fn run(self) -> Timeline {
+        if self.kind == Kind::Own {
+            return self.run_on_own_tables().await;
+        }
         let mut planner = Planner::new(self.kind, self.size, self.seed);
         let mut timeline = Timeline::default();
         let mut session = None;
@@ -41,10 +52,29 @@ impl Worker {
         while !self.is_stopped() {
             ticks.tick().await;
             let write = planner.plan();
-            if self.write(&write, &mut session, &mut timeline).await {
-                planner.acknowledged(&write);
-            } else {
-                planner.abandoned(&write);
+            match self.write(&write, &mut session, &mut timeline).await {
+                Some(_) => planner.acknowledged(&write),
+                None => planner.abandoned(&write),
+            }
+        }
+        timeline
+    }
+
+    async fn run_on_own_tables(self) -> Timeline {
+        let mut planner = OwnPlanner::new(Arc::clone(&self.own), self.place, self.companions);
+        let mut timeline = Timeline::default();
+        let mut session = None;
+        let mut ticks = self.ticks().await;
+        while !self.is_stopped() {
+            ticks.tick().await;
+            let Some(write) = planner.plan() else { continue };
+            let Some(own) = &write.own else { continue };
+            match self.write(&write, &mut session, &mut timeline).await {
+                Some(returned) => {
+                    self.shared.count(own);
+                    planner.acknowledged(own, &returned);
+                }
+                None => planner.forget(own),
             }
         }
         timeline
@@ -58,28 +88,41 @@ impl Worker {
         ticks
     }
 
-    /// Try one write until its outcome is clear or the clients are stopped; true if it was acknowledged.
-    async fn write(&self, write: &Write, session: &mut Option<Session>, timeline: &mut Timeline) -> bool {
+    /// Try one write until its outcome is clear or the clients are stopped; if it was acknowledged, what it returned.
+    async fn write(
+        &self,
+        write: &Write,
+        session: &mut Option<Session>,
+        timeline: &mut Timeline,
+    ) -> Option<Vec<Vec<Option<String>>>> {
         while !self.is_stopped() {
             let Some(open) = self.connected(session, timeline).await else { continue };
             let outcome = open.carry_out(write).await;
-            let (at, server, dead) = (now(), open.server(), open.is_dead());
+            let (at, server, dead, returned) = (now(), open.server(), open.is_dead(), open.take_returned());
+            let effects = match &write.own {
+                Some(own) => own.effects(&returned),
+                None => write.effects.clone(),
+            };
             if dead || outcome == Outcome::Unknown {
                 *session = None;
             }
             match outcome {
                 Outcome::Acknowledged => {
                     timeline.acknowledge(server, at);
-                    self.settle(&write.effects, true);
-                    return true;
+                    self.settle(&effects, true);
+                    return Some(returned);
                 }
                 Outcome::Unknown => {
-                    self.settle(&write.effects, false);
-                    return false;
+                    self.settle(&effects, false);
+                    return None;
                 }
                 Outcome::Refused(why) => {
                     self.shared.fault(why);
-                    return false;
+                    return None;
+                }
+                Outcome::Rejected(why) => {
+                    self.shared.reject(write.own.as_ref(), why);
+                    return None;
                 }
                 // A session that hangs or that is read-only is not kept: the name may lead elsewhere by now.
                 Outcome::Again(why) => {
@@ -88,7 +131,7 @@ impl Worker {
                 }
             }
         }
-        false
+        None
     }
 
     fn settle(&self, effects: &[Effect], acknowledged: bool) {
@@ -130,7 +173,7 @@ impl Worker {
         timeline.resolve(answer.address, now());
         let connected = self.way.connector.connect(&answer, &self.login, "rehearsal client").await;
         let opened = match connected {
-            Ok(client) => Session::open(client).await,
+            Ok(client) => self.opened(client).await,
             Err(error) => Err(error),
         };
         match opened {
@@ -140,6 +183,9 @@ impl Worker {
             }
             Err(error) => {
                 let what = format!("connect as {}: {}", self.login.user, describe(&error));
+                if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) {
+                    timeline.refuse(answer.address, now());
+                }
                 if is_shut_out(&error) {
                     self.shared.trouble(what)
                 } else {
@@ -148,6 +194,14 @@ impl Worker {
                 None
             }
         }
+    }
+
+    async fn opened(&self, client: Client) -> Result<Session, tokio_postgres::Error> {
+        let session = Session::open(client).await?;
+        if self.kind == Kind::Own {
+            session.print_alike().await?;
+        }
+        Ok(session)
     }
 
     fn is_stopped(&self) -> bool {

@@ -1,7 +1,8 @@
 """Waiting: to scale, and to be woken.
 
 Wait states given in seconds and the intervals of a Retry stand for the minutes that AWS takes, so they shrink with the
-stand-in's clock. TimeoutSeconds, HeartbeatSeconds and Wait states until a timestamp are real: they guard real work.
+stand-in's clock. TimeoutSeconds, HeartbeatSeconds and Wait states until a timestamp are real: they guard real work. So
+are the Wait states of `--real-wait`: they wait out something that does not shrink, such as the TTL of a record.
 Upstream sleeps through a Retry's interval when the execution is stopped, and then makes one more attempt.
 """
 
@@ -10,13 +11,20 @@ import time
 from moto.stepfunctions.parser.asl.component.common.retry.max_attempts_decl import MaxAttemptsOutcome
 from moto.stepfunctions.parser.asl.component.common.retry.retrier_decl import RetrierDecl
 from moto.stepfunctions.parser.asl.component.common.retry.retrier_outcome import RetrierOutcome
+from moto.stepfunctions.parser.asl.component.state.wait.state_wait import StateWait
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function.timestamp import Timestamp
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
 
 
 def apply(settings):
+    of_upstream = StateWait.from_state_props
+
+    def from_state_props(self, state_props):
+        of_upstream(self, state_props)
+        self.wait_function.is_real = self.name in settings.real_wait
+
     def wait(self, env):
-        scale = 1 if isinstance(self, Timestamp) else settings.wait_scale
+        scale = 1 if isinstance(self, Timestamp) or self.is_real else settings.wait_scale
         sleep(env, self._get_wait_seconds(env=env) * scale)
 
     def retry(self, env):
@@ -33,6 +41,7 @@ def apply(settings):
         sleep(env, env.stack.pop() * settings.wait_scale)
         env.stack.append(RetrierOutcome.Executed)
 
+    StateWait.from_state_props = from_state_props
     WaitFunction._eval_body = wait
     RetrierDecl._eval_body = retry
 

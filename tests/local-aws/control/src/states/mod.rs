@@ -30,6 +30,8 @@ pub struct StatesConfig {
     pub endpoint: String,
     /// Factor on Wait states given in seconds and on the intervals of a Retry.
     pub wait_scale: f64,
+    /// Wait states that are not scaled, because what they wait out is real.
+    pub real_waits: Vec<String>,
     /// Where the interpreter's own messages go. It works in that folder, so that whoever clears the folder of
     /// processes finds it.
     pub log_file: PathBuf,
@@ -43,7 +45,7 @@ impl StatesConfig {
         let python =
             std::env::var_os("PGLEAP_PYTHON").map_or_else(|| root.join(".local/venv/bin/python"), PathBuf::from);
         let launcher = stand_in.join("interpreter/launcher.py");
-        Self { python, launcher, endpoint: endpoint.to_owned(), wait_scale, log_file }
+        Self { python, launcher, endpoint: endpoint.to_owned(), wait_scale, real_waits: Vec::new(), log_file }
     }
 }
 
@@ -65,6 +67,7 @@ impl StepFunctions {
             .arg(&config.launcher)
             .args(["--endpoint", &config.endpoint, "--account", ACCOUNT, "--region", REGION])
             .args(["--wait-scale", &config.wait_scale.to_string()])
+            .args(config.real_waits.iter().flat_map(|state| ["--real-wait", state]))
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .current_dir(config.log_file.parent().unwrap_or(Path::new("/")))
             .stdin(Stdio::piped())
