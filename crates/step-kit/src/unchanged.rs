@@ -1,5 +1,6 @@
 //! The source as it was when the run began: DDL since just before the snapshot is not on the target, and a table that was
 //! truncated or rewritten since just before the load was not carried. Either makes the copy wrong for good.
+//! And the target as it was when its comparison began: a table that was emptied since is being loaded again.
 
 use pgleap_contract::ErrorCode;
 use pgleap_pg::{Session, fingerprint};
@@ -15,4 +16,12 @@ pub async fn refuse_changed_source(source: &Session) -> StepResult<()> {
     }
     let message = format!("the source was changed under the run: {}", changes.join("; "));
     Err(StepError::new(ErrorCode::SourceChanged, message))
+}
+
+/// Tables of the target that were emptied or rewritten since their comparison began: somebody has DMS load them again, and
+/// the marker of the drain passes a table that is being loaded.
+pub async fn reloaded_tables(target: &Session) -> StepResult<Option<String>> {
+    let changes = fingerprint::changed_filenodes(target).await?;
+    let text = || format!("tables of the target were loaded again since they were compared: {}", changes.join("; "));
+    Ok((!changes.is_empty()).then(text))
 }

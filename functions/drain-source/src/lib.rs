@@ -10,14 +10,15 @@
 //!
 //! OPEN requires the row `drained`. It is written last, when all of this is proven for the state under the fence: the
 //! marker arrived, the watch on the source's changes was read to behind the marker and found nothing, DMS noted no error up to the moment when it could write no more, the catalogs and the tables' files are
-//! those of the copy, and nobody but the working login gets into the target.
+//! those of the copy, no table of the target was loaded again since it was compared, and nobody but the working login gets
+//! into the target.
 
 use std::time::Instant;
 
 use pgleap_contract::Generation;
 use pgleap_contract::steps::{DrainSourceOutput, UnderFence};
 use pgleap_pg::{Session, access, dms_notes};
-use pgleap_step_kit::unchanged::refuse_changed_source;
+use pgleap_step_kit::unchanged::{refuse_changed_source, reloaded_tables};
 use pgleap_step_kit::{Deadline, prelude::*, source_watch};
 
 /// Drain, until the deadline at most.
@@ -40,6 +41,9 @@ async fn drain(ctx: &Ctx, input: &UnderFence, deadline: &Deadline) -> StepResult
     tokio::try_join!(refuse_changed_source(&catalogs), apply(ctx, input, &source, &target, deadline))?;
     shut_out_dms(&target, input, deadline).await?;
     refuse_noted_errors(&target).await?;
+    if let Some(reloaded) = reloaded_tables(&target).await? {
+        return Err(StepError::new(ErrorCode::DrainFailed, reloaded));
+    }
     note(&target, "drained", generation).await?;
     Ok(DrainSourceOutput { milliseconds: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX) })
 }

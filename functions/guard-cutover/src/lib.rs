@@ -20,7 +20,7 @@ use pgleap_pg::{PgErrorKind, Session, dms_notes};
 use pgleap_step_kit::metrics::{self, Unit};
 use pgleap_step_kit::prelude::*;
 use pgleap_step_kit::source_watch::{self, Pace};
-use pgleap_step_kit::unchanged::refuse_changed_source;
+use pgleap_step_kit::unchanged::{refuse_changed_source, reloaded_tables};
 use pgleap_step_kit::wal::refuse_too_much_wal;
 use pgleap_window::Interruption;
 
@@ -60,6 +60,9 @@ pub async fn run(ctx: &Ctx, input: GuardCutoverInput) -> StepResult<GuardCutover
     let notes = dms_notes::read(&dms).await?;
     if !notes.is_empty() {
         return Err(StepError::new(ErrorCode::TablesInError, notes.join("; ")));
+    }
+    if let Some(reloaded) = reloaded_tables(&target).await? {
+        return Err(StepError::new(ErrorCode::TablesInError, reloaded));
     }
     let seen = Seen {
         long_transactions: long_transactions(&source, limits).await?,

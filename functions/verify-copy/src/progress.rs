@@ -3,7 +3,7 @@
 use std::fmt;
 
 use pgleap_contract::steps::{TableName, UncomparedTable, VerifyCopyOutput};
-use pgleap_pg::{PgError, Session, ident, qualified};
+use pgleap_pg::{PgError, Session, fingerprint, ident, qualified};
 use pgleap_step_kit::prelude::*;
 
 use crate::layout::Key;
@@ -87,6 +87,8 @@ pub(crate) async fn begin(source: &Session, target: &Session, mends: u32) -> Ste
     }
     let forget = "TRUNCATE pgleap.verified, pgleap.verify_row, pgleap.verify_begin";
     target.run("forget earlier comparisons", forget).await?;
+    // A table that DMS loads again after this is not what was compared.
+    fingerprint::take_filenodes(target).await?;
     let tables = source.rows("list tables of the source", include_str!("tables.sql"), &[]).await?;
     let schemas: Vec<String> = tables.iter().map(|row| row.get(0)).collect();
     let names: Vec<String> = tables.iter().map(|row| row.get(1)).collect();

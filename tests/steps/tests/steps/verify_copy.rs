@@ -5,10 +5,11 @@ use crate::support;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use pgleap_contract::steps::{VerifyCopyInput, VerifyCopyOutput};
 use pgleap_contract::{ErrorCode, Server, UncomparedTables};
 use pgleap_pg::{Session, fingerprint};
+use pgleap_step_kit::unchanged::reloaded_tables;
 use pgleap_step_kit::{StepError, StepResult};
 use step_tests::{World, wait_for};
 use tokio::task::JoinHandle;
@@ -327,6 +328,22 @@ async fn a_row_that_is_missing_on_the_target_is_found_and_its_table_named() -> R
 }
 
 /// A stored value that was worked out by a function which has been replaced since: the target works it out anew.
+/// A person has DMS load a table again while the cutover is held: it is emptied first.
+#[tokio::test]
+async fn a_table_that_is_loaded_again_after_it_was_compared_is_seen() -> Result<()> {
+    let both = Both::start().await?;
+    both.until_done().await?;
+    let there = both.world.ctx.as_owner(&both.world.run, &both.target).await?;
+    assert_eq!(reloaded_tables(&there).await?, None);
+
+    both.on_target("BEGIN; TRUNCATE public.parts_eu; INSERT INTO public.parts_eu VALUES (2, 'eu'); COMMIT").await?;
+
+    let seen = reloaded_tables(&there).await?.context("it is not seen")?;
+    assert!(seen.contains("public.parts_eu"), "{seen}");
+    both.stop().await;
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_generated_column_whose_function_was_replaced_is_named() -> Result<()> {
     let both = Both::start().await?;

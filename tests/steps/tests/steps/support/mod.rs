@@ -25,8 +25,10 @@ pub(crate) async fn create_target(world: &World, version: &str) -> Result<Server
     .await?;
     let there = world.ctx.as_owner(&world.run, &target).await?;
     let marker = "CREATE SCHEMA pgleap;
-        CREATE TABLE pgleap.marker (id uuid PRIMARY KEY, kind text NOT NULL, at timestamptz NOT NULL DEFAULT clock_timestamp())";
-    there.run("make the marker table", marker).await?;
+        CREATE TABLE pgleap.marker (id uuid PRIMARY KEY, kind text NOT NULL, at timestamptz NOT NULL DEFAULT clock_timestamp());
+        CREATE TABLE pgleap.catalog_skipped (schema name PRIMARY KEY);
+        CREATE TABLE pgleap.filenode_before (name text PRIMARY KEY, relation oid NOT NULL, file oid NOT NULL)";
+    there.run("make what the snapshot would bring", marker).await?;
     create_dms_login(world, &target, &there).await?;
     Ok(target)
 }
