@@ -71,7 +71,7 @@ pub async fn install(owner: &Session, work_login: &str) -> Result<(), PgError> {
     let sql = format!(
         "BEGIN; {SQL}
          REVOKE ALL ON PROCEDURE pgleap.work_off(text) FROM PUBLIC;
-         REVOKE ALL ON FUNCTION pgleap.complete(text, int), pgleap.rank_in_work(text), pgleap.is_held_up(pgleap.chore), pgleap.is_possible(pgleap.chore) FROM PUBLIC;
+         REVOKE ALL ON FUNCTION pgleap.complete(text, int), pgleap.rank_in_work(text), pgleap.is_held_up(pgleap.chore) FROM PUBLIC;
          GRANT EXECUTE ON FUNCTION pgleap.complete(text, int) TO {};
          COMMIT",
         ident(work_login)
@@ -89,7 +89,8 @@ pub async fn look(owner: &Session, phase: Phase, worker: &str) -> Result<Progres
                            AND starts_with(application_name, $2)),
              waiting AS (SELECT object || coalesce(': ' || failure, '') AS what FROM mine WHERE done_at IS NULL ORDER BY failure NULLS LAST, rank, id LIMIT 1)
         SELECT (SELECT count(*) FROM mine), (SELECT count(*) FROM mine WHERE done_at IS NULL),
-               (SELECT count(*) FROM pgleap.chore c WHERE phase = $1 AND pgleap.is_possible(c)),
+               (SELECT count(*) FROM mine m WHERE m.done_at IS NULL AND m.attempts < 3 AND NOT EXISTS (
+                   SELECT FROM mine e WHERE e.object = m.object AND e.rank < m.rank AND e.done_at IS NULL AND e.attempts >= 3)),
                (SELECT count(*) FROM working),
                (SELECT count(*) FROM pgleap.chore c WHERE phase = $1 AND done_at IS NULL AND attempts < 3 AND not_before <= clock_timestamp()
                   AND rank = (SELECT pgleap.rank_in_work($1)) AND NOT pgleap.is_held_up(c)),
