@@ -18,6 +18,7 @@ pub(crate) const ID: &str = "generated-value-differs";
 const BUDGET: Duration = Duration::from_secs(20);
 
 /// Columns to compute, smallest tables first. A dependency on one of the server's own functions is not recorded.
+/// Older majors record one of the expression as the column's, newer ones as its default's.
 const COLUMNS: &str = "\
     SELECT c.name, quote_ident(a.attname), format_type(a.atttypid, a.atttypmod), pg_get_expr(d.adbin, d.adrelid), \
            pg_get_userbyid(c.relowner)::text, \
@@ -28,8 +29,10 @@ const COLUMNS: &str = "\
     JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = 's' \
     JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum \
     WHERE pg_has_role(c.relowner, 'MEMBER') \
-      AND EXISTS (SELECT FROM pg_depend x WHERE x.classid = 'pg_attrdef'::regclass AND x.objid = d.oid \
-                                            AND x.refclassid = 'pg_proc'::regclass) \
+      AND EXISTS (SELECT FROM pg_depend x \
+                  WHERE (x.classid = 'pg_attrdef'::regclass AND x.objid = d.oid \
+                         OR x.classid = 'pg_class'::regclass AND x.objid = c.oid AND x.objsubid = a.attnum) \
+                    AND x.refclassid = 'pg_proc'::regclass) \
     ORDER BY greatest(p.relpages, 0), c.oid, a.attnum";
 
 /// A column to compute. Table, name, type, expression and key are quoted as a statement wants them.
