@@ -111,6 +111,12 @@ impl Watched {
         }))
     }
 
+    /// What `verify-copy` keeps of the target before it compares.
+    async fn begin_comparison(&self) -> Result<()> {
+        let there = self.world.ctx.as_owner(&self.world.run, &self.target).await?;
+        Ok(pgleap_pg::fingerprint::take_filenodes(&there).await?)
+    }
+
     async fn is_drained(&self) -> Result<bool> {
         let target = self.world.rdsadmin(TARGET, DATABASE).await?;
         let sql = "SELECT EXISTS (SELECT FROM pgleap.marker WHERE kind = 'drained-1')";
@@ -151,6 +157,7 @@ async fn the_last_changes_before_the_fence_are_read_before_the_source_is_drained
         let watched = Watched::start(17).await?;
         watched.watch_copy().await?;
         watched.on_source(&format!("SET synchronous_commit = off; {change}")).await?;
+        watched.begin_comparison().await?;
         fence_source::run(watched.world.as_step("fence-source"), watched.under_fence()).await?;
         let carrier = watched.carry_markers().await?;
 
