@@ -10,6 +10,8 @@ use std::time::Duration;
 pub enum Effect {
     /// Refused as the service throttles, nothing is carried out.
     Throttle,
+    /// Refused as the service refuses what no policy allows, nothing is carried out.
+    Deny,
     /// Refused, nothing is carried out.
     Error {
         /// Code on the wire.
@@ -31,7 +33,7 @@ pub enum Effect {
 ///
 /// Text form, for the command line and the environment: `service:operation:which:effect`, for one caller
 /// `access-key-id@service:..`. `operation` may be `*`. `which` counts the calls that match: `2` (the second), `1-3`,
-/// `2-` (from the second on), `*`. `effect` is `throttle`, `die`, `lose-answer`, `hang=SECONDS`, or
+/// `2-` (from the second on), `*`. `effect` is `throttle`, `deny`, `die`, `lose-answer`, `hang=SECONDS`, or
 /// `error=CODE,STATUS,MESSAGE`. Example: `dms:StartReplicationTask:1:lose-answer`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
@@ -116,6 +118,7 @@ fn parse_effect(text: &str) -> Option<Effect> {
     match text.split_once('=') {
         None => match text {
             "throttle" => Some(Effect::Throttle),
+            "deny" => Some(Effect::Deny),
             "die" => Some(Effect::Die),
             "lose-answer" => Some(Effect::LoseAnswer),
             _ => None,
@@ -195,6 +198,7 @@ mod tests {
                 Fault::nth("dms", "StartReplicationTask", 1, Effect::LoseAnswer),
             ),
             ("rds:*:*:throttle", Fault::every("rds", "*", Effect::Throttle)),
+            ("A@rds:X:*:deny", Fault::every("rds", "X", Effect::Deny).by("A")),
             ("PGLEAPSWAP@route53:GetChange:2:die", Fault::nth("route53", "GetChange", 2, Effect::Die).by("PGLEAPSWAP")),
             (
                 "rds:X:3-:hang=0.5",
