@@ -146,12 +146,18 @@ struct Planned {
     fault: Fault,
     seen: u64,
     struck: u64,
+    lifted: bool,
 }
 
 impl Faults {
     /// Plan one more. Its calls are counted from now on.
     pub fn plan(&self, fault: Fault) {
-        self.lock().push(Planned { fault, seen: 0, struck: 0 });
+        self.lock().push(Planned { fault, seen: 0, struck: 0, lifted: false });
+    }
+
+    /// Plan one no more.
+    pub fn lift(&self, fault: &Fault) {
+        self.lock().iter_mut().filter(|planned| planned.fault == *fault).for_each(|planned| planned.lifted = true);
     }
 
     /// Plan nothing any more.
@@ -168,7 +174,8 @@ impl Faults {
     pub fn strike(&self, caller: &str, service: &str, operation: &str) -> Option<Effect> {
         let mut effect = None;
         let mut all = self.lock();
-        for planned in all.iter_mut().filter(|planned| planned.fault.matches(caller, service, operation)) {
+        let is_meant = |planned: &&mut Planned| !planned.lifted && planned.fault.matches(caller, service, operation);
+        for planned in all.iter_mut().filter(is_meant) {
             planned.seen += 1;
             let due = planned.seen >= planned.fault.first && planned.fault.last.is_none_or(|last| planned.seen <= last);
             if due && effect.is_none() {
@@ -229,6 +236,18 @@ mod tests {
         ] {
             assert!(text.parse::<Fault>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_fault_that_was_lifted_strikes_nothing_more_and_is_still_counted() {
+        let (faults, fault) = (Faults::default(), Fault::every("rds", "X", Effect::Deny));
+        faults.plan(fault.clone());
+
+        let before = faults.strike("A", "rds", "X");
+        faults.lift(&fault);
+
+        assert_eq!((before, faults.strike("A", "rds", "X")), (Some(Effect::Deny), None));
+        assert_eq!(faults.struck(), [(fault, 1)]);
     }
 
     #[test]

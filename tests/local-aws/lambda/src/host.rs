@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
 use local_aws_core::{ACCOUNT, ApiError, BoxFuture, Caller, Deliver, REGION};
@@ -37,6 +37,8 @@ pub enum Progress {
         request_id: String,
         /// The machine and the state that called, where the local Step Functions did.
         state: Option<String>,
+        /// When.
+        at: SystemTime,
         /// A process was started for it.
         cold: bool,
     },

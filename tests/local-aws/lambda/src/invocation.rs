@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use local_aws_core::{ApiError, REGION};
@@ -73,7 +73,7 @@ impl Inner {
         strikes: Strikes,
         frozen: oneshot::Sender<()>,
     ) -> Result<Invoked, ApiError> {
-        strikes.let_go().await;
+        strikes.let_go(&payload).await;
         let _running = self.admit(&call.function)?;
         let started = Instant::now();
         let outcome = match strikes.failure() {
@@ -102,7 +102,8 @@ impl Inner {
     fn begin(&self, call: &Call, cold: bool) {
         self.log(&call.function, &call.request_id, "START Version: $LATEST");
         let Call { request_id, function, state } = call.clone();
-        let _nobody_watches = self.progress.send(Progress::Started { function, request_id, state, cold });
+        let started = Progress::Started { function, request_id, state, at: SystemTime::now(), cold };
+        let _nobody_watches = self.progress.send(started);
     }
 
     fn end(&self, call: &Call, outcome: &Outcome, took: Duration) {

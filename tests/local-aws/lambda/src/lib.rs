@@ -31,5 +31,5 @@ pub use answer::Outcome;
 pub use config::{FunctionConfig, HostConfig};
 pub use function_url::function_url;
 pub use host::{LambdaHost, Progress};
-pub use plan::{KillPlan, KillWhen, Place, Plan, Planned, Struck, What};
+pub use plan::{Held, KillPlan, KillWhen, Place, Plan, Planned, Struck, What};
 pub use template::{Resource, Template, TemplateError};

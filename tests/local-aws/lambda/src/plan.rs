@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// Kill one invocation of a function.
@@ -67,8 +68,16 @@ pub enum What {
     },
     /// No process sees it; it fails with this `errorType`.
     Fail(String),
-    /// No process sees it until whoever receives the sender uses or drops it.
-    Hold(mpsc::UnboundedSender<oneshot::Sender<()>>),
+    /// No process sees it until whoever receives it lets it go.
+    Hold(mpsc::UnboundedSender<Held>),
+}
+
+/// An invocation that no process has seen yet. Dropped, it goes on.
+#[derive(Debug)]
+pub struct Held {
+    /// What it was called with.
+    pub payload: Bytes,
+    _go: oneshot::Sender<()>,
 }
 
 /// How often a plan has struck.
@@ -199,12 +208,12 @@ impl Strikes {
     }
 
     /// Wait for everybody who holds this invocation.
-    pub(crate) async fn let_go(&self) {
+    pub(crate) async fn let_go(&self, payload: &Bytes) {
         for what in &self.what {
             let What::Hold(holder) = what else { continue };
             let (go, gone) = oneshot::channel();
-            if holder.send(go).is_ok() {
-                let _used_or_dropped = gone.await;
+            if holder.send(Held { payload: payload.clone(), _go: go }).is_ok() {
+                let _dropped = gone.await;
                 self.hit();
             }
         }
