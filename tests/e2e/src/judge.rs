@@ -69,7 +69,9 @@ pub(crate) fn judge(report: &mut Report, arguments: &RunArguments, seen: &Seen, 
     if !armed.is_empty() {
         let promise = Promise::of_all(&arguments.disturbances);
         let mut broken = broken_promises(promise, report, seen);
-        let missed = armed.iter().filter(|armed| !armed.happened());
+        // A run that is also disturbed otherwise may end before everything is answered.
+        let may_miss = |one: &Armed| armed.len() > 1 && matches!(one.disturbance, Disturbance::Answer(_));
+        let missed = armed.iter().filter(|armed| !armed.happened() && !may_miss(armed));
         broken.extend(missed.map(|armed| format!("{} never happened", armed.disturbance)));
         let name = armed.iter().map(|armed| armed.disturbance.to_string()).collect::<Vec<_>>().join(" ");
         report.scenario = Some(ScenarioReport { name, promise: promise.words(), broken });

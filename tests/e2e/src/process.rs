@@ -87,6 +87,9 @@ fn ended(report: &Value, seconds: u64) -> Ended {
     let mut broken = texts(&report["scenario"]["broken"]);
     if !report["scenario"].is_object() && report["status"] != "SUCCEEDED" {
         broken.push(format!("{}: {}", error("error"), error("cause")));
+        // What was seen before the rehearsal itself failed counts all the same.
+        let lost = report["clients"]["lost"].as_u64().filter(|lost| *lost > 0);
+        broken.extend(lost.map(|lost| format!("{lost} rows were lost")));
     }
     let machine = [report["machine"]["status"].as_str().unwrap_or("?"), error("error")].join(" ").trim().to_owned();
     Ended {
@@ -107,10 +110,10 @@ mod tests {
 
     #[test]
     fn a_rehearsal_that_failed_without_a_verdict_is_not_as_promised() {
-        let failed = json!({"status": "FAILED", "error": {"error": "RehearsalFailed", "cause": "no server"}});
+        let failed = json!({"status": "FAILED", "error": {"error": "RehearsalFailed", "cause": "no server"}, "clients": {"lost": 3}});
         let judged = json!({"status": "FAILED", "scenario": {"broken": []}, "machine": {"status": "ABORTED"}});
 
-        assert_eq!(ended(&failed, 1).broken, ["RehearsalFailed: no server"]);
+        assert_eq!(ended(&failed, 1).broken, ["RehearsalFailed: no server", "3 rows were lost"]);
         assert_eq!((ended(&judged, 1).broken.len(), ended(&judged, 1).machine.as_str()), (0, "ABORTED"));
         assert_eq!(ended(&Value::Null, 1).broken.len(), 1, "no report at all");
     }

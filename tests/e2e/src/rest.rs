@@ -45,11 +45,11 @@ impl Rest<'_> {
             self.await_recoveries(LONGEST_RECOVERY, report).await?;
             if needs_person && report.recoveries.last().is_none_or(|status| status != "SUCCEEDED") {
                 self.screen.say("a person starts the recovery by hand");
+                report.called_person = true;
                 self.start_recovery().await?;
                 self.await_recoveries(LONGEST_RECOVERY, report).await?;
             }
         }
-        report.called_person = needs_person;
         Ok(())
     }
 

@@ -24,6 +24,8 @@ use results::{Line, Results, commit};
 
 /// Longest rehearsal of one cell. The slowest that end well take two minutes.
 const LONGEST: Duration = Duration::from_secs(420);
+/// The same in a sample, which must be over in time.
+const LONGEST_OF_SAMPLE: Duration = Duration::from_secs(150);
 
 /// Rehearse what is asked for; true if every cell that was rehearsed was as promised.
 pub async fn run(arguments: &MatrixArguments) -> Result<bool> {
@@ -64,17 +66,18 @@ async fn rehearse_all(
     results: &Arc<Mutex<Results>>,
 ) -> Result<bool> {
     let (began, budget) = (Instant::now(), arguments.sample.map(Duration::from_secs));
+    let longest = if budget.is_some() { LONGEST_OF_SAMPLE } else { LONGEST };
     let places = Arc::new(Semaphore::new(arguments.jobs.max(1)));
     let mut all = JoinSet::new();
     for run in runs {
         let place = Arc::clone(&places).acquire_owned().await.context("wait for a place")?;
         // One that began near the end would not be over in time.
-        if budget.is_some_and(|budget| began.elapsed() + plan::USUAL > budget) {
+        if budget.is_some_and(|budget| began.elapsed() + longest > budget) {
             break;
         }
         let (folder, results) = (folder.to_owned(), Arc::clone(results));
         all.spawn(async move {
-            let kept = rehearse_run(&run, &folder, &results).await;
+            let kept = rehearse_run(&run, &folder, longest, &results).await;
             drop(place);
             kept
         });
@@ -87,13 +90,13 @@ async fn rehearse_all(
 }
 
 /// One run. If one that several cells share is not as promised, each is rehearsed alone, so that each has its own result.
-async fn rehearse_run(run: &Run, folder: &Path, results: &Mutex<Results>) -> Result<bool> {
-    let ended = rehearse(&run.options(), &folder.join(file_name(&run.name())), LONGEST).await?;
+async fn rehearse_run(run: &Run, folder: &Path, longest: Duration, results: &Mutex<Results>) -> Result<bool> {
+    let ended = rehearse(&run.options(), &folder.join(file_name(&run.name())), longest).await?;
     if !ended.broken.is_empty() && run.cells.len() > 1 {
         say(&format!("{:<64} not as promised, each alone now: {}", run.name(), ended.broken.join("; ")));
         let mut kept = true;
         for alone in run.alone() {
-            kept &= Box::pin(rehearse_run(&alone, folder, results)).await?;
+            kept &= Box::pin(rehearse_run(&alone, folder, longest, results)).await?;
         }
         return Ok(kept);
     }
