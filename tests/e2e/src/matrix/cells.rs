@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use contract_tests::machine::step_of;
+use serde_json::{Map, Value};
 
 use super::entry::{Entry, WAY_BACK};
 use crate::place::{Place, machines, only_warms, reachable};
@@ -66,6 +67,11 @@ pub enum Rule {
     OnlyReads,
     /// The same function calls the same operation, and nothing can be fenced yet.
     SameCall,
+    /// It is the first call of the state's function, without which it logs in nowhere: nothing was done yet, as where the
+    /// call of the function itself fails.
+    FirstCall,
+    /// What the recovery calls there does not say which way it goes, so the function does the same on both.
+    BothWays,
 }
 
 impl Rule {
@@ -83,6 +89,10 @@ impl Rule {
                 "no deadline runs there: a call that hangs costs seconds and is repeated as a throttled one"
             }
             Rule::OnlyReads => "the call only reads: having been carried out changes nothing",
+            Rule::FirstCall => {
+                "it is the first call of the state's function: nothing was done yet, as where the call of the function fails"
+            }
+            Rule::BothWays => "the recovery calls the function there with the same input on both ways",
             Rule::SameCall => "the same function calls the same operation, and nothing can be fenced yet",
         }
     }
@@ -105,6 +115,12 @@ impl Cell {
     /// Its name, by which it is chosen and kept.
     pub fn name(&self) -> String {
         name(&self.row, self.column)
+    }
+
+    /// The cell of the other way stands for this one.
+    fn stand_for_both_ways(&mut self, own: &str, other: &str) {
+        let to = name(&self.row.replace(own, other), self.column);
+        self.fate = Fate::Equal { to, rule: Rule::BothWays };
     }
 }
 
@@ -130,19 +146,28 @@ pub fn cells(calls: &BTreeMap<(Entry, String), Vec<String>>) -> Vec<Cell> {
                 let suffix = if entries.len() > 1 { format!(" ({entry})") } else { String::new() };
                 let row =
                     Row { place, name: format!("{}{suffix}", place_name(&machine.name, &state)), part, entry: *entry };
-                all.extend(row.of_state());
-                if only_warms(&definition) {
-                    continue;
-                }
+                let mut of_row = row.of_state();
                 let key = (*entry, format!("{}/{state}", machine.name));
-                let step = step_of(&definition);
-                for call in calls.get(&key).into_iter().flatten() {
-                    all.extend(row.of_operation(step.as_deref(), call, &mut seen));
+                let (step, calls) = (step_of(&definition), calls.get(&key).filter(|_| !only_warms(&definition)));
+                for (nth, call) in calls.into_iter().flatten().enumerate() {
+                    of_row.extend(row.of_operation(step.as_deref(), call, nth == 0, &mut seen));
                 }
+                if recovers && *entry != entries[0] && !knows_way(&definition) {
+                    of_row
+                        .iter_mut()
+                        .for_each(|cell| cell.stand_for_both_ways(&entry.to_string(), &entries[0].to_string()));
+                }
+                all.extend(of_row);
             }
         }
     }
     all
+}
+
+/// Whether a state of the recovery tells its function which way it goes, or finds it out.
+fn knows_way(state: &Map<String, Value>) -> bool {
+    let payload = state.get("Arguments").map(|arguments| arguments["Payload"].to_string()).unwrap_or_default();
+    payload.contains("outcome") || step_of(state).as_deref() == Some("unfence-source")
 }
 
 fn place_name(machine: &str, state: &str) -> String {
@@ -212,7 +237,7 @@ impl Row {
         ]
     }
 
-    fn of_operation(&self, step: Option<&str>, call: &str, seen: &mut Seen) -> Vec<Cell> {
+    fn of_operation(&self, step: Option<&str>, call: &str, is_first: bool, seen: &mut Seen) -> Vec<Cell> {
         let (Some(step), Some((service, operation))) = (step, call.split_once(':')) else { return Vec::new() };
         let row = format!("{} {call}", self.name);
         if self.part == Part::BeforeArm {
@@ -225,14 +250,18 @@ impl Row {
         let from = if self.part == Part::AfterArm { format!("@{}", self.place) } else { String::new() };
         let struck = |how: &str| self.run(format!("{how}:{step}{from}:{service}:{operation}"), how == "denied");
         let equal = |rule| Fate::Equal { to: name(&row, "throttled"), rule };
+        let or_first = |fate, column: &str| match is_first {
+            true => Fate::Equal { to: name(&self.name, column), rule: Rule::FirstCall },
+            false => fate,
+        };
         let watched = self.part == Part::AfterArm && WATCHED.contains(&step);
         let reads = READS.iter().any(|verb| operation.starts_with(verb));
         vec![
-            self.cell(&row, "throttled", struck("throttle")),
+            self.cell(&row, "throttled", or_first(struck("throttle"), "killed before")),
             self.cell(&row, "5xx", equal(Rule::Unavailable)),
             self.cell(&row, "hangs", if watched { struck("hang") } else { equal(Rule::HangsUnwatched) }),
             self.cell(&row, "lost", if reads { equal(Rule::OnlyReads) } else { struck("lost") }),
-            self.cell(&row, "denied for good", struck("denied")),
+            self.cell(&row, "denied for good", or_first(struck("denied"), "fails for good")),
         ]
     }
 }
@@ -245,7 +274,12 @@ mod tests {
         let mut calls = BTreeMap::new();
         let of = |calls: &[&str]| calls.iter().map(|call| (*call).to_owned()).collect::<Vec<_>>();
         calls.insert((Entry::Plain, "upgrade/SwapRecord".to_owned()), of(&["route53:GetChange"]));
-        calls.insert((Entry::Plain, "upgrade/FinishResources".to_owned()), of(&["rds:DeleteDBSnapshot"]));
+        calls.insert((Entry::RecoverForward, "recover/StartRun".to_owned()), of(&["rds:X", "rds:Y"]));
+        calls.insert((Entry::RecoverBack, "recover/StartRun".to_owned()), of(&["rds:X", "rds:Y"]));
+        calls.insert(
+            (Entry::Plain, "upgrade/FinishResources".to_owned()),
+            of(&["rds:DescribeDBInstances", "rds:DeleteDBSnapshot"]),
+        );
         calls.insert((Entry::Plain, "upgrade/TellPeople".to_owned()), of(&["sns:Publish"]));
         calls.insert((Entry::Plain, "upgrade/TellCopy".to_owned()), of(&["sns:Publish"]));
         cells(&calls)
@@ -297,7 +331,7 @@ mod tests {
         let by_name: BTreeMap<_, _> = all.iter().map(|cell| (cell.name(), cell)).collect();
         for cell in &all {
             let mut at = cell;
-            for _ in 0..3 {
+            for _ in 0..4 {
                 if let Fate::Equal { to, .. } = &at.fate {
                     at = by_name.get(to).unwrap_or_else(|| panic!("{to}"));
                 }
@@ -309,7 +343,11 @@ mod tests {
     /// What two of the rules say of the machines.
     #[test]
     fn each_retry_that_names_one_of_two_equal_errors_names_the_other() {
-        let pairs = [("Runtime.ExitError", "Lambda.SdkClientException"), ("Throttled", "ServiceUnavailable")];
+        let pairs = [
+            ("Runtime.ExitError", "Lambda.SdkClientException"),
+            ("Throttled", "ServiceUnavailable"),
+            ("Runtime.ExitError", "Throttled"),
+        ];
         for (name, state) in machines().iter().flat_map(|machine| machine.states()) {
             for retry in state.get("Retry").and_then(|retry| retry.as_array()).into_iter().flatten() {
                 let names =
@@ -334,6 +372,23 @@ mod tests {
         );
         assert_eq!(disturbance("recover/RestoreRecord (recover-forward): killed before").0, Part::AfterArm);
         assert!(matches!(fate("FinishResources rds:DeleteDBSnapshot: hangs").1, Fate::Equal { .. }));
+    }
+
+    #[test]
+    fn what_stands_for_another_cell_follows_a_rule() {
+        let cases = [
+            ("SwapRecord route53:GetChange: throttled", "SwapRecord: killed before", Rule::FirstCall),
+            ("SwapRecord route53:GetChange: denied for good", "SwapRecord: fails for good", Rule::FirstCall),
+            ("SwapRecord: lost and dead", "SwapRecord: killed after", Rule::LostAndDead),
+            ("TellCopy sns:Publish: lost", "TellPeople sns:Publish: lost", Rule::SameCall),
+            ("FindRule: zombie", "FindRule ec2:DescribeSecurityGroupRules: lost", Rule::NoProcess),
+            ("recover/StartRun (recover-forward): zombie", "recover/StartRun (recover-back): zombie", Rule::BothWays),
+        ];
+        for (cell, to, rule) in cases {
+            assert_eq!(fate(cell).1, Fate::Equal { to: to.to_owned(), rule }, "{cell}");
+        }
+        let (_, forward) = fate("recover/UnfenceSource (recover-forward): zombie");
+        assert!(matches!(forward, Fate::Run { .. }), "it finds out which way it goes");
     }
 
     #[test]

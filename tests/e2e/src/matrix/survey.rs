@@ -56,11 +56,12 @@ pub(super) async fn write(folder: &Path, only: Option<&str>) -> Result<bool> {
     Ok(kept)
 }
 
-/// The file with one entry's lines replaced. Sorted, so that a change shows as one.
+/// The file with one entry's lines replaced, by entry, and in each in the order of the calls.
 fn with(text: &str, entry: Entry, calls: &[&str]) -> String {
     let others = text.lines().filter(|line| line.split(' ').next() != Some(&entry.to_string())).map(str::to_owned);
     let mut lines: Vec<String> = others.chain(calls.iter().map(|call| format!("{entry} {call}"))).collect();
-    lines.sort();
+    let order = |line: &String| Entry::all().position(|entry| line.starts_with(&format!("{entry} ")));
+    lines.sort_by_key(order);
     lines.iter().map(|line| format!("{line}\n")).collect()
 }
 
@@ -96,7 +97,7 @@ mod tests {
         let calls = parse("plain upgrade/A rds:X\nplain upgrade/A rds:Y\nback upgrade/A rds:Z\nnothing at all\n");
 
         let anew = with("plain upgrade/A rds:X\nback upgrade/A rds:Z\n", Entry::Plain, &["upgrade/B rds:Y"]);
-        assert_eq!(anew, "back upgrade/A rds:Z\nplain upgrade/B rds:Y\n");
+        assert_eq!(anew, "plain upgrade/B rds:Y\nback upgrade/A rds:Z\n");
         assert_eq!(calls.len(), 2);
         assert_eq!(calls[&(Entry::Plain, "upgrade/A".to_owned())], ["rds:X", "rds:Y"]);
     }
