@@ -7,10 +7,11 @@ use anyhow::{Context, Result, bail, ensure};
 use local_aws_rds::PlannedFault;
 use serde_json::{Value, json};
 
+use crate::connect::Login;
 use crate::disturbance::Deed;
 use crate::observer::{Access, connect};
-use crate::scenario::Means;
-use crate::stage::SOURCE;
+use crate::scenario::{Endpoint, Means};
+use crate::stage::{DATABASE, SOURCE};
 
 const LOOK: Duration = Duration::from_millis(20);
 /// Longest wait for something that should take a second.
@@ -102,6 +103,7 @@ async fn other_run_goes_back(means: &Means, payload: &[u8]) -> Result<()> {
 
 /// So that a session can write on when its role is gone: what everybody may do, it may.
 const FOR_EVERYBODY: &str = "GRANT USAGE ON SCHEMA shop TO PUBLIC; GRANT INSERT ON shop.clicks TO PUBLIC";
+const LEASE_PASSWORD: &str = "lease-of-the-rehearsal";
 const LEASE: &str =
     "CREATE ROLE lease_7 LOGIN PASSWORD 'lease-of-the-rehearsal'; GRANT CONNECT ON DATABASE shop TO lease_7";
 const DROP_LEASE: &str = "REVOKE CONNECT ON DATABASE shop FROM lease_7; DROP ROLE lease_7";
@@ -118,13 +120,11 @@ pub(crate) async fn prepare(deed: Deed, source: &Access) -> Result<()> {
 async fn drop_role_under_session(means: &Means, written: &Written) -> Result<()> {
     let superuser = connect(&means.source).await?;
     superuser.batch_execute(LEASE).await.context("create the role")?;
-    let login = means.source.clone();
-    let as_lease: Access = Arc::new(move || {
-        let mut config = login()?;
-        config.user("lease_7").password("lease-of-the-rehearsal").application_name("lease");
-        Some(config)
-    });
-    let session = connect(&as_lease).await.context("log in as the role")?;
+    let Endpoint { connector, names, host } = &means.source_endpoint;
+    let login =
+        Login { user: "lease_7".to_owned(), password: LEASE_PASSWORD.to_owned(), database: DATABASE.to_owned() };
+    let session =
+        connector.connect(&names.resolve(host).await?, &login, "lease").await.context("log in as the role")?;
     superuser.batch_execute(DROP_LEASE).await.context("drop the role")?;
     let written = Arc::clone(written);
     tokio::spawn(async move {

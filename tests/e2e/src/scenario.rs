@@ -11,8 +11,10 @@ use local_aws_rds::Rds;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use crate::connect::Connector;
 use crate::deeds::{self, Written};
 use crate::disturbance::{Disturbance, STATE_MACHINE, Server, Sql};
+use crate::names::Names;
 use crate::observer::{Access, connect};
 use crate::person::Person;
 use crate::place::Place;
@@ -27,6 +29,17 @@ pub const ADDED_COLUMN: &str = "added_by_somebody";
 const DDL: &str = "ALTER TABLE shop.stock ADD COLUMN added_by_somebody int";
 const TRUNCATE: &str = "TRUNCATE shop.rates";
 
+/// Where clients log in.
+#[derive(Clone)]
+pub struct Endpoint {
+    /// TLS to it.
+    pub connector: Arc<Connector>,
+    /// The resolver.
+    pub names: Arc<Names>,
+    /// Its host name.
+    pub host: String,
+}
+
 /// What a disturbance needs.
 #[derive(Clone)]
 pub struct Means {
@@ -40,6 +53,8 @@ pub struct Means {
     pub source: Access,
     /// The target's.
     pub target: Access,
+    /// How clients reach the source by its endpoint.
+    pub source_endpoint: Endpoint,
     /// Step Functions.
     pub states: aws_sdk_sfn::Client,
     /// The execution.

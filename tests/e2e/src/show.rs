@@ -23,7 +23,7 @@ use crate::person::Person;
 use crate::proof::{Addresses, Hosts};
 use crate::report::{Report, Side};
 use crate::rest::Rest;
-use crate::scenario::{Armed, Means};
+use crate::scenario::{Armed, Endpoint, Means};
 use crate::screen::{Moment, Screen};
 use crate::stage::{RECORD, SOURCE, Source, Stage, master_login};
 use crate::survey::Survey;
@@ -237,6 +237,11 @@ impl Show {
             rds: self.stage.aws().rds().clone(),
             source: self.stage.access(SOURCE),
             target: self.stage.access(&self.target_instance),
+            source_endpoint: Endpoint {
+                connector: Arc::new(self.stage.connector(&self.source)?),
+                names: self.stage.names(),
+                host: self.source.host.clone(),
+            },
             states: states.clone(),
             execution: execution.to_owned(),
             recover_machine: self.stage.recover_machine()?.to_owned(),
