@@ -23,7 +23,7 @@ use crate::place::Place;
 const INTO_THE_STEP: Duration = Duration::from_millis(15);
 /// Longest wait for a call that was frozen to go on and to end.
 const LONGEST_FREEZE: Duration = Duration::from_secs(90);
-/// A column of this name is the disturbance's own and no difference that the run made.
+/// What has this in its name is the disturbance's own and no difference that the run made.
 pub const ADDED_COLUMN: &str = "added_by_somebody";
 /// What is added to, or taken from, the source; both name the table so that the run's words can be searched for it.
 const DDL: &str = "ALTER TABLE shop.stock ADD COLUMN added_by_somebody int";

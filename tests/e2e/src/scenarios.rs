@@ -120,9 +120,10 @@ pub const ATTACKS: &[(&str, &[&str])] = &[
 /// Somebody's open transaction holds the row that the fence must change.
 const LOCK_DATABASE: &str = "source-sql-beside:FenceSource:DO $$ BEGIN GRANT TEMPORARY ON DATABASE shop TO shop_app; \
     PERFORM pg_sleep(75); END $$";
-const UNSEEN_DDL: &str = "source-sql:arm-deadline:CREATE FUNCTION shop.added_in_the_last_moment() RETURNS int LANGUAGE sql AS \
-    'SELECT 1'; CREATE VIEW shop.added_view AS SELECT 1 AS one; CREATE INDEX added_index ON shop.customers (family_name, id); \
-    GRANT SELECT ON shop.customers TO PUBLIC";
+const UNSEEN_DDL: &str = "source-sql:arm-deadline:CREATE FUNCTION shop.added_by_somebody() RETURNS int LANGUAGE sql AS \
+    'SELECT 1'; CREATE VIEW shop.added_by_somebody_view AS SELECT 1 AS one; \
+    CREATE INDEX added_by_somebody_index ON shop.customers (family_name, id); \
+    GRANT SELECT ON shop.added_by_somebody_view TO PUBLIC";
 const INFINITY: &str = "source-sql:GuardCutover:UPDATE shop.customers SET created_at = 'infinity' WHERE id <= 1010";
 const SELF_GRANT: &str = "ALTER ROLE shop_admin SET createrole_self_grant = 'set, inherit'";
 const ASYNCHRONOUS: &str = "ALTER DATABASE shop SET synchronous_commit = off";

@@ -285,7 +285,19 @@ impl Show {
             instance: self.target_instance.clone(),
         };
         let Self {
-            stage, source, kinds, own, known, clients, drain, fence, target_instance, zone_id, there, survey, ..
+            stage,
+            source,
+            kinds,
+            own,
+            known,
+            clients,
+            drain,
+            fence,
+            target_instance,
+            zone_id,
+            there,
+            survey,
+            ..
         } = self;
         let observed = clients.stop().await;
         let addresses = Addresses { source: source_address, target: target_address };
