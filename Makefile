@@ -15,6 +15,10 @@ STEP ?=
 ARCH ?=
 PARAMETERS ?=
 FAULTS ?=
+# The matrix: cells by a part of their name, on top of the commit's results, rehearsals at once.
+ONLY ?=
+RESUME ?=
+JOBS ?= 2
 CARGO_TEST ?= cargo test --workspace
 # Tests wait for servers more than they compute.
 export RUST_TEST_THREADS ?= $(shell expr 2 \* $$(nproc))
@@ -53,6 +57,16 @@ demo: setup ## Upgrade a live database on this computer and prove that nothing w
 scenarios: setup ## Every disturbance that a run promises to bear: kills, stops, schema changes
 	@cargo build --quiet --workspace --bins
 	@TMPDIR=$$(sh scripts/test-folder.sh) target/debug/rehearsal scenarios
+
+.PHONY: matrix
+matrix: setup ## Every disturbance at every state and AWS operation, for hours: ONLY=part of a cell's name RESUME=1 JOBS=2
+	@cargo build --quiet --workspace --bins
+	@TMPDIR=$$(sh scripts/test-folder.sh) target/debug/rehearsal matrix --jobs $(JOBS) $(if $(ONLY),--only "$(ONLY)") $(if $(RESUME),--resume)
+
+.PHONY: matrix-sample
+matrix-sample: setup ## A few cells of it, others with each commit, in at most six minutes
+	@cargo build --quiet --workspace --bins
+	@TMPDIR=$$(sh scripts/test-folder.sh) target/debug/rehearsal matrix --jobs $(JOBS) --sample 360
 
 .PHONY: docs
 docs: ## Write the generated pages anew

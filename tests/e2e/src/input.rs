@@ -3,7 +3,8 @@
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use crate::cli::{Disturbance, RunArguments};
+use crate::cli::RunArguments;
+use crate::disturbance::Disturbance;
 use crate::rates::{Pace, rates};
 use crate::stage::{DATABASE, RECORD, SOURCE};
 
@@ -21,8 +22,10 @@ pub(crate) fn input(arguments: &RunArguments, pace: Pace, zone_id: &str, secret:
         input["mode"] = json!("plan");
     }
     arguments.faults.iter().filter_map(|trouble| trouble.input()).for_each(|over| lay_over(&mut input, over));
-    if let Some(Disturbance::Answer(answers)) = arguments.disturbance {
-        lay_over(&mut input, answers.input());
+    for disturbance in &arguments.disturbances {
+        if let Disturbance::Answer(answers) = disturbance {
+            lay_over(&mut input, answers.input());
+        }
     }
     if let Some(file) = &arguments.input_file {
         let text = std::fs::read_to_string(file).with_context(|| format!("read {}", file.display()))?;

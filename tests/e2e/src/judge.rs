@@ -4,15 +4,17 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::cli::{Disturbance, RunArguments};
+use crate::cli::RunArguments;
 use crate::clients::Observed;
+use crate::disturbance::Disturbance;
 use crate::follow::{Execution, Standing};
 use crate::history::message_of;
 use crate::inventory::{Difference, Inventory, Serving};
 use crate::observer::{DrainPoint, FenceTimes};
+use crate::promise::Promise;
 use crate::proof::{Addresses, Hosts};
 use crate::report::{Failure, Outage, Report, ScenarioReport, Status};
-use crate::scenario::{ADDED_COLUMN, Armed, Promise};
+use crate::scenario::{ADDED_COLUMN, Armed};
 use crate::trouble::Trouble;
 
 /// What was seen when the run had ended.
@@ -31,7 +33,7 @@ pub(crate) struct Seen {
 }
 
 /// The verdict: the machine's own end, then the proof, then what was promised for the disturbance.
-pub(crate) fn judge(report: &mut Report, arguments: &RunArguments, seen: &Seen, armed: Option<&Armed>) {
+pub(crate) fn judge(report: &mut Report, arguments: &RunArguments, seen: &Seen, armed: &[Armed]) {
     let standing = &seen.standing;
     report.not_mended = not_mended(&arguments.faults, &report.repairs);
     let left_behind = left_behind(arguments, seen);
@@ -56,7 +58,7 @@ pub(crate) fn judge(report: &mut Report, arguments: &RunArguments, seen: &Seen, 
         report.scenario = Some(ScenarioReport { name: "plan".to_owned(), promise, broken });
         return;
     }
-    if !arguments.faults.is_empty() {
+    if !arguments.faults.is_empty() && arguments.disturbances.is_empty() {
         let name = arguments.faults.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
         let ending = arguments.faults.iter().find_map(|trouble| trouble.ends_with());
         let promise = ending.map_or(Promise::Completes, |(error, word)| Promise::StopsWith(error, word));
@@ -64,14 +66,16 @@ pub(crate) fn judge(report: &mut Report, arguments: &RunArguments, seen: &Seen, 
         report.scenario = Some(ScenarioReport { name, promise: promise.words(), broken });
         return;
     }
-    report.scenario = arguments.disturbance.as_ref().map(|disturbance| {
-        let promise = Promise::of(disturbance);
+    if !armed.is_empty() {
+        let promise = Promise::of_all(&arguments.disturbances);
         let mut broken = broken_promises(promise, report, seen);
-        if armed.is_none_or(|armed| !armed.happened()) {
-            broken.push("the disturbance never happened".to_owned());
-        }
-        ScenarioReport { name: disturbance.to_string(), promise: promise.words(), broken }
-    });
+        // A run that is also disturbed otherwise may end before everything is answered.
+        let may_miss = |one: &Armed| armed.len() > 1 && matches!(one.disturbance, Disturbance::Answer(_));
+        let missed = armed.iter().filter(|armed| !armed.happened() && !may_miss(armed));
+        broken.extend(missed.map(|armed| format!("{} never happened", armed.disturbance)));
+        let name = armed.iter().map(|armed| armed.disturbance.to_string()).collect::<Vec<_>>().join(" ");
+        report.scenario = Some(ScenarioReport { name, promise: promise.words(), broken });
+    }
 }
 
 /// What the run left behind or took away, and whether the record leads to the side that serves.
@@ -99,12 +103,17 @@ fn changed(report: &Report, seen: &Seen) -> Vec<String> {
 
 /// AWS delivers events by best effort; this disturbance is about one that never comes.
 pub(crate) fn loses_events(arguments: &RunArguments) -> bool {
-    matches!(arguments.disturbance, Some(Disturbance::Leave { .. }))
+    arguments.disturbances.iter().any(|disturbance| matches!(disturbance, Disturbance::Leave { .. }))
+}
+
+/// People cannot be told of everything.
+pub(crate) fn silences(arguments: &RunArguments) -> bool {
+    arguments.disturbances.iter().any(Disturbance::silences)
 }
 
 /// News that nobody was told of: each phase that matters, each repair, the end.
 fn untold(report: &Report, arguments: &RunArguments, seen: &Seen) -> Vec<String> {
-    if loses_events(arguments) || arguments.plan {
+    if silences(arguments) || arguments.plan {
         return Vec::new();
     }
     let went_back = seen.execution.history.has_entered("TellBack");
@@ -149,17 +158,34 @@ fn too_long_away(fence: &FenceTimes, outage: &Outage) -> Option<String> {
     (seconds > LONGEST_BACK_SECONDS).then(|| format!("clients could not write for {seconds:.1} s"))
 }
 
+/// Why a run that did not end well is not at rest: recoveries must all have ended well, or the last one where a person
+/// was called before it.
+fn not_at_rest(report: &Report) -> Option<String> {
+    let is_well = |status: &&String| *status == "SUCCEEDED";
+    let rests = match report.called_person {
+        true => report.recoveries.last().as_ref().is_some_and(is_well),
+        false => !report.recoveries.is_empty() && report.recoveries.iter().all(|status| is_well(&status)),
+    };
+    (!rests).then(|| format!("the recovery ended {:?}", report.recoveries))
+}
+
 fn broken_promises(promise: Promise, report: &Report, seen: &Seen) -> Vec<String> {
-    let forward = || report.faults();
+    let forward = || {
+        let mut broken = report.faults();
+        broken.extend((report.last_writes == 0).then(|| "no client can write at the end".to_owned()));
+        if report.machine.status != "SUCCEEDED" {
+            broken.extend(not_at_rest(report));
+        }
+        broken
+    };
     let serves = || {
         let mut broken = report.faults_of_any_run();
+        broken.extend((report.last_writes == 0).then(|| "no client can write at the end".to_owned()));
         if seen.addresses.target_serves(&seen.observed) {
             broken.push("a write was acknowledged on the target".to_owned());
         }
         broken.extend(too_long_away(&seen.fence, &report.outage));
-        if report.recoveries.is_empty() || report.recoveries.iter().any(|status| status != "SUCCEEDED") {
-            broken.push(format!("the recovery ended {:?}", report.recoveries));
-        }
+        broken.extend(not_at_rest(report));
         broken.extend(report.wrong_records.clone());
         broken
     };
@@ -173,12 +199,12 @@ fn broken_promises(promise: Promise, report: &Report, seen: &Seen) -> Vec<String
         broken
     };
     match promise {
-        Promise::Completes => forward(),
+        Promise::Completes | Promise::GoesForward => forward(),
         Promise::GoesBack => back(),
         Promise::ServesAtDeadline => serves(),
         Promise::EitherWay if seen.addresses.target_serves(&seen.observed) => forward(),
         Promise::EitherWay => back(),
-        Promise::StopsWith(wanted, word) => {
+        Promise::StopsWith(wanted, word) | Promise::GoesBackWith(wanted, word) => {
             let mut broken = back();
             let (error, cause) = report
                 .error
@@ -194,7 +220,7 @@ fn broken_promises(promise: Promise, report: &Report, seen: &Seen) -> Vec<String
             if !contract_tests::machine::repository().join(format!("docs/runbook/{error}.md")).is_file() {
                 broken.push(format!("no page explains {error}"));
             }
-            if seen.fence.fenced.is_some() {
+            if seen.fence.fenced.is_some() && matches!(promise, Promise::StopsWith(..)) {
                 broken.push("the source was fenced".to_owned());
             }
             broken

@@ -51,8 +51,12 @@ pub struct Report {
     pub changes_under_run: Vec<String>,
     /// The state machine.
     pub machine: MachineReport,
-    /// How the machine that recovers ended, each time that it was started.
+    /// How the machine that recovers ended, each time that it was started, in that order.
     pub recoveries: Vec<String>,
+    /// A person had to mend something, or to start the recovery by hand.
+    pub called_person: bool,
+    /// Writes that were acknowledged in the last seconds, when everything was over.
+    pub last_writes: u64,
     /// What the run took and cost, by its own account: transitions, calls and seconds of functions, hours, US dollars.
     pub cost: Option<Value>,
     /// What its plan expected of the cost.
@@ -75,6 +79,8 @@ pub struct Report {
     pub untold: Vec<String>,
     /// The functions.
     pub lambdas: Vec<LambdaReport>,
+    /// Which AWS operations each state's function called: `upgrade/SwapRecord route53:GetChange`, in order, each once.
+    pub calls: Vec<String>,
     /// The search for secrets where people look.
     pub secrecy: Secrecy,
     /// The planned disturbance, if there was one.

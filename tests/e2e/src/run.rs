@@ -14,6 +14,8 @@ use crate::cast::fill;
 use crate::catalog;
 use crate::cli::RunArguments;
 use crate::clients::now;
+use crate::deeds;
+use crate::disturbance::Disturbance;
 use crate::input::input;
 use crate::inventory::Inventory;
 use crate::observer::connect;
@@ -152,6 +154,15 @@ async fn rehearse(
         fault.into_iter().for_each(|fault| stage.aws().dms().plan_fault(fault));
         if matches!(trouble, Trouble::SecurityGroup | Trouble::RuleMissing) {
             stage.aws().ground().close();
+        }
+    }
+    for sql in &arguments.prepare {
+        let superuser = connect(&stage.access(SOURCE)).await?;
+        superuser.batch_execute(sql).await.with_context(|| format!("run {sql}"))?;
+    }
+    for disturbance in &arguments.disturbances {
+        if let Disturbance::Do { deed, .. } = disturbance {
+            deeds::prepare(*deed, &stage.access(SOURCE)).await.with_context(|| format!("prepare {disturbance}"))?;
         }
     }
     let (zone_id, secret) = (stage.create_record(&source).await?, stage.create_login_secret(&owner).await?);

@@ -1,15 +1,12 @@
 //! Every disturbance that a run promises to bear, one rehearsal after the other, a line each.
 
-use std::fs::File;
-use std::path::Path;
-use std::process::Stdio;
-use std::time::Instant;
+use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
-use serde_json::Value;
-use tokio::process::Command;
+use anyhow::Result;
 
-use crate::cli::{Disturbance, ScenariosArguments};
+use crate::cli::ScenariosArguments;
+use crate::disturbance::Disturbance;
+use crate::process::{file_name, rehearse};
 
 /// Each a disturbance of the command line, in the order of the run. `docs/semantics.md` names the promise of each.
 pub const ALL: &[&str] = &[
@@ -79,18 +76,76 @@ pub const TROUBLES: &[&str] = &[
     "out-of-memory,lob-errors,slot-lost,instance-reboot",
 ];
 
+/// Attacks on the cutover: what an adversary tried, each by name, with the options of the run that tries it. Those that are
+/// one disturbance are called so.
+pub const ATTACKS: &[(&str, &[&str])] = &[
+    // After OPEN a failure must never lead back.
+    ("stop-clean", &["--break", "stop-execution:FinishDatabases"]),
+    ("stop-finish-replication", &["--break", "stop-execution:FinishReplication"]),
+    ("stop-finish-resources", &["--break", "stop-execution:FinishResources"]),
+    ("fail-finish-databases", &["--break", "fail:FinishDatabases"]),
+    ("fail-finish-resources", &["--break", "fail:FinishResources"]),
+    ("denied-untag", &["--break", "denied:remove-resources:rds:RemoveTagsFromResource"]),
+    ("denied-delete-snapshot", &["--break", "denied:remove-resources:rds:DeleteDBSnapshot"]),
+    ("late-schedule", &["--break", "late-deadline:FinishResources"]),
+    ("half-clean", &["--break", "stop-source:FinishDatabases"]),
+    // A call that was given up on acts when the run is elsewhere.
+    ("zombie-drain", &["--break", "zombie:DrainSource"]),
+    ("zombie-fence-open", &["--break", "zombie:FenceSource"]),
+    ("zombie-complete", &["--break", "zombie:CompleteTarget"]),
+    ("zombie-swap", &["--break", "zombie:SwapRecord"]),
+    ("zombie-swap2", &["--break", "zombie:SwapRecord", "--break", "stop-execution:SwapRecord"]),
+    ("zombie-fence", &["--break", "zombie:FenceSource:1:6", "--break", "stop-execution:FenceSource"]),
+    ("zombie-open", &["--break", "zombie:OpenTarget:1:6", "--break", "stop-execution:OpenTarget"]),
+    ("zombie-lock", &["--break", LOCK_DATABASE]),
+    // What changes in the last moment.
+    ("truncate-arm-deadline", &["--break", "truncate:arm-deadline"]),
+    ("ddl-arm-deadline", &["--break", "ddl:arm-deadline"]),
+    ("truncate-fence", &["--break", "truncate:fence-source"]),
+    ("ddl-fence", &["--break", "ddl:fence-source"]),
+    ("ddl-unseen", &["--break", UNSEEN_DDL]),
+    ("infinity2", &["--break", INFINITY]),
+    // Who writes past the fence.
+    ("self-grant", &["--from", "16", "--prepare", SELF_GRANT]),
+    ("dropped-role", &["--break", "drop-role-under-session:PrepareSource"]),
+    ("second-run", &["--break", "other-run-goes-back:GuardCutover"]),
+    // A crash of the target takes back what was not yet flushed.
+    ("crash-open", &["--break", "crash-target:OpenTarget"]),
+    (
+        "async2",
+        &["--prepare", ASYNCHRONOUS, "--break", SLOW_WAL, "--break", RELOAD, "--break", "crash-target:CompleteTarget"],
+    ),
+];
+
+/// Somebody's open transaction holds the row that the fence must change.
+const LOCK_DATABASE: &str = "source-sql-beside:FenceSource:DO $$ BEGIN GRANT TEMPORARY ON DATABASE shop TO shop_app; \
+    PERFORM pg_sleep(75); END $$";
+const UNSEEN_DDL: &str = "source-sql:arm-deadline:CREATE FUNCTION shop.added_by_somebody() RETURNS int LANGUAGE sql AS \
+    'SELECT 1'; CREATE VIEW shop.added_by_somebody_view AS SELECT 1 AS one; \
+    CREATE INDEX added_by_somebody_index ON shop.customers (family_name, id); \
+    GRANT SELECT ON shop.added_by_somebody_view TO PUBLIC";
+const INFINITY: &str = "source-sql:GuardCutover:UPDATE shop.customers SET created_at = 'infinity' WHERE id <= 1010";
+const SELF_GRANT: &str = "ALTER ROLE shop_admin SET createrole_self_grant = 'set, inherit'";
+const ASYNCHRONOUS: &str = "ALTER DATABASE shop SET synchronous_commit = off";
+const SLOW_WAL: &str = "target-sql:CreateReplication:ALTER SYSTEM SET wal_writer_delay = '10s'";
+const RELOAD: &str = "target-sql:CopyData:SELECT pg_reload_conf()";
+/// Longest rehearsal of one scenario.
+const LONGEST: Duration = Duration::from_secs(900);
+
 /// Rehearse them; true if every promise was kept. Each runs in a process of its own, its screen in a file.
 pub async fn run(arguments: &ScenariosArguments) -> Result<bool> {
-    let chosen: Vec<(&str, Vec<String>)> = match &arguments.names[..] {
-        [] => [PLAN].iter().chain(ALL).chain(TROUBLES).map(|name| (*name, options(name))).collect(),
-        names => names.iter().map(|name| (name.as_str(), options(name))).collect(),
+    let attacks = ATTACKS.iter().map(|(name, _)| *name);
+    let all = [PLAN].into_iter().chain(ALL.iter().copied()).chain(TROUBLES.iter().copied()).chain(attacks);
+    let chosen: Vec<&str> = match &arguments.names[..] {
+        [] => all.collect(),
+        names => names.iter().map(String::as_str).collect(),
     };
     let mut failed = 0;
-    for (name, options) in &chosen {
-        let began = Instant::now();
-        let broken = rehearse(name, options, &arguments.reports).await?;
-        failed += usize::from(!broken.is_empty());
-        say(&line(name, &broken, began.elapsed().as_secs()));
+    for name in &chosen {
+        let folder = arguments.reports.join(file_name(name));
+        let ended = rehearse(&options(name), &folder, LONGEST).await?;
+        failed += usize::from(!ended.broken.is_empty());
+        say(&line(name, &ended.broken, ended.seconds));
     }
     say(&format!("{} passed, {failed} failed", chosen.len() - failed));
     Ok(failed == 0)
@@ -98,41 +153,14 @@ pub async fn run(arguments: &ScenariosArguments) -> Result<bool> {
 
 /// How the command line of one run asks for a scenario.
 fn options(name: &str) -> Vec<String> {
-    match name {
-        PLAN => vec!["--plan".to_owned()],
-        name if name.parse::<Disturbance>().is_ok() => vec!["--break".to_owned(), name.to_owned()],
-        name => vec!["--faults".to_owned(), name.to_owned()],
-    }
-}
-
-/// What was promised and not kept.
-async fn rehearse(name: &str, options: &[String], reports: &Path) -> Result<Vec<String>> {
-    let folder = reports.join(name.replace(':', "-"));
-    std::fs::create_dir_all(&folder).with_context(|| format!("create {}", folder.display()))?;
-    let screen = folder.join("screen.log");
-    let log = File::create(&screen).with_context(|| format!("create {}", screen.display()))?;
-    let own = std::env::current_exe().context("find this program")?;
-    let status = Command::new(own)
-        .args(["run", "--megabytes", "20", "--reports"])
-        .arg(&folder)
-        .args(options)
-        .stdin(Stdio::null())
-        .stdout(log.try_clone().context("share the log")?)
-        .stderr(log)
-        .kill_on_drop(true)
-        .status()
-        .await
-        .with_context(|| format!("rehearse {name}"))?;
-    let report = folder.join("latest/report.json");
-    let text = std::fs::read_to_string(&report).with_context(|| format!("read {}", report.display()))?;
-    let report: Value = serde_json::from_str(&text).context("parse the report")?;
-    ensure!(report["scenario"]["name"].as_str().is_some(), "{}: the report is not of a scenario", screen.display());
-    let listed = report["scenario"]["broken"].as_array().cloned().unwrap_or_default();
-    let mut broken: Vec<_> = listed.iter().filter_map(Value::as_str).map(str::to_owned).collect();
-    if !status.success() && broken.is_empty() {
-        broken.push(format!("the rehearsal ended with {status}, see {}", screen.display()));
-    }
-    Ok(broken)
+    let of_attack = ATTACKS.iter().find(|(known, _)| *known == name).map(|(_, options)| *options);
+    let options: &[&str] = match of_attack {
+        Some(options) => options,
+        None if name == PLAN => &["--plan"],
+        None if name.parse::<Disturbance>().is_ok() => &["--break", name],
+        None => &["--faults", name],
+    };
+    options.iter().map(|option| (*option).to_owned()).collect()
 }
 
 fn line(name: &str, broken: &[String], seconds: u64) -> String {
@@ -149,6 +177,8 @@ fn say(text: &str) {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
     use crate::trouble::Trouble;
 
@@ -157,6 +187,15 @@ mod tests {
         for name in ALL {
             let parsed: Disturbance = name.parse().unwrap();
             assert!(parsed.to_string().starts_with(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn every_attack_can_be_asked_for() {
+        for (name, options) in ATTACKS {
+            let words = ["rehearsal", "run"].into_iter().chain(options.iter().copied());
+            let cli = crate::cli::Cli::try_parse_from(words);
+            assert!(cli.is_ok(), "{name}: {}", cli.unwrap_err());
         }
     }
 

@@ -15,16 +15,18 @@ use crate::evidence::{fill_report, lambdas, secrets};
 use crate::follow::{Execution, Standing};
 use crate::history::{next_phase, phase_of};
 use crate::inventory::Inventory;
-use crate::judge::{Seen, judge, loses_events};
+use crate::judge::{Seen, judge, loses_events, silences};
 use crate::leaks::{Secrecy, Secret, verifiers};
 use crate::news::EventCount;
 use crate::observer::{DrainWatch, FenceWatch, Meter, Reading, connect};
 use crate::person::Person;
 use crate::proof::{Addresses, Hosts};
 use crate::report::{Report, Side};
-use crate::scenario::{Armed, Means};
+use crate::rest::Rest;
+use crate::scenario::{Armed, Endpoint, Means};
 use crate::screen::{Moment, Screen};
 use crate::stage::{RECORD, SOURCE, Source, Stage, master_login};
+use crate::survey::Survey;
 use crate::texts;
 use crate::trouble::Tools;
 
@@ -40,8 +42,6 @@ const METER: Duration = Duration::from_secs(2);
 const LONGEST_RUN: Duration = Duration::from_secs(3600);
 /// Longest wait for the message that a run has ended.
 const LONGEST_NEWS: Duration = Duration::from_secs(30);
-/// Longest wait for the machine that recovers, once the first has ended badly.
-const LONGEST_RECOVERY: Duration = Duration::from_secs(120);
 
 /// Everything that is up while the run runs.
 pub(crate) struct Show {
@@ -59,6 +59,7 @@ pub(crate) struct Show {
     /// What there is before the run.
     there: Inventory,
     events: EventCount,
+    survey: Survey,
 }
 
 impl Show {
@@ -80,6 +81,7 @@ impl Show {
         let crew = Crew { members: cast.members, tps: arguments.tps, size: cast.size, own: Arc::clone(&own) };
         let way = Way { names: stage.names(), connector: stage.connector(&source)?, record: RECORD.to_owned() };
         let events = EventCount::start(stage.aws().events());
+        let survey = Survey::start(stage.aws().lambda());
         let (on_source, on_target) = (stage.access(SOURCE), stage.access(&target_instance));
         let drain = DrainWatch::start(on_source.clone(), on_target.clone(), arguments.to).await?;
         let fence = FenceWatch::start(on_source, on_target, cast.watched_role.to_owned());
@@ -96,7 +98,21 @@ impl Show {
             "{} clients write through {RECORD}",
             crew.members.iter().map(|(_, _, clients)| clients).sum::<u32>()
         ));
-        Ok(Self { stage, source, kinds, own, known, clients, drain, fence, target_instance, zone_id, there, events })
+        Ok(Self {
+            stage,
+            source,
+            kinds,
+            own,
+            known,
+            clients,
+            drain,
+            fence,
+            target_instance,
+            zone_id,
+            there,
+            events,
+            survey,
+        })
     }
 
     pub(crate) async fn play(
@@ -109,26 +125,11 @@ impl Show {
     ) -> Result<()> {
         let execution = self.start_execution(input).await?;
         let states = aws_sdk_sfn::Client::new(self.stage.sdk());
-        let armed = arguments.disturbance.clone().map(|disturbance| {
-            if loses_events(arguments) {
-                self.stage.aws().lose_events();
-            }
-            let means = Means {
-                lambda: self.stage.aws().lambda().clone(),
-                source: self.stage.access(SOURCE),
-                states: states.clone(),
-                execution: execution.clone(),
-                person: Person {
-                    mailbox: self.stage.aws().sns().clone(),
-                    sdk: self.stage.sdk().clone(),
-                    gateway: self.stage.aws().url(),
-                    lambda: self.stage.aws().lambda().clone(),
-                    instances: [SOURCE.to_owned(), self.target_instance.clone()],
-                    source: self.stage.access(SOURCE),
-                },
-            };
-            Armed::arm(disturbance, means)
-        });
+        if loses_events(arguments) {
+            self.stage.aws().lose_events();
+        }
+        let means = self.means(&states, &execution)?;
+        let armed = Armed::all(&arguments.disturbances, &means);
         let tools = || Tools {
             source: self.stage.access(SOURCE),
             target: self.stage.access(&self.target_instance),
@@ -146,13 +147,16 @@ impl Show {
                 standing.status.as_str(),
                 standing.error.as_deref().unwrap_or_default()
             ));
-            self.await_recovery(screen, report).await?;
         }
-        if !loses_events(arguments) {
+        let rest = Rest { means: &means, armed: &armed, execution: execution.arn(), screen };
+        rest.reach(standing.status.as_str(), report).await?;
+        if !silences(arguments) {
             self.await_news(standing.status.as_str(), report).await?;
         }
         screen.doing("clients write a little longer");
+        let acknowledged = self.clients.acknowledged();
         tokio::time::sleep(AFTERWARDS).await;
+        report.last_writes = self.clients.acknowledged() - acknowledged;
         screen.doing("comparing everything");
         self.conclude(arguments, execution, standing, before, armed, report).await
     }
@@ -217,26 +221,32 @@ impl Show {
         }
     }
 
-    /// The rule on executions that ended badly starts the other machine; wait until it is done.
-    async fn await_recovery(&self, screen: &Screen, report: &mut Report) -> Result<()> {
-        let states = aws_sdk_sfn::Client::new(self.stage.sdk());
-        let began = Instant::now();
-        loop {
-            let listed = states.list_executions().state_machine_arn(self.stage.recover_machine()?).send().await;
-            let statuses: Vec<String> = listed
-                .context("list recoveries")?
-                .executions()
-                .iter()
-                .map(|one| one.status().as_str().to_owned())
-                .collect();
-            screen.doing(&format!("recovery: {}", statuses.join(", ")));
-            let over = !statuses.is_empty() && statuses.iter().all(|status| status != "RUNNING");
-            report.recoveries = statuses;
-            if over || began.elapsed() > LONGEST_RECOVERY {
-                return Ok(());
-            }
-            tokio::time::sleep(LOOK).await;
-        }
+    /// What disturbances are done with.
+    fn means(&self, states: &aws_sdk_sfn::Client, execution: &str) -> Result<Means> {
+        let person = Person {
+            mailbox: self.stage.aws().sns().clone(),
+            sdk: self.stage.sdk().clone(),
+            gateway: self.stage.aws().url(),
+            lambda: self.stage.aws().lambda().clone(),
+            instances: [SOURCE.to_owned(), self.target_instance.clone()],
+            source: self.stage.access(SOURCE),
+        };
+        Ok(Means {
+            lambda: self.stage.aws().lambda().clone(),
+            faults: self.stage.aws().faults().clone(),
+            rds: self.stage.aws().rds().clone(),
+            source: self.stage.access(SOURCE),
+            target: self.stage.access(&self.target_instance),
+            source_endpoint: Endpoint {
+                connector: Arc::new(self.stage.connector(&self.source)?),
+                names: self.stage.names(),
+                host: self.source.host.clone(),
+            },
+            states: states.clone(),
+            execution: execution.to_owned(),
+            recover_machine: self.stage.recover_machine()?.to_owned(),
+            person: Arc::new(person),
+        })
     }
 
     /// The end is told by an event, so a moment later.
@@ -260,7 +270,7 @@ impl Show {
         execution: Execution,
         standing: Standing,
         before: Catalog,
-        armed: Option<Armed>,
+        armed: Vec<Armed>,
         report: &mut Report,
     ) -> Result<()> {
         let source_address = self.stage.names().resolve(&self.source.host).await?.address;
@@ -274,8 +284,21 @@ impl Show {
             version: target.and_then(|instance| instance.engine_version().map(str::to_owned)).unwrap_or_default(),
             instance: self.target_instance.clone(),
         };
-        let Self { stage, source, kinds, own, known, clients, drain, fence, target_instance, zone_id, there, .. } =
-            self;
+        let Self {
+            stage,
+            source,
+            kinds,
+            own,
+            known,
+            clients,
+            drain,
+            fence,
+            target_instance,
+            zone_id,
+            there,
+            survey,
+            ..
+        } = self;
         let observed = clients.stop().await;
         let addresses = Addresses { source: source_address, target: target_address };
         let seen = Seen {
@@ -291,6 +314,7 @@ impl Show {
         };
         drop(fence);
         let lambdas = lambdas(&stage);
+        report.calls = survey.finish(&stage.aws().calls().since(0));
         fill_report(report, &stage, &seen, (&kinds, &own), before, &target_instance).await?;
         report.lambdas = lambdas;
         let servers: Vec<_> = [Some(SOURCE), seen.hosts.target.as_ref().map(|_| target_instance.as_str())]
@@ -299,7 +323,11 @@ impl Show {
             .collect();
         let secrets = secrets(&stage, &known, &servers).await?;
         report.secrecy = Secrecy::of(&secrets, &texts::of_run(&stage, report).await?);
-        judge(report, arguments, &seen, armed.as_ref());
+        let serving = if seen.addresses.target_serves(&seen.observed) { &target_instance } else { SOURCE };
+        for one in &armed {
+            report.clients.lost += one.lost(&stage.access(serving)).await? as u64;
+        }
+        judge(report, arguments, &seen, &armed);
         Ok(())
     }
 }

@@ -10,6 +10,8 @@ use std::time::Duration;
 pub enum Effect {
     /// Refused as the service throttles, nothing is carried out.
     Throttle,
+    /// Refused as the service refuses what no policy allows, nothing is carried out.
+    Deny,
     /// Refused, nothing is carried out.
     Error {
         /// Code on the wire.
@@ -31,7 +33,7 @@ pub enum Effect {
 ///
 /// Text form, for the command line and the environment: `service:operation:which:effect`, for one caller
 /// `access-key-id@service:..`. `operation` may be `*`. `which` counts the calls that match: `2` (the second), `1-3`,
-/// `2-` (from the second on), `*`. `effect` is `throttle`, `die`, `lose-answer`, `hang=SECONDS`, or
+/// `2-` (from the second on), `*`. `effect` is `throttle`, `deny`, `die`, `lose-answer`, `hang=SECONDS`, or
 /// `error=CODE,STATUS,MESSAGE`. Example: `dms:StartReplicationTask:1:lose-answer`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
@@ -116,6 +118,7 @@ fn parse_effect(text: &str) -> Option<Effect> {
     match text.split_once('=') {
         None => match text {
             "throttle" => Some(Effect::Throttle),
+            "deny" => Some(Effect::Deny),
             "die" => Some(Effect::Die),
             "lose-answer" => Some(Effect::LoseAnswer),
             _ => None,
@@ -143,12 +146,18 @@ struct Planned {
     fault: Fault,
     seen: u64,
     struck: u64,
+    lifted: bool,
 }
 
 impl Faults {
     /// Plan one more. Its calls are counted from now on.
     pub fn plan(&self, fault: Fault) {
-        self.lock().push(Planned { fault, seen: 0, struck: 0 });
+        self.lock().push(Planned { fault, seen: 0, struck: 0, lifted: false });
+    }
+
+    /// Plan one no more.
+    pub fn lift(&self, fault: &Fault) {
+        self.lock().iter_mut().filter(|planned| planned.fault == *fault).for_each(|planned| planned.lifted = true);
     }
 
     /// Plan nothing any more.
@@ -165,7 +174,8 @@ impl Faults {
     pub fn strike(&self, caller: &str, service: &str, operation: &str) -> Option<Effect> {
         let mut effect = None;
         let mut all = self.lock();
-        for planned in all.iter_mut().filter(|planned| planned.fault.matches(caller, service, operation)) {
+        let is_meant = |planned: &&mut Planned| !planned.lifted && planned.fault.matches(caller, service, operation);
+        for planned in all.iter_mut().filter(is_meant) {
             planned.seen += 1;
             let due = planned.seen >= planned.fault.first && planned.fault.last.is_none_or(|last| planned.seen <= last);
             if due && effect.is_none() {
@@ -195,6 +205,7 @@ mod tests {
                 Fault::nth("dms", "StartReplicationTask", 1, Effect::LoseAnswer),
             ),
             ("rds:*:*:throttle", Fault::every("rds", "*", Effect::Throttle)),
+            ("A@rds:X:*:deny", Fault::every("rds", "X", Effect::Deny).by("A")),
             ("PGLEAPSWAP@route53:GetChange:2:die", Fault::nth("route53", "GetChange", 2, Effect::Die).by("PGLEAPSWAP")),
             (
                 "rds:X:3-:hang=0.5",
@@ -225,6 +236,18 @@ mod tests {
         ] {
             assert!(text.parse::<Fault>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_fault_that_was_lifted_strikes_nothing_more_and_is_still_counted() {
+        let (faults, fault) = (Faults::default(), Fault::every("rds", "X", Effect::Deny));
+        faults.plan(fault.clone());
+
+        let before = faults.strike("A", "rds", "X");
+        faults.lift(&fault);
+
+        assert_eq!((before, faults.strike("A", "rds", "X")), (Some(Effect::Deny), None));
+        assert_eq!(faults.struck(), [(fault, 1)]);
     }
 
     #[test]

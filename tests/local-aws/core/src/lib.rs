@@ -36,8 +36,8 @@ pub use faults::{BadFault, Effect, Fault, Faults};
 pub use gateway::{BoundGateway, ChangeBatchErrors, Controls, Gateway};
 pub use ground::{Ground, Rule};
 pub use hosts::Hosts;
-pub use seams::{AllowAll, Authorize, Deliver, RawAnswer, RawService, ReadSecret, Service};
-pub use wire::{ErrorForm, error_answer, throttling_code};
+pub use seams::{AllowAll, Authorize, Deliver, NoAnswer, RawAnswer, RawService, ReadSecret, Service};
+pub use wire::{ErrorForm, denial_code, error_answer, throttling_code};
 
 /// The account that every ARN of the stand-in names.
 pub const ACCOUNT: &str = "111122223333";

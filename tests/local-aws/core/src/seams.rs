@@ -46,6 +46,10 @@ pub trait RawService: Send + Sync + 'static {
 /// What a [`RawService`] answers.
 pub type RawAnswer = axum::http::Response<Bytes>;
 
+/// Among the extensions of a [`RawAnswer`]: the connection ends without a byte, as where an answer gets lost.
+#[derive(Debug, Clone, Copy)]
+pub struct NoAnswer;
+
 /// Decides whether a caller may make a call, before the service or a fault sees it.
 pub trait Authorize: Send + Sync + 'static {
     /// `service` and `operation` by their names in the model; `input` is null for a [`RawService`].

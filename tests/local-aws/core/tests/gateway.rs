@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use local_aws_core::http::request::Parts;
 use local_aws_core::{
-    ApiError, Authorize, BoxFuture, Bytes, Call, Caller, Controls, Effect, Fault, Gateway, Outcome, RawAnswer,
-    RawService, Reply, Service, http,
+    ApiError, Authorize, BoxFuture, Bytes, Call, Caller, Controls, Effect, Fault, Gateway, NoAnswer, Outcome,
+    RawAnswer, RawService, Reply, Service, http,
 };
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -50,7 +50,11 @@ impl RawService for Echo {
     fn handle<'a>(&'a self, _: &'a Parts, body: Bytes, caller: &'a Caller) -> BoxFuture<'a, RawAnswer> {
         Box::pin(async move {
             let text = format!("{}:{}", caller.access_key_id, String::from_utf8_lossy(&body));
-            http::Response::new(Bytes::from(text))
+            let mut answer = http::Response::new(Bytes::from(text));
+            if body == Bytes::from_static(b"no answer") {
+                answer.extensions_mut().insert(NoAnswer);
+            }
+            answer
         })
     }
 }
@@ -175,15 +179,16 @@ async fn a_raw_service_answers_in_its_own_way_and_is_struck_like_any_other() {
     let first = exchange(&gateway, head, "hello").await;
     let second = exchange(&gateway, head, "hello").await;
     let third = exchange(&gateway, head, "hello").await;
+    let fourth = exchange(&gateway, head, "no answer").await;
 
     assert!(first.ends_with("AKID:hello"), "{first}");
     assert!(
         second.starts_with("HTTP/1.1 429") && second.contains("x-amzn-errortype: TooManyRequestsException"),
         "{second}"
     );
-    assert_eq!(third, "");
+    assert_eq!((third.as_str(), fourth.as_str()), ("", ""));
     let outcomes: Vec<_> = gateway.log().since(0).into_iter().map(|call| call.outcome).collect();
-    assert_eq!(outcomes, [Outcome::Answered, Outcome::NotCarriedOut, Outcome::Answered]);
+    assert_eq!(outcomes, [Outcome::Answered, Outcome::NotCarriedOut, Outcome::Answered, Outcome::Answered]);
 }
 
 #[tokio::test]
@@ -193,6 +198,7 @@ async fn planned_faults_strike_as_planned() {
         ("dms:DescribeReplicationTasks:1:lose-answer", "", Outcome::Answered),
         ("dms:DescribeReplicationTasks:1:hang=0.05", "", Outcome::NotCarriedOut),
         ("dms:*:*:throttle", "ThrottlingException", Outcome::NotCarriedOut),
+        ("dms:*:*:deny", "AccessDeniedException", Outcome::NotCarriedOut),
         ("dms:*:1:error=AccessDeniedFault,400,no", "AccessDeniedFault", Outcome::NotCarriedOut),
         ("X@dms:*:*:throttle", "running", Outcome::Answered),
     ];

@@ -19,9 +19,16 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state
 from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
 
 
+# Read by the local Lambda, for disturbances that are planned for one state. AWS sends nothing like it.
+STATE_HEADER = "x-local-aws-state"
+
+_calling = threading.local()
+
+
 def apply(settings):
     _clients(settings)
     _lost_connections()
+    _calling_state()
 
 
 def _clients(settings):
@@ -46,10 +53,31 @@ def _clients(settings):
                         max_pool_connections=64,
                     ),
                 )
+                clients[service].meta.events.register("before-send", _add_state)
             return clients[service]
 
     lambda_eval_utils.boto_client_for = client_for
     state_task_service_aws_sdk.boto_client_for = client_for
+
+
+def _calling_state():
+    """Remember which state of which machine calls, until its call is sent from this thread."""
+    upstream = StateTaskServiceLambda._eval_service_task
+
+    def eval_service_task(self, env, *arguments, **named):
+        context = env.states.context_object.context_object_data
+        _calling.state = f"{context['StateMachine']['Name']}/{context['State']['Name']}"
+        try:
+            return upstream(self, env, *arguments, **named)
+        finally:
+            _calling.state = None
+
+    StateTaskServiceLambda._eval_service_task = eval_service_task
+
+
+def _add_state(request, **ignored):
+    if state := getattr(_calling, "state", None):
+        request.headers[STATE_HEADER] = state
 
 
 def _lost_connections():

@@ -20,6 +20,8 @@ pub enum Outcome {
     TimedOut(Duration),
     /// It held more than its `MemorySize`.
     OutOfMemory,
+    /// Its caller was cut off by plan; the process lives, and what it answers is nobody's.
+    CutOff,
 }
 
 impl Outcome {
@@ -33,6 +35,7 @@ impl Outcome {
                 ("Sandbox.Timedout", format!("Task timed out after {:.2} seconds", limit.as_secs_f64()))
             }
             Self::OutOfMemory => ("Runtime.OutOfMemory", "Runtime exited with error: signal: killed".to_owned()),
+            Self::CutOff => ("Lambda.SdkClientException", "the caller was cut off".to_owned()),
         };
         let error = json!({"errorType": kind, "errorMessage": format!("RequestId: {request_id} Error: {text}")});
         (error.to_string().into(), true)

@@ -47,7 +47,7 @@ impl LambdaHost {
         }
         let (host, event) = (self.inner().clone(), event(function, request, body));
         let function = function.to_owned();
-        let invoked = tokio::spawn(async move { host.invoke(&function, event.to_string().into()).await });
+        let invoked = tokio::spawn(async move { host.invoke(&function, None, event.to_string().into()).await });
         match invoked.await.map_err(ApiError::internal)??.outcome {
             Outcome::Answered(answer) => Ok(page(&answer)),
             _ => Ok(plain(502, "Internal Server Error")),

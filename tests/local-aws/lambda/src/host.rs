@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
 use local_aws_core::{ACCOUNT, ApiError, BoxFuture, Caller, Deliver, REGION};
@@ -15,8 +15,8 @@ use tokio::task::JoinHandle;
 
 use crate::answer::Outcome;
 use crate::config::{FunctionConfig, HostConfig};
-use crate::kill::{KillPlan, KillPlans};
 use crate::logs::Logs;
+use crate::plan::{KillPlan, Place, Plan, Planned, Plans, What};
 use crate::runtime_api;
 use crate::sandbox::Sandbox;
 
@@ -35,6 +35,10 @@ pub enum Progress {
         function: String,
         /// The invocation's id.
         request_id: String,
+        /// The machine and the state that called, where the local Step Functions did.
+        state: Option<String>,
+        /// When.
+        at: SystemTime,
         /// A process was started for it.
         cold: bool,
     },
@@ -56,7 +60,7 @@ pub(crate) struct Inner {
     pub(crate) config: HostConfig,
     pub(crate) runtime_api: SocketAddr,
     pub(crate) logs: Arc<Logs>,
-    pub(crate) kills: KillPlans,
+    pub(crate) plans: Plans,
     pub(crate) progress: broadcast::Sender<Progress>,
     pub(crate) next_sandbox: AtomicU64,
     state: Mutex<State>,
@@ -89,7 +93,7 @@ impl LambdaHost {
             runtime_api: listener.local_addr().context("read the Runtime API's address")?,
             logs: Arc::new(Logs::new(config.log_folder.clone())),
             config,
-            kills: KillPlans::default(),
+            plans: Plans::default(),
             progress: broadcast::channel(4096).0,
             next_sandbox: AtomicU64::new(1),
             state: Mutex::default(),
@@ -128,13 +132,20 @@ impl LambdaHost {
 
     /// Invoke and wait for the end: the payload of an answer, or the error's body.
     pub async fn invoke(&self, function: &str, payload: Value) -> Result<Outcome, ApiError> {
-        let invoked = self.inner.invoke(function, payload.to_string().into()).await?;
+        let invoked = self.inner.invoke(function, None, payload.to_string().into()).await?;
         Ok(invoked.outcome)
     }
 
     /// Kill an invocation to come.
     pub fn plan_kill(&self, plan: KillPlan) {
-        self.inner.kills.add(plan);
+        let KillPlan { function, invocation, when } = plan;
+        let places = vec![Place::Function(function)];
+        self.plan(Plan { places, first: invocation, last: Some(invocation), what: What::Kill(when) });
+    }
+
+    /// Disturb invocations to come.
+    pub fn plan(&self, plan: Plan) -> Planned {
+        self.inner.plans.add(plan)
     }
 
     /// Kill every sandbox of a function now; returns how many there were.
@@ -204,7 +215,7 @@ impl Deliver for LambdaHost {
         Box::pin(async move {
             let name =
                 target_arn.split(":function:").nth(1).and_then(|name| name.split(':').next()).unwrap_or(target_arn);
-            self.inner.invoke_later(name, input.to_string().into())
+            self.inner.invoke_later(name, None, input.to_string().into()).map(drop)
         })
     }
 }

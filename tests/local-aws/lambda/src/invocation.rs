@@ -1,9 +1,10 @@
 //! One invocation from its admission to its end.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use local_aws_core::{ApiError, REGION};
@@ -12,7 +13,7 @@ use tokio::sync::oneshot;
 use crate::answer::Outcome;
 use crate::config::FunctionConfig;
 use crate::host::{Inner, Progress, not_found};
-use crate::kill::KillWhen;
+use crate::plan::{Freeze, KillWhen, Strikes};
 use crate::sandbox::{Invocation, Posted, Sandbox};
 
 /// A process that has not asked for work after this long will not: Lambda's limit for the init phase.
@@ -29,54 +30,110 @@ pub(crate) struct Invoked {
 }
 
 impl Inner {
-    /// Invoke and wait.
-    pub(crate) async fn invoke(self: &Arc<Self>, function: &str, payload: Bytes) -> Result<Invoked, ApiError> {
-        let _running = self.admit(function)?;
-        let started = Instant::now();
-        let request_id = uuid::Uuid::new_v4().to_string();
-        let kills = self.kills.take(function);
-        let (sandbox, cold) = self.free_sandbox(function)?;
-        self.log(function, &request_id, "START Version: $LATEST");
-        let _nobody_watches = self.progress.send(Progress::Started {
-            function: function.to_owned(),
-            request_id: request_id.clone(),
-            cold,
-        });
-
-        let rests = sandbox.rests();
-        let outcome = self.run(&sandbox, &request_id, payload, &kills).await;
-
-        self.note_memory(&sandbox);
-        match outcome {
-            Outcome::Answered(_) | Outcome::Failed(_) => sandbox.settled(rests).await,
-            _ => sandbox.kill(),
-        }
-        let (took, word) = (started.elapsed(), outcome.word());
-        let peak = self.peak_mib(function);
-        self.log(
-            function,
-            &request_id,
-            &format!("REPORT Outcome: {word} Duration: {} ms Max Memory Used: {peak} MB", took.as_millis()),
-        );
-        let _nobody_watches = self.progress.send(Progress::Ended {
-            function: function.to_owned(),
-            request_id: request_id.clone(),
-            outcome: word,
-            took,
-        });
-        Ok(Invoked { request_id, outcome })
+    /// Invoke and wait. `state` is the machine and the state that call, where that is known.
+    pub(crate) async fn invoke(
+        self: &Arc<Self>,
+        function: &str,
+        state: Option<&str>,
+        payload: Bytes,
+    ) -> Result<Invoked, ApiError> {
+        let strikes = self.plans.take(function, state);
+        self.invoke_struck(function, state, payload, strikes).await
     }
 
-    /// Accept an asynchronous invocation: three attempts, the answer is nobody's.
-    pub(crate) fn invoke_later(self: &Arc<Self>, function: &str, payload: Bytes) -> Result<(), ApiError> {
+    /// The same with what is planned for it. One whose caller is cut off goes on by itself.
+    async fn invoke_struck(
+        self: &Arc<Self>,
+        function: &str,
+        state: Option<&str>,
+        payload: Bytes,
+        strikes: Strikes,
+    ) -> Result<Invoked, ApiError> {
+        let request_id = uuid::Uuid::new_v4().to_string();
+        let (frozen, is_frozen) = oneshot::channel();
+        let cut_off = strikes.freeze().is_some_and(|freeze| freeze.cut_off);
+        let call =
+            Call { request_id: request_id.clone(), function: function.to_owned(), state: state.map(str::to_owned) };
+        let host = Arc::clone(self);
+        let all = async move { host.carry_out(call, payload, strikes, frozen).await };
+        if !cut_off {
+            return all.await;
+        }
+        let mut all = tokio::spawn(all);
+        tokio::select! {
+            Ok(()) = is_frozen => Ok(Invoked { request_id, outcome: Outcome::CutOff }),
+            ended = &mut all => ended.map_err(ApiError::internal)?,
+        }
+    }
+
+    async fn carry_out(
+        self: &Arc<Self>,
+        call: Call,
+        payload: Bytes,
+        strikes: Strikes,
+        frozen: oneshot::Sender<()>,
+    ) -> Result<Invoked, ApiError> {
+        strikes.let_go(&payload).await;
+        let _running = self.admit(&call.function)?;
+        let started = Instant::now();
+        let outcome = match strikes.failure() {
+            Some(error) => {
+                self.begin(&call, false);
+                strikes.hit();
+                planned_failure(error)
+            }
+            None => {
+                let (sandbox, cold) = self.free_sandbox(&call.function)?;
+                self.begin(&call, cold);
+                let rests = sandbox.rests();
+                let outcome = self.run(&sandbox, &call.request_id, payload, &strikes, frozen).await;
+                self.note_memory(&sandbox);
+                match outcome {
+                    Outcome::Answered(_) | Outcome::Failed(_) => sandbox.settled(rests).await,
+                    _ => sandbox.kill(),
+                }
+                outcome
+            }
+        };
+        self.end(&call, &outcome, started.elapsed());
+        Ok(Invoked { request_id: call.request_id, outcome })
+    }
+
+    fn begin(&self, call: &Call, cold: bool) {
+        self.log(&call.function, &call.request_id, "START Version: $LATEST");
+        let Call { request_id, function, state } = call.clone();
+        let started = Progress::Started { function, request_id, state, at: SystemTime::now(), cold };
+        let _nobody_watches = self.progress.send(started);
+    }
+
+    fn end(&self, call: &Call, outcome: &Outcome, took: Duration) {
+        let (outcome, peak) = (outcome.word(), self.peak_mib(&call.function));
+        let took_ms = took.as_millis();
+        let line = format!("REPORT Outcome: {outcome} Duration: {took_ms} ms Max Memory Used: {peak} MB");
+        self.log(&call.function, &call.request_id, &line);
+        let Call { request_id, function, .. } = call.clone();
+        let _nobody_watches = self.progress.send(Progress::Ended { function, request_id, outcome, took });
+    }
+
+    /// Accept an asynchronous invocation: three attempts, the answer is nobody's. False if the acceptance gets lost on
+    /// its way to the caller, as the answer of a synchronous one would.
+    pub(crate) fn invoke_later(
+        self: &Arc<Self>,
+        function: &str,
+        state: Option<&str>,
+        payload: Bytes,
+    ) -> Result<bool, ApiError> {
         if !self.knows(function, None) {
             return Err(not_found(function));
         }
-        let (host, function) = (self.clone(), function.to_owned());
+        let mut strikes = Some(self.plans.take(function, state));
+        let cut_off = strikes.as_ref().and_then(Strikes::freeze).is_some_and(|freeze| freeze.cut_off);
+        let (host, function, state) = (self.clone(), function.to_owned(), state.map(str::to_owned));
         tokio::spawn(async move {
             for pause in EVENT_PAUSES.into_iter().map(Some).chain([None]) {
-                if let Ok(Invoked { outcome: Outcome::Answered(_), .. }) = host.invoke(&function, payload.clone()).await
-                {
+                let strikes = strikes.take().unwrap_or_else(|| host.plans.take(&function, state.as_deref()));
+                let invoked = host.invoke_struck(&function, state.as_deref(), payload.clone(), strikes).await;
+                if let Ok(Invoked { outcome: Outcome::Answered(_) | Outcome::CutOff, .. }) = invoked {
                     return;
                 }
                 match pause {
@@ -85,17 +142,26 @@ impl Inner {
                 }
             }
         });
-        Ok(())
+        Ok(!cut_off)
     }
 
-    async fn run(&self, sandbox: &Sandbox, request_id: &str, payload: Bytes, kills: &[KillWhen]) -> Outcome {
+    async fn run(
+        &self,
+        sandbox: &Sandbox,
+        request_id: &str,
+        payload: Bytes,
+        strikes: &Strikes,
+        frozen: oneshot::Sender<()>,
+    ) -> Outcome {
         let (taken, was_taken) = oneshot::channel();
         let (posted, was_posted) = oneshot::channel();
+        let (kills, freeze) = (strikes.kills(), strikes.freeze());
         let calls_left = kills.iter().find_map(|when| match when {
             KillWhen::BeforeCall(n) => Some(n.saturating_sub(1)),
             _ => None,
         });
-        sandbox.give(Invocation { request_id: request_id.to_owned(), payload, taken, posted }, calls_left);
+        let at_once = freeze.is_some_and(|freeze| freeze.after.is_zero());
+        sandbox.give(Invocation { request_id: request_id.to_owned(), payload, taken, posted }, calls_left, at_once);
 
         tokio::select! {
             _ = was_taken => {}
@@ -112,12 +178,18 @@ impl Inner {
             status = sandbox.exited() => Outcome::Exited(status),
             () = tokio::time::sleep(timeout) => Outcome::TimedOut(timeout),
             () = sandbox.exceeds(memory) => Outcome::OutOfMemory,
-            () = planned_time(kills) => {
+            () = planned_time(&kills) => {
+                strikes.hit();
                 sandbox.kill();
                 Outcome::Exited(sandbox.exited().await)
             }
+            never = planned_stop(sandbox, freeze, frozen, strikes) => match never {},
         };
+        if calls_left.is_some() && matches!(outcome, Outcome::Exited(_)) {
+            strikes.hit();
+        }
         if kills.contains(&KillWhen::Answered) {
+            strikes.hit();
             sandbox.kill();
             return Outcome::Exited(sandbox.exited().await);
         }
@@ -206,6 +278,40 @@ impl Drop for Running {
             function.running = function.running.saturating_sub(1);
         }
     }
+}
+
+/// Which invocation, and whose.
+#[derive(Debug, Clone)]
+struct Call {
+    request_id: String,
+    function: String,
+    state: Option<String>,
+}
+
+/// Stop the process for its time; whoever waits for its end is left to do so.
+async fn planned_stop(
+    sandbox: &Sandbox,
+    freeze: Option<Freeze>,
+    frozen: oneshot::Sender<()>,
+    strikes: &Strikes,
+) -> Infallible {
+    if let Some(freeze) = freeze {
+        if !freeze.after.is_zero() {
+            tokio::time::sleep(freeze.after).await;
+            sandbox.freeze();
+        }
+        let _nobody_is_cut_off = frozen.send(());
+        tokio::time::sleep(freeze.frozen).await;
+        sandbox.thaw();
+        strikes.hit();
+    }
+    std::future::pending().await
+}
+
+/// What a function would report, for an invocation that no process saw.
+fn planned_failure(error: &str) -> Outcome {
+    let error = serde_json::json!({"errorType": error, "errorMessage": "planned failure"});
+    Outcome::Failed(error.to_string().into())
 }
 
 async fn planned_time(kills: &[KillWhen]) {

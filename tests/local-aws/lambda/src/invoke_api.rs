@@ -3,14 +3,17 @@
 use axum::http::request::Parts;
 use axum::http::{Method, Response};
 use bytes::Bytes;
-use local_aws_core::{ApiError, BoxFuture, Caller, RawAnswer, RawService};
+use local_aws_core::{ApiError, BoxFuture, Caller, NoAnswer, RawAnswer, RawService};
 use percent_encoding::percent_decode_str;
 use serde_json::json;
 
+use crate::answer::Outcome;
 use crate::host::{LambdaHost, not_found};
 
 /// The most bytes that a synchronous invocation may be given.
 const SYNCHRONOUS_LIMIT: usize = 6 * 1024 * 1024;
+/// In which header the local Step Functions says which state calls, as `machine/state`. AWS sends nothing like it.
+const STATE_HEADER: &str = "x-local-aws-state";
 /// The most bytes that an asynchronous invocation may be given.
 const ASYNCHRONOUS_LIMIT: usize = 1024 * 1024;
 
@@ -45,18 +48,22 @@ impl LambdaHost {
         }
         let kind = request.headers.get("x-amz-invocation-type").and_then(|kind| kind.to_str().ok());
         let payload = payload(body, kind == Some("Event"))?;
+        let state = request.headers.get(STATE_HEADER).and_then(|state| state.to_str().ok()).map(str::to_owned);
         match kind.unwrap_or("RequestResponse") {
-            "Event" => {
-                self.inner().invoke_later(&function, payload)?;
-                Ok(respond(202, &[], Bytes::new()))
-            }
+            "Event" => match self.inner().invoke_later(&function, state.as_deref(), payload)? {
+                true => Ok(respond(202, &[], Bytes::new())),
+                false => Ok(no_answer()),
+            },
             "DryRun" => Ok(respond(204, &[], Bytes::new())),
             "RequestResponse" => {
                 // On a task of its own: an invocation goes on when its caller hangs up.
                 let host = self.inner().clone();
-                let invoked = tokio::spawn(async move { host.invoke(&function, payload).await })
+                let invoked = tokio::spawn(async move { host.invoke(&function, state.as_deref(), payload).await })
                     .await
                     .map_err(ApiError::internal)??;
+                if matches!(invoked.outcome, Outcome::CutOff) {
+                    return Ok(no_answer());
+                }
                 let (body, failed) = invoked.outcome.body(&invoked.request_id);
                 let version = qualifier.filter(|name| name.parse::<u64>().is_ok());
                 let mut headers = vec![
@@ -122,6 +129,13 @@ fn refusal(error: &ApiError) -> RawAnswer {
     let request_id = uuid::Uuid::new_v4().to_string();
     let headers = [("x-amzn-errortype", error.code.as_str()), ("x-amzn-requestid", &request_id)];
     respond(error.status, &headers, body.to_string().into())
+}
+
+/// The end of the connection, without a byte.
+fn no_answer() -> RawAnswer {
+    let mut answer = RawAnswer::default();
+    answer.extensions_mut().insert(NoAnswer);
+    answer
 }
 
 fn respond(status: u16, headers: &[(&str, &str)], body: Bytes) -> RawAnswer {

@@ -7,8 +7,9 @@
 //! - [`LambdaHost`] holds the functions and answers Invoke; a [`RawService`](local_aws_core::RawService) of the gateway.
 //! - A sandbox is one process of one function: one invocation at a time, reused while it lives. Overlapping
 //!   invocations get more sandboxes, up to the function's reserved concurrency.
-//! - A [`KillPlan`] ends a sandbox in the middle of its work: before its n-th API call, after a while, or with its
-//!   answer lost.
+//! - A [`Plan`] disturbs invocations to come: the process is killed (before its n-th API call, after a while, or with
+//!   its answer lost), stopped for a while and then goes on although its caller was cut off, never sees the call, or
+//!   gets it only when somebody lets it.
 //!
 //! Sandboxes do not outlive the host: they are killed when it stops or is dropped, and if it is killed itself, the
 //! Runtime API is gone, on which a function ends by itself.
@@ -19,9 +20,9 @@ mod function_url;
 mod host;
 mod invocation;
 mod invoke_api;
-mod kill;
 mod logs;
 mod memory;
+mod plan;
 mod runtime_api;
 mod sandbox;
 mod template;
@@ -30,5 +31,5 @@ pub use answer::Outcome;
 pub use config::{FunctionConfig, HostConfig};
 pub use function_url::function_url;
 pub use host::{LambdaHost, Progress};
-pub use kill::{KillPlan, KillWhen};
+pub use plan::{Held, KillPlan, KillWhen, Place, Plan, Planned, Struck, What};
 pub use template::{Resource, Template, TemplateError};

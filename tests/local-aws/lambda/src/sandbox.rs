@@ -53,6 +53,8 @@ struct Work {
     posted: Option<oneshot::Sender<Posted>>,
     /// Planned kill: how many more API calls it may make.
     calls_left: Option<u64>,
+    /// Planned stop: before the process sees the invocation.
+    freeze: bool,
 }
 
 impl Sandbox {
@@ -96,8 +98,8 @@ impl Sandbox {
     }
 
     /// Hand an invocation over. Only who holds the sandbox may do so: it takes one at a time.
-    pub(crate) fn give(&self, invocation: Invocation, calls_left: Option<u64>) {
-        *self.work() = Work { request_id: Some(invocation.request_id.clone()), posted: None, calls_left };
+    pub(crate) fn give(&self, invocation: Invocation, calls_left: Option<u64>, freeze: bool) {
+        *self.work() = Work { request_id: Some(invocation.request_id.clone()), posted: None, calls_left, freeze };
         // A closed inbox is a dead process, which whoever waits for the answer sees as well.
         let _process_ended = self.inbox.send(invocation);
     }
@@ -113,7 +115,14 @@ impl Sandbox {
                 inbox.recv().await?
             }
         };
-        self.work().posted = Some(invocation.posted);
+        let freeze = {
+            let mut work = self.work();
+            work.posted = Some(invocation.posted);
+            work.freeze
+        };
+        if freeze {
+            self.freeze();
+        }
         let _caller_gave_up = invocation.taken.send(());
         Some((invocation.request_id, invocation.payload))
     }
@@ -169,8 +178,22 @@ impl Sandbox {
 
     /// End the process and whatever it started. Safe to repeat.
     pub(crate) fn kill(&self) {
+        self.signal(Signal::SIGKILL);
+    }
+
+    /// Stop the process where it is, with its connections and locks.
+    pub(crate) fn freeze(&self) {
+        self.signal(Signal::SIGSTOP);
+    }
+
+    /// Let it go on.
+    pub(crate) fn thaw(&self) {
+        self.signal(Signal::SIGCONT);
+    }
+
+    fn signal(&self, signal: Signal) {
         if let (false, Ok(pid)) = (self.has_exited(), i32::try_from(self.pid)) {
-            let _already_gone = killpg(Pid::from_raw(pid), Signal::SIGKILL);
+            let _already_gone = killpg(Pid::from_raw(pid), signal);
         }
     }
 

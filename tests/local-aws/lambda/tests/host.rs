@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use axum::http::{Method, Request, request::Parts};
 use bytes::Bytes;
-use local_aws_core::{Caller, Clock, Deliver, RawAnswer, RawService};
-use local_aws_lambda::{FunctionConfig, HostConfig, KillPlan, KillWhen, LambdaHost, Progress};
+use local_aws_core::{Caller, Clock, Deliver, NoAnswer, RawAnswer, RawService};
+use local_aws_lambda::{FunctionConfig, HostConfig, KillPlan, KillWhen, LambdaHost, Place, Plan, Progress, What};
 use serde_json::{Value, json};
 
 struct Fixture {
@@ -273,4 +273,120 @@ async fn next_end(progress: &mut tokio::sync::broadcast::Receiver<Progress>) -> 
             return outcome;
         }
     }
+}
+
+fn of_toy(first: u64, last: Option<u64>, what: What) -> Plan {
+    Plan { places: vec![Place::Function("toy".to_owned())], first, last, what }
+}
+
+#[tokio::test]
+async fn a_frozen_call_goes_on_after_its_caller_was_cut_off_and_its_repetition() {
+    let fixture = host(|_| {}).await;
+    let said = |text: &str| json!({"do": "say", "text": text});
+    let frozen = Duration::from_millis(700);
+    let what = What::Freeze { after: Duration::ZERO, frozen, cut_off: true };
+    let planned = fixture.host.plan(of_toy(1, Some(1), what));
+    let began = Instant::now();
+
+    let first = call(&fixture.host, "toy", &said("late")).await;
+    let second = call(&fixture.host, "toy", &said("in time")).await;
+    let frozen_still = planned.struck();
+
+    assert!(first.extensions().get::<NoAnswer>().is_some(), "the caller of the first was not cut off");
+    assert_eq!(second.status(), 200);
+    assert!(began.elapsed() < frozen, "the second waited for the first");
+    assert_eq!((frozen_still.begun, frozen_still.over), (1, 0));
+    assert!(planned.wait_for(|struck| struck.over == 1).await);
+    assert!(began.elapsed() >= frozen);
+    let has_spoken = || fixture.host.log_tail("toy").iter().any(|line| line.ends_with("late"));
+    let end = Instant::now() + Duration::from_secs(3);
+    while !has_spoken() && Instant::now() < end {
+        tokio::task::yield_now().await;
+    }
+    let tail = fixture.host.log_tail("toy");
+    let place = |text: &str| tail.iter().position(|line| line.ends_with(text)).unwrap_or_else(|| panic!("{tail:?}"));
+    assert!(place("in time") < place("late"), "{tail:?}");
+}
+
+#[tokio::test]
+async fn a_call_that_is_frozen_in_its_work_ends_at_the_functions_timeout() {
+    let fixture = host(|function| function.timeout = Duration::from_millis(900)).await;
+    let what = What::Freeze { after: Duration::from_millis(50), frozen: Duration::from_secs(30), cut_off: false };
+    let planned = fixture.host.plan(of_toy(1, Some(1), what));
+
+    let outcome = fixture.host.invoke("toy", json!({"do": "sleep", "ms": 100})).await.unwrap();
+
+    assert_eq!(outcome.word(), "Sandbox.Timedout");
+    let struck = planned.struck();
+    assert_eq!((struck.over, struck.hit), (1, 0), "it never went on");
+}
+
+#[tokio::test]
+async fn calls_fail_for_good_until_the_plan_is_lifted() {
+    let fixture = host(|_| {}).await;
+    let planned = fixture.host.plan(of_toy(2, None, What::Fail("SourceUnreachable".to_owned())));
+    let mut words = Vec::new();
+
+    for round in 0..4 {
+        if round == 3 {
+            planned.lift();
+        }
+        words.push(fixture.host.invoke("toy", json!({})).await.unwrap().word());
+    }
+
+    assert_eq!(words, ["answered", "SourceUnreachable", "SourceUnreachable", "answered"]);
+    assert_eq!(planned.struck().over, 2);
+}
+
+#[tokio::test]
+async fn a_call_that_is_held_is_not_seen_by_its_function_until_it_is_let_go() {
+    let fixture = host(|_| {}).await;
+    let (holder, mut held) = tokio::sync::mpsc::unbounded_channel();
+    fixture.host.plan(of_toy(1, Some(1), What::Hold(holder)));
+    let mut progress = fixture.host.on_invoke();
+    let host = fixture.host.clone();
+    let invocation = tokio::spawn(async move { host.invoke("toy", json!({})).await });
+
+    let go = held.recv().await.unwrap();
+    assert!(progress.try_recv().is_err(), "it began while it was held");
+    assert_eq!(go.payload, Bytes::from_static(b"{}"));
+    drop(go);
+
+    assert_eq!(invocation.await.unwrap().unwrap().word(), "answered");
+}
+
+#[tokio::test]
+async fn a_plan_for_a_state_strikes_the_calls_of_that_state_only() {
+    let fixture = host(|_| {}).await;
+    let places = vec![Place::State("machine/Second".to_owned())];
+    let planned = fixture.host.plan(Plan { places, first: 1, last: None, what: What::Fail("Planned".to_owned()) });
+    let caller = Caller { access_key_id: "test".to_owned() };
+    let mut failed = Vec::new();
+
+    for state in ["machine/First", "machine/Second", "other/Second"] {
+        let mut parts = parts("toy", None);
+        parts.headers.insert("x-local-aws-state", state.parse().unwrap());
+        let answer = fixture.host.handle(&parts, Bytes::from_static(b"{}"), &caller).await;
+        failed.push(body(&answer)["errorType"] == "Planned");
+    }
+
+    assert_eq!(failed, [false, true, false]);
+    assert_eq!(planned.struck().begun, 1);
+}
+
+#[tokio::test]
+async fn an_asynchronous_call_that_is_frozen_loses_its_acceptance_and_is_carried_out_once() {
+    let fixture = host(|_| {}).await;
+    let what = What::Freeze { after: Duration::ZERO, frozen: Duration::from_millis(200), cut_off: true };
+    let planned = fixture.host.plan(of_toy(1, Some(1), what));
+    let mut progress = fixture.host.on_invoke();
+    let caller = Caller { access_key_id: "test".to_owned() };
+
+    let answer = fixture.host.handle(&parts("toy", Some("Event")), Bytes::from_static(b"{}"), &caller).await;
+
+    assert!(answer.extensions().get::<NoAnswer>().is_some());
+    assert!(planned.wait_for(|struck| struck.over == 1).await);
+    assert_eq!(next_end(&mut progress).await, "answered");
+    let again = tokio::time::timeout(Duration::from_millis(400), next_end(&mut progress)).await;
+    assert!(again.is_err(), "it was carried out twice");
 }

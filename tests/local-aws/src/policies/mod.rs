@@ -7,7 +7,7 @@ mod record;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use local_aws_core::{ACCOUNT, ApiError, Authorize, Caller};
+use local_aws_core::{ACCOUNT, ApiError, Authorize, Caller, denial_code};
 use local_aws_lambda::LambdaHost;
 use serde_json::Value;
 
@@ -142,12 +142,7 @@ fn denied(function: &str, service: &str, need: &Need) -> ApiError {
          because no identity-based policy allows the {action} action"
     );
     tracing::warn!(function, action, resource = need.resource, "a policy does not allow a call");
-    let (status, code) = match service {
-        "rds" | "route53" => (403, "AccessDenied"),
-        "lambda" | "scheduler" => (403, "AccessDeniedException"),
-        "sns" => (403, "AuthorizationError"),
-        _ => (400, "AccessDeniedException"),
-    };
+    let (status, code) = denial_code(service);
     ApiError::new(status, code, text)
 }
 

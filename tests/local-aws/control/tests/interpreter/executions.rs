@@ -173,3 +173,28 @@ fn an_execution_can_be_stopped_as_soon_as_it_is_started() {
         }
     });
 }
+
+#[test]
+fn a_call_says_which_state_makes_it() {
+    support::run(async |fixture| {
+        let task = |next: Value| {
+            let function = "arn:aws:lambda:eu-west-1:111122223333:function:who-calls";
+            let mut task = json!({"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke",
+                "Arguments": {"FunctionName": function}, "Output": "{% $states.result.Payload %}"});
+            task.as_object_mut().unwrap().extend(next.as_object().unwrap().clone());
+            task
+        };
+        let branch = |name: &str| json!({"StartAt": name, "States": {name: task(json!({"End": true}))}});
+        let definition = json!({"QueryLanguage": "JSONata", "StartAt": "A", "States": {
+            "A": task(json!({"Assign": {"first": "{% $states.result.Payload %}"}, "Next": "Both"})),
+            "Both": {"Type": "Parallel", "Branches": [branch("B"), branch("C")],
+                "Output": "{% $append([$first], $states.result) %}", "End": true},
+        }});
+
+        let execution = fixture.run("callers", &definition, &json!({})).await;
+
+        let output = fixture.ended(&execution).await["output"].as_str().unwrap().to_owned();
+        let output: Value = serde_json::from_str(&output).unwrap();
+        assert_eq!(output, json!(["callers/A", "callers/B", "callers/C"]));
+    });
+}

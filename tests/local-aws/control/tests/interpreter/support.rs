@@ -97,6 +97,11 @@ impl RawService for Functions {
 
     fn handle<'a>(&'a self, request: &'a Parts, body: Bytes, _: &'a Caller) -> BoxFuture<'a, RawAnswer> {
         let function = self.claims(request).unwrap_or_default();
+        if function == "who-calls" {
+            let state = request.headers.get("x-local-aws-state").and_then(|state| state.to_str().ok());
+            let answer = answered(json!(state));
+            return Box::pin(async move { answer });
+        }
         let event: Value = serde_json::from_slice(&body).unwrap_or_default();
         Box::pin(async move { self.answer(&function, event).await })
     }

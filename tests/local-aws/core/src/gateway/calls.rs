@@ -12,8 +12,8 @@ use super::{ChangeBatchErrors, Controls};
 use crate::call_log::{LoggedCall, Outcome};
 use crate::faults::Effect;
 use crate::model::{JsonVersion, Model, Operation, Protocol};
-use crate::wire::{self, ErrorForm, error_answer, throttling_code};
-use crate::{ApiError, Call, Caller, RawAnswer, RawService, Service};
+use crate::wire::{self, ErrorForm, denial_code, error_answer, throttling_code};
+use crate::{ApiError, Call, Caller, NoAnswer, RawAnswer, RawService, Service};
 
 /// The services behind one gateway.
 pub(super) struct Calls {
@@ -80,7 +80,10 @@ impl Calls {
             let answer = raw.handle(parts, body, &caller).await;
             (raw_outcome(&answer), answer)
         };
-        self.struck(entry, carry_out, refuse).await
+        match self.struck(entry, carry_out, refuse).await {
+            Fate::Answer(answer) if answer.extensions().get::<NoAnswer>().is_some() => Fate::HangUp,
+            fate => fate,
+        }
     }
 
     async fn modelled_fate(&self, model: &'static Model, parts: &Parts, body: &[u8], scope: &Scope) -> Fate {
@@ -138,6 +141,11 @@ impl Calls {
                 let (status, code) = throttling_code(&entry.service);
                 let error = ApiError::new(status, code, "Rate exceeded");
                 (Outcome::NotCarriedOut, Fate::Answer(refuse(&error)))
+            }
+            Some(Effect::Deny) => {
+                let (status, code) = denial_code(&entry.service);
+                let text = format!("{} is not authorized to perform: {}", entry.caller, entry.operation);
+                (Outcome::NotCarriedOut, Fate::Answer(refuse(&ApiError::new(status, code, text))))
             }
             Some(Effect::Error { code, status, message }) => {
                 let error = ApiError::new(*status, code, message.clone());

@@ -111,6 +111,17 @@ pub fn throttling_code(service: &str) -> (u16, &'static str) {
     }
 }
 
+/// The code of a call that no policy allows, and its status, by service.
+pub fn denial_code(service: &str) -> (u16, &'static str) {
+    match service {
+        "rds" | "route53" => (403, "AccessDenied"),
+        "ec2" => (403, "UnauthorizedOperation"),
+        "lambda" | "scheduler" => (403, "AccessDeniedException"),
+        "sns" => (403, "AuthorizationError"),
+        _ => (400, "AccessDeniedException"),
+    }
+}
+
 pub(super) fn unknown_operation(model: &Model, name: &str) -> ApiError {
     match model.protocol {
         Protocol::Query | Protocol::Ec2 => {

@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 use crate::model::{JsonVersion, Model, Operation, Problem, Protocol};
 use crate::{ApiError, RawAnswer};
 
-pub use error::{ErrorForm, error_answer, throttling_code};
+pub use error::{ErrorForm, denial_code, error_answer, throttling_code};
 
 /// Why a request has no input.
 #[derive(Debug, Clone, PartialEq)]
