@@ -27,9 +27,11 @@ LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
       AND pg_has_role(p.proowner, 'USAGE') AND NOT has_function_privilege(dms_login, p.oid, 'EXECUTE')
     GROUP BY n.nspname;
 
+    -- With grant option: under the fence DMS's login shows its tables to the working login before it is shut out.
     INSERT INTO pgleap.chore (phase, rank, object, statements)
     VALUES ('prepare', 60, 'schema pgleap_dms', ARRAY[
-        'CREATE SCHEMA IF NOT EXISTS pgleap_dms', format('GRANT USAGE, CREATE ON SCHEMA pgleap_dms TO %I', dms_login)]);
+        'CREATE SCHEMA IF NOT EXISTS pgleap_dms',
+        format('GRANT USAGE, CREATE ON SCHEMA pgleap_dms TO %I WITH GRANT OPTION', dms_login)]);
 $$;
 
 -- Autovacuum is kept off just before the fence and let back first of all after OPEN: whoever wants its lock waits a second until it
