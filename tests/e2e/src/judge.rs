@@ -127,13 +127,17 @@ fn untold(report: &Report, arguments: &RunArguments, seen: &Seen) -> Vec<String>
     wanted.extend(mended.map(|kind| format!("mended {kind}")));
     let is_told = |what: &String| report.told.iter().any(|subject| subject.contains(what.as_str()));
     let mut untold: Vec<String> = wanted.into_iter().filter(|what| !is_told(what)).collect();
-    // A function that died between message and event sends the message again.
-    let told: BTreeSet<_> = report.told.iter().filter(|subject| !subject.starts_with("pgleap asks")).collect();
-    let telling = told.len();
+    let telling = messages(report);
     if report.events < telling {
         untold.push(format!("{} of {telling} messages by an event", telling - report.events));
     }
     untold
+}
+
+/// Messages of which each wants an event. A function that died between message and event sends the message again.
+pub(crate) fn messages(report: &Report) -> usize {
+    let told: BTreeSet<_> = report.told.iter().filter(|subject| !subject.starts_with("pgleap asks")).collect();
+    told.len()
 }
 
 fn not_mended(planned: &[Trouble], repairs: &[Value]) -> Vec<String> {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use local_aws_core::EventBus;
+use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinHandle;
 
 /// Source of the run's events.
@@ -21,8 +22,13 @@ impl EventCount {
         let (seen, mut events) = (Arc::<AtomicUsize>::default(), bus.subscribe());
         let counter = Arc::clone(&seen);
         let task = tokio::spawn(async move {
-            while let Ok(event) = events.recv().await {
-                counter.fetch_add(usize::from(event.source == SOURCE), Ordering::AcqRel);
+            loop {
+                match events.recv().await {
+                    Ok(event) => counter.fetch_add(usize::from(event.source == SOURCE), Ordering::AcqRel),
+                    // Others than the run's fill the bus too; what this task was too slow for is lost to it, and it goes on.
+                    Err(RecvError::Lagged(_)) => continue,
+                    Err(RecvError::Closed) => return,
+                };
             }
         });
         Self { seen, task }

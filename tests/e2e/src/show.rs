@@ -15,7 +15,7 @@ use crate::evidence::{fill_report, lambdas, secrets};
 use crate::follow::{Execution, Standing};
 use crate::history::{next_phase, phase_of};
 use crate::inventory::Inventory;
-use crate::judge::{Seen, judge, loses_events, silences};
+use crate::judge::{Seen, judge, loses_events, messages, silences};
 use crate::leaks::{Secrecy, Secret, verifiers};
 use crate::news::EventCount;
 use crate::observer::{DrainWatch, FenceWatch, Meter, Reading, connect};
@@ -255,9 +255,10 @@ impl Show {
         let began = Instant::now();
         loop {
             report.told = self.stage.aws().sns().messages().into_iter().map(|message| message.subject).collect();
-            let over = report.told.iter().any(|subject| subject.contains(&last));
+            report.events = self.events.count();
+            // A message goes out just before its event.
+            let over = report.told.iter().any(|subject| subject.contains(&last)) && report.events >= messages(report);
             if over || began.elapsed() > LONGEST_NEWS {
-                report.events = self.events.count();
                 return Ok(());
             }
             tokio::time::sleep(LOOK).await;

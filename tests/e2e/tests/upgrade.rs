@@ -50,8 +50,8 @@ async fn a_live_database_is_upgraded_and_nothing_is_lost() {
     assert_eq!(list(&report, "/recoveries").len(), 0);
     assert_eq!(list(&report, "/secrecy/leaks").len(), 0);
     // The owner's, the run's own logins on both sides, the clients', the verifiers of the source's logins with their keys;
-    // a log a function, histories, servers, the report.
-    assert!(report["secrecy"]["secrets"].as_u64().unwrap() >= 18, "{}", report["secrecy"]);
+    // a log a function, histories, servers, the report. (Verifiers of 13 are md5, which have fewer parts than those since.)
+    assert!(report["secrecy"]["secrets"].as_u64().unwrap() >= 16, "{}", report["secrecy"]);
     assert!(report["secrecy"]["texts"].as_u64().unwrap() > 40, "{}", report["secrecy"]);
     assert!(report["secrecy"]["bytes"].as_u64().unwrap() > 300_000, "{}", report["secrecy"]);
     let outage = report["outage"]["writeSeconds"].as_f64().unwrap();
