@@ -6,12 +6,15 @@
 DECLARE changes NO SCROLL CURSOR FOR
 SELECT d.lsn::text, w.name, w.key, w.image, w.types, w.forms, w.tested, w.tests, d.data
 FROM (
-    SELECT c.lsn, c.data,
-           (regexp_match(c.data, '^table ((?:[^" .:,]+|"(?:[^"]|"")*")\.(?:[^" .:,]+|"(?:[^"]|"")*")): '))[1] AS name
-    FROM pg_logical_slot_peek_changes({slot}, {upto}, NULL, 'include-xids', '0', 'skip-empty-xacts', '1') c
-    WHERE strpos(c.data, ': UPDATE: old-key:') > 0
-       OR {old} AND (strpos(c.data, ': DELETE:') > 0 OR strpos(c.data, ': UPDATE:') > 0)
-       OR c.data ~ {suspicious}
-       OR {long} AND length(c.data) > 8000
+    SELECT s.lsn, s.data, s.suspect,
+           (regexp_match(s.data, '^table ((?:[^" .:,]+|"(?:[^"]|"")*")\.(?:[^" .:,]+|"(?:[^"]|"")*")): '))[1] AS name
+    FROM (
+        SELECT c.lsn, c.data,
+               strpos(c.data, ': UPDATE: old-key:') > 0 OR c.data ~ {suspicious} OR {long} AND length(c.data) > 8000 AS suspect
+        FROM pg_logical_slot_peek_changes({slot}, {upto}, NULL, 'include-xids', '0', 'skip-empty-xacts', '1') c
+        OFFSET 0
+    ) s
+    WHERE s.suspect OR {old} AND (strpos(s.data, ': DELETE:') > 0 OR strpos(s.data, ': UPDATE:') > 0)
     OFFSET 0
 ) d JOIN pgleap.watch_table w ON w.name = d.name
+WHERE d.suspect OR w.key = '{{}}'
