@@ -1,5 +1,6 @@
 //! The run itself, while clients write: start it, disturb it, show it, and take everything down that was seen.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -255,7 +256,10 @@ impl Show {
         let began = Instant::now();
         loop {
             report.told = self.stage.aws().sns().messages().into_iter().map(|message| message.subject).collect();
-            let over = report.told.iter().any(|subject| subject.contains(&last));
+            // The event of a message is put after it: the last one is waited for too.
+            let told: BTreeSet<_> = report.told.iter().filter(|subject| !subject.starts_with("pgleap asks")).collect();
+            let is_last = |subject: &String| subject.contains(&last);
+            let over = report.told.iter().any(is_last) && self.events.count() >= told.len();
             if over || began.elapsed() > LONGEST_NEWS {
                 report.events = self.events.count();
                 return Ok(());
