@@ -1,6 +1,5 @@
 //! The run itself, while clients write: start it, disturb it, show it, and take everything down that was seen.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
