@@ -15,8 +15,12 @@
     SELECT 'computed', format('%s.%I', t.name, a.attname),
            format('SELECT %s FROM (VALUES (1)) AS pgleap_one (pgleap_one) LEFT JOIN %s AS %I ON true LIMIT 1', pg_get_expr(d.adbin, d.adrelid), t.source, t.relname), 0
     FROM pg_attrdef d JOIN seen t ON t.oid = d.adrelid JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
-    JOIN callers c ON c.classid = 'pg_attrdef'::regclass AND c.objid = d.oid
     WHERE a.attgenerated <> '' AND t.relkind = 'r'
+      -- Older majors record what an expression calls as the column's, newer ones as its default's.
+      AND EXISTS (SELECT FROM pg_depend x JOIN by_path p ON p.oid = x.refobjid
+                  WHERE x.refclassid = 'pg_proc'::regclass
+                    AND (x.classid = 'pg_attrdef'::regclass AND x.objid = d.oid
+                         OR x.classid = 'pg_class'::regclass AND x.objid = d.adrelid AND x.objsubid = d.adnum))
     UNION ALL
     SELECT 'index', format('%I on %s', x.relname, t.name),
            format('SELECT %s FROM (VALUES (1)) AS pgleap_one (pgleap_one) LEFT JOIN %s AS %I ON true LIMIT 1',

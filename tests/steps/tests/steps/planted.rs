@@ -340,8 +340,8 @@ pub(crate) const DEFECTS: &[Defect] = &[
         "search-path",
         "generated column public.quarters.q cannot be computed",
         Owner,
-        "CREATE SCHEMA hidden; CREATE FUNCTION hidden.half(n int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT n / 2'; \
-         CREATE FUNCTION hidden.quarter(n int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN half(half(n)); END'; \
+        "CREATE SCHEMA hidden; CREATE FUNCTION hidden.halved(n int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT n / 2'; \
+         CREATE FUNCTION hidden.quarter(n int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN halved(halved(n)); END'; \
          CREATE TABLE public.quarters (id int PRIMARY KEY, n int, q int GENERATED ALWAYS AS (hidden.quarter(n)) STORED)",
     ),
     defect(

@@ -32,7 +32,9 @@ async fn a_copy_is_made_followed_and_removed_and_each_step_twice_changes_nothing
     let removed = both.world.changes();
     both.remove_until_done().await?;
     assert_eq!(both.world.changes(), removed, "a second remove-replication changes nothing");
-    let slots = both.source().await?.row("count slots", "SELECT count(*) FROM pg_replication_slots", &[]).await?;
+    // The run's own slot, of the watch, goes with the databases' clean-up.
+    let of_dms = "SELECT count(*) FROM pg_replication_slots WHERE slot_name NOT LIKE 'pgleap%'";
+    let slots = both.source().await?.row("count slots", of_dms, &[]).await?;
     assert_eq!(slots.get::<_, i64>(0), 0);
     both.world.aws.stop().await;
     Ok(())
@@ -116,8 +118,6 @@ async fn wal_behind_the_slot_above_the_limit_ends_the_run() -> Result<()> {
     both.world.run.limits.max_retained_wal_gb = 1;
     both.create_until_done().await?;
     both.copy_until_done().await?;
-    // A real target has it from the snapshot.
-    both.target().await?.run("skip nothing", "CREATE TABLE pgleap.catalog_skipped (schema text)").await?;
     let reading = both.watch(None).await?.reading;
     assert_eq!((reading.tables_done, reading.seconds_left), (3, None));
     assert!(reading.bytes_done > 0 && reading.bytes_done <= reading.bytes, "{reading:?}");

@@ -89,8 +89,8 @@ async fn a_table_that_dms_suspended_after_the_load_is_loaded_again() -> Result<(
     both.create_until_done().await?;
     both.copy_until_done().await?;
     both.resume_until_done().await?;
-    both.target().await?.run("lose a row", r#"DELETE FROM "My_shop"."Orders" WHERE id = 7"#).await?;
-    both.source().await?.run("change it", r#"UPDATE "My_shop"."Orders" SET yes = NOT yes WHERE id = 7"#).await?;
+    both.target().await?.run("lose a row", r#"DELETE FROM "My_shop"."Orders" WHERE id = 8"#).await?;
+    both.source().await?.run("change it", r#"UPDATE "My_shop"."Orders" SET yes = NOT yes WHERE id = 8"#).await?;
     both.copy_until_in_error(&["My_shop.Orders"]).await?;
     assert!(!both.notes().await?.is_empty(), "DMS noted nothing");
     let named = resume_replication::run(both.world.as_step("resume-replication"), both.world.run_only()).await;
