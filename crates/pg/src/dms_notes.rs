@@ -28,16 +28,23 @@ const AT_WORK: &str = "SELECT task_name FROM pgleap_dms.awsdms_status ORDER BY s
 
 /// Notes of trouble, as the DMS login may read them; none is good.
 pub async fn read(dms: &Session) -> Result<Vec<String>, PgError> {
-    let mut notes = Vec::new();
     let at_work = at_work(dms).await?;
-    for (table, sql) in [("awsdms_suspended_tables", SUSPENDED), ("awsdms_apply_exceptions", EXCEPTIONS)] {
-        if exists(dms, table).await? {
-            let rows = dms.rows("read control tables", sql, &[&at_work]).await?;
-            notes.extend(rows.iter().map(|row| redact(row.get(0))));
-        }
-    }
+    let (suspended, exceptions) = tokio::try_join!(
+        noted(dms, "awsdms_suspended_tables", SUSPENDED, &at_work),
+        noted(dms, "awsdms_apply_exceptions", EXCEPTIONS, &at_work)
+    )?;
+    let mut notes = suspended;
+    notes.extend(exceptions);
     notes.truncate(LISTED);
     Ok(notes)
+}
+
+async fn noted(dms: &Session, table: &str, sql: &str, at_work: &Option<String>) -> Result<Vec<String>, PgError> {
+    if !exists(dms, table).await? {
+        return Ok(Vec::new());
+    }
+    let rows = dms.rows("read control tables", sql, &[at_work]).await?;
+    Ok(rows.iter().map(|row| redact(row.get(0))).collect())
 }
 
 /// DMS's own words about the tables in error, without values of rows: `app.t: <error>`, of five tables at the most. As the DMS

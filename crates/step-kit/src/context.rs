@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, ConfigLoader, SdkConfig};
+use futures_util::future::join_all;
 use pgleap_contract::{ErrorCode, Run, Server};
 use pgleap_pg::{Environment, Login, PgError, ResolveError, Session, SqlState, access, connect_bounded};
 
@@ -73,15 +74,34 @@ impl Ctx {
         self.connect(run, server, &run.id.names().work_secret()).await
     }
 
-    /// The same under the fence, with statements that end at the deadline on the server. The clients that the fence refuses may
-    /// fill the server's connections for moments: until the deadline a refusal for want of one is no answer.
-    pub async fn as_work_until(&self, run: &Run, server: &Server, deadline: &Deadline) -> StepResult<Session> {
+    /// The same under the fence, to several servers at once, with statements that end at the deadline on the server. One that
+    /// cannot be reached does not keep the sessions of the others from its caller.
+    pub async fn as_work_until<const N: usize>(
+        &self,
+        run: &Run,
+        servers: [&Server; N],
+        deadline: &Deadline,
+    ) -> StepResult<[StepResult<Session>; N]> {
         let login = self.login(&run.id.names().work_secret()).await?;
         let about = run.id.names().application("step");
+        let sessions = servers.map(|server| self.connect_until(server, &login, &about, deadline));
+        let sessions = join_all(sessions).await.try_into();
+        sessions.map_err(|_| StepError::bug("connect under the fence: another number of sessions than of servers"))
+    }
+
+    /// The clients that the fence refuses may fill the server's connections for moments: until the deadline a refusal for want
+    /// of one is no answer.
+    async fn connect_until(
+        &self,
+        server: &Server,
+        login: &Login,
+        about: &str,
+        deadline: &Deadline,
+    ) -> StepResult<Session> {
         loop {
             // After the deadline a lost answer is still looked up; what changes something asks for the deadline itself.
             let longest = deadline.remaining().max(SHORTEST_STATEMENT);
-            match connect_bounded(&self.environment, server, &login, &about, longest).await {
+            match connect_bounded(&self.environment, server, login, about, longest).await {
                 Err(error) if error.state == Some(SqlState::TOO_MANY_CONNECTIONS) => {
                     deadline.pause("connect under the fence", &error.to_string()).await?;
                 }

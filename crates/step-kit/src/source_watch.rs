@@ -57,7 +57,7 @@ pub async fn read_to_the_end(session: &Session, run: &Run, deadline: &Deadline) 
     let doing = "read the last changes of the source";
     let upto = refuse_lost(&watch::look(session, &slot).await?, &slot)?;
     loop {
-        let left = match watch::read(session, &slot, upto, Before::Nothing, deadline.remaining()).await {
+        let left = match watch::read_last(session, &slot, upto, deadline.remaining()).await {
             Ok(0) => return refuse_found(session).await,
             Ok(left) => format!("{left} bytes are left"),
             // An earlier call still reads the slot.

@@ -30,10 +30,8 @@ pub async fn run(ctx: &Ctx, input: UnderFence) -> StepResult<CompleteTargetOutpu
 /// Objects first, for they can fail; then sequences; then, in what time is left, views.
 async fn complete_all(ctx: &Ctx, input: &UnderFence, deadline: &Deadline) -> StepResult<CompleteTargetOutput> {
     let began = Instant::now();
-    let (source, target) = tokio::try_join!(
-        ctx.as_work_until(&input.run, &input.source, deadline),
-        ctx.as_work_until(&input.run, &input.target, deadline)
-    )?;
+    let [source, target] = ctx.as_work_until(&input.run, [&input.source, &input.target], deadline).await?;
+    let (source, target) = (source?, target?);
     let connected = began.elapsed();
     let (values, objects) = tokio::try_join!(read_sequences(&source), complete(&target, deadline))?;
     let completed = began.elapsed();

@@ -31,12 +31,11 @@ pub async fn run(ctx: &Ctx, input: UnderFence) -> StepResult<DrainSourceOutput> 
 async fn drain(ctx: &Ctx, input: &UnderFence, deadline: &Deadline) -> StepResult<DrainSourceOutput> {
     let (run, generation) = (&input.run, input.cutover.generation);
     let began = Instant::now();
-    let ((), source, catalogs, target) = tokio::try_join!(
+    let ((), [source, catalogs, target]) = tokio::try_join!(
         pgleap_mark::prove_armed(ctx, run, generation),
-        ctx.as_work_until(run, &input.source, deadline),
-        ctx.as_work_until(run, &input.source, deadline),
-        ctx.as_work_until(run, &input.target, deadline)
+        ctx.as_work_until(run, [&input.source, &input.source, &input.target], deadline)
     )?;
+    let (source, catalogs, target) = (source?, catalogs?, target?);
     // The last look before the fence was seconds ago, and a migration may have committed since.
     tokio::try_join!(refuse_changed_source(&catalogs), apply(ctx, input, &source, &target, deadline))?;
     shut_out_dms(&target, input, deadline).await?;
@@ -61,9 +60,10 @@ async fn apply(
         return Ok(()); // DMS may be shut out already
     }
     let secret = names.dms_target_secret();
-    let (dms, marker) = tokio::try_join!(ctx.connect(&input.run, &input.target, &secret), write_marker(source))?;
+    let marker = write_marker(source).await?;
     // The marker's commit is on disk, and with it every commit before the fence: the watch is read to behind it.
-    tokio::try_join!(
+    let (dms, (), ()) = tokio::try_join!(
+        ctx.connect(&input.run, &input.target, &secret),
         await_marker(target, &marker, deadline),
         source_watch::read_to_the_end(source, &input.run, deadline)
     )?;

@@ -30,11 +30,11 @@ async fn fence(ctx: &Ctx, input: &UnderFence, deadline: &Deadline) -> StepResult
     let names = run.id.names();
     let (work, dms) = (names.work_login(), names.dms_login());
     let keep = [work.as_str(), dms.as_str()];
-    let ((), source, target) = tokio::try_join!(
+    let ((), [source, target]) = tokio::try_join!(
         pgleap_mark::prove_armed(ctx, run, cutover.generation),
-        ctx.as_work_until(run, &input.source, deadline),
-        ctx.as_work_until(run, &input.target, deadline)
+        ctx.as_work_until(run, [&input.source, &input.target], deadline)
     )?;
+    let (source, target) = (source?, target?);
 
     // The record will name the target soon: the owner's login may be an application's too.
     access::shut(&target, cutover, &keep).await?;

@@ -24,10 +24,7 @@ const OBSERVER_PATIENCE: Duration = Duration::from_secs(3);
 pub async fn run(ctx: &Ctx, input: UnderFence) -> StepResult<OutcomeOutput> {
     let (run, generation) = (&input.run, input.cutover.generation);
     let deadline = Deadline::of(input.cutover);
-    let (source, target) = tokio::join!(
-        ctx.as_work_until(run, &input.source, &deadline),
-        ctx.as_work_until(run, &input.target, &deadline)
-    );
+    let [source, target] = ctx.as_work_until(run, [&input.source, &input.target], &deadline).await?;
     let target = target?;
     // It may be an earlier answer that was lost, found after the deadline or with a source that is gone.
     if access::outcome(&target, generation).await? != Some(Outcome::Open) {

@@ -58,6 +58,30 @@ pub enum Before {
 /// Read the slot up to `upto`, for as long as `time`; answers how many bytes of WAL are left. As the login that may
 /// replicate; the slot must be there.
 pub async fn read(session: &Session, slot: &str, upto: Lsn, before: Before, time: Duration) -> Result<u64, PgError> {
+    read_pieces(session, slot, upto, before, time, Last::IsLetGo).await
+}
+
+/// The same, to the last piece that will ever be read: the slot stays in front of it, because moving it decodes it again,
+/// which takes as long as reading it did.
+pub async fn read_last(session: &Session, slot: &str, upto: Lsn, time: Duration) -> Result<u64, PgError> {
+    read_pieces(session, slot, upto, Before::Nothing, time, Last::IsKept).await
+}
+
+/// Whether the slot moves behind the last piece that is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Last {
+    IsLetGo,
+    IsKept,
+}
+
+async fn read_pieces(
+    session: &Session,
+    slot: &str,
+    upto: Lsn,
+    before: Before,
+    time: Duration,
+    last: Last,
+) -> Result<u64, PgError> {
     let began = Instant::now();
     let rules = Rules::read(session).await?;
     loop {
@@ -69,6 +93,9 @@ pub async fn read(session: &Session, slot: &str, upto: Lsn, before: Before, time
         }
         let end = Lsn(upto.0.min(confirmed.0 + state.decoded_again.clamp(PIECE.0, PIECE.1)));
         piece(session, slot, end, before, &rules).await?;
+        if end == upto && last == Last::IsKept {
+            return Ok(0);
+        }
         let advance = "SELECT pg_replication_slot_advance($1::text::name, $2::text::pg_lsn)";
         session.rows("move the slot of the watch", advance, &[&slot, &end.to_string()]).await?;
         if end == upto {
