@@ -68,6 +68,10 @@ matrix-sample: setup ## A few cells of it, others with each commit, in at most s
 	@cargo build --quiet --workspace --bins
 	@TMPDIR=$$(sh scripts/test-folder.sh) target/debug/rehearsal matrix --jobs $(JOBS) --sample 360
 
+.PHONY: without
+without: setup ## Take away each rule that keeps rows from being lost; a test must notice: ONLY=part of its sentence
+	@TMPDIR=$$(sh scripts/test-folder.sh) cargo run --quiet -p contract-tests --bin without-rules -- $(if $(ONLY),"$(ONLY)")
+
 .PHONY: docs
 docs: ## Write the generated pages anew
 	@cargo run --quiet -p contract-tests --bin render-steps-page

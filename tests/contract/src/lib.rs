@@ -8,6 +8,7 @@ pub mod expression;
 pub mod input;
 pub mod machine;
 pub mod record;
+pub mod rules;
 pub mod samples;
 pub mod steps_page;
 pub mod template;

@@ -4,7 +4,7 @@ use anyhow::Result;
 use pgleap_contract::steps::{UnderFence, UnfenceSourceInput};
 use pgleap_contract::{ErrorCode, Generation, Outcome, Server};
 use pgleap_mark::State;
-use step_tests::{OWNER, SOURCE, TARGET, World, cutover_in};
+use step_tests::{DATABASE, OWNER, SOURCE, TARGET, World, cutover_in};
 
 const APPLICATION: &str = "
     CREATE ROLE app LOGIN PASSWORD 'app-password';
@@ -132,6 +132,11 @@ async fn after_open_nothing_leads_back() -> Result<()> {
     let error = open_target::run(world.as_step("open-target"), input.clone()).await.expect_err("not drained");
     assert!(error.message.contains("not drained"), "{error}");
     drained(&world, &target).await?;
+    let admin = world.rdsadmin(TARGET, DATABASE).await?;
+    admin.batch_execute("GRANT CONNECT ON DATABASE orders TO app").await?;
+    let error = open_target::run(world.as_step("open-target"), input.clone()).await.expect_err("a door is open");
+    assert!(error.message.contains("others may connect already: orders: app"), "{error}");
+    admin.batch_execute("REVOKE CONNECT ON DATABASE orders FROM app").await?;
 
     let late = UnderFence { cutover: cutover_in(-1), ..input.clone() };
     assert_eq!(

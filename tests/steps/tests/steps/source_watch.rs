@@ -180,6 +180,47 @@ async fn the_last_changes_before_the_fence_are_read_before_the_source_is_drained
     Ok(())
 }
 
+/// What happened between the gate's last look and the fence, or while the drain went on.
+#[tokio::test]
+async fn what_came_after_the_last_look_is_seen_before_the_source_is_drained() -> Result<()> {
+    let noted = "CREATE TABLE pgleap_dms.awsdms_suspended_tables (task_name text, table_owner text, table_name text, suspend_reason text);
+                 INSERT INTO pgleap_dms.awsdms_suspended_tables VALUES ('t', 'app', 'a_busy', 'no reason')";
+    // Where a first call came as far as `applied`, DMS could still note something until it was shut out.
+    let applied = "INSERT INTO pgleap.marker (id, kind) VALUES (gen_random_uuid(), 'applied-1')";
+    let readable =
+        "GRANT USAGE ON SCHEMA pgleap_dms TO PUBLIC; GRANT SELECT ON ALL TABLES IN SCHEMA pgleap_dms TO PUBLIC";
+    let cases = [
+        (
+            SOURCE,
+            "CREATE FUNCTION app.late() RETURNS int LANGUAGE sql AS 'SELECT 1'".to_owned(),
+            ErrorCode::SourceChanged,
+            "late",
+        ),
+        (SOURCE, "TRUNCATE app.c_busy".to_owned(), ErrorCode::SourceChanged, "c_busy: truncated or rewritten"),
+        (TARGET, "TRUNCATE app.c_busy".to_owned(), ErrorCode::DrainFailed, "app.c_busy"),
+        (TARGET, format!("{noted}; {readable}"), ErrorCode::DrainFailed, "table app.a_busy is suspended"),
+        (TARGET, format!("{applied}; {noted}; {readable}"), ErrorCode::DrainFailed, "table app.a_busy is suspended"),
+    ];
+    for (instance, change, code, named) in cases {
+        let watched = Watched::start(16).await?;
+        watched.watch_copy().await?;
+        watched.begin_comparison().await?;
+        let admin = watched.world.rdsadmin(instance, DATABASE).await?;
+        admin.batch_execute(&change).await?;
+        fence_source::run(watched.world.as_step("fence-source"), watched.under_fence()).await?;
+        let carrier = watched.carry_markers().await?;
+
+        let drained = drain_source::run(watched.world.as_step("drain-source"), watched.under_fence()).await;
+
+        let error = drained.expect_err(&change);
+        ensure!(error.code == code && error.message.contains(named), "{change}: {error}");
+        ensure!(!watched.is_drained().await?, "{change}: OPEN could follow");
+        carrier.abort();
+        watched.world.aws.stop().await;
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_watch_that_is_lost_ends_the_run() -> Result<()> {
     let watched = Watched::start(15).await?;

@@ -1,0 +1,44 @@
+//! `tests/without/rules.yaml`: the rules that keep rows from being lost, each with the change that takes it away and the
+//! test that notices.
+
+use anyhow::{Context, Result, ensure};
+use serde::Deserialize;
+
+use crate::machine::repository;
+
+/// A rule, and the project without it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    /// What holds.
+    pub rule: String,
+    /// The file that makes it hold, from the repository's root.
+    pub file: String,
+    find: String,
+    replace: String,
+    /// Arguments of `cargo test`, separated by spaces.
+    pub run: String,
+    /// Path of the test that must fail without the rule.
+    pub test: String,
+}
+
+impl Rule {
+    /// All of them, in the order of the file.
+    pub fn read() -> Result<Vec<Self>> {
+        let path = repository().join("tests/without/rules.yaml");
+        let text = std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
+        Ok(serde_yaml_ng::from_str(&text)?)
+    }
+
+    /// The text of the file without the rule.
+    pub fn taken_out_of(&self, text: &str) -> Result<String> {
+        let places = text.matches(self.find.trim_end_matches('\n')).count();
+        ensure!(places == 1, "{}: the text to be replaced stands there {places} times: {}", self.file, self.find);
+        Ok(text.replacen(self.find.trim_end_matches('\n'), self.replace.trim_end_matches('\n'), 1))
+    }
+
+    /// The name of the test's function.
+    pub fn test_function(&self) -> &str {
+        self.test.rsplit("::").next().unwrap_or(&self.test)
+    }
+}
