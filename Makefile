@@ -72,10 +72,9 @@ matrix-sample: setup ## A few cells of it, others with each commit, in at most s
 without: setup ## Take away each rule that keeps rows from being lost; a test must notice: ONLY=part of its sentence
 	@TMPDIR=$$(sh scripts/test-folder.sh) cargo run --quiet -p contract-tests --bin without-rules -- $(if $(ONLY),"$(ONLY)")
 
-.PHONY: docs
-docs: ## Write the generated pages anew
-	@cargo run --quiet -p contract-tests --bin render-steps-page
-	@cargo run --quiet -p contract-tests --bin render-input-schema
+.PHONY: render
+render: ## Write what follows from the steps' declarations: template, list of steps, pages, manifests, input schema
+	@cargo run --quiet -p contract-tests --bin render
 
 .PHONY: fidelity
 fidelity: ## How many rows of each fidelity ledger rest on an assumption

@@ -10,6 +10,7 @@ pub mod data_types;
 mod error;
 mod findings;
 mod names;
+mod phase;
 pub mod prices;
 mod rates;
 mod redact;
@@ -24,6 +25,7 @@ pub use cutover::{Cutover, Generation, Outcome};
 pub use error::ErrorCode;
 pub use findings::{Finding, Findings, Severity};
 pub use names::Names;
+pub use phase::Phase;
 pub use rates::Rates;
 pub use redact::redact;
 pub use request::{

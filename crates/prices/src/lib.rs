@@ -1,12 +1,8 @@
 //! What a run costs: amounts of what AWS bills, by a dated table of prices. Pure: the plan estimates the amounts, the
 //! report counts them, and both show the same parts.
 
-mod memory;
-
 use pgleap_contract::prices as table;
 use pgleap_contract::steps::{Cost, CostPart};
-
-pub use memory::memory_megabytes;
 
 /// What AWS bills of a run.
 #[derive(Debug, Clone, PartialEq)]

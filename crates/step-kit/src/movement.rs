@@ -1,8 +1,8 @@
-//! That a run moves, as metrics: which step answered last, and whether another one follows. The dashboard draws the first as
-//! the run's phase; an alarm hears the silence of both.
+//! That a run moves, as metrics: the phase of the step that answered last, and whether another step follows. The dashboard
+//! draws the first; an alarm hears the silence of the second.
 
 use pgleap_contract::ErrorCode;
-use pgleap_contract::steps::STEPS;
+use pgleap_contract::steps::StepInfo;
 use serde_json::Value;
 
 use crate::metrics::{Metric, Unit, tell_of};
@@ -18,18 +18,20 @@ pub(crate) fn tell(step: &str, payload: &Value, outcome: &StepResult<Value>) {
     }
 }
 
-fn figures(step: &str, mode: Option<&str>, error: Option<&StepError>) -> Option<[Metric; 2]> {
+fn figures(step: &str, mode: Option<&str>, error: Option<&StepError>) -> Option<Vec<Metric>> {
     if error.is_some_and(|error| error.code != ErrorCode::NotYet) {
         return None;
     }
-    let place = STEPS.iter().position(|known| *known == step)? + 1;
+    let info = StepInfo::named(step)?;
     let is_last = match step {
         "report-run" | "remove-resources" => true, // the recovery ends with the latter
         "plan-run" => mode == Some("plan"),
         _ => false,
     };
     let running = if is_last && error.is_none() { 0.0 } else { 1.0 };
-    Some([("RunStep", Unit::None, place as f64), ("RunUnderWay", Unit::None, running)])
+    let mut figures = vec![("RunUnderWay", Unit::None, running)];
+    figures.extend(info.phase.map(|phase| ("RunPhase", Unit::None, f64::from(phase.number()))));
+    Some(figures)
 }
 
 #[cfg(test)]
@@ -52,18 +54,18 @@ mod tests {
             ("no-step", "upgrade", None, None),
         ];
         for (step, mode, error, expected) in cases {
-            let found = figures(step, Some(mode), error).map(|[_, running]| running.2);
+            let found = figures(step, Some(mode), error).map(|figures| figures[0].2);
 
             assert_eq!(found, expected, "{step} {mode}");
         }
     }
 
     #[test]
-    fn a_step_shows_its_place_in_the_run() {
-        for (place, step) in STEPS.iter().enumerate() {
-            let found = figures(step, Some("upgrade"), None).map(|[place, _]| place.2);
+    fn a_step_shows_its_phase_and_one_of_several_phases_shows_none() {
+        let phase = |step| figures(step, Some("upgrade"), None).expect("a step").get(1).map(|figure| figure.2);
 
-            assert_eq!(found, Some(place as f64 + 1.0), "{step}");
-        }
+        assert_eq!(phase("start-run"), Some(10.0));
+        assert_eq!(phase("open-target"), Some(100.0));
+        assert_eq!(phase("tell-people"), None);
     }
 }

@@ -3,9 +3,7 @@
 //!
 //! Changes:      target (statistics; progress in schema `pgleap`)
 //! Repeatable:   yes; the list is made once, each table commits together with the note that it is done
-//! Undo:         none needed: on the way back the target is deleted
 //! If it dies:   the workers on the server go on; the next look finds what is left
-//! Fails with:   ChangeNotCarried, WatchLost (final), StatementFailed (final; the table and the server's words), DatabaseUnreachable (retried)
 
 use std::time::Duration;
 

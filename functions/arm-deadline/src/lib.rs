@@ -4,10 +4,7 @@
 //! Changes:      the run's mark (a secret); target (loses the tag that permits its deletion); scheduler (one one-shot
 //!               schedule, which deletes itself once it has fired)
 //! Repeatable:   yes; an armed deadline is never moved, its time is answered again
-//! Undo:         unfence-source (the mark), remove-resources (the rest)
 //! If it dies:   each part exists or not; the next call finds it
-//! Fails with:   DeadlinePassed, WindowOver, BadInput, AccessDenied (final), ResourceBusy, Throttled, ServiceUnavailable
-//!               (retried)
 //!
 //! Each part is read back before the next. Where one is denied the run ends here, and the source never noticed.
 //!

@@ -2,9 +2,7 @@
 //!
 //! Changes:      nothing; one message to the stack's topic
 //! Repeatable:   yes; a question that is asked again has another token, and an answer to the first one is refused
-//! Undo:         none needed
 //! If it dies:   the question went out or not; the machine asks again
-//! Fails with:   AccessDenied, Bug (final), Throttled, ServiceUnavailable (retried)
 //!
 //! The machine waits for the answer, not this function: it is gone as soon as the message is out. The token is in the
 //! message and nowhere else that this function writes; with `AnswerLinks`, in a link too, by which whoever has it may

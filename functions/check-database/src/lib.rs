@@ -3,9 +3,7 @@
 //!
 //! Changes:      nothing
 //! Repeatable:   yes
-//! Undo:         nothing to undo
 //! If it dies:   nothing has happened
-//! Fails with:   DatabaseUnreachable, Throttled, ServiceUnavailable (retried); everything else that is wrong is a finding
 //!
 //! A check is a file in `checks`: either a query that answers with one row for each offender, or a pure function over a
 //! few facts gathered beforehand. A new one is a file (or two, with its `.sql`) and a line in the list there. The catalogs

@@ -2,9 +2,7 @@
 //!
 //! Changes:      nothing
 //! Repeatable:   yes
-//! Undo:         nothing to undo
 //! If it dies:   nothing has happened
-//! Fails with:   Throttled, ServiceUnavailable (retried); everything else that is wrong is a finding
 //!
 //! First all facts are gathered (`observe`); what could not be seen is itself a finding. Then every check of `checks`
 //! judges the facts. A new check is one file there and one line in its list.

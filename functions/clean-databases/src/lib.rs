@@ -4,10 +4,7 @@
 //!               open: source (the same; the owner gets in again, read-only; it stays closed to everybody else), then
 //!               target (schemas, logins)
 //! Repeatable:   yes; what is gone is gone, and what belongs to another run is left
-//! Undo:         none
 //! If it dies:   called again; what is left is found by name
-//! Fails with:   UnfenceUnsafe (the mark contradicts a rollback), ResourceBusy (a table is locked), DatabaseDenied,
-//!               DatabaseUnreachable, StatementFailed (with the server's words)
 //!
 //! The target last, and on each side the outcome of the cutover at the very end. What was cleaned half is finished by a
 //! later call, however long one side was unreachable: the mark, which goes after this step, says how the cutover ended.

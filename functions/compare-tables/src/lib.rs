@@ -3,9 +3,7 @@
 //!
 //! Changes:      source (marker rows), target (DMS's notes about these tables are forgotten)
 //! Repeatable:   yes; the machine looks until the tables agree
-//! Undo:         none needed
 //! If it dies:   nothing but a marker row
-//! Fails with:   ChangeNotCarried, WatchLost (final), DatabaseUnreachable, ResourceBusy (retried); NotYet (names what does not agree yet)
 //!
 //! Clients go on writing. A table that stands still around a marker row, which the target has applied in between, must
 //! agree exactly. One that does not stand still must agree within the changes that its server counted meanwhile; that

@@ -5,9 +5,7 @@
 //! Changes:      target (sequences, and what prepare-target planned for this moment)
 //! Repeatable:   yes, while the cutover is undecided; each chore commits together with the note that it is done, a sequence
 //!               gets the same value again and never a lower one
-//! Undo:         none needed: after a rollback the target is deleted
 //! If it dies:   called again, or unfence-source applies
-//! Fails with:   DeadlinePassed, AlreadyBack (the cutover is decided), StatementFailed (the server's words), DatabaseUnreachable
 
 use std::time::{Duration, Instant};
 

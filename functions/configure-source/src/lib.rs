@@ -3,10 +3,7 @@
 //!
 //! Changes:      AWS (one parameter group, tagged with the run; the source's association with its group)
 //! Repeatable:   yes; a group that already serves is left alone, the run's own is found by its name
-//! Undo:         none by itself: detaching the group costs a reboot, so the report names it and its owner decides
 //! If it dies:   a group that nobody uses may be left; the next look goes on with it
-//! Fails with:   PreflightBlocked (final: a modification is pending that an apply would drag along), InstanceFailed
-//!               (final), AccessDenied (final), ResourceBusy, Throttled, ServiceUnavailable (retried)
 
 mod decide;
 mod group;

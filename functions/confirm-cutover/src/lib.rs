@@ -2,9 +2,7 @@
 //!
 //! Changes:      nothing
 //! Repeatable:   yes
-//! Undo:         none needed
 //! If it dies:   nothing has changed
-//! Fails with:   NotConfirmed (the record leads elsewhere, the target is read-only or in recovery; retried)
 
 use pgleap_contract::steps::{ConfirmCutoverInput, Look};
 use pgleap_step_kit::prelude::*;

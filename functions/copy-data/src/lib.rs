@@ -4,10 +4,7 @@
 //! Changes:      DMS (the task is started once; after a load that broke another task takes its place, and the
 //!               replication instance may grow), target (the rows that DMS writes)
 //! Repeatable:   yes; a task that was started is never started again, only looked at
-//! Undo:         remove-replication; the target is thrown away with the run
 //! If it dies:   DMS goes on loading; the next look sees how far it is
-//! Fails with:   ReplicationFailed, TablesInError, ConnectionTestFailed, InstanceFailed, AccessDenied (final),
-//!               Throttled, ServiceUnavailable (retried)
 //!
 //! A full load that broke is never resumed: after a failure the task's checkpoint may already be a position in the
 //! log, and the resumed task would then follow changes over tables that hold no rows (reported for DMS by one team,

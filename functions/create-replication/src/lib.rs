@@ -2,11 +2,7 @@
 //!
 //! Changes:      DMS (subnet group, replication instance, endpoints, task, all named after the run and tagged)
 //! Repeatable:   yes; everything is looked up by its name first, and what is there stays
-//! Undo:         remove-replication
 //! If it dies:   what was asked for goes on being made; the next look finds it
-//! Fails with:   NetworkBlocked, EncryptionRefused, LoginRefused, SecretUnreachable, NameUnknown, ConnectionTestFailed (a new
-//!               test is under way, so each is worth a few retries), ReplicationFailed,
-//!               InstanceFailed, AccessDenied, BadInput (final), Throttled, ServiceUnavailable (retried)
 
 mod endpoints;
 mod instance;

@@ -2,11 +2,8 @@
 //!
 //! Changes:      source (a marker row); target (CONNECT of the DMS login, its sessions; the rows `applied` and `drained`)
 //! Repeatable:   yes, while the cutover is undecided; each call writes a marker of its own until one was seen
-//! Undo:         none needed: after a rollback the target is deleted
 //! If it dies:   unfence-source applies; a second call writes another marker, unless `applied` says that one was seen and
 //!               that what DMS noted until then was read: DMS is shut out only after that
-//! Fails with:   DrainFailed (a table was suspended, or a change was not applied), SourceChanged, ChangeNotCarried, WatchLost,
-//!               DeadlinePassed, AlreadyBack
 //!
 //! OPEN requires the row `drained`. It is written last, when all of this is proven for the state under the fence: the
 //! marker arrived, the watch on the source's changes was read to behind the marker and found nothing, DMS noted no error up to the moment when it could write no more, the catalogs and the tables' files are

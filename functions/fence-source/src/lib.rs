@@ -3,10 +3,7 @@
 //! Changes:      target (CONNECT of the owner's login, which the preparation still needed); source (CONNECT of
 //!               everybody but the run's logins, in every database of the owner, saved first; their sessions)
 //! Repeatable:   yes, while the cutover is undecided; a fenced source is fenced again, and what was saved first stays saved
-//! Undo:         unfence-source
 //! If it dies:   before the first REVOKE nothing has changed; after it, unfence-source and the dead-man schedule apply
-//! Fails with:   FenceFailed (somebody else could still write when the time was up), DeadlinePassed, AlreadyBack (the
-//!               cutover is decided: a call that arrives late shuts nothing)
 
 use std::time::{Duration, Instant};
 

@@ -2,10 +2,7 @@
 //!
 //! Changes:      nothing
 //! Repeatable:   yes
-//! Undo:         nothing to undo
 //! If it dies:   nothing has happened
-//! Fails with:   InstanceFailed (final: the source is gone or has no endpoint), BadInput (final: no database is named),
-//!               AccessDenied (final), Throttled, ServiceUnavailable (retried)
 
 use aws_sdk_rds::Client;
 use pgleap_contract::steps::{FindServersInput, FindServersOutput};

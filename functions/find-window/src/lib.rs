@@ -2,9 +2,7 @@
 //!
 //! Changes:      nothing
 //! Repeatable:   yes; the machine waits for the moment that it answers
-//! Undo:         none needed
 //! If it dies:   nothing has happened
-//! Fails with:   BadInput, WindowOver (final)
 //!
 //! A copy that follows costs the source its WAL and its owner money, so a cutover is held for a day and no longer.
 

@@ -2,11 +2,7 @@
 //!
 //! Changes:      source (a marker row, to measure the lag with; what the watch found); target (autovacuum kept off its tables until after OPEN)
 //! Repeatable:   yes; the machine looks until every guardrail holds, or, while a person is asked, until there is an answer
-//! Undo:         none needed
 //! If it dies:   nothing but a marker row
-//! Fails with:   SourceChanged, ChangeNotCarried, WatchLost, TooMuchWal, WindowOver, CutoverNotSafe, AlreadyBack (final: name what); TablesInError, ReplicationFailed (the machine goes back and
-//!               mends what can be mended); NotYet (names the guardrails that
-//!               do not hold: lag, long transactions, prepared transactions)
 
 mod fence;
 

@@ -3,10 +3,7 @@
 //! Changes:      target (CONNECT of everybody but the run's logins and the owner, sessions, replication slots,
 //!               subscriptions switched off)
 //! Repeatable:   yes; what may connect is saved by the first call only
-//! Undo:         open-target gives CONNECT back; on the way back the target is deleted
 //! If it dies:   called again; the copy has no clients of its own yet
-//! Fails with:   InstanceFailed (final: a subscription worker could start), DatabaseDenied (final), ResourceBusy (a slot
-//!               is in use), StatementFailed
 
 use pgleap_contract::Generation;
 use pgleap_contract::steps::{Look, OnBoth};

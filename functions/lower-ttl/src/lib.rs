@@ -3,10 +3,8 @@
 //!
 //! Changes:      record (TTL of all its members, in one batch), the run's record secret (how it was before)
 //! Repeatable:   yes; what was saved first is never saved over, a lowered TTL is left alone
-//! Undo:         restore-record
 //! If it dies:   saved but not lowered, the next look lowers it; lowered with its answer lost, the next look submits it
 //!               once more to learn when it is in sync
-//! Fails with:   RecordChanged, AccessDenied (final), Throttled, ServiceUnavailable (retried)
 
 use aws_sdk_route53::Client;
 use pgleap_contract::Run;

@@ -3,10 +3,7 @@
 //!
 //! Changes:      source (the table `pgleap.lob_length`: what was measured)
 //! Repeatable:   yes; a table that was measured in this round is not measured again
-//! Undo:         none needed; schema pgleap goes at the end of the run
 //! If it dies:   the server goes on measuring; the next look finds the result, or starts the statement again
-//! Fails with:   SourceChanged, ChangeNotCarried, WatchLost, TablesInError (final: a value that limited LOB mode cannot hold), StatementFailed, DatabaseDenied
-//!               (final), DatabaseUnreachable (retried)
 //!
 //! A table of terabytes takes longer to read than a Lambda lives, so the statement writes its result into a table on the
 //! server and is left to itself (`start_and_leave`); one table at a time, because each is a scan of the source.

@@ -3,11 +3,8 @@
 //! Changes:      source (its outcome says that OPEN was sent); target (CONNECT as it was saved, and the outcome that says
 //!               so, in one transaction); the mark of the cutover
 //! Repeatable:   yes; an open target stays open, and the answer is the same
-//! Undo:         none, by design: from here the run only goes forward
 //! If it dies:   before the transaction committed, unfence-source wins the outcome; after it, unfence-source learns that
 //!               the target is open, and writes the mark
-//! Fails with:   AlreadyBack (the rollback was claimed first), DeadlinePassed, StatementFailed (the target is not drained,
-//!               or others may connect to it already: its own transaction refuses)
 
 use std::time::Duration;
 

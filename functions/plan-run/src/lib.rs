@@ -2,9 +2,7 @@
 //!
 //! Changes:      nothing
 //! Repeatable:   yes; the same findings give the same plan
-//! Undo:         nothing to undo
 //! If it dies:   nothing has happened
-//! Fails with:   nothing of its own
 //!
 //! Pure over what preflight saw. Every figure is an estimate by the rates of the run's input (`pgleap_contract::Rates`), the
 //! delays of `delays` and the prices of `pgleap_contract::prices`; all three are assumptions until somebody measured them.

@@ -5,11 +5,7 @@
 //! Changes:      source (roles of the run and what is granted to them; schema `pgleap`; by choice the replica identity of
 //!               tables without a key, saved first), AWS (two secrets, tagged with the run)
 //! Repeatable:   yes; what is there is left alone, a password is set only where a login does not work
-//! Undo:         clean-databases (roles, grants, schema, replica identity), remove-resources (secrets)
 //! If it dies:   what was made stays and is found again; nothing of it is in the way of applications
-//! Fails with:   InstanceFailed (final: the server does not do logical decoding), PreflightBlocked (final: the schema
-//!               `pgleap` is not this run's), DatabaseDenied, StatementFailed, SecretUnusable (final),
-//!               DatabaseUnreachable, ResourceBusy (a table is locked), Throttled, ServiceUnavailable (retried)
 
 mod keyless;
 mod logins;

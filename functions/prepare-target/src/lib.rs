@@ -5,10 +5,7 @@
 //!               tables' files as they are now, the slot and the tables of the watch on its changes), AWS (the secret with which DMS reaches the target)
 //! Repeatable:   yes; the plan is made once, in one transaction and before anything changes, and each of its chores
 //!               commits together with the note that it is done
-//! Undo:         clean-databases (the slot, with schema `pgleap`); on the way back the target is deleted
 //! If it dies:   the worker on the server goes on; the next look finds what is left
-//! Fails with:   StatementFailed (final; the object and the server's words), SecretUnusable, PreflightBlocked (more
-//!               tables to leave out than the mapping can name), DatabaseDenied (final), DatabaseUnreachable (retried)
 
 pub mod path;
 pub mod plan;

@@ -3,9 +3,7 @@
 //! Changes:      source (one restart without failover; connections end)
 //! Repeatable:   yes; a reboot is asked for only while a parameter waits for one, at most seconds after that was seen, and
 //!               RDS refuses it while one goes on
-//! Undo:         none; a reboot changes nothing but the parameters in force
 //! If it dies:   the reboot goes on; the next look sees it
-//! Fails with:   InstanceFailed (final), AccessDenied (final), Throttled, ServiceUnavailable (retried)
 
 use std::time::{Duration, Instant};
 

@@ -3,9 +3,7 @@
 //!
 //! Changes:      target (what prepare-target set aside; which views are refreshed under the fence)
 //! Repeatable:   yes; each chore commits together with the note that it is done
-//! Undo:         none needed: on the way back the target is deleted
 //! If it dies:   the workers on the server go on; the next look finds what is left
-//! Fails with:   ChangeNotCarried, WatchLost (final), StatementFailed (final; the object and the server's words), DatabaseUnreachable (retried)
 
 mod views;
 

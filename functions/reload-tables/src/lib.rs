@@ -3,9 +3,7 @@
 //!
 //! Changes:      DMS (the task stops, gets a rule for each table, resumes, loads the tables again), target (these tables)
 //! Repeatable:   yes; what was asked for is seen in the task and in its statistics, and is not asked for again
-//! Undo:         restore-lob-mode
 //! If it dies:   DMS goes on loading; the next look sees how far it is
-//! Fails with:   ReplicationFailed, AccessDenied (final), Throttled, ServiceUnavailable (retried)
 //!
 //! The limits are rules of the tables and not the task's mode: the task goes on to carry changes of all others, whose
 //! values nobody has measured. `FailTasksOnLobTruncation` stays on at the endpoint: a value that has become longer than

@@ -2,9 +2,7 @@
 //!
 //! Changes:      DMS (the run's objects go), source (the task's slot goes with the task)
 //! Repeatable:   yes; what is gone stays gone, what goes is waited for
-//! Undo:         none; create-replication makes them anew
 //! If it dies:   DMS goes on deleting; the next look sees what is left
-//! Fails with:   AccessDenied (final), Throttled, ServiceUnavailable, ResourceBusy (retried)
 //!
 //! Found by the names derived from the run's id, which nothing else has. The task goes first, because its slot holds
 //! WAL on the source. A slot or a control table that DMS leaves behind is for clean-databases to remove.

@@ -3,10 +3,7 @@
 //!
 //! Changes:      scheduler, RDS (never the source), Secrets Manager
 //! Repeatable:   yes; what is gone stays gone, what goes is waited for
-//! Undo:         none
 //! If it dies:   AWS goes on deleting; the next look sees what is left
-//! Fails with:   UnfenceUnsafe (the mark contradicts a rollback), AccessDenied (final), Throttled, ServiceUnavailable
-//!               (retried)
 //!
 //! Everything is found by name and goes only if it carries the run's tag; the target needs more proof than that
 //! (`target.rs`). What stays although the run made it is named in the output: the copy of the source's parameter group,

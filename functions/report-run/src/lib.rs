@@ -2,9 +2,7 @@
 //!
 //! Changes:      nothing
 //! Repeatable:   yes; a later call counts the calls before it too
-//! Undo:         nothing to undo
 //! If it dies:   nothing has happened
-//! Fails with:   AccessDenied (final), Throttled, ServiceUnavailable (retried); no failure of it fails a run
 //!
 //! Transitions, calls and seconds of functions are counted, hours are those between states. Prices are a dated table
 //! (`pgleap_prices`), so the sum stays an estimate.

@@ -3,7 +3,6 @@
 use std::collections::{HashMap, HashSet};
 
 use pgleap_contract::steps::STEPS;
-use pgleap_prices::memory_megabytes;
 
 /// An event, reduced to what counts.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,6 +31,8 @@ pub(crate) enum What {
     Other,
 }
 
+/// Of a function that is no step's.
+const USUAL_MEGABYTES: u32 = 256;
 /// The target is there from here on.
 const MAKES_TARGET: &str = "RestoreTarget";
 /// The replication instance from here ..
@@ -130,7 +131,7 @@ impl Tally {
 fn memory_of(function: &str) -> u32 {
     let is =
         |step: &str| function.split(':').any(|part| part.strip_suffix(step).is_some_and(|rest| rest.ends_with('-')));
-    memory_megabytes(STEPS.iter().find(|step| is(step)).copied().unwrap_or_default())
+    STEPS.iter().find(|step| is(step.name)).map_or(USUAL_MEGABYTES, |step| step.memory_megabytes)
 }
 
 #[cfg(test)]

@@ -3,9 +3,7 @@
 //!
 //! Changes:      DMS (the task stops and loses its rules for large values)
 //! Repeatable:   yes; a task that is as it was is left alone
-//! Undo:         none needed
 //! If it dies:   the next look goes on from where the task is
-//! Fails with:   ReplicationFailed, AccessDenied (final), Throttled, ServiceUnavailable (retried)
 //!
 //! Before it stops the task, it notes on it that its load is whole: the tables that are still in error are known, every
 //! other one was loaded before, so that what follows may resume the task instead of loading again.

@@ -2,10 +2,7 @@
 //!
 //! Changes:      record (value and TTL of the members that the run changed), the run's record secret (id of the change)
 //! Repeatable:   yes; members that are as they were are left alone
-//! Undo:         none; this is the undo of lower-ttl and swap-record
 //! If it dies:   the batch is carried out or not; the next call sees which
-//! Fails with:   UnfenceUnsafe (the mark contradicts a rollback), AccessDenied (final), Throttled, ServiceUnavailable,
-//!               ResourceBusy (retried)
 //!
 //! The mark of the cutover is asked first: it says `back` before this step runs, so that a swap that asks it later submits
 //! nothing; and where it says `open`, no payload moves clients to the source. Without a mark the run never swapped.

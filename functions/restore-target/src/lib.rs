@@ -3,9 +3,7 @@
 //!
 //! Changes:      AWS (one parameter group and one instance, tagged with the run)
 //! Repeatable:   yes; group and instance are found by their names, and count only if they carry the run's tag
-//! Undo:         remove-resources
 //! If it dies:   AWS goes on; the next look sees the instance
-//! Fails with:   InstanceFailed (final; with RDS's events), AccessDenied (final), Throttled, ServiceUnavailable (retried)
 
 mod request;
 

@@ -2,9 +2,7 @@
 //!
 //! Changes:      AWS (one dynamic parameter of the group that the target lives with)
 //! Repeatable:   yes; the parameter is compared with the user's own value before it is set
-//! Undo:         none: after OPEN the run only goes forward
 //! If it dies:   called again
-//! Fails with:   InstanceFailed (final), AccessDenied (final), ResourceBusy, Throttled, ServiceUnavailable (retried)
 
 use aws_sdk_rds::Client;
 use aws_sdk_rds::types::{ApplyMethod, DbInstance, Parameter};

@@ -2,9 +2,7 @@
 //!
 //! Changes:      DMS (the task runs again), target (the changes that DMS applies)
 //! Repeatable:   yes; a running task is left alone
-//! Undo:         remove-replication
 //! If it dies:   the task starts by itself; the next look sees it run
-//! Fails with:   ReplicationFailed, TablesInError, AccessDenied (final), Throttled, ServiceUnavailable (retried)
 //!
 //! Only a task whose load is known to be whole is resumed: it says so by the tag that copy-data put on it. From then on
 //! a failure is one of the changes, which go on from the last position (AWS documentation, StartReplicationTask); but

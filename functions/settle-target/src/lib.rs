@@ -6,9 +6,7 @@
 //!
 //! Changes:      target (constraints, materialized views, replica identities)
 //! Repeatable:   yes; each chore commits together with the note that it is done
-//! Undo:         none: after OPEN the run only goes forward
 //! If it dies:   the workers on the server go on; the next look finds what is left
-//! Fails with:   DatabaseUnreachable (retried), DatabaseDenied, StatementFailed (final: the chores cannot even be read)
 
 use pgleap_contract::steps::{OnBoth, SettleTargetOutput, Warnings};
 use pgleap_pg::Session;

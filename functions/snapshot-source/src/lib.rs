@@ -2,9 +2,7 @@
 //!
 //! Changes:      AWS (one snapshot of the source, tagged with the run)
 //! Repeatable:   yes; the snapshot is found by its name, and counts only if it carries the run's and the execution's tag
-//! Undo:         remove-resources
 //! If it dies:   before the call nothing has changed; after it, the next look finds the snapshot
-//! Fails with:   InstanceFailed (final), AccessDenied (final), ResourceBusy, Throttled, ServiceUnavailable (retried)
 
 use aws_sdk_rds::Client;
 use aws_sdk_rds::types::{DbSnapshot, SourceType};

@@ -2,11 +2,7 @@
 //!
 //! Changes:      nothing
 //! Repeatable:   yes; the same execution always gives the same run
-//! Undo:         nothing to undo
 //! If it dies:   nothing has happened
-//! Fails with:   BadInput (final; names the field), AnotherRun (final; names its execution), AccessDenied (final),
-//!               ResourceBusy (a recovery, while another execution works under its run id), Throttled, ServiceUnavailable
-//!               (retried)
 
 mod elsewhere;
 mod others;

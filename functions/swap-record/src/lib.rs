@@ -2,10 +2,7 @@
 //!
 //! Changes:      record (value of each member that names the source), the run's record secret (id of the change)
 //! Repeatable:   yes; a record that names the target already is left alone
-//! Undo:         restore-record
 //! If it dies:   not swapped, the next call swaps; swapped with its answer lost, a later call sees it
-//! Fails with:   RecordChanged, AlreadyBack, DeadlinePassed, AccessDenied (final), Throttled, ServiceUnavailable,
-//!               ResourceBusy (retried)
 //!
 //! Called under the fence it submits and leaves, because the target admits nobody before OPEN anyway. Called after OPEN it
 //! is done only when the change is in sync on all name servers.

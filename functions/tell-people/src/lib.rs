@@ -2,9 +2,7 @@
 //!
 //! Changes:      nothing; messages and events
 //! Repeatable:   yes; told twice is no harm
-//! Undo:         none needed
 //! If it dies:   Lambda calls it again, as it does for every call that nobody waits for
-//! Fails with:   AccessDenied, Bug (final), Throttled, ServiceUnavailable (Lambda tries again); no run notices any of them
 //!
 //! The machine calls it and does not wait, and never between fence and OPEN. How an execution ended comes from
 //! EventBridge, so that an end that no Catch sees is told too.

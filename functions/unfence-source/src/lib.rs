@@ -3,10 +3,7 @@
 //! Changes:      target (the outcome: `back`; other sessions of the working login end); source (the same, CONNECT as it was
 //!               saved); the mark of the cutover
 //! Repeatable:   yes, any number of times, by the machine, the schedule and an operator at once
-//! Undo:         none; a later run fences again
 //! If it dies:   called again; the claim stays, and giving CONNECT back is one transaction
-//! Fails with:   UnfenceUnsafe (the target cannot be asked, and OPEN was sent to it: a person decides), DatabaseDenied,
-//!               DatabaseUnreachable, ResourceBusy, ServiceUnavailable (retried)
 //!
 //! "Back" is concluded from positive evidence only (`evidence.rs`): there is no mark, so no fence was possible; or the
 //! target's own outcome says so; or the source's says that OPEN was never sent. A login that is refused, a schema that is

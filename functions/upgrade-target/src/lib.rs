@@ -3,10 +3,7 @@
 //! Changes:      AWS (the target instance, a parameter group for each family on the way)
 //! Repeatable:   yes; the version says which hop is next, a hop is noted on the instance before it is asked for, and
 //!               each setting is compared with the source's before it is set
-//! Undo:         remove-resources
 //! If it dies:   AWS goes on; the next look sees the version
-//! Fails with:   UpgradeRefused (final; with RDS's events and the precheck's log), InstanceFailed (final),
-//!               AccessDenied (final), Throttled, ServiceUnavailable (retried)
 
 mod decide;
 mod group;

@@ -2,10 +2,7 @@
 //!
 //! Changes:      target (tables `pgleap.verified`, `pgleap.verify_row`: what was compared); source (marker rows)
 //! Repeatable:   yes; a table that was found equal is not compared again, a large one is gone on with
-//! Undo:         none needed
 //! If it dies:   the chunk under comparison is compared again
-//! Fails with:   CopyDiffers, ChangeNotCarried, WatchLost, TablesInError, SourceChanged, TablesNotCompared (final),
-//!               DatabaseUnreachable, ResourceBusy (retried)
 //!
 //! Each call compares tables for a while and leaves; the machine calls again until none is pending. Rows are counted and
 //! hashed by the servers: what travels is sums, and keys of the few rows that differ.

@@ -2,9 +2,7 @@
 //!
 //! Changes:      source (what the watch on its changes found, in schema `pgleap`; its slot moves on)
 //! Repeatable:   yes; what was found before is found again
-//! Undo:         none needed
 //! If it dies:   the next look
-//! Fails with:   TooMuchWal, ChangeNotCarried, WatchLost (final), DatabaseUnreachable (retried)
 //!
 //! Rows are the servers' own estimates and bytes the sizes of tables without their indexes: a person wants to know
 //! whether it moves and when it ends. The figures are also metrics (embedded metric format).

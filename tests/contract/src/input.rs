@@ -1,11 +1,7 @@
 //! The operator's input as a JSON Schema, from the contract's own types and their documentation.
 
-use std::path::PathBuf;
-
 use anyhow::Result;
 use serde_json::Value;
-
-use crate::machine::repository;
 
 #[path = "../../../crates/contract/src/approval.rs"]
 #[allow(dead_code, unreachable_pub, reason = "as below")]
@@ -32,10 +28,8 @@ pub fn schema() -> Result<Value> {
     Ok(schema)
 }
 
-/// Where the schema is kept.
-pub fn schema_path() -> PathBuf {
-    repository().join("statemachine/input.schema.json")
-}
+/// Where the schema is kept, from the repository's root.
+pub const SCHEMA: &str = "statemachine/input.schema.json";
 
 /// The schema as it is kept.
 pub fn schema_text() -> Result<String> {

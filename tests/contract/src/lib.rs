@@ -4,15 +4,17 @@
 //! machines may use, and `walk` follows every edge with it: what a step is sent parses as its input, what a state
 //! reads was assigned on every path, and no failure between fence and OPEN leads anywhere but back.
 
+pub mod declared;
 pub mod expression;
 pub mod input;
 pub mod machine;
 pub mod record;
+pub mod rendered;
 pub mod rules;
 pub mod samples;
-pub mod steps_page;
 pub mod template;
 pub mod walk;
 
 pub(crate) use input::{Approval, Rates, Window};
 pub use machine::{Machine, function_name, render};
+pub use pgleap_contract::Phase;

@@ -1,9 +1,10 @@
 //! A state machine definition, from its YAML source.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use pgleap_contract::Phase;
 use serde_json::{Map, Value};
 
 /// The repository's root, from this crate's place in it.
@@ -18,6 +19,7 @@ pub struct Machine {
     pub name: String,
     /// The definition, anchors expanded, placeholders still in it.
     pub definition: Value,
+    phases: BTreeMap<String, Phase>,
 }
 
 impl Machine {
@@ -25,10 +27,14 @@ impl Machine {
     pub fn read(name: &str) -> Result<Self> {
         let path = repository().join("statemachine").join(format!("{name}.asl.yaml"));
         let source = std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
-        Ok(Self {
-            name: name.to_owned(),
-            definition: parse(&source).with_context(|| format!("parse {}", path.display()))?,
-        })
+        let (definition, phases) = parse(&source).with_context(|| format!("parse {}", path.display()))?;
+        Ok(Self { name: name.to_owned(), definition, phases })
+    }
+
+    /// The phase that a state belongs to: a state that says `Phase` begins one, and those that follow it in the file belong
+    /// to it too. None in a machine that says nothing of phases.
+    pub fn phase_of(&self, state: &str) -> Option<Phase> {
+        self.phases.get(state).copied()
     }
 
     /// Every state with its name, those of Parallel's branches included.
@@ -40,10 +46,7 @@ impl Machine {
 
     /// How often it calls this step only to start its process, before the call that works.
     pub fn warm_ups(&self, step: &str) -> usize {
-        let warms = |state: &Map<String, Value>| {
-            let payload = state.get("Arguments").and_then(|arguments| arguments.get("Payload"));
-            payload.is_some_and(|payload| payload["warmUp"] == true) && step_of(state).as_deref() == Some(step)
-        };
+        let warms = |state: &Map<String, Value>| only_warms(state) && step_of(state).as_deref() == Some(step);
         self.states().iter().filter(|(_, state)| warms(state)).count()
     }
 
@@ -71,6 +74,11 @@ pub fn step_of(state: &Map<String, Value>) -> Option<String> {
     Some(kebab(name))
 }
 
+/// Whether it calls its function only to start the process.
+pub fn only_warms(state: &Map<String, Value>) -> bool {
+    state.get("Arguments").is_some_and(|arguments| arguments["Payload"]["warmUp"] == true)
+}
+
 /// Whether it waits for somebody who has its token, and not for the function's answer.
 pub fn waits_for_token(state: &Map<String, Value>) -> bool {
     state.get("Resource").and_then(Value::as_str).is_some_and(|resource| resource.ends_with(".waitForTaskToken"))
@@ -87,14 +95,31 @@ pub fn goes_on_at_once(state: &Map<String, Value>) -> bool {
     state.get("Arguments").is_some_and(|arguments| arguments["InvocationType"] == "Event")
 }
 
-/// Parse YAML, expanding anchors.
-pub fn parse(source: &str) -> Result<Value> {
-    Ok(serde_yaml_ng::from_str(source)?)
+/// Parse YAML, expanding anchors. `Phase` is no word of Amazon States Language: it is taken out, and answered by state.
+fn parse(source: &str) -> Result<(Value, BTreeMap<String, Phase>)> {
+    let mut definition: Value = serde_yaml_ng::from_str(source)?;
+    let mut phases = BTreeMap::new();
+    let mut current = None;
+    let states = definition.get_mut("States").and_then(Value::as_object_mut);
+    for (name, state) in states.into_iter().flatten() {
+        if let Some(phase) = state.as_object_mut().and_then(|state| state.shift_remove("Phase")) {
+            current = Some(serde_json::from_value(phase).with_context(|| format!("the phase of {name}"))?);
+        }
+        if let Some(phase) = current {
+            let mut inner = Vec::new();
+            for branch in state.get("Branches").and_then(Value::as_array).into_iter().flatten() {
+                collect(branch, &mut inner);
+            }
+            phases.extend(inner.into_iter().map(|(name, _)| (name, phase)));
+            phases.insert(name.clone(), phase);
+        }
+    }
+    Ok((definition, phases))
 }
 
 /// The definition as Step Functions takes it: every `${CopyDataFunctionArn}` replaced by `arn_of("copy-data")`.
 pub fn render(source: &str, arn_of: impl Fn(&str) -> String) -> Result<Value> {
-    let mut definition = parse(source)?;
+    let (mut definition, _) = parse(source)?;
     substitute(&mut definition, &arn_of)?;
     Ok(definition)
 }

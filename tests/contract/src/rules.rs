@@ -8,18 +8,37 @@ use crate::machine::repository;
 
 /// A rule, and the project without it.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Rule {
     /// What holds.
     pub rule: String,
-    /// The file that makes it hold, from the repository's root.
-    pub file: String,
-    find: String,
-    replace: String,
+    #[serde(flatten)]
+    first: Edit,
+    /// Where it is kept in two places.
+    #[serde(default)]
+    also: Vec<Edit>,
     /// Arguments of `cargo test`, separated by spaces.
     pub run: String,
     /// Path of the test that must fail without the rule.
     pub test: String,
+}
+
+/// One change of one file.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Edit {
+    /// The file, from the repository's root.
+    pub file: String,
+    find: String,
+    replace: String,
+}
+
+impl Edit {
+    /// The file's text without the rule.
+    pub fn taken_out_of(&self, text: &str) -> Result<String> {
+        let find = self.find.trim_end_matches('\n');
+        let places = text.matches(find).count();
+        ensure!(places == 1, "{}: the text to be replaced stands there {places} times: {find}", self.file);
+        Ok(text.replacen(find, self.replace.trim_end_matches('\n'), 1))
+    }
 }
 
 impl Rule {
@@ -30,11 +49,9 @@ impl Rule {
         Ok(serde_yaml_ng::from_str(&text)?)
     }
 
-    /// The text of the file without the rule.
-    pub fn taken_out_of(&self, text: &str) -> Result<String> {
-        let places = text.matches(self.find.trim_end_matches('\n')).count();
-        ensure!(places == 1, "{}: the text to be replaced stands there {places} times: {}", self.file, self.find);
-        Ok(text.replacen(self.find.trim_end_matches('\n'), self.replace.trim_end_matches('\n'), 1))
+    /// Every change that it takes.
+    pub fn edits(&self) -> impl Iterator<Item = &Edit> {
+        [&self.first].into_iter().chain(&self.also)
     }
 
     /// The name of the test's function.

@@ -119,13 +119,6 @@ fn every_ledger_stands_in_the_index() {
     }
 }
 
-#[test]
-fn the_page_of_the_steps_is_as_generated() {
-    let page = read(&repository().join("functions/README.md"));
-
-    assert!(page == contract_tests::steps_page::render().unwrap(), "functions/README.md: run `make docs`");
-}
-
 /// Ids of checks are texts of their files: `const ID: &str = "record-ttl"`, or `id: "record-ttl"` of a query.
 #[test]
 fn every_check_of_preflight_is_on_its_page() {

@@ -5,14 +5,6 @@ use contract_tests::{input, machine};
 use pgleap_contract::{Mode, RunRequest};
 
 #[test]
-fn the_schema_that_is_kept_is_the_contracts() -> Result<()> {
-    let kept = std::fs::read_to_string(input::schema_path())?;
-
-    assert!(kept == input::schema_text()?, "the input has changed: run `make docs`");
-    Ok(())
-}
-
-#[test]
 fn every_example_is_an_input_and_there_is_one_for_each_mode() -> Result<()> {
     let mut modes = Vec::new();
     for file in std::fs::read_dir(machine::repository().join("statemachine/examples"))? {

@@ -25,7 +25,7 @@ fn list<'a>(state: &'a Map<String, Value>, member: &str) -> &'a [Value] {
 
 #[test]
 fn steps_folders_and_functions_are_the_same_set() -> Result<()> {
-    let steps: BTreeSet<String> = STEPS.iter().map(ToString::to_string).collect();
+    let steps: BTreeSet<String> = STEPS.iter().map(|step| step.name.to_owned()).collect();
 
     let called = machines().iter().flat_map(Machine::steps).collect::<BTreeSet<_>>();
     let folders = std::fs::read_dir(repository().join("functions"))?

@@ -3,9 +3,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::Result;
-use contract_tests::machine::{
-    Machine, goes_on_at_once, is_under_fence, kebab, pascal, repository, step_of, waits_for_token,
-};
+use contract_tests::machine::{Machine, goes_on_at_once, is_under_fence, pascal, repository, step_of, waits_for_token};
 use contract_tests::template;
 use pgleap_contract::steps::{PAGES, STEPS};
 use serde_json::json;
@@ -14,7 +12,8 @@ use serde_json::json;
 fn there_is_a_function_for_every_step_and_page_and_no_other() -> Result<()> {
     let functions = template::functions()?.into_keys().collect::<BTreeSet<_>>();
 
-    assert_eq!(functions, STEPS.iter().chain(PAGES).map(ToString::to_string).collect());
+    let names = STEPS.iter().map(|step| step.name).chain(PAGES.iter().copied());
+    assert_eq!(functions, names.map(str::to_owned).collect());
     Ok(())
 }
 
@@ -135,57 +134,11 @@ fn every_function_that_reads_the_owners_secret_may_use_its_key() -> Result<()> {
     Ok(())
 }
 
-/// `make deploy-function` takes them from there.
-#[test]
-fn memory_and_time_out_are_the_same_in_a_steps_manifest() -> Result<()> {
-    for (name, resource) in template::read()?["Resources"].as_object().expect("resources") {
-        if resource["Type"] == "AWS::Serverless::Function" {
-            let step = kebab(name.trim_end_matches("Function"));
-            let manifest = std::fs::read_to_string(repository().join(format!("functions/{step}/Cargo.toml")))?;
-            for (key, value) in [("memory", "MemorySize"), ("timeout", "Timeout")] {
-                let line = format!("\n{key} = {}\n", resource["Properties"][value]);
-                assert!(manifest.contains(&line), "{step}: its Cargo.toml lacks{line}");
-            }
-        }
-    }
-    Ok(())
-}
-
-/// A step's place in the run is what its metric shows: the dashboard's lines of the phases must stand there.
-#[test]
-fn the_dashboard_names_each_phase_at_the_place_of_its_first_step() -> Result<()> {
-    let first_steps = [
-        ("preflight", "start-run"),
-        ("prepare the source", "configure-source"),
-        ("copy the instance", "snapshot-source"),
-        ("upgrade the copy", "upgrade-target"),
-        ("prepare the target", "prepare-target"),
-        ("load", "copy-data"),
-        ("rebuild indexes and statistics", "rebuild-target"),
-        ("catch up and verify", "resume-replication"),
-        ("make ready for the cutover", "lower-ttl"),
-        ("cutover", "fence-source"),
-        ("confirm", "confirm-cutover"),
-        ("way back", "unfence-source"),
-        ("finish", "restore-record"),
-    ];
-    let place = |step: &str| STEPS.iter().position(|known| *known == step).expect("a step") + 1;
-    let wanted: Vec<_> = first_steps.map(|(phase, step)| (phase.to_owned(), place(step) as u64)).into();
-    let dashboard = dashboard()?;
-    let lines = dashboard["widgets"][0]["properties"]["annotations"]["horizontal"].as_array().expect("lines").clone();
-    let named = lines
-        .iter()
-        .map(|line| (line["label"].as_str().unwrap_or_default().to_owned(), line["value"].as_u64().unwrap_or(0)));
-
-    assert_eq!(named.collect::<Vec<_>>(), wanted);
-    Ok(())
-}
-
 /// Whatever the dashboard or an alarm shows is told by a step, or is a metric of AWS's own.
 #[test]
 fn every_metric_of_the_dashboard_and_the_alarms_is_told_by_somebody() -> Result<()> {
     let told = metrics_told();
-    assert!(told.contains("RetainedWalBytes") && told.contains("RunStep"), "{told:?}");
+    assert!(told.contains("RetainedWalBytes") && told.contains("RunPhase"), "{told:?}");
     let mut shown = Vec::new();
     for widget in dashboard()?["widgets"].as_array().expect("widgets") {
         for metric in widget["properties"]["metrics"].as_array().expect("metrics") {
@@ -251,7 +204,7 @@ fn dashboard() -> Result<serde_json::Value> {
 /// Names that stand before a unit in what steps tell: `("LagBytes", Unit::Bytes, ..)`.
 fn metrics_told() -> BTreeSet<String> {
     let mut told = BTreeSet::new();
-    let functions = STEPS.iter().map(|step| format!("functions/{step}/src/lib.rs"));
+    let functions = STEPS.iter().map(|step| format!("functions/{}/src/lib.rs", step.name));
     for path in functions.chain(["crates/step-kit/src/movement.rs".to_owned()]) {
         let text = std::fs::read_to_string(repository().join(&path)).unwrap_or_default();
         let before = text.split("\", Unit::").map(|text| text.rsplit('"').next().unwrap_or_default().to_owned());

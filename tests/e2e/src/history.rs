@@ -5,6 +5,8 @@
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::place::machines;
+
 /// One event, reduced to what is used here.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {
@@ -76,119 +78,15 @@ pub struct Load {
     pub errored: i64,
 }
 
-/// States by phase, in the order of the run: name for people, first word of the next line on the screen.
-const PHASES: &[(&str, &[&str])] = &[
-    ("preflight", &["StartRun", "CheckInstance", "IsInstanceThere", "CheckDatabase", "PlanRun", "MayRun", "Planned"]),
-    (
-        "prepare the source",
-        &[
-            "TellPeople",
-            "IsRebootForeseen",
-            "AskRebootApproval",
-            "IsRebootApproved",
-            "RebootRejected",
-            "ConfigureSource",
-            "IsRebootNeeded",
-            "FindRebootWindow",
-            "WaitForRebootWindow",
-            "RebootSource",
-            "PrepareSource",
-        ],
-    ),
-    ("copy the instance", &["TellCopy", "SnapshotSource", "RestoreTarget", "IsolateTarget"]),
-    ("upgrade the copy", &["TellUpgrade", "UpgradeTarget"]),
-    ("prepare the target", &["PrepareTarget", "CreateReplication", "IsRuleMissing", "AuthorizeIngress"]),
-    (
-        "load",
-        &[
-            "TellLoad",
-            "CopyData",
-            "WatchCopy",
-            "IsDataCopied",
-            "TellRepair",
-            "LookSoon",
-            "LookLater",
-            "LookMuchLater",
-            "LoadTookTooLong",
-        ],
-    ),
-    ("load tables again", &["MeasureLobs", "ReloadTables", "CompareTables", "RestoreLobMode", "TablesStayInError"]),
-    ("rebuild indexes and statistics", &["TellRebuild", "RebuildTarget", "AnalyzeTarget"]),
-    ("catch up and verify", &["ResumeReplication", "TellVerify", "VerifyCopy", "IsWorthMending"]),
-    (
-        "make ready for the cutover",
-        &[
-            "LowerTtl",
-            "WaitOutOldTtl",
-            "IsCutoverHeld",
-            "HoldCutover",
-            "IsPersonAsked",
-            "AskApproval",
-            "WatchHeldCutover",
-            "IsCutoverApproved",
-            "IsWindowSet",
-            "FindWindow",
-            "WaitForWindow",
-            "CutoverReleased",
-            "CutoverRejected",
-            "IsCutoverAskedAgain",
-            "GuardCutover",
-            "TellCutover",
-            "WarmUp",
-            "ArmDeadline",
-        ],
-    ),
-    ("cutover", &["FenceSource", "SwapAndDrain", "SwapRecord", "DrainSource", "CompleteTarget", "OpenTarget"]),
-    ("confirm", &["ConfirmCutover", "TellConfirmed", "AwaitSync", "ResumeJobs", "SettleTarget"]),
-    (
-        "finish",
-        &[
-            "PutTtlBack",
-            "MayRuleBeThere",
-            "FindRule",
-            "IsRuleThere",
-            "RevokeIngress",
-            "RuleStays",
-            "FinishReplication",
-            "FinishResources",
-            "FinishDatabases",
-            "FinishMark",
-            "ReportRun",
-            "Upgraded",
-        ],
-    ),
-    (
-        "way back",
-        &[
-            "UnfenceSource",
-            "WhichWay",
-            "RestoreRecord",
-            "TellBack",
-            "MayRuleBeLeft",
-            "FindLeftRule",
-            "IsRuleLeft",
-            "RevokeLeftIngress",
-            "RemoveReplication",
-            "CleanDatabases",
-            "RestoreRecordOnceMore",
-            "RemoveResources",
-            "ReportWayBack",
-            "RunFailed",
-        ],
-    ),
-];
-
-/// The phase that a state belongs to; a state that nobody assigned to one is a phase of its own.
+/// The phase that a state belongs to; a state that the machine assigns to none is a phase of its own.
 pub fn phase_of(state: &str) -> &str {
-    // Branches of WarmUp: WarmFenceSource, ..
-    let state = if state.starts_with("Warm") { "WarmUp" } else { state };
-    PHASES.iter().find(|(_, states)| states.contains(&state)).map_or(state, |(phase, _)| phase)
+    let upgrade = machines().iter().find(|machine| machine.name == "upgrade");
+    upgrade.and_then(|machine| machine.phase_of(state)).map_or(state, |phase| phase.name())
 }
 
-/// The phase that comes next on the way to an upgraded database.
+/// The phase that comes next on the way to an upgraded database, where nothing has to be repaired.
 pub fn next_phase(phase: &str) -> Option<&'static str> {
-    let place = PHASES.iter().position(|(name, _)| *name == phase)?;
-    PHASES.get(place + 1).map(|(name, _)| *name).filter(|name| *name != "way back")
+    contract_tests::Phase::named(phase)?.next().map(contract_tests::Phase::name)
 }
 
 /// Everything read so far.
@@ -469,9 +367,8 @@ mod tests {
     #[test]
     fn every_state_of_the_machine_has_a_phase() {
         let machine = contract_tests::Machine::read("upgrade").unwrap();
-        let own_ends = ["InstanceBlocked", "PreflightBlocked", "CallPerson"];
         for (state, _) in machine.states() {
-            assert!(phase_of(&state) != state || own_ends.contains(&state.as_str()), "{state} has no phase");
+            assert!(machine.phase_of(&state).is_some(), "{state} has no phase");
         }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use anyhow::{Result, bail, ensure};
 use contract_tests::Machine;
-use contract_tests::machine::{function_name, kebab, step_of};
+use contract_tests::machine::{function_name, kebab, only_warms, step_of};
 use local_aws_lambda::Place as Calls;
 use serde_json::{Map, Value};
 
@@ -34,11 +34,6 @@ const CUTOVER: &[&str] = &["fence-source", "swap-record", "drain-source", "compl
 pub fn machines() -> &'static [Machine] {
     static MACHINES: OnceLock<Vec<Machine>> = OnceLock::new();
     MACHINES.get_or_init(|| ["upgrade", "recover"].into_iter().filter_map(|name| Machine::read(name).ok()).collect())
-}
-
-/// Whether a state calls its function only to start the process.
-pub fn only_warms(state: &Map<String, Value>) -> bool {
-    state.get("Arguments").is_some_and(|arguments| arguments["Payload"]["warmUp"] == true)
 }
 
 impl Place {

@@ -323,12 +323,12 @@ fn signed_by(aws: &LocalAws, step: &str) -> aws_config::ConfigLoader {
 /// A context for each step.
 async fn contexts(aws: &LocalAws, ctx: &Ctx, environment: &Environment) -> BTreeMap<&'static str, Ctx> {
     let mut contexts = BTreeMap::new();
-    for step in STEPS.iter().chain(PAGES) {
+    for step in STEPS.iter().map(|step| step.name).chain(PAGES.iter().copied()) {
         let mut loader = signed_by(aws, step);
         if let Some(client) = ctx.aws().http_client() {
             loader = loader.http_client(client);
         }
-        contexts.insert(*step, Ctx::new(loader, environment.clone()).await);
+        contexts.insert(step, Ctx::new(loader, environment.clone()).await);
     }
     contexts
 }

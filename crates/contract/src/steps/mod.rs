@@ -2,6 +2,7 @@
 
 mod cleanup;
 mod cutover;
+mod list;
 mod mend;
 mod people;
 mod plan;
@@ -15,6 +16,7 @@ mod target;
 
 pub use cleanup::*;
 pub use cutover::*;
+pub use list::STEPS;
 pub use mend::*;
 pub use people::*;
 pub use plan::*;
@@ -28,55 +30,27 @@ pub use target::*;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Run, Server};
+use crate::{Phase, Run, Server};
 
-/// Every step in the order of the run: folder, crate, function and state have this name.
-pub const STEPS: &[&str] = &[
-    "start-run",
-    "check-instance",
-    "check-database",
-    "plan-run",
-    "tell-people",
-    "ask-approval",
-    "find-window",
-    "configure-source",
-    "reboot-source",
-    "prepare-source",
-    "snapshot-source",
-    "restore-target",
-    "isolate-target",
-    "upgrade-target",
-    "prepare-target",
-    "create-replication",
-    "copy-data",
-    "watch-copy",
-    "measure-lobs",
-    "reload-tables",
-    "compare-tables",
-    "restore-lob-mode",
-    "rebuild-target",
-    "analyze-target",
-    "resume-replication",
-    "verify-copy",
-    "lower-ttl",
-    "guard-cutover",
-    "arm-deadline",
-    "fence-source",
-    "swap-record",
-    "drain-source",
-    "complete-target",
-    "open-target",
-    "confirm-cutover",
-    "resume-jobs",
-    "settle-target",
-    "find-servers",
-    "unfence-source",
-    "restore-record",
-    "remove-replication",
-    "clean-databases",
-    "remove-resources",
-    "report-run",
-];
+/// A step as its folder declares it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StepInfo {
+    /// Its name, in kebab case.
+    pub name: &'static str,
+    /// The phase that it belongs to; none for a step of several.
+    pub phase: Option<Phase>,
+    /// Whether every upgrade that goes well calls it.
+    pub runs_always: bool,
+    /// Memory of its function, in MB: Lambda bills seconds times memory.
+    pub memory_megabytes: u32,
+}
+
+impl StepInfo {
+    /// The step of this name.
+    pub fn named(name: &str) -> Option<&'static Self> {
+        STEPS.iter().find(|step| step.name == name)
+    }
+}
 
 /// Functions that show pages to people: browsers call them, no machine does.
 pub const PAGES: &[&str] = &["take-answer"];

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Finding, Run};
+use crate::{Finding, Phase, Run};
 
 use super::{PlannedOutage, Repair, VerifyCopyOutput};
 
@@ -86,8 +86,8 @@ pub struct TellPeopleInput {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum News {
-    /// A phase begins, as reports name it.
-    Phase(String),
+    /// A phase begins.
+    Phase(Phase),
     /// Something was mended.
     Mended {
         /// Everything that the run mended so far.

@@ -85,11 +85,13 @@ impl Tree {
     }
 
     fn without(&self, rule: &Rule) -> Result<Seen> {
-        let path = self.root.join(&rule.file);
-        let text = std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
-        std::fs::write(&path, rule.taken_out_of(&text)?)?;
+        for edit in rule.edits() {
+            let path = self.root.join(&edit.file);
+            let text = std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
+            std::fs::write(&path, edit.taken_out_of(&text)?)?;
+        }
         let seen = self.run(rule);
-        std::fs::write(&path, text)?;
+        git(&self.root, &["checkout", "--quiet", "--force", "HEAD"])?;
         seen
     }
 

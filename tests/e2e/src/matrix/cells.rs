@@ -3,11 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use contract_tests::machine::step_of;
+use contract_tests::machine::{only_warms, step_of};
 use serde_json::{Map, Value};
 
 use super::entry::{Entry, WAY_BACK};
-use crate::place::{Place, machines, only_warms, reachable};
+use crate::place::{Place, machines, reachable};
 
 /// Which part of a run a cell disturbs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

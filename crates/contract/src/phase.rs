@@ -1,0 +1,167 @@
+//! The phases of a run, as people are told of them: in the plan, in notifications, on the dashboard, in the rehearsal.
+
+use serde::{Deserialize, Serialize};
+
+/// A part of the run that means something to people. Steps declare theirs (`functions/<step>/step.yaml`); the machine says
+/// with which state each begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Phase {
+    /// Everything is checked, and nothing touched.
+    #[serde(rename = "preflight")]
+    Preflight,
+    /// Parameters, roles and the schema of the run.
+    #[serde(rename = "prepare the source")]
+    PrepareSource,
+    /// Snapshot and restore.
+    #[serde(rename = "copy the instance")]
+    CopyInstance,
+    /// Hop by hop to the wanted version.
+    #[serde(rename = "upgrade the copy")]
+    UpgradeCopy,
+    /// The target and DMS are made ready for the load.
+    #[serde(rename = "prepare the target")]
+    PrepareTarget,
+    /// The full load.
+    #[serde(rename = "load")]
+    Load,
+    /// Tables in error, with other settings for their large values.
+    #[serde(rename = "load tables again")]
+    LoadAgain,
+    /// What was set aside for the load.
+    #[serde(rename = "rebuild indexes and statistics")]
+    Rebuild,
+    /// Changes are followed, and both sides compared.
+    #[serde(rename = "catch up and verify")]
+    CatchUp,
+    /// The record's TTL, the approval, the guardrails.
+    #[serde(rename = "make ready for the cutover")]
+    MakeReady,
+    /// From the fence to OPEN: the only one that users notice.
+    #[serde(rename = "cutover")]
+    Cutover,
+    /// The target serves; what need not hold up users is finished.
+    #[serde(rename = "confirm")]
+    Confirm,
+    /// The run's own things are removed.
+    #[serde(rename = "finish")]
+    Finish,
+    /// The source serves again, and the run's own things are removed.
+    #[serde(rename = "way back")]
+    WayBack,
+}
+
+impl Phase {
+    /// All of them, in the order of the run; the way back, which leaves that order, is last.
+    pub const ALL: &[Self] = &[
+        Self::Preflight,
+        Self::PrepareSource,
+        Self::CopyInstance,
+        Self::UpgradeCopy,
+        Self::PrepareTarget,
+        Self::Load,
+        Self::LoadAgain,
+        Self::Rebuild,
+        Self::CatchUp,
+        Self::MakeReady,
+        Self::Cutover,
+        Self::Confirm,
+        Self::Finish,
+        Self::WayBack,
+    ];
+
+    /// Its name for people.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Preflight => "preflight",
+            Self::PrepareSource => "prepare the source",
+            Self::CopyInstance => "copy the instance",
+            Self::UpgradeCopy => "upgrade the copy",
+            Self::PrepareTarget => "prepare the target",
+            Self::Load => "load",
+            Self::LoadAgain => "load tables again",
+            Self::Rebuild => "rebuild indexes and statistics",
+            Self::CatchUp => "catch up and verify",
+            Self::MakeReady => "make ready for the cutover",
+            Self::Cutover => "cutover",
+            Self::Confirm => "confirm",
+            Self::Finish => "finish",
+            Self::WayBack => "way back",
+        }
+    }
+
+    /// Its place on the dashboard. A number is never given to another phase, and there is room between them: a new phase
+    /// renumbers nothing for runs under way.
+    pub const fn number(self) -> u32 {
+        match self {
+            Self::Preflight => 10,
+            Self::PrepareSource => 20,
+            Self::CopyInstance => 30,
+            Self::UpgradeCopy => 40,
+            Self::PrepareTarget => 50,
+            Self::Load => 60,
+            Self::LoadAgain => 65,
+            Self::Rebuild => 70,
+            Self::CatchUp => 80,
+            Self::MakeReady => 90,
+            Self::Cutover => 100,
+            Self::Confirm => 110,
+            Self::Finish => 120,
+            Self::WayBack => 130,
+        }
+    }
+
+    /// What a person should know when it begins.
+    pub const fn begins(self) -> &'static str {
+        match self {
+            Self::Preflight => "everything is checked, and nothing is touched",
+            Self::PrepareSource => {
+                "preflight found nothing in the way; the source is made ready, which may need a restart of it"
+            }
+            Self::CopyInstance => "a snapshot of the source is taken and restored; the source serves as before",
+            Self::UpgradeCopy => "the copy is upgraded; the source does not notice",
+            Self::PrepareTarget => "the copy is emptied for the load; the source does not notice",
+            Self::Load => "DMS loads the copy's tables and follows the changes",
+            Self::LoadAgain => "tables that failed are loaded again with settings for their large values",
+            Self::Rebuild => "the load is whole; indexes and statistics are built on the copy",
+            Self::CatchUp => "the copy follows every change and is compared with the source",
+            Self::MakeReady => "the record's TTL is lowered and the guardrails are checked; users notice nothing yet",
+            Self::Cutover => "the cutover begins: applications will be refused for a moment",
+            Self::Confirm => "applications are served by the target; what need not hold them up is finished",
+            Self::Finish => "everything that the run made for itself is removed",
+            Self::WayBack => "the source serves as before, and everything that the run made is removed",
+        }
+    }
+
+    /// The phase of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|phase| phase.name() == name)
+    }
+
+    /// The phase that comes next on the way to an upgraded database, where nothing has to be repaired.
+    pub fn next(self) -> Option<Self> {
+        let place = Self::ALL.iter().position(|phase| *phase == self)?;
+        let later = Self::ALL.iter().skip(place + 1).copied();
+        later.into_iter().find(|phase| *phase != Self::LoadAgain).filter(|phase| *phase != Self::WayBack)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_phase_has_one_name_wherever_it_is_written() {
+        for phase in Phase::ALL {
+            assert_eq!(serde_json::to_value(phase).expect("a text"), phase.name());
+            assert_eq!(Phase::named(phase.name()), Some(*phase));
+        }
+    }
+
+    #[test]
+    fn phases_stand_on_the_dashboard_in_the_order_of_the_run() {
+        assert!(Phase::ALL.is_sorted_by(|one, other| one.number() < other.number()));
+        assert_eq!(Phase::Preflight.next(), Some(Phase::PrepareSource));
+        assert_eq!(Phase::Load.next(), Some(Phase::Rebuild));
+        assert_eq!((Phase::Finish.next(), Phase::WayBack.next()), (None, None));
+    }
+}

@@ -1,0 +1,53 @@
+//! By `make render`, from each step's `step.yaml`.
+
+use super::StepInfo;
+use crate::Phase;
+
+#[rustfmt::skip] // a line each
+/// Every step in the order of the run: folder, crate, function and state have this name.
+pub const STEPS: &[StepInfo] = &[
+    StepInfo { name: "start-run", phase: Some(Phase::Preflight), runs_always: true, memory_megabytes: 128 },
+    StepInfo { name: "check-instance", phase: Some(Phase::Preflight), runs_always: true, memory_megabytes: 256 },
+    StepInfo { name: "check-database", phase: Some(Phase::Preflight), runs_always: true, memory_megabytes: 256 },
+    StepInfo { name: "plan-run", phase: Some(Phase::Preflight), runs_always: true, memory_megabytes: 128 },
+    StepInfo { name: "tell-people", phase: None, runs_always: false, memory_megabytes: 128 },
+    StepInfo { name: "ask-approval", phase: None, runs_always: false, memory_megabytes: 128 },
+    StepInfo { name: "configure-source", phase: Some(Phase::PrepareSource), runs_always: true, memory_megabytes: 128 },
+    StepInfo { name: "find-window", phase: None, runs_always: false, memory_megabytes: 128 },
+    StepInfo { name: "reboot-source", phase: Some(Phase::PrepareSource), runs_always: true, memory_megabytes: 128 },
+    StepInfo { name: "prepare-source", phase: Some(Phase::PrepareSource), runs_always: true, memory_megabytes: 256 },
+    StepInfo { name: "snapshot-source", phase: Some(Phase::CopyInstance), runs_always: true, memory_megabytes: 128 },
+    StepInfo { name: "restore-target", phase: Some(Phase::CopyInstance), runs_always: true, memory_megabytes: 128 },
+    StepInfo { name: "isolate-target", phase: Some(Phase::CopyInstance), runs_always: true, memory_megabytes: 256 },
+    StepInfo { name: "upgrade-target", phase: Some(Phase::UpgradeCopy), runs_always: true, memory_megabytes: 256 },
+    StepInfo { name: "prepare-target", phase: Some(Phase::PrepareTarget), runs_always: true, memory_megabytes: 256 },
+    StepInfo { name: "create-replication", phase: Some(Phase::PrepareTarget), runs_always: true, memory_megabytes: 256 },
+    StepInfo { name: "copy-data", phase: Some(Phase::Load), runs_always: true, memory_megabytes: 256 },
+    StepInfo { name: "watch-copy", phase: Some(Phase::Load), runs_always: true, memory_megabytes: 128 },
+    StepInfo { name: "measure-lobs", phase: Some(Phase::LoadAgain), runs_always: false, memory_megabytes: 128 },
+    StepInfo { name: "reload-tables", phase: Some(Phase::LoadAgain), runs_always: false, memory_megabytes: 128 },
+    StepInfo { name: "compare-tables", phase: Some(Phase::LoadAgain), runs_always: false, memory_megabytes: 128 },
+    StepInfo { name: "restore-lob-mode", phase: Some(Phase::LoadAgain), runs_always: false, memory_megabytes: 128 },
+    StepInfo { name: "rebuild-target", phase: Some(Phase::Rebuild), runs_always: true, memory_megabytes: 256 },
+    StepInfo { name: "analyze-target", phase: Some(Phase::Rebuild), runs_always: true, memory_megabytes: 256 },
+    StepInfo { name: "resume-replication", phase: Some(Phase::CatchUp), runs_always: true, memory_megabytes: 128 },
+    StepInfo { name: "verify-copy", phase: Some(Phase::CatchUp), runs_always: true, memory_megabytes: 256 },
+    StepInfo { name: "lower-ttl", phase: Some(Phase::MakeReady), runs_always: true, memory_megabytes: 128 },
+    StepInfo { name: "guard-cutover", phase: Some(Phase::MakeReady), runs_always: true, memory_megabytes: 256 },
+    StepInfo { name: "arm-deadline", phase: Some(Phase::MakeReady), runs_always: true, memory_megabytes: 128 },
+    StepInfo { name: "fence-source", phase: Some(Phase::Cutover), runs_always: true, memory_megabytes: 256 },
+    StepInfo { name: "swap-record", phase: Some(Phase::Cutover), runs_always: true, memory_megabytes: 128 },
+    StepInfo { name: "drain-source", phase: Some(Phase::Cutover), runs_always: true, memory_megabytes: 256 },
+    StepInfo { name: "complete-target", phase: Some(Phase::Cutover), runs_always: true, memory_megabytes: 256 },
+    StepInfo { name: "open-target", phase: Some(Phase::Cutover), runs_always: true, memory_megabytes: 256 },
+    StepInfo { name: "confirm-cutover", phase: Some(Phase::Confirm), runs_always: true, memory_megabytes: 256 },
+    StepInfo { name: "resume-jobs", phase: Some(Phase::Confirm), runs_always: true, memory_megabytes: 128 },
+    StepInfo { name: "settle-target", phase: Some(Phase::Confirm), runs_always: true, memory_megabytes: 256 },
+    StepInfo { name: "restore-record", phase: Some(Phase::Finish), runs_always: true, memory_megabytes: 128 },
+    StepInfo { name: "remove-replication", phase: Some(Phase::Finish), runs_always: true, memory_megabytes: 128 },
+    StepInfo { name: "remove-resources", phase: Some(Phase::Finish), runs_always: true, memory_megabytes: 128 },
+    StepInfo { name: "clean-databases", phase: Some(Phase::Finish), runs_always: true, memory_megabytes: 256 },
+    StepInfo { name: "report-run", phase: Some(Phase::Finish), runs_always: true, memory_megabytes: 128 },
+    StepInfo { name: "unfence-source", phase: Some(Phase::WayBack), runs_always: false, memory_megabytes: 256 },
+    StepInfo { name: "find-servers", phase: Some(Phase::WayBack), runs_always: false, memory_megabytes: 128 },
+];

@@ -1,0 +1,86 @@
+//! `functions/README.md`: the steps in the order of the run, each with the first sentence of its own module.
+
+use anyhow::{Context, Result};
+use pgleap_contract::Phase;
+use pgleap_contract::steps::PAGES;
+
+use crate::declared::Step;
+use crate::machine::repository;
+
+const HEAD: &str = "\
+<!-- By `make render`, from the steps' own words. -->
+# The steps, in the order of the run
+
+A folder is a step, a crate, a function, a state and a policy of one name.
+`step.yaml` declares what everybody else must know of it: its phase, its function, its policy, what undoes it, how it fails.
+`src/lib.rs` begins with what it changes, what makes it repeatable and what happens when it dies half-way; `decide` in it is the judgement, pure and with its cases.
+[statemachine/upgrade.asl.yaml](../statemachine/upgrade.asl.yaml) wires them; `recover.asl.yaml` calls some of them again.
+To add one: [docs/adding-a-step.md](../docs/adding-a-step.md).
+";
+
+const TABLE: &str = "
+| step | what it does | undone by |
+|---|---|---|
+";
+
+const PAGES_HEAD: &str = "
+Beside the run, called by browsers and by no machine:
+
+| page | what it does |
+|---|---|
+";
+
+/// The page as it should be: phase by phase.
+pub(super) fn render(steps: &[Step]) -> Result<String> {
+    let mut page = HEAD.to_owned();
+    for phase in Phase::ALL {
+        page.push_str(&format!("\n## {}\n\n{}.\n{TABLE}", capital(phase.name()), capital(phase.begins())));
+        page.push_str(&rows(steps, Some(*phase))?);
+    }
+    page.push_str(&format!("\n## In several phases\n{TABLE}"));
+    page.push_str(&rows(steps, None)?);
+    page.push_str(PAGES_HEAD);
+    for name in PAGES {
+        page.push_str(&format!("| [{name}]({name}/src/lib.rs) | {} |\n", first_sentence(&code_of(name)?)));
+    }
+    Ok(page)
+}
+
+fn rows(steps: &[Step], phase: Option<Phase>) -> Result<String> {
+    let of_phase = steps.iter().filter(|(_, declared)| declared.phase == phase);
+    let row = |(name, declared): &Step| {
+        let does = first_sentence(&code_of(name)?);
+        Ok(format!("| [{name}]({name}/src/lib.rs) | {does} | {} |\n", declared.undo))
+    };
+    of_phase.map(row).collect()
+}
+
+fn code_of(function: &str) -> Result<String> {
+    let path = repository().join(format!("functions/{function}/src/lib.rs"));
+    std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))
+}
+
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
+/// Of the module's documentation, on one line.
+fn first_sentence(code: &str) -> String {
+    let lines = code.lines().map_while(|line| line.strip_prefix("//!")).map(str::trim);
+    let text = lines.take_while(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
+    let end = text.find(". ").map_or(text.len(), |end| end + 1);
+    text[..end].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sentence_may_take_several_lines_and_ends_with_its_full_stop() {
+        let code = "//! Do one thing: and\n//! say why. More.\n//!\n//! Changes: nothing\nuse x;";
+
+        assert_eq!(first_sentence(code), "Do one thing: and say why.");
+    }
+}
