@@ -127,9 +127,19 @@ test: setup ## Every test; needs no network once set up
 	@rm -rf target/policy-record
 	@TMPDIR=$$(sh scripts/test-folder.sh) PGLEAP_POLICY_RECORD=$(CURDIR)/target/policy-record $(CARGO_TEST)
 
+.PHONY: test-new-step
+test-new-step: setup ## Add a step word by word as docs/adding-a-step.md says, in a copy of the project, and test it
+	@cargo run --quiet -p contract-tests --bin follow-page -- docs/adding-a-step.md target/new-step
+	@ln -sfn $(CURDIR)/.local target/new-step/.local
+	@cd target/new-step && export CARGO_TARGET_DIR=$(CURDIR)/target TMPDIR=$$(sh scripts/test-folder.sh) && \
+		cargo run --quiet -p contract-tests --bin render && cargo fmt --all --check && \
+		cargo clippy --quiet -p count-tables -p pgleap-contract -p contract-tests -- -D warnings && \
+		cargo test --quiet -p contract-tests && \
+		cargo test --quiet -p step-tests --test steps the_tables_of_the_source_are_counted
+
 .PHONY: policies
 policies: ## After make test: every action of every policy was called, and every call was allowed
 	@cargo run --quiet -p contract-tests --bin check-policies -- target/policy-record
 
 .PHONY: ci
-ci: check validate test policies ## What CI runs
+ci: check validate test policies test-new-step ## What CI runs

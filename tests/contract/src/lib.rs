@@ -8,6 +8,7 @@ pub mod declared;
 pub mod expression;
 pub mod input;
 pub mod machine;
+pub mod page;
 pub mod record;
 pub mod rendered;
 pub mod rules;

@@ -139,3 +139,13 @@ fn every_check_of_preflight_is_on_its_page() {
         }
     }
 }
+
+/// That it also works is shown by `make test-new-step`.
+#[test]
+fn a_step_is_added_in_six_edits() {
+    let page = read(&repository().join("docs/adding-a-step.md"));
+    let blocks = contract_tests::page::blocks(&page);
+
+    assert!(blocks.len() > 8, "{} blocks", blocks.len());
+    assert_eq!(contract_tests::page::edits(&blocks), 6);
+}

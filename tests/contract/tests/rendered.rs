@@ -24,7 +24,9 @@ fn a_step_declares_every_error_that_its_code_names() -> Result<()> {
     for (name, declared) in steps()? {
         let declared = declared.error_codes();
         let named = named_in(&repository().join("functions").join(&name).join("src"))?;
-        missing.extend(named.into_iter().filter(|code| !declared.contains(code.as_str())).map(|code| (name.clone(), code)));
+        missing.extend(
+            named.into_iter().filter(|code| !declared.contains(code.as_str())).map(|code| (name.clone(), code)),
+        );
     }
     assert!(missing.is_empty(), "fails-with in step.yaml lacks {missing:?}");
     Ok(())
