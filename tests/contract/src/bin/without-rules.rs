@@ -100,7 +100,8 @@ impl Tree {
         cargo.args(rule.run.split(' ')).args(["--", "--exact", &rule.test]);
         let output = cargo.output().context("run cargo test")?;
         let said = String::from_utf8_lossy(&output.stdout);
-        let line = said.lines().find(|line| line.starts_with("test ") && line.contains(rule.test_function()));
+        let is_verdict = |line: &&str| line.starts_with("test ") && line.contains(" ... ");
+        let line = said.lines().filter(is_verdict).find(|line| line.contains(rule.test_function()));
         Ok(match line {
             Some(line) if line.ends_with("... ok") => Seen::Passed,
             Some(line) if line.ends_with("... FAILED") => Seen::Failed,
