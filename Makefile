@@ -70,6 +70,7 @@ matrix-sample: setup ## A few cells of it, others with each commit, in at most s
 
 .PHONY: without
 without: setup ## Take away each rule that keeps rows from being lost; a test must notice: ONLY=part of its sentence
+	@sh scripts/share-target.sh target target/without/build
 	@TMPDIR=$$(sh scripts/test-folder.sh) cargo run --quiet -p contract-tests --bin without-rules -- $(if $(ONLY),"$(ONLY)")
 
 .PHONY: render
@@ -131,7 +132,8 @@ test: setup ## Every test; needs no network once set up
 test-new-step: setup ## Add a step word by word as docs/adding-a-step.md says, in a copy of the project, and test it
 	@cargo run --quiet -p contract-tests --bin follow-page -- docs/adding-a-step.md target/new-step
 	@ln -sfn $(CURDIR)/.local target/new-step/.local
-	@cd target/new-step && export CARGO_TARGET_DIR=$(CURDIR)/target TMPDIR=$$(sh scripts/test-folder.sh) && \
+	@sh scripts/share-target.sh target target/new-step/target
+	@cd target/new-step && export CARGO_TARGET_DIR=$(CURDIR)/target/new-step/target TMPDIR=$$(sh scripts/test-folder.sh) && \
 		cargo run --quiet -p contract-tests --bin render && cargo fmt --all --check && \
 		cargo clippy --quiet -p count-tables -p pgleap-contract -p contract-tests -- -D warnings && \
 		cargo test --quiet -p contract-tests && \

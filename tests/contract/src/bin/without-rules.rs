@@ -61,16 +61,17 @@ enum Seen {
     Neither(String),
 }
 
-/// A checkout of the last commit. It shares the project's target folder, where crates of another place have other names; only
-/// tests of libraries are built, so that no program without a rule is ever taken for the project's.
+/// A checkout of the last commit with a target folder of its own: a program without a rule must never be taken for the
+/// project's.
 struct Tree {
     root: PathBuf,
+    build: PathBuf,
 }
 
 impl Tree {
     fn make() -> Result<Self> {
         let folder = repository().join("target/without");
-        let tree = Self { root: folder.join("tree") };
+        let tree = Self { root: folder.join("tree"), build: folder.join("build") };
         if tree.root.exists() {
             git(&tree.root, &["checkout", "--quiet", "--force", "--detach", &head()?])?;
         } else {
@@ -96,7 +97,7 @@ impl Tree {
 
     fn run(&self, rule: &Rule) -> Result<Seen> {
         let mut cargo = Command::new("cargo");
-        cargo.current_dir(&self.root).env("CARGO_TARGET_DIR", repository().join("target")).arg("test");
+        cargo.current_dir(&self.root).env("CARGO_TARGET_DIR", &self.build).arg("test");
         cargo.args(rule.run.split(' ')).args(["--", "--exact", &rule.test]);
         let output = cargo.output().context("run cargo test")?;
         let said = String::from_utf8_lossy(&output.stdout);
