@@ -4,6 +4,7 @@
 //! machines may use, and `walk` follows every edge with it: what a step is sent parses as its input, what a state
 //! reads was assigned on every path, and no failure between fence and OPEN leads anywhere but back.
 
+mod constructs;
 pub mod declared;
 pub mod expression;
 pub mod input;

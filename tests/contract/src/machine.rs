@@ -7,6 +7,8 @@ use anyhow::{Context, Result, bail};
 use pgleap_contract::Phase;
 use serde_json::{Map, Value};
 
+use crate::constructs;
+
 /// The repository's root, from this crate's place in it.
 pub fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -95,13 +97,16 @@ pub fn goes_on_at_once(state: &Map<String, Value>) -> bool {
     state.get("Arguments").is_some_and(|arguments| arguments["InvocationType"] == "Event")
 }
 
-/// Parse YAML, expanding anchors. `Phase` is no word of Amazon States Language: it is taken out, and answered by state.
+/// Parse YAML, expanding anchors and the words that are not Amazon States Language (`constructs`). Phases are answered by state.
 fn parse(source: &str) -> Result<(Value, BTreeMap<String, Phase>)> {
     let mut definition: Value = serde_yaml_ng::from_str(source)?;
     let mut phases = BTreeMap::new();
     let mut current = None;
-    let states = definition.get_mut("States").and_then(Value::as_object_mut);
-    for (name, state) in states.into_iter().flatten() {
+    let Some(states) = definition.get_mut("States").and_then(Value::as_object_mut) else {
+        return Ok((definition, phases));
+    };
+    constructs::expand(states)?;
+    for (name, state) in states {
         if let Some(phase) = state.as_object_mut().and_then(|state| state.shift_remove("Phase")) {
             current = Some(serde_json::from_value(phase).with_context(|| format!("the phase of {name}"))?);
         }
