@@ -64,7 +64,7 @@ fi
 runs=$(running_executions "$stack")
 if [ -n "$runs" ]; then
     echo "these runs go on with the definition and the code that they began with:"
-    tr '\t' '\n' <<<"$runs" | sed 's/^/  /'
+    printf '%s\n' "$runs" | sed 's/^/  /'
 fi
 
 settings=(--stack-name "$stack" --s3-bucket "$bucket" --s3-prefix "$stack"
@@ -73,11 +73,8 @@ settings=(--stack-name "$stack" --s3-bucket "$bucket" --s3-prefix "$stack"
 ask=
 if [ -n "$status" ] && [ -z "${YES:-}" ]; then ask=1; fi
 
-with_sam() {
-    sam deploy --template-file infra/template.yaml --tags pgleap:stack="$stack" ${ask:+--confirm-changeset} "${settings[@]}"
-}
-
-with_aws() {
+# By the AWS CLI alone: the SAM CLI reads parameters with rules of its own, and takes `{` of a JSON text.
+deploy() {
     echo "uploading to s3://$bucket/$stack"
     local said # a progress bar, a line for each quarter of a megabyte, or why it failed
     said=$(cloud cloudformation package --template-file infra/template.yaml --s3-bucket "$bucket" --s3-prefix "$stack" \
@@ -98,7 +95,7 @@ with_aws() {
     cloud cloudformation wait stack-update-complete --stack-name "$stack"
 }
 
-if [ -z "${AWS_CLI:-}" ] && command -v sam >/dev/null; then with_sam; else with_aws; fi
+deploy
 echo
 cloud cloudformation describe-stacks --stack-name "$stack" --output text \
     --query 'Stacks[0].Outputs[].[OutputKey,Description,OutputValue]' |

@@ -24,7 +24,8 @@ esac
 stack=$1
 need_stack_name "$stack"
 need_cli
-[ -n "$(stack_status "$stack")" ] || fail "there is no stack $stack in $AWS_REGION"
+status=$(stack_status "$stack")
+[ -n "$status" ] || fail "there is no stack $stack in $AWS_REGION"
 runs=$(running_executions "$stack")
 [ -z "$runs" ] || fail "a run is under way, and would be left without its way back; wait for it, or stop it and let it recover: $runs"
 confirm "Remove stack $stack of account $account in $AWS_REGION?" || fail "nothing was removed"

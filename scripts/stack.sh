@@ -21,8 +21,12 @@ need_cli() {
     region=${AWS_REGION:-${AWS_DEFAULT_REGION:-$(cloud configure get region || true)}}
     [ -n "$region" ] || fail "no Region; set AWS_REGION, e.g. to eu-west-1"
     export AWS_REGION=$region AWS_DEFAULT_REGION=$region # one version of the CLI knows only the second
-    account=$(cloud sts get-caller-identity --query Account --output text) ||
+    local identity
+    identity=$(cloud sts get-caller-identity --query '[Account,Arn]' --output text) ||
         fail "AWS does not know who you are; set AWS_PROFILE, or run aws configure"
+    account=${identity%%[[:space:]]*}
+    partition=${identity#*arn:}
+    partition=${partition%%:*} # aws, aws-us-gov, aws-cn
 }
 
 need_stack_name() {
@@ -30,9 +34,14 @@ need_stack_name() {
         fail "a stack's name has lower-case letters, digits and hyphens, at most 40, and begins with a letter: '${1:-}'"
 }
 
-# The stack's status, or nothing if there is none.
+# The stack's status, or nothing if there is none. Fails where that cannot be found out.
 stack_status() {
-    cloud cloudformation describe-stacks --stack-name "$1" --query 'Stacks[0].StackStatus' --output text 2>/dev/null || true
+    local said
+    if said=$(cloud cloudformation describe-stacks --stack-name "$1" --query 'Stacks[0].StackStatus' --output text 2>&1); then
+        echo "$said"
+    elif [[ $said != *"does not exist"* ]]; then
+        fail "cannot look at stack $1: $said"
+    fi
 }
 
 stack_output() {
@@ -40,10 +49,18 @@ stack_output() {
         --query "Stacks[0].Outputs[?OutputKey=='$2'].OutputValue"
 }
 
-# Runs that are under way.
+# Runs and recoveries that are under way, a line each. Fails where that cannot be found out: whoever asks is about to take
+# away what they need.
 running_executions() {
-    cloud stepfunctions list-executions --status-filter RUNNING --query 'executions[].executionArn' --output text \
-        --state-machine-arn "arn:${partition:-aws}:states:$AWS_REGION:$account:stateMachine:$1-upgrade" 2>/dev/null || true
+    local machine said
+    for machine in upgrade recover; do
+        if said=$(cloud stepfunctions list-executions --status-filter RUNNING --query 'executions[].executionArn' \
+            --output text --state-machine-arn "arn:$partition:states:$AWS_REGION:$account:stateMachine:$1-$machine" 2>&1); then
+            tr '\t' '\n' <<<"$said" | grep '^arn:' || true
+        elif [[ $said != *StateMachineDoesNotExist* ]]; then
+            fail "cannot find out whether a run is under way: $said"
+        fi
+    done
 }
 
 # Where packages are kept: one bucket an account and Region, a folder a stack.

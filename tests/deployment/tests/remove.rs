@@ -1,0 +1,64 @@
+//! `scripts/remove.sh` with an AWS CLI that answers as told: a stack is removed only where it is known that nothing is under
+//! way.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The CLI, in another partition than the usual one. `$STACK` and `$RUNS` say how AWS answers.
+const CLI: &str = r#"#!/bin/bash
+case "$*" in
+*get-caller-identity*) printf '111122223333\tarn:aws-cn:sts::111122223333:assumed-role/operator/x\n' ;;
+*describe-stacks*)
+    case $STACK in
+    there) echo CREATE_COMPLETE ;;
+    gone) echo 'An error occurred (ValidationError): Stack with id orders does not exist' >&2; exit 254 ;;
+    denied) echo 'An error occurred (AccessDenied): no' >&2; exit 254 ;;
+    esac ;;
+*list-executions*)
+    [[ "$*" == *arn:aws-cn:states:cn-north-1:111122223333:stateMachine:orders-* ]] || { echo 'wrong ARN' >&2; exit 254; }
+    case $RUNS in
+    upgrade | recover) [[ "$*" == *orders-$RUNS* ]] && printf 'arn:%s:1\tarn:%s:2\n' "$RUNS" "$RUNS"; exit 0 ;;
+    none) ;;
+    half) echo 'An error occurred (StateMachineDoesNotExist): no' >&2; exit 254 ;;
+    denied) echo 'An error occurred (AccessDeniedException): no' >&2; exit 254 ;;
+    esac ;;
+*delete-stack*) echo DELETED ;;
+esac
+"#;
+
+fn cli() -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("aws");
+    std::fs::write(&path, CLI).expect("write the CLI");
+    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).expect("make it run");
+    path
+}
+
+#[test]
+fn a_stack_is_removed_only_where_nothing_is_known_to_be_under_way() {
+    let cli = cli();
+    let cases = [
+        ("there", "none", true, "stack orders is gone"),
+        ("there", "half", true, "stack orders is gone"), // of a creation that failed half-way
+        ("there", "upgrade", false, "a run is under way"),
+        ("there", "recover", false, "a run is under way"),
+        ("there", "denied", false, "cannot find out whether a run is under way"),
+        ("gone", "none", false, "there is no stack orders"),
+        ("denied", "none", false, "cannot look at stack orders"),
+    ];
+    for (stack, runs, removes, says) in cases {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/remove.sh");
+        let output = Command::new("bash")
+            .arg(script)
+            .arg("orders")
+            .envs([("AWS_CLI", cli.as_os_str()), ("YES", "1".as_ref()), ("AWS_REGION", "cn-north-1".as_ref())])
+            .envs([("STACK", stack), ("RUNS", runs)])
+            .output()
+            .expect("run the script");
+        let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+
+        assert_eq!(said.contains("DELETED"), removes, "{stack} {runs}: {said}");
+        assert_eq!(output.status.success(), removes, "{stack} {runs}: {said}");
+        assert!(said.contains(says), "{stack} {runs}: {said}");
+    }
+}
