@@ -11,6 +11,7 @@ pub mod expressions;
 pub mod fingerprint;
 mod login;
 mod lsn;
+pub mod marker;
 mod quote;
 mod resolve;
 pub mod search_path;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, ConfigLoader, SdkConfig};
 use futures_util::future::join_all;
-use pgleap_contract::{ErrorCode, Run, Server};
+use pgleap_contract::{ErrorCode, Names, Run, Server};
 use pgleap_pg::{Environment, Login, PgError, ResolveError, Session, SqlState, access, connect_bounded};
 
 use crate::aws::{Class, Doing, Optional};
@@ -15,6 +15,17 @@ use crate::{Deadline, StepError, StepResult};
 
 /// What a statement under the fence has at the least.
 const SHORTEST_STATEMENT: Duration = Duration::from_secs(3);
+
+/// Whose a secret is, by its tag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SecretOwner {
+    /// There is none.
+    Nobody,
+    /// The run has made it.
+    Run,
+    /// Somebody else has.
+    Stranger,
+}
 
 /// Made once per process, handed to every call.
 #[derive(Debug, Clone)]
@@ -123,6 +134,30 @@ impl Ctx {
         let answer = client.get_secret_value().secret_id(secret_id).send().await;
         let found = answer.doing(format!("read secret {secret_id}")).optional()?;
         Ok(found.and_then(|value| value.secret_string().map(str::to_owned)))
+    }
+
+    /// Whose secret of this name is there. One that is being deleted is nobody's.
+    pub async fn owner_of_secret(&self, run: &Run, name: &str) -> StepResult<SecretOwner> {
+        let answer = aws_sdk_secretsmanager::Client::new(&self.aws).describe_secret().secret_id(name).send().await;
+        let found = answer.doing(format!("describe secret {name}")).optional()?;
+        let Some(secret) = found.filter(|secret| secret.deleted_date().is_none()) else {
+            return Ok(SecretOwner::Nobody);
+        };
+        let is_ours =
+            secret.tags().iter().any(|tag| tag.key() == Some(Names::TAG) && tag.value() == Some(run.id.as_str()));
+        Ok(if is_ours { SecretOwner::Run } else { SecretOwner::Stranger })
+    }
+
+    /// Whether the run has made this secret before; an error if somebody else has.
+    pub async fn has_made_secret(&self, run: &Run, name: &str) -> StepResult<bool> {
+        match self.owner_of_secret(run, name).await? {
+            SecretOwner::Nobody => Ok(false),
+            SecretOwner::Run => Ok(true),
+            SecretOwner::Stranger => {
+                let reason = format!("use secret {name}: the name is taken by a secret that this run has not made");
+                Err(StepError::new(ErrorCode::SecretUnusable, reason))
+            }
+        }
     }
 
     /// The addresses of a host name, asked afresh.

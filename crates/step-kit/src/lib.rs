@@ -15,7 +15,7 @@ pub mod source_watch;
 pub mod unchanged;
 pub mod wal;
 
-pub use context::Ctx;
+pub use context::{Ctx, SecretOwner};
 pub use deadline::Deadline;
 pub use error::{StepError, StepResult};
 pub use serve::{serve, serve_looks, serve_pages};

@@ -14,7 +14,7 @@ mod sums;
 use std::time::{Duration, Instant};
 
 use pgleap_contract::steps::{CompareTablesInput, Look, TableName};
-use pgleap_pg::{PgError, Session, dms_notes};
+use pgleap_pg::{Session, dms_notes, marker};
 use pgleap_step_kit::prelude::*;
 use pgleap_step_kit::source_watch::{self, Pace};
 
@@ -49,7 +49,7 @@ async fn compare(source: &Session, target: &Session, table: &TableName, until: I
     let mut seen = String::new();
     for _try in 0..TRIES {
         let before = sums(source, table, until).await?;
-        if !marker_arrives(source, target).await? {
+        if marker::travel(source, target, "compare", MARKER_TIME, MARKER_PAUSE).await?.is_none() {
             return Ok(Some(format!("the changes of the source to arrive, for table {table}")));
         }
         let there = sums(target, table, until).await?;
@@ -68,18 +68,4 @@ async fn compare(source: &Session, target: &Session, table: &TableName, until: I
 
 fn in_words(before: &Sums, there: &Sums, after: &Sums) -> String {
     format!("{before} on the source, {there} on the target, {after} on the source again")
-}
-
-async fn marker_arrives(source: &Session, target: &Session) -> Result<bool, PgError> {
-    let write = "INSERT INTO pgleap.marker (id, kind) VALUES (gen_random_uuid(), 'compare') RETURNING id::text";
-    let id: String = source.row("write a marker", write, &[]).await?.get(0);
-    let look = "SELECT EXISTS (SELECT FROM pgleap.marker WHERE id = $1::text::uuid)";
-    let began = Instant::now();
-    while !target.row("look for the marker", look, &[&id]).await?.get::<_, bool>(0) {
-        if began.elapsed() >= MARKER_TIME {
-            return Ok(false);
-        }
-        tokio::time::sleep(MARKER_PAUSE).await;
-    }
-    Ok(true)
 }

@@ -6,15 +6,14 @@
 //!               that what DMS noted until then was read: DMS is shut out only after that
 //!
 //! OPEN requires the row `drained`. It is written last, when all of this is proven for the state under the fence: the
-//! marker arrived, the watch on the source's changes was read to behind the marker and found nothing, DMS noted no error up to the moment when it could write no more, the catalogs and the tables' files are
-//! those of the copy, no table of the target was loaded again since it was compared, and nobody but the working login gets
-//! into the target.
+//! marker arrived, the watch on the source's changes was read to behind the marker and found nothing, DMS noted no error up
+//! to the moment when it could write no more, the catalogs and the tables' files are those of the copy, no table of the
+//! target was loaded again since it was compared, and nobody but the working login gets into the target.
 
 use std::time::Instant;
 
-use pgleap_contract::Generation;
 use pgleap_contract::steps::{DrainSourceOutput, UnderFence};
-use pgleap_pg::{Session, access, dms_notes};
+use pgleap_pg::{Session, access, dms_notes, marker};
 use pgleap_step_kit::unchanged::{refuse_changed_source, reloaded_tables};
 use pgleap_step_kit::{Deadline, prelude::*, source_watch};
 
@@ -40,7 +39,7 @@ async fn drain(ctx: &Ctx, input: &UnderFence, deadline: &Deadline) -> StepResult
     if let Some(reloaded) = reloaded_tables(&target).await? {
         return Err(StepError::new(ErrorCode::DrainFailed, reloaded));
     }
-    note(&target, "drained", generation).await?;
+    marker::note(&target, "drained", generation).await?;
     Ok(DrainSourceOutput { milliseconds: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX) })
 }
 
@@ -53,48 +52,25 @@ async fn apply(
     deadline: &Deadline,
 ) -> StepResult<()> {
     let names = input.run.id.names();
-    if is_noted(target, "applied", input.cutover.generation).await? {
+    if marker::is_noted(target, "applied", input.cutover.generation).await? {
         return Ok(()); // DMS may be shut out already
     }
     let secret = names.dms_target_secret();
-    let marker = write_marker(source).await?;
+    let id = marker::write(source, "drain").await?;
     // The marker's commit is on disk, and with it every commit before the fence: the watch is read to behind it.
     let (dms, (), ()) = tokio::try_join!(
         ctx.connect(&input.run, &input.target, &secret),
-        await_marker(target, &marker, deadline),
+        await_marker(target, &id, deadline),
         source_watch::read_to_the_end(source, &input.run, deadline)
     )?;
     // Control tables belong to DMS's login, which is shut out before they are read for the last time.
     dms_notes::show_to(&dms, &names.work_login()).await?;
     refuse_noted_errors(target).await?;
-    note(target, "applied", input.cutover.generation).await
+    Ok(marker::note(target, "applied", input.cutover.generation).await?)
 }
 
-/// A kind of the marker table: `applied-1`.
-fn kind(what: &str, generation: Generation) -> String {
-    format!("{what}-{generation}")
-}
-
-async fn is_noted(target: &Session, what: &str, generation: Generation) -> StepResult<bool> {
-    let sql = "SELECT EXISTS (SELECT FROM pgleap.marker WHERE kind = $1::text)";
-    Ok(target.row("read the markers", sql, &[&kind(what, generation)]).await?.get(0))
-}
-
-async fn note(target: &Session, what: &str, generation: Generation) -> StepResult<()> {
-    let sql = "INSERT INTO pgleap.marker (id, kind) SELECT gen_random_uuid(), $1::text
-               WHERE NOT EXISTS (SELECT FROM pgleap.marker WHERE kind = $1::text)";
-    target.rows(&format!("note that the source is {what}"), sql, &[&kind(what, generation)]).await?;
-    Ok(())
-}
-
-async fn write_marker(source: &Session) -> StepResult<String> {
-    let sql = "INSERT INTO pgleap.marker (id, kind) VALUES (gen_random_uuid(), 'drain') RETURNING id::text";
-    Ok(source.row("write the marker", sql, &[]).await?.get(0))
-}
-
-async fn await_marker(target: &Session, marker: &str, deadline: &Deadline) -> StepResult<()> {
-    let sql = "SELECT EXISTS (SELECT FROM pgleap.marker WHERE id = $1::text::uuid)";
-    while !target.row("look for the marker", sql, &[&marker]).await?.get::<_, bool>(0) {
+async fn await_marker(target: &Session, id: &str, deadline: &Deadline) -> StepResult<()> {
+    while !marker::has(target, id).await? {
         deadline.pause("drain the source", "the marker has not arrived").await?;
     }
     Ok(())

@@ -6,13 +6,13 @@
 
 mod fence;
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use pgleap_contract::Limits;
 use pgleap_contract::steps::{GuardCutoverInput, GuardCutoverOutput};
 use pgleap_pg::chores::{self, Phase};
 use pgleap_pg::slots::{self, Slot};
-use pgleap_pg::{PgErrorKind, Session, dms_notes};
+use pgleap_pg::{PgErrorKind, Session, dms_notes, marker};
 use pgleap_step_kit::metrics::{self, Unit};
 use pgleap_step_kit::prelude::*;
 use pgleap_step_kit::source_watch::{self, Pace};
@@ -172,18 +172,8 @@ async fn long_transactions(source: &Session, limits: &Limits) -> StepResult<Vec<
 
 /// From a marker's commit on the source to its sight on the target.
 async fn measure_lag(source: &Session, target: &Session, limits: &Limits) -> StepResult<Option<Duration>> {
-    let sql = "INSERT INTO pgleap.marker (id, kind) VALUES (gen_random_uuid(), 'lag') RETURNING id::text";
-    let marker: String = source.row("write a marker", sql, &[]).await?.get(0);
-    let committed = Instant::now();
-    let limit = Duration::from_secs(u64::from(limits.max_lag_seconds));
-    while committed.elapsed() <= limit {
-        let sql = "SELECT EXISTS (SELECT FROM pgleap.marker WHERE id = $1::text::uuid)";
-        if target.row("look for the marker", sql, &[&marker]).await?.get(0) {
-            return Ok(Some(committed.elapsed()));
-        }
-        tokio::time::sleep(INTERVAL).await;
-    }
-    Ok(None)
+    let longest = Duration::from_secs(u64::from(limits.max_lag_seconds));
+    Ok(marker::travel(source, target, "lag", longest, INTERVAL).await?)
 }
 
 #[cfg(test)]

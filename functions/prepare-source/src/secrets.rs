@@ -31,15 +31,7 @@ pub(crate) async fn ensure(ctx: &Ctx, run: &Run, source: &Server) -> StepResult<
 }
 
 async fn ensure_one(ctx: &Ctx, client: &Client, run: &Run, name: &str, mut value: Value) -> StepResult<Login> {
-    let found =
-        client.describe_secret().secret_id(name).send().await.doing(format!("describe secret {name}")).optional()?;
-    if let Some(secret) = found {
-        let ours =
-            secret.tags().iter().any(|tag| tag.key() == Some(Names::TAG) && tag.value() == Some(run.id.as_str()));
-        if !ours {
-            let reason = format!("use secret {name}: the name is taken by a secret that this run has not made");
-            return Err(StepError::new(ErrorCode::SecretUnusable, reason));
-        }
+    if ctx.has_made_secret(run, name).await? {
         return ctx.login(name).await;
     }
     value["password"] = password()?.into();

@@ -14,15 +14,7 @@ pub(crate) async fn ensure(ctx: &Ctx, run: &Run, target: &Server) -> StepResult<
     let wanted =
         json!({"username": login.username, "password": login.password, "host": target.host, "port": target.port});
     let client = Client::new(ctx.aws());
-    let found =
-        client.describe_secret().secret_id(&name).send().await.doing(format!("describe secret {name}")).optional()?;
-    if let Some(secret) = found {
-        let ours =
-            secret.tags().iter().any(|tag| tag.key() == Some(Names::TAG) && tag.value() == Some(run.id.as_str()));
-        if !ours {
-            let reason = format!("use secret {name}: the name is taken by a secret that this run has not made");
-            return Err(StepError::new(ErrorCode::SecretUnusable, reason));
-        }
+    if ctx.has_made_secret(run, &name).await? {
         return update(&client, &name, &wanted).await;
     }
     let tag = Tag::builder().key(Names::TAG).value(run.id.as_str()).build();

@@ -27,7 +27,6 @@ pub async fn run(ctx: &Ctx, input: RemoveResourcesInput) -> StepResult<RemoveRes
     let mark = pgleap_mark::read(ctx, run, input.generation).await?;
     pgleap_mark::refuse_contradiction(mark.as_ref(), input.outcome)?;
     let rds = aws_sdk_rds::Client::new(ctx.aws());
-    let secrets = aws_sdk_secretsmanager::Client::new(ctx.aws());
     let mut left = Left::default();
 
     remove_schedule(&aws_sdk_scheduler::Client::new(ctx.aws()), &run.id.names().deadline_schedule()).await?;
@@ -36,13 +35,13 @@ pub async fn run(ctx: &Ctx, input: RemoveResourcesInput) -> StepResult<RemoveRes
         Outcome::Open => target::remove_its_snapshot(&rds, run, &mut left).await?,
     }
     groups::remove(&rds, run, &mut left).await?;
-    secrets::remove(&secrets, run, &secrets::first(run), &mut left).await?;
+    secrets::remove(ctx, run, &secrets::first(run), &mut left).await?;
     if input.part == Part::All && left.nothing_goes() {
         if input.outcome == Outcome::Open {
             target::release(&rds, run).await?;
         }
         let last = secrets::last(run, input.generation, mark.is_some());
-        secrets::remove(&secrets, run, &last, &mut left).await?;
+        secrets::remove(ctx, run, &last, &mut left).await?;
     }
     Ok(left.output())
 }

@@ -2,7 +2,7 @@
 
 use aws_sdk_secretsmanager::Client;
 use pgleap_contract::{Generation, Run};
-use pgleap_step_kit::prelude::*;
+use pgleap_step_kit::{SecretOwner, prelude::*};
 
 use crate::Left;
 
@@ -21,16 +21,16 @@ pub(crate) fn last(run: &Run, generation: Generation, has_mark: bool) -> Vec<Str
 }
 
 /// Delete each of these that carries the run's tag.
-pub(crate) async fn remove(secrets: &Client, run: &Run, names: &[String], left: &mut Left) -> StepResult<()> {
+pub(crate) async fn remove(ctx: &Ctx, run: &Run, names: &[String], left: &mut Left) -> StepResult<()> {
+    let secrets = Client::new(ctx.aws());
     for name in names {
-        let answer = secrets.describe_secret().secret_id(name).send().await;
-        let Some(found) = answer.doing(format!("describe secret {name}")).optional()? else { continue };
-        if found.deleted_date().is_some() {
-            continue;
-        }
-        if !found.tags().iter().any(|tag| tag.key() == Some(Names::TAG) && tag.value() == Some(run.id.as_str())) {
-            left.kept(format!("secret {name}: it does not carry this run's tag"));
-            continue;
+        match ctx.owner_of_secret(run, name).await? {
+            SecretOwner::Nobody => continue,
+            SecretOwner::Stranger => {
+                left.kept(format!("secret {name}: it does not carry this run's tag"));
+                continue;
+            }
+            SecretOwner::Run => {}
         }
         let answer = secrets.delete_secret().secret_id(name).force_delete_without_recovery(true).send().await;
         answer.doing(format!("delete secret {name}")).optional()?;

@@ -215,6 +215,12 @@ impl TableMapping {
                 let rule: TableSettingsRule = serde_json::from_value(rule.clone()).map_err(bad)?;
                 let lob_rule = lob_rule(&rule.lob_settings)
                     .ok_or_else(|| BadMapping(format!("rule {id}: lob-settings are not understood")))?;
+                let names = [&rule.object_locator.schema_name, &rule.object_locator.table_name];
+                if names.iter().any(|name| name.contains('%')) {
+                    return Err(BadMapping(
+                        "Exact schema and table name required when using table settings rule.".to_owned(),
+                    ));
+                }
                 self.lob_settings.push((rule.object_locator, lob_rule));
             }
             other => {
@@ -250,9 +256,10 @@ impl TableMapping {
         })
     }
 
-    /// The table's own way with large values, if a rule gives one.
+    /// The table's own way with large values, if a rule gives one: by its exact name, for such a rule takes no patterns.
     pub(crate) fn lob_rule(&self, schema: &str, table: &str) -> Option<LobRule> {
-        self.lob_settings.iter().find(|(locator, _)| locator.matches(schema, table)).map(|(_, rule)| *rule)
+        let is_named = |locator: &TableLocator| locator.schema_name == schema && locator.table_name == table;
+        self.lob_settings.iter().find(|(locator, _)| is_named(locator)).map(|(_, rule)| *rule)
     }
 }
 
@@ -345,6 +352,22 @@ mod tests {
 
     fn mapping(rules: &[Value]) -> Result<TableMapping, BadMapping> {
         TableMapping::parse(&json!({"rules": rules}).to_string())
+    }
+
+    #[test]
+    fn a_rule_for_large_values_takes_exact_names() {
+        let rule = |table: &str| {
+            json!({"rule-type": "table-settings", "rule-id": "3", "rule-name": "3",
+                   "object-locator": {"schema-name": "my_app", "table-name": table},
+                   "lob-settings": {"mode": "limited", "bulk-max-size": "16"}})
+        };
+        let mapping = |table: &str| mapping(&[selection("1", "my_app", "%", "include"), rule(table)]);
+        let exact = mapping("my_docs").unwrap();
+
+        assert_eq!(exact.lob_rule("my_app", "my_docs"), Some(LobRule::Limited(16)));
+        assert_eq!(exact.lob_rule("my_app", "myxdocs"), None);
+        assert_eq!(mapping("my[_]docs").unwrap().lob_rule("my_app", "my_docs"), None);
+        assert!(mapping("my%").unwrap_err().0.contains("Exact schema and table name required"));
     }
 
     #[test]
