@@ -12,9 +12,15 @@ pub struct Approval {
     /// Ask before the cutover, while replication goes on and is watched.
     pub cutover: bool,
     /// Time in which an answer must come, in seconds, for each question: 10 seconds to a day.
+    #[cfg_attr(feature = "schema", schemars(range(min = Approval::WAIT_SECONDS.0, max = Approval::WAIT_SECONDS.1)))]
     pub wait_seconds: u32,
     /// What a no to the cutover, or silence, does.
     pub on_rejected_cutover: OnRejectedCutover,
+}
+
+impl Approval {
+    /// Least and most of `wait_seconds`.
+    pub const WAIT_SECONDS: (u32, u32) = (10, 86_400);
 }
 
 impl Default for Approval {

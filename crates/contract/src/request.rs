@@ -93,10 +93,14 @@ pub struct Record {
     pub name: String,
     /// TTL in seconds while the cutover happens.
     #[serde(default = "Record::default_cutover_ttl")]
+    #[cfg_attr(feature = "schema", schemars(range(min = Record::CUTOVER_TTL_SECONDS.0, max = Record::CUTOVER_TTL_SECONDS.1)))]
     pub cutover_ttl_seconds: u32,
 }
 
 impl Record {
+    /// Least and most of `cutover_ttl_seconds`.
+    pub const CUTOVER_TTL_SECONDS: (u32, u32) = (1, 60);
+
     fn default_cutover_ttl() -> u32 {
         1
     }
@@ -177,19 +181,38 @@ pub struct Choices {
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Limits {
     /// From the first REVOKE to OPEN, in seconds; then everything goes back.
+    #[cfg_attr(feature = "schema", schemars(range(min = Limits::CUTOVER_SECONDS.0, max = Limits::CUTOVER_SECONDS.1)))]
     pub cutover_seconds: u32,
     /// Largest replication lag at which the fence may begin, in seconds.
+    #[cfg_attr(feature = "schema", schemars(range(min = Limits::MAX_LAG_SECONDS.0, max = Limits::MAX_LAG_SECONDS.1)))]
     pub max_lag_seconds: u32,
     /// Oldest transaction on the source at which the fence may begin, in seconds.
+    #[cfg_attr(feature = "schema", schemars(range(min = Limits::MAX_TRANSACTION_SECONDS.0, max = Limits::MAX_TRANSACTION_SECONDS.1)))]
     pub max_transaction_seconds: u32,
     /// Time that comparing rows may take, in seconds.
+    #[cfg_attr(feature = "schema", schemars(range(min = Limits::VERIFY_SECONDS.0, max = Limits::VERIFY_SECONDS.1)))]
     pub verify_seconds: u32,
     /// Largest class to which the run may grow the replication instance when it runs out of memory, e.g.
     /// `dms.r6i.2xlarge`; whatever the Region offers if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_replication_instance_class: Option<String>,
     /// Most WAL that the source may keep for DMS, in GB (10^9 bytes); then the run gives up and frees the source.
+    #[cfg_attr(feature = "schema", schemars(range(min = Limits::MAX_RETAINED_WAL_GB.0, max = Limits::MAX_RETAINED_WAL_GB.1)))]
     pub max_retained_wal_gb: u32,
+}
+
+/// Least and most of each.
+impl Limits {
+    /// Of `cutover_seconds`.
+    pub const CUTOVER_SECONDS: (u32, u32) = (10, 600);
+    /// Of `max_lag_seconds`.
+    pub const MAX_LAG_SECONDS: (u32, u32) = (1, 3_600);
+    /// Of `max_transaction_seconds`.
+    pub const MAX_TRANSACTION_SECONDS: (u32, u32) = (1, 3_600);
+    /// Of `verify_seconds`: a week.
+    pub const VERIFY_SECONDS: (u32, u32) = (1, 7 * 86_400);
+    /// Of `max_retained_wal_gb`: the largest storage of RDS.
+    pub const MAX_RETAINED_WAL_GB: (u32, u32) = (1, 65_536);
 }
 
 impl Default for Limits {

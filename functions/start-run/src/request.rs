@@ -1,7 +1,7 @@
 //! From the operator's words to the run: checked by itself, without a look at AWS or a database.
 
 use pgleap_contract::steps::Selection;
-use pgleap_contract::{Approval, Choices, Record, Run, RunRequest, Target, UncomparedTables};
+use pgleap_contract::{Approval, Choices, Limits, Record, Run, RunRequest, Target, UncomparedTables};
 use pgleap_window::Interruption;
 use serde_json::Value;
 
@@ -27,12 +27,12 @@ pub(crate) fn to_run(execution_arn: &str, request: Value) -> Result<Run, String>
     }
     let target = target(&source.instance, request.target)?;
     let record = record(request.record)?;
-    within("limits.cutoverSeconds", request.limits.cutover_seconds, 10, 600)?;
-    within("limits.maxLagSeconds", request.limits.max_lag_seconds, 1, 3_600)?;
-    within("limits.maxTransactionSeconds", request.limits.max_transaction_seconds, 1, 3_600)?;
-    within("limits.verifySeconds", request.limits.verify_seconds, 1, 7 * 86_400)?;
-    within("limits.maxRetainedWalGb", request.limits.max_retained_wal_gb, 1, 65_536)?;
-    within("approval.waitSeconds", request.approval.wait_seconds, 10, 86_400)?;
+    within("limits.cutoverSeconds", request.limits.cutover_seconds, Limits::CUTOVER_SECONDS)?;
+    within("limits.maxLagSeconds", request.limits.max_lag_seconds, Limits::MAX_LAG_SECONDS)?;
+    within("limits.maxTransactionSeconds", request.limits.max_transaction_seconds, Limits::MAX_TRANSACTION_SECONDS)?;
+    within("limits.verifySeconds", request.limits.verify_seconds, Limits::VERIFY_SECONDS)?;
+    within("limits.maxRetainedWalGb", request.limits.max_retained_wal_gb, Limits::MAX_RETAINED_WAL_GB)?;
+    within("approval.waitSeconds", request.approval.wait_seconds, Approval::WAIT_SECONDS)?;
     if let Some(class) = &request.limits.max_replication_instance_class {
         replication_class("limits.maxReplicationInstanceClass", class)?;
     }
@@ -109,7 +109,7 @@ fn record(record: Record) -> Result<Record, String> {
     if name.len() > 253 || !name.contains('.') || !name.split('.').all(label) {
         return Err(format!("record.name: {:?} is no full host name", record.name));
     }
-    within("record.cutoverTtlSeconds", record.cutover_ttl_seconds, 1, 60)?;
+    within("record.cutoverTtlSeconds", record.cutover_ttl_seconds, Record::CUTOVER_TTL_SECONDS)?;
     Ok(Record { zone_id, name, cutover_ttl_seconds: record.cutover_ttl_seconds })
 }
 
@@ -124,7 +124,7 @@ fn filled(field: &str, text: &str) -> Result<(), String> {
     if text.trim().is_empty() { Err(format!("{field}: is empty")) } else { Ok(()) }
 }
 
-fn within(field: &str, value: u32, least: u32, most: u32) -> Result<(), String> {
+fn within(field: &str, value: u32, (least, most): (u32, u32)) -> Result<(), String> {
     if (least..=most).contains(&value) {
         Ok(())
     } else {
@@ -150,7 +150,7 @@ fn bounded(field: &str, list: &[String]) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pgleap_contract::{KeylessTables, Limits, Mode};
+    use pgleap_contract::{KeylessTables, Mode};
     use serde_json::json;
 
     const ARN: &str = "arn:aws:states:eu-west-1:123456789012:execution:pgleap-upgrade:orders-18";
