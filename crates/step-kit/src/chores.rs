@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use pgleap_contract::steps::Look;
+use pgleap_contract::steps::NoOutput;
 use pgleap_contract::{ErrorCode, Run, Server};
 use pgleap_pg::Session;
 use pgleap_pg::chores::{self, Phase, Progress};
 
-use crate::{Ctx, StepError, StepResult};
+use crate::{Ctx, Polled, StepError, StepResult};
 
 /// How long one look stays when it is nearly done: small databases are done within one look.
 const STAY: Duration = Duration::from_secs(10);
@@ -40,20 +40,20 @@ pub async fn work_off(
     phase: Phase,
     most: i64,
     on_failure: OnFailure,
-) -> StepResult<Look> {
+) -> StepResult<Polled<NoOutput>> {
     let worker = run.id.names().application(phase.word());
     let began = Instant::now();
     loop {
         let progress = chores::look(owner, phase, &worker).await?;
         match decide(&progress, most, on_failure) {
-            Verdict::Done => return Ok(Look::done()),
+            Verdict::Done => return Ok(Polled::Done(NoOutput {})),
             Verdict::Failed(reason) => {
                 return Err(StepError::new(
                     ErrorCode::StatementFailed,
                     format!("{} the target: {reason}", phase.word()),
                 ));
             }
-            _ if began.elapsed() > STAY => return Ok(Look::waiting(describe(&progress))),
+            _ if began.elapsed() > STAY => return Ok(Polled::Waiting(describe(&progress))),
             Verdict::Start(workers) => {
                 for _ in 0..workers {
                     chores::leave_worker(ctx.as_owner(run, server).await?, phase, &worker).await?;

@@ -10,6 +10,7 @@ pub mod instance_status;
 mod logs;
 pub mod metrics;
 mod movement;
+mod polled;
 mod serve;
 pub mod source_watch;
 pub mod unchanged;
@@ -18,11 +19,12 @@ pub mod wal;
 pub use context::{Ctx, SecretOwner};
 pub use deadline::Deadline;
 pub use error::{StepError, StepResult};
-pub use serve::{serve, serve_looks, serve_pages};
+pub use polled::{Answer, Polled};
+pub use serve::{serve, serve_pages};
 
 /// What steps use all the time.
 pub mod prelude {
     pub use crate::aws::{AwsError, Class, Doing, Optional};
-    pub use crate::{Ctx, StepError, StepResult};
+    pub use crate::{Ctx, Polled, StepError, StepResult};
     pub use pgleap_contract::{ErrorCode, Names, Run, Server};
 }

@@ -7,59 +7,51 @@ use std::rc::Rc;
 
 use lambda_runtime::{LambdaEvent, service_fn};
 use pgleap_contract::ErrorCode;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tracing::Instrument;
 
-use crate::{Ctx, StepError, StepResult, logs, movement};
+use crate::{Answer, Ctx, StepError, StepResult, logs, movement};
 
 type Handler = Rc<dyn Fn(Rc<Ctx>, Value) -> Pin<Box<dyn Future<Output = StepResult<Value>>>>>;
 
 /// Serve a step until Lambda ends the process: parse the input (a misfit is `BadInput` and names the field), run,
-/// log the outcome once, answer. An output with `done: false` becomes the error `NotYet`, whose retrier in the machine
-/// is the wait. The input `{"warmUp": true}` is answered at once: it only starts the process, before clients wait for it.
+/// log the outcome once, answer. [`Polled::Waiting`] becomes the error `NotYet`, whose retrier in the machine is the
+/// wait; an output that is no [`Polled`] is answered as it is. The input `{"warmUp": true}` is answered at once: it only
+/// starts the process, before clients wait for it.
 ///
 /// ```no_run
 /// # async fn run(ctx: &pgleap_step_kit::Ctx, input: serde_json::Value) -> pgleap_step_kit::StepResult<serde_json::Value> { Ok(input) }
 /// pgleap_step_kit::serve("fence-source", run);
 /// ```
-pub fn serve<I, O, F>(step: &'static str, run: F) -> Result<(), lambda_runtime::Error>
+///
+/// [`Polled`]: crate::Polled
+/// [`Polled::Waiting`]: crate::Polled::Waiting
+pub fn serve<I, A, F>(step: &'static str, run: F) -> Result<(), lambda_runtime::Error>
 where
     I: DeserializeOwned + 'static,
-    O: Serialize,
-    F: AsyncFn(&Ctx, I) -> StepResult<O> + 'static,
+    A: Answer,
+    F: AsyncFn(&Ctx, I) -> StepResult<A> + 'static,
 {
-    serve_erased(step, erase(step, run, until_done), log)
-}
-
-/// As [`serve`], but an output with `done: false` is answered as it is: for a step whose every look carries progress,
-/// and for which the machine has a loop of states.
-pub fn serve_looks<I, O, F>(step: &'static str, run: F) -> Result<(), lambda_runtime::Error>
-where
-    I: DeserializeOwned + 'static,
-    O: Serialize,
-    F: AsyncFn(&Ctx, I) -> StepResult<O> + 'static,
-{
-    serve_erased(step, erase(step, run, Ok), log)
+    serve_erased(step, erase(step, run), log)
 }
 
 /// Serve pages behind a function URL. Only that a page was answered is logged, not what is on it; `run` logs what was
 /// done. An error is the last resort: a browser sees no more of it than "Internal Server Error".
-pub fn serve_pages<I, O, F>(name: &'static str, run: F) -> Result<(), lambda_runtime::Error>
+pub fn serve_pages<I, A, F>(name: &'static str, run: F) -> Result<(), lambda_runtime::Error>
 where
     I: DeserializeOwned + 'static,
-    O: Serialize,
-    F: AsyncFn(&Ctx, I) -> StepResult<O> + 'static,
+    A: Answer,
+    F: AsyncFn(&Ctx, I) -> StepResult<A> + 'static,
 {
-    serve_erased(name, erase(name, run, Ok), log_without_output)
+    serve_erased(name, erase(name, run), log_without_output)
 }
 
-fn erase<I, O, F>(step: &'static str, run: F, judge: fn(Value) -> StepResult<Value>) -> Handler
+fn erase<I, A, F>(step: &'static str, run: F) -> Handler
 where
     I: DeserializeOwned + 'static,
-    O: Serialize,
-    F: AsyncFn(&Ctx, I) -> StepResult<O> + 'static,
+    A: Answer,
+    F: AsyncFn(&Ctx, I) -> StepResult<A> + 'static,
 {
     let run = Rc::new(run);
     Rc::new(move |ctx, payload| {
@@ -69,18 +61,10 @@ where
                 return Ok(json!({}));
             }
             let input = parse(step, payload)?;
-            let output = run(&ctx, input).await?;
-            judge(serde_json::to_value(output).map_err(|error| StepError::bug(format!("answer of {step}: {error}")))?)
+            let output = run(&ctx, input).await?.into_output()?;
+            serde_json::to_value(output).map_err(|error| StepError::bug(format!("answer of {step}: {error}")))
         })
     })
-}
-
-fn until_done(output: Value) -> StepResult<Value> {
-    if output.get("done").and_then(Value::as_bool) == Some(false) {
-        let waiting_for = output.get("waitingFor").and_then(Value::as_str).unwrap_or("the next look");
-        return Err(StepError::new(ErrorCode::NotYet, waiting_for));
-    }
-    Ok(output)
 }
 
 fn parse<I: DeserializeOwned>(step: &str, payload: Value) -> StepResult<I> {
@@ -148,20 +132,6 @@ fn bounded(output: &Value) -> String {
 mod tests {
     use super::*;
     use pgleap_contract::steps::RunOnly;
-
-    #[test]
-    fn an_output_that_is_not_done_becomes_not_yet() {
-        let cases =
-            [(json!({"done": false, "waitingFor": "x"}), Some("x")), (json!({"done": true}), None), (json!({}), None)];
-        for (output, waits_for) in cases {
-            let outcome = until_done(output);
-
-            assert_eq!(
-                outcome.err().map(|error| (error.code, error.message)),
-                waits_for.map(|text| (ErrorCode::NotYet, text.to_owned()))
-            );
-        }
-    }
 
     #[test]
     fn a_body_that_does_not_parse_is_bad_input_and_names_the_field() {

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use pgleap_contract::steps::{Look, OnBoth};
+use pgleap_contract::steps::{NoOutput, OnBoth};
 use pgleap_pg::chores::Phase;
 use pgleap_step_kit::chores::{OnFailure, work_off};
 use pgleap_step_kit::prelude::*;
@@ -23,7 +23,7 @@ const WORKERS: i64 = 3;
 const PACE: Pace = Pace::of(Duration::from_secs(560));
 
 /// Plan once, let the server work.
-pub async fn run(ctx: &Ctx, input: OnBoth) -> StepResult<Look> {
+pub async fn run(ctx: &Ctx, input: OnBoth) -> StepResult<Polled<NoOutput>> {
     source_watch::keep_up(ctx, &input.run, &input.source, PACE).await?;
     refuse_too_much_wal(&ctx.as_work(&input.run, &input.source).await?, &input.source, &input.run.limits).await?;
     let target = ctx.as_owner(&input.run, &input.target).await?;

@@ -1,9 +1,9 @@
 //! What a run leaves in a database, and how its owner removes it.
 
-use pgleap_contract::steps::Look;
+use pgleap_contract::steps::NoOutput;
 use pgleap_contract::{Names, RunId};
 use pgleap_pg::{Session, ident, qualified};
-use pgleap_step_kit::StepResult;
+use pgleap_step_kit::{Polled, StepResult};
 
 /// Whose database it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub(crate) enum Side {
 /// Remove everything of the run. Not done while a slot is still in use by DMS. A schema that another run, or somebody
 /// else, has made is left with all that belongs to it: a second run of a source that is refused comes this way too, while
 /// the first one needs its marker, its slot, its fence.
-pub(crate) async fn remove(owner: &Session, run: &RunId, side: Side) -> StepResult<Look> {
+pub(crate) async fn remove(owner: &Session, run: &RunId, side: Side) -> StepResult<Polled<NoOutput>> {
     let names = run.names();
     // Clients of the side that serves must not queue behind a lock that this step waits for.
     owner.run("limit the wait for locks", "SET lock_timeout = '1s'").await?;
@@ -30,7 +30,7 @@ pub(crate) async fn remove(owner: &Session, run: &RunId, side: Side) -> StepResu
     if holds_schema && side != Side::Target {
         let busy = drop_slots(owner).await?;
         if !busy.is_empty() {
-            return Ok(Look::waiting(format!("replication slots are still in use: {}", busy.join(", "))));
+            return Ok(Polled::Waiting(format!("replication slots are still in use: {}", busy.join(", "))));
         }
     }
     for login in [names.dms_login(), names.work_login()] {
@@ -50,7 +50,7 @@ pub(crate) async fn remove(owner: &Session, run: &RunId, side: Side) -> StepResu
         let schema = format!("DROP SCHEMA IF EXISTS {} CASCADE", ident(Names::SCHEMA));
         owner.run("drop the run's schema", &schema).await?;
     }
-    Ok(Look::done())
+    Ok(Polled::Done(NoOutput {}))
 }
 
 /// Tables without a key log whole rows for the run; what they logged before is in the run's schema, which the copy

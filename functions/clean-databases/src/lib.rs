@@ -12,21 +12,21 @@
 mod leftovers;
 
 use pgleap_contract::Outcome;
-use pgleap_contract::steps::{CleanDatabasesInput, Look};
+use pgleap_contract::steps::{CleanDatabasesInput, NoOutput};
 use pgleap_pg::{Session, access, watch};
 use pgleap_step_kit::prelude::*;
 
 use leftovers::Side;
 
 /// Clean the source, then the target if it stays.
-pub async fn run(ctx: &Ctx, input: CleanDatabasesInput) -> StepResult<Look> {
+pub async fn run(ctx: &Ctx, input: CleanDatabasesInput) -> StepResult<Polled<NoOutput>> {
     let run = &input.run;
     let mark = pgleap_mark::read(ctx, run, input.generation).await?;
     pgleap_mark::refuse_contradiction(mark.as_ref(), input.outcome)?;
     // Its secret is the first thing that a run makes and the last that it deletes: without it there is nothing to clean,
     // and a run that was stopped in preflight by a wrong login needs none.
     if ctx.find_secret(&run.id.names().work_secret()).await?.is_none() {
-        return Ok(Look::done());
+        return Ok(Polled::Done(NoOutput {}));
     }
     drop_watch(ctx, &input).await?;
     if input.outcome == Outcome::Back {
@@ -36,12 +36,12 @@ pub async fn run(ctx: &Ctx, input: CleanDatabasesInput) -> StepResult<Look> {
     let_owner_in(ctx, &input).await?;
     let owner = ctx.as_owner(run, &input.source).await?;
     let source = leftovers::remove(&owner, &run.id, Side::RetiredSource).await?;
-    match &input.target {
-        Some(target) if source.done => {
+    match (source, &input.target) {
+        (Polled::Done(_), Some(target)) => {
             let owner = ctx.as_owner(run, target).await?;
             leftovers::remove(&owner, &run.id, Side::Target).await
         }
-        _ => Ok(source),
+        (source, _) => Ok(source),
     }
 }
 

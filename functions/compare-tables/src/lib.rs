@@ -13,7 +13,7 @@ mod sums;
 
 use std::time::{Duration, Instant};
 
-use pgleap_contract::steps::{CompareTablesInput, Look, TableName};
+use pgleap_contract::steps::{CompareTablesInput, NoOutput, TableName};
 use pgleap_pg::{Session, dms_notes, marker};
 use pgleap_step_kit::prelude::*;
 use pgleap_step_kit::source_watch::{self, Pace};
@@ -30,18 +30,18 @@ const CALL: Duration = Duration::from_secs(780);
 const PACE: Pace = Pace::of(CALL);
 
 /// One look at every table.
-pub async fn run(ctx: &Ctx, input: CompareTablesInput) -> StepResult<Look> {
+pub async fn run(ctx: &Ctx, input: CompareTablesInput) -> StepResult<Polled<NoOutput>> {
     let (run, until) = (&input.run, Instant::now() + CALL);
     let (source, target) = tokio::try_join!(ctx.as_owner(run, &input.source), ctx.as_owner(run, &input.target))?;
     source_watch::keep_up(ctx, run, &input.source, PACE).await?;
     for table in &input.tables {
         if let Some(waiting_for) = compare(&source, &target, table, until).await? {
-            return Ok(Look::waiting(waiting_for));
+            return Ok(Polled::Waiting(waiting_for));
         }
     }
     let dms = ctx.connect(run, &input.target, &run.id.names().dms_target_secret()).await?;
     dms_notes::forget(&dms, &input.tables).await?;
-    Ok(Look::done())
+    Ok(Polled::Done(NoOutput {}))
 }
 
 /// Answers what is waited for, or nothing.

@@ -17,7 +17,7 @@ use pgleap_step_kit::prelude::*;
 use decide::{Association, Verdict, decide};
 
 /// Look at the source's parameter group; make and attach one that serves if it does not.
-pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<ConfigureSourceOutput> {
+pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<Polled<ConfigureSourceOutput>> {
     let run = &input.run;
     let rds = Client::new(ctx.aws());
     let association = Association::of(&describe(&rds, &run.source.instance).await?);
@@ -26,10 +26,8 @@ pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<ConfigureSourceOutput>
         None => false,
     };
     match decide(&association, serves, &run.id.names().source_parameter_group()) {
-        Verdict::Done { reboot_needed } => {
-            Ok(ConfigureSourceOutput { done: true, waiting_for: String::new(), reboot_needed })
-        }
-        Verdict::Wait(reason) => Ok(waiting(format!("instance {}: {reason}", run.source.instance))),
+        Verdict::Done { reboot_needed } => Ok(Polled::Done(ConfigureSourceOutput { reboot_needed })),
+        Verdict::Wait(reason) => Ok(Polled::Waiting(format!("instance {}: {reason}", run.source.instance))),
         Verdict::Fail(ErrorCode::InstanceFailed, reason) => {
             Err(instance::failed(&rds, &run.source.instance, "configure instance", &reason).await)
         }
@@ -38,17 +36,13 @@ pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<ConfigureSourceOutput>
         }
         Verdict::SetValues { group } => {
             let group = group::make(&rds, run, &group).await?;
-            Ok(waiting(format!("parameter group {group} to take its values")))
+            Ok(Polled::Waiting(format!("parameter group {group} to take its values")))
         }
         Verdict::MakeAndAttach { from } => {
             let group = group::make(&rds, run, &from).await?;
             attach(&rds, &run.source.instance, &group).await
         }
     }
-}
-
-fn waiting(waiting_for: String) -> ConfigureSourceOutput {
-    ConfigureSourceOutput { done: false, waiting_for, reboot_needed: false }
 }
 
 async fn describe(rds: &Client, name: &str) -> StepResult<DbInstance> {
@@ -65,7 +59,7 @@ async fn describe(rds: &Client, name: &str) -> StepResult<DbInstance> {
 /// AWS asks for five minutes between making a group and creating the first *instance* with it. Nothing is created here,
 /// and the reboot comes later, after which prepare-source asks the server itself for the values: so nobody waits.
 /// Source: Amazon RDS API reference, CreateDBParameterGroup.
-async fn attach(rds: &Client, instance: &str, group: &str) -> StepResult<ConfigureSourceOutput> {
+async fn attach(rds: &Client, instance: &str, group: &str) -> StepResult<Polled<ConfigureSourceOutput>> {
     let answer = rds
         .modify_db_instance()
         .db_instance_identifier(instance)
@@ -74,8 +68,10 @@ async fn attach(rds: &Client, instance: &str, group: &str) -> StepResult<Configu
         .send()
         .await;
     match answer.doing(format!("attach parameter group {group} to instance {instance}")) {
-        Ok(_) => Ok(waiting(format!("instance {instance} to take parameter group {group}"))),
-        Err(error) if error.is(Class::WrongState) => Ok(waiting(format!("instance {instance}: {}", error.message))),
+        Ok(_) => Ok(Polled::Waiting(format!("instance {instance} to take parameter group {group}"))),
+        Err(error) if error.is(Class::WrongState) => {
+            Ok(Polled::Waiting(format!("instance {instance}: {}", error.message)))
+        }
         Err(error) => Err(error.into()),
     }
 }

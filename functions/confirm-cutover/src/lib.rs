@@ -4,11 +4,11 @@
 //! Repeatable:   yes
 //! If it dies:   nothing has changed
 
-use pgleap_contract::steps::{ConfirmCutoverInput, Look};
+use pgleap_contract::steps::{ConfirmCutoverInput, NoOutput};
 use pgleap_step_kit::prelude::*;
 
 /// Resolve the record, connect as the owner's login, look whether the server takes writes.
-pub async fn run(ctx: &Ctx, input: ConfirmCutoverInput) -> StepResult<Look> {
+pub async fn run(ctx: &Ctx, input: ConfirmCutoverInput) -> StepResult<NoOutput> {
     let not_confirmed = |reason: String| StepError::new(ErrorCode::NotConfirmed, reason);
     let record = &input.run.record.name;
     let (by_record, by_endpoint) = tokio::try_join!(ctx.resolve(record), ctx.resolve(&input.target.host))
@@ -25,5 +25,5 @@ pub async fn run(ctx: &Ctx, input: ConfirmCutoverInput) -> StepResult<Look> {
     if refuses_writes {
         return Err(not_confirmed(format!("connect to {}: it takes no writes", input.target.host)));
     }
-    Ok(Look::done())
+    Ok(NoOutput {})
 }

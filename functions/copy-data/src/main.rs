@@ -1,5 +1,5 @@
 //! Composition only: the step is in `lib.rs`.
 
 fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    pgleap_step_kit::serve_looks("copy-data", copy_data::run)
+    pgleap_step_kit::serve("copy-data", copy_data::run)
 }

@@ -12,12 +12,12 @@ mod settings;
 mod task;
 
 use aws_sdk_databasemigration::Client;
-use pgleap_contract::steps::{CreateReplicationInput, CreateReplicationOutput, Look};
+use pgleap_contract::steps::{CreateReplicationInput, CreateReplicationOutput, NoOutput};
 use pgleap_dms::Tests;
 use pgleap_step_kit::prelude::*;
 
 /// One look, with the role by which DMS reads the run's secrets from the environment.
-pub async fn run(ctx: &Ctx, input: CreateReplicationInput) -> StepResult<CreateReplicationOutput> {
+pub async fn run(ctx: &Ctx, input: CreateReplicationInput) -> StepResult<Polled<CreateReplicationOutput>> {
     let secret_role = std::env::var("PGLEAP_DMS_SECRET_ROLE_ARN")
         .map_err(|_| StepError::bug("read environment: PGLEAP_DMS_SECRET_ROLE_ARN is not set"))?;
     run_with(ctx, input, &secret_role).await
@@ -28,7 +28,7 @@ pub async fn run_with(
     ctx: &Ctx,
     input: CreateReplicationInput,
     secret_role: &str,
-) -> StepResult<CreateReplicationOutput> {
+) -> StepResult<Polled<CreateReplicationOutput>> {
     let dms = Client::new(ctx.aws());
 
     instance::ensure_subnet_group(&dms, &input).await?;
@@ -38,26 +38,21 @@ pub async fn run_with(
     let (instance_arn, address) = match instance {
         instance::Instance::Available { arn, address } => (arn, address),
         instance::Instance::Passing { status } => {
-            return Ok(waiting(format!("replication instance is {status}")));
+            return Ok(Polled::Waiting(format!("replication instance is {status}")));
         }
     };
     match pgleap_dms::tests(&dms, &instance_arn, &[&source, &target]).await? {
         Tests::Good => {
             let task = task::ensure(&dms, &input, &task::Ends { instance: instance_arn, source, target }).await?;
-            Ok(CreateReplicationOutput { done: task.done, waiting_for: task.waiting_for, missing_rule: None })
+            Ok(task.map(|NoOutput {}| CreateReplicationOutput { missing_rule: None }))
         }
-        Tests::Testing(names) => Ok(waiting(format!("connections are tested: {names}"))),
+        Tests::Testing(names) => Ok(Polled::Waiting(format!("connections are tested: {names}"))),
         Tests::Failed(failed) => match network::missing_rule(&input, address.as_deref(), &failed) {
             Some(rule) => {
                 tracing::warn!(?rule, "DMS gets no answer: an inbound rule is missing");
-                Ok(CreateReplicationOutput { done: true, waiting_for: String::new(), missing_rule: Some(rule) })
+                Ok(Polled::Done(CreateReplicationOutput { missing_rule: Some(rule) }))
             }
             None => Err(network::explained(&input, address, &failed)),
         },
     }
-}
-
-fn waiting(waiting_for: String) -> CreateReplicationOutput {
-    let Look { done, waiting_for } = Look::waiting(waiting_for);
-    CreateReplicationOutput { done, waiting_for, missing_rule: None }
 }

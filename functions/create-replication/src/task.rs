@@ -2,7 +2,7 @@
 
 use aws_sdk_databasemigration::Client;
 use aws_sdk_databasemigration::types::MigrationTypeValue;
-use pgleap_contract::steps::{CreateReplicationInput, Look};
+use pgleap_contract::steps::{CreateReplicationInput, NoOutput};
 use pgleap_dms::Status;
 use pgleap_step_kit::prelude::*;
 
@@ -16,15 +16,15 @@ pub(crate) struct Ends {
 }
 
 /// Make the task if it does not exist. One that has been started already is past this step.
-pub(crate) async fn ensure(dms: &Client, input: &CreateReplicationInput, ends: &Ends) -> StepResult<Look> {
+pub(crate) async fn ensure(dms: &Client, input: &CreateReplicationInput, ends: &Ends) -> StepResult<Polled<NoOutput>> {
     let name = input.run.id.names().task();
     let Some(found) = pgleap_dms::current_task(dms, &input.run.id.names()).await? else {
         return create(dms, input, ends, &name).await;
     };
     match Status::of(&found) {
-        Status::Ready | Status::Running | Status::Stopped => Ok(Look::done()),
-        Status::Passing(status) => Ok(Look::waiting(format!("task {name} is {status}"))),
-        Status::Deleting => Ok(Look::waiting(format!("task {name} is being deleted"))),
+        Status::Ready | Status::Running | Status::Stopped => Ok(Polled::Done(NoOutput {})),
+        Status::Passing(status) => Ok(Polled::Waiting(format!("task {name} is {status}"))),
+        Status::Deleting => Ok(Polled::Waiting(format!("task {name} is being deleted"))),
         Status::Failed => {
             let reason = pgleap_dms::words(&found);
             Err(StepError::new(ErrorCode::ReplicationFailed, format!("create task {name}: {reason}")))
@@ -32,7 +32,7 @@ pub(crate) async fn ensure(dms: &Client, input: &CreateReplicationInput, ends: &
     }
 }
 
-async fn create(dms: &Client, input: &CreateReplicationInput, ends: &Ends, name: &str) -> StepResult<Look> {
+async fn create(dms: &Client, input: &CreateReplicationInput, ends: &Ends, name: &str) -> StepResult<Polled<NoOutput>> {
     let answer = dms
         .create_replication_task()
         .replication_task_identifier(name)
@@ -47,6 +47,6 @@ async fn create(dms: &Client, input: &CreateReplicationInput, ends: &Ends, name:
         .await;
     match answer.doing(format!("create task {name}")) {
         Err(error) if !error.is(Class::AlreadyThere) => Err(error.into()),
-        _made_or_there => Ok(Look::waiting(format!("task {name} is creating"))),
+        _made_or_there => Ok(Polled::Waiting(format!("task {name} is creating"))),
     }
 }

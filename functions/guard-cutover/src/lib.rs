@@ -43,7 +43,7 @@ struct Seen {
 }
 
 /// Refuse for good what no waiting mends; look at the rest.
-pub async fn run(ctx: &Ctx, input: GuardCutoverInput) -> StepResult<GuardCutoverOutput> {
+pub async fn run(ctx: &Ctx, input: GuardCutoverInput) -> StepResult<Polled<GuardCutoverOutput>> {
     let (source, target, dms) =
         tokio::try_join!(ctx.as_work(&input.run, &input.source), ctx.as_work(&input.run, &input.target), async {
             ctx.connect(&input.run, &input.target, &input.run.id.names().dms_target_secret()).await
@@ -80,10 +80,12 @@ pub async fn run(ctx: &Ctx, input: GuardCutoverInput) -> StepResult<GuardCutover
         in_the_way.extend(calm(&target).await?);
     }
     refuse_closed_window(&input, &in_the_way)?;
-    Ok(GuardCutoverOutput {
-        done: in_the_way.is_empty(),
-        waiting_for: in_the_way.join("; "),
-        lag_milliseconds: seen.lag.map_or(u64::MAX, |lag| u64::try_from(lag.as_millis()).unwrap_or(u64::MAX)),
+    Ok(match seen.lag {
+        Some(lag) if in_the_way.is_empty() => {
+            let lag_milliseconds = u64::try_from(lag.as_millis()).unwrap_or(u64::MAX);
+            Polled::Done(GuardCutoverOutput { lag_milliseconds })
+        }
+        _ => Polled::Waiting(in_the_way.join("; ")),
     })
 }
 

@@ -6,18 +6,18 @@
 //! If it dies:   called again; the copy has no clients of its own yet
 
 use pgleap_contract::Generation;
-use pgleap_contract::steps::{Look, OnBoth};
+use pgleap_contract::steps::{NoOutput, OnBoth};
 use pgleap_pg::{Session, access, ident};
 use pgleap_step_kit::prelude::*;
 
 /// Keep applications out, drop what would stop the upgrade, prove it.
-pub async fn run(ctx: &Ctx, input: OnBoth) -> StepResult<Look> {
+pub async fn run(ctx: &Ctx, input: OnBoth) -> StepResult<Polled<NoOutput>> {
     let run = &input.run;
     let names = run.id.names();
     let owner = match ctx.as_owner(run, &input.target).await {
         Ok(session) => session,
         // The first start after a restore recovers; a new name takes a moment to resolve.
-        Err(error) if error.code == ErrorCode::DatabaseUnreachable => return Ok(Look::waiting(error.message)),
+        Err(error) if error.code == ErrorCode::DatabaseUnreachable => return Ok(Polled::Waiting(error.message)),
         Err(error) => return Err(error),
     };
     let owner_login = ctx.login(&run.source.login_secret).await?.username;
@@ -30,7 +30,11 @@ pub async fn run(ctx: &Ctx, input: OnBoth) -> StepResult<Look> {
     disable_subscriptions(&owner).await?;
     drop_slots(ctx, run, &input.target, &owner).await?;
     let others = access::others(&owner, &keep).await?;
-    if others.none() { Ok(Look::done()) } else { Ok(Look::waiting(format!("others to leave the copy: {others:?}"))) }
+    if others.none() {
+        Ok(Polled::Done(NoOutput {}))
+    } else {
+        Ok(Polled::Waiting(format!("others to leave the copy: {others:?}")))
+    }
 }
 
 /// A copied subscription would take what its publisher holds back for the original. Preflight refuses a source that has

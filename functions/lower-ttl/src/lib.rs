@@ -13,7 +13,7 @@ use pgleap_record::{Member, Memory};
 use pgleap_step_kit::prelude::*;
 
 /// One look; done once the lower TTL is on all name servers.
-pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<LowerTtlOutput> {
+pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<Polled<LowerTtlOutput>> {
     let run = &input.run;
     let route53 = Client::new(ctx.aws());
     let secrets = aws_sdk_secretsmanager::Client::new(ctx.aws());
@@ -24,14 +24,13 @@ pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<LowerTtlOutput> {
         Some(memory) => memory,
         None => Memory::of(run, &members).create(&secrets, run).await?,
     };
-    let old_ttl_seconds = memory.longest_ttl();
-    let answer =
-        |done: bool, waiting_for: &str| LowerTtlOutput { done, waiting_for: waiting_for.to_owned(), old_ttl_seconds };
+    let spreads = || Polled::Waiting("the lower TTL spreads to all name servers".to_owned());
 
     let changes = match decide(run, &members, &memory) {
         Verdict::Ask(change_id) => {
             let in_sync = pgleap_record::in_sync(&route53, &change_id).await?;
-            return Ok(answer(in_sync, "the lower TTL spreads to all name servers"));
+            let output = LowerTtlOutput { old_ttl_seconds: memory.longest_ttl() };
+            return Ok(if in_sync { Polled::Done(output) } else { spreads() });
         }
         Verdict::Lower => pgleap_record::plan(&members, |member| lowered(run, &memory, member)),
         Verdict::Resubmit => pgleap_record::resubmit(&members),
@@ -41,9 +40,9 @@ pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<LowerTtlOutput> {
         Ok(change_id) => {
             memory.changes.lowered = Some(change_id);
             memory.keep(&secrets, run).await;
-            Ok(answer(false, "the lower TTL spreads to all name servers"))
+            Ok(spreads())
         }
-        Err(error) if error.is(Class::Refused) => Ok(answer(false, &format!("{error}; it is read again"))),
+        Err(error) if error.is(Class::Refused) => Ok(Polled::Waiting(format!("{error}; it is read again"))),
         Err(error) => Err(error.into()),
     }
 }

@@ -25,7 +25,7 @@ use crate::length::{Column, Measured, Verdict, decide, statement};
 const PACE: Pace = Pace::of(Duration::from_secs(270));
 
 /// One look.
-pub async fn run(ctx: &Ctx, input: MeasureLobsInput) -> StepResult<MeasureLobsOutput> {
+pub async fn run(ctx: &Ctx, input: MeasureLobsInput) -> StepResult<Polled<MeasureLobsOutput>> {
     let run = &input.run;
     source_watch::keep_up(ctx, run, &input.source, PACE).await?;
     let source = ctx.as_owner(run, &input.source).await?;
@@ -48,13 +48,12 @@ pub async fn run(ctx: &Ctx, input: MeasureLobsInput) -> StepResult<MeasureLobsOu
                 session.start_and_leave(&doing, &statement(round, table, &columns, is_utf8)).await?;
             }
             if measured(&source, round, table).await?.is_empty() {
-                let waiting_for = format!("the longest values of {table} are measured");
-                return Ok(MeasureLobsOutput { done: false, waiting_for, limits: Vec::new() });
+                return Ok(Polled::Waiting(format!("the longest values of {table} are measured")));
             }
         }
         limits.push(limit(table, &measured(&source, round, table).await?, input.reloads)?);
     }
-    Ok(MeasureLobsOutput { done: true, waiting_for: String::new(), limits })
+    Ok(Polled::Done(MeasureLobsOutput { limits }))
 }
 
 fn limit(table: &TableName, measured: &[Measured], reloads: u32) -> StepResult<LobLimit> {

@@ -14,12 +14,12 @@ mod schema;
 mod secrets;
 
 use pgleap_contract::KeylessTables;
-use pgleap_contract::steps::{Look, OnSource};
+use pgleap_contract::steps::{NoOutput, OnSource};
 use pgleap_pg::{Session, access, fingerprint};
 use pgleap_step_kit::prelude::*;
 
 /// Make what is missing, in an order in which each part needs only what stands before it.
-pub async fn run(ctx: &Ctx, input: OnSource) -> StepResult<Look> {
+pub async fn run(ctx: &Ctx, input: OnSource) -> StepResult<NoOutput> {
     let (run, source) = (&input.run, &input.source);
     let names = run.id.names();
     let owner = ctx.as_owner(run, source).await?;
@@ -36,7 +36,7 @@ pub async fn run(ctx: &Ctx, input: OnSource) -> StepResult<Look> {
         keyless::log_whole_rows(&owner, &run.choices.as_of_snapshot_schemas).await?;
     }
     fingerprint::take(&owner, &run.choices.as_of_snapshot_schemas, &names.work_login()).await?;
-    Ok(Look::done())
+    Ok(NoOutput {})
 }
 
 /// The API says what is wanted, the server what is so.

@@ -12,7 +12,7 @@ pub mod plan;
 mod secret;
 mod selection;
 
-use pgleap_contract::steps::{OnBoth, PrepareTargetOutput, Selection};
+use pgleap_contract::steps::{OnBoth, PrepareTargetOutput};
 use pgleap_pg::chores::{self, Phase};
 use pgleap_pg::{PgErrorKind, Session, fingerprint, sequences, watch};
 use pgleap_step_kit::chores::{OnFailure, work_off};
@@ -23,7 +23,7 @@ use pgleap_step_kit::source_watch;
 const WORKERS: i64 = 1;
 
 /// Plan once, let the server work, then say what DMS is to carry.
-pub async fn run(ctx: &Ctx, input: OnBoth) -> StepResult<PrepareTargetOutput> {
+pub async fn run(ctx: &Ctx, input: OnBoth) -> StepResult<Polled<PrepareTargetOutput>> {
     let run = &input.run;
     let work = run.id.names().work_login();
     secret::ensure(ctx, run, &input.target).await?;
@@ -40,21 +40,17 @@ pub async fn run(ctx: &Ctx, input: OnBoth) -> StepResult<PrepareTargetOutput> {
     plan::make(&target, run, replica_role).await?;
 
     let look = work_off(ctx, run, &input.target, &target, Phase::Prepare, WORKERS, OnFailure::Stop).await?;
-    if !look.done {
-        return Ok(waiting(look.waiting_for));
+    if let Polled::Waiting(waiting_for) = look {
+        return Ok(Polled::Waiting(waiting_for));
     }
     // The last things before the load: what is changed from here on, or rewritten, is missed by nobody.
     watch::install(&source, &work).await?;
     if let Some(waiting_for) = source_watch::arm(ctx, run, &input.source).await? {
-        return Ok(waiting(waiting_for));
+        return Ok(Polled::Waiting(waiting_for));
     }
     fingerprint::take_filenodes(&source).await?;
     let selection = selection::read(&target, replica_role).await?;
-    Ok(PrepareTargetOutput { done: true, waiting_for: String::new(), selection })
-}
-
-fn waiting(waiting_for: String) -> PrepareTargetOutput {
-    PrepareTargetOutput { done: false, waiting_for, selection: Selection::default() }
+    Ok(Polled::Done(PrepareTargetOutput { selection }))
 }
 
 /// What follows empties every table: never again what is not the upgraded copy.

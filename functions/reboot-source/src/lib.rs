@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use aws_sdk_rds::Client;
 use aws_sdk_rds::config::retry::RetryConfig;
 use aws_sdk_rds::types::DbInstance;
-use pgleap_contract::steps::{Look, RunOnly};
+use pgleap_contract::steps::{NoOutput, RunOnly};
 use pgleap_rds::instance;
 use pgleap_step_kit::instance_status::{self, Standing};
 use pgleap_step_kit::prelude::*;
@@ -21,14 +21,14 @@ use pgleap_step_kit::prelude::*;
 const LONGEST_AGE: Duration = Duration::from_secs(5);
 
 /// Look at the instance; reboot it if that is what its parameters wait for.
-pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<Look> {
+pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<Polled<NoOutput>> {
     let name = &input.run.source.instance;
     let rds = Client::new(ctx.aws());
     let began = Instant::now();
     let instance = describe(&rds, name).await?;
     match decide(&instance, began.elapsed()) {
-        Verdict::Done => Ok(Look::done()),
-        Verdict::Wait(reason) => Ok(Look::waiting(format!("instance {name}: {reason}"))),
+        Verdict::Done => Ok(Polled::Done(NoOutput {})),
+        Verdict::Wait(reason) => Ok(Polled::Waiting(format!("instance {name}: {reason}"))),
         Verdict::Reboot => reboot(&rds, name).await,
         Verdict::Fail(reason) => Err(instance::failed(&rds, name, "reboot instance", &reason).await),
     }
@@ -74,13 +74,13 @@ async fn describe(rds: &Client, name: &str) -> StepResult<DbInstance> {
 ///
 /// The SDK must not repeat this call by itself: where the answer was lost and the reboot was quick, that would be a second
 /// one. The machine calls this step again, which looks first.
-async fn reboot(rds: &Client, name: &str) -> StepResult<Look> {
+async fn reboot(rds: &Client, name: &str) -> StepResult<Polled<NoOutput>> {
     let once = aws_sdk_rds::config::Builder::new().retry_config(RetryConfig::disabled());
     let reboot = rds.reboot_db_instance().db_instance_identifier(name).force_failover(false);
     match reboot.customize().config_override(once).send().await.doing(format!("reboot instance {name}")) {
-        Ok(_) => Ok(Look::waiting(format!("instance {name} reboots"))),
+        Ok(_) => Ok(Polled::Waiting(format!("instance {name} reboots"))),
         // A reboot asked for before whose answer was lost, or a backup that just began.
-        Err(error) if error.is(Class::WrongState) => Ok(Look::waiting(format!("instance {name}: {}", error.message))),
+        Err(error) if error.is(Class::WrongState) => Ok(Polled::Waiting(format!("instance {name}: {}", error.message))),
         Err(error) => Err(error.into()),
     }
 }

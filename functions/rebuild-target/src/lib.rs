@@ -9,7 +9,7 @@ mod views;
 
 use std::time::Duration;
 
-use pgleap_contract::steps::{Look, OnBoth};
+use pgleap_contract::steps::{NoOutput, OnBoth};
 use pgleap_pg::chores::{self, Phase};
 use pgleap_step_kit::chores::{OnFailure, work_off};
 use pgleap_step_kit::prelude::*;
@@ -22,12 +22,12 @@ const WORKERS: i64 = 3;
 const PACE: Pace = Pace::of(Duration::from_secs(260));
 
 /// Let the server work; when all is built, decide what fits under the fence.
-pub async fn run(ctx: &Ctx, input: OnBoth) -> StepResult<Look> {
+pub async fn run(ctx: &Ctx, input: OnBoth) -> StepResult<Polled<NoOutput>> {
     source_watch::keep_up(ctx, &input.run, &input.source, PACE).await?;
     refuse_too_much_wal(&ctx.as_work(&input.run, &input.source).await?, &input.source, &input.run.limits).await?;
     let target = ctx.as_owner(&input.run, &input.target).await?;
     let look = work_off(ctx, &input.run, &input.target, &target, Phase::Rebuild, WORKERS, OnFailure::Stop).await?;
-    if look.done {
+    if matches!(look, Polled::Done(_)) {
         for given_up in chores::given_up(&target, Phase::Rebuild).await? {
             tracing::warn!(given_up, "not rebuilt before the cutover; tried again after OPEN");
         }

@@ -23,7 +23,7 @@ use crate::decide::{Verdict, decide, sort};
 const AT_ONCE: usize = 10;
 
 /// One look.
-pub async fn run(ctx: &Ctx, input: ReloadTablesInput) -> StepResult<ReloadTablesOutput> {
+pub async fn run(ctx: &Ctx, input: ReloadTablesInput) -> StepResult<Polled<ReloadTablesOutput>> {
     let dms = Client::new(ctx.aws());
     let names = input.run.id.names();
     let task = pgleap_dms::current_task(&dms, &names).await?;
@@ -49,15 +49,15 @@ pub async fn run(ctx: &Ctx, input: ReloadTablesInput) -> StepResult<ReloadTables
         Verdict::Fail => return Err(failed(name, &pgleap_dms::words(&task))),
         Verdict::Reload => return reload(&dms, &task, input).await,
     };
-    Ok(looking(waiting_for, input.repairs))
-}
-
-fn looking(waiting_for: String, repairs: Vec<Repair>) -> ReloadTablesOutput {
-    ReloadTablesOutput { done: false, waiting_for, reloaded: Vec::new(), failed: Vec::new(), repairs }
+    Ok(Polled::Waiting(waiting_for))
 }
 
 /// Ask for the tables that were not loaded since the task runs with its limits, and look at the others.
-async fn reload(dms: &Client, task: &ReplicationTask, input: ReloadTablesInput) -> StepResult<ReloadTablesOutput> {
+async fn reload(
+    dms: &Client,
+    task: &ReplicationTask,
+    input: ReloadTablesInput,
+) -> StepResult<Polled<ReloadTablesOutput>> {
     let arn = task.replication_task_arn().unwrap_or_default();
     let tables: Vec<TableName> = input.limits.iter().map(name_of).collect();
     let statistics = pgleap_dms::tables(dms, arn, &tables).await?;
@@ -79,20 +79,14 @@ async fn reload(dms: &Client, task: &ReplicationTask, input: ReloadTablesInput) 
     let waited_for = sorted.to_ask.len() + sorted.loading;
     if waited_for > 0 || statistics.is_empty() {
         let waiting_for = format!("{waited_for} of {} tables in error are loaded again", tables.len());
-        return Ok(looking(waiting_for, input.repairs));
+        return Ok(Polled::Waiting(waiting_for));
     }
     let mut repairs = input.repairs;
     if !sorted.loaded.is_empty() {
         let seconds = (sorted.last_end - resumed).max(0.0) as u64;
         Repair::note(&mut repairs, repair(&sorted.loaded, &input.limits, seconds));
     }
-    Ok(ReloadTablesOutput {
-        done: true,
-        waiting_for: String::new(),
-        reloaded: sorted.loaded,
-        failed: sorted.failed,
-        repairs,
-    })
+    Ok(Polled::Done(ReloadTablesOutput { reloaded: sorted.loaded, failed: sorted.failed, repairs }))
 }
 
 fn repair(loaded: &[TableName], limits: &[LobLimit], seconds: u64) -> Repair {

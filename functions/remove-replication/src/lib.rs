@@ -10,12 +10,12 @@
 use aws_sdk_databasemigration::Client;
 use aws_sdk_databasemigration::types::ReplicationTask;
 use pgleap_contract::Names;
-use pgleap_contract::steps::{Look, RunOnly};
+use pgleap_contract::steps::{NoOutput, RunOnly};
 use pgleap_dms::Status;
 use pgleap_step_kit::prelude::*;
 
 /// One look: everything that can go now is told to go.
-pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<Look> {
+pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<Polled<NoOutput>> {
     let dms = Client::new(ctx.aws());
     let names = input.run.id.names();
 
@@ -25,7 +25,7 @@ pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<Look> {
         for task in &tasks {
             waiting_for.push(remove_task(&dms, task).await?);
         }
-        return Ok(Look::waiting(waiting_for.join(", ")));
+        return Ok(Polled::Waiting(waiting_for.join(", ")));
     }
     let left = [
         remove_endpoint(&dms, &names.source_endpoint()).await?,
@@ -33,7 +33,7 @@ pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<Look> {
         remove_instance(&dms, &names).await?,
     ];
     let left: Vec<String> = left.into_iter().flatten().collect();
-    if left.is_empty() { Ok(Look::done()) } else { Ok(Look::waiting(left.join(", "))) }
+    if left.is_empty() { Ok(Polled::Done(NoOutput {})) } else { Ok(Polled::Waiting(left.join(", "))) }
 }
 
 /// Answers what is waited for.

@@ -22,7 +22,7 @@ use pgleap_contract::steps::{Part, RemoveResourcesInput, RemoveResourcesOutput};
 use pgleap_step_kit::prelude::*;
 
 /// One look: everything that can go now is told to go.
-pub async fn run(ctx: &Ctx, input: RemoveResourcesInput) -> StepResult<RemoveResourcesOutput> {
+pub async fn run(ctx: &Ctx, input: RemoveResourcesInput) -> StepResult<Polled<RemoveResourcesOutput>> {
     let run = &input.run;
     let mark = pgleap_mark::read(ctx, run, input.generation).await?;
     pgleap_mark::refuse_contradiction(mark.as_ref(), input.outcome)?;
@@ -43,7 +43,7 @@ pub async fn run(ctx: &Ctx, input: RemoveResourcesInput) -> StepResult<RemoveRes
         let last = secrets::last(run, input.generation, mark.is_some());
         secrets::remove(ctx, run, &last, &mut left).await?;
     }
-    Ok(left.output())
+    Ok(left.answer())
 }
 
 /// What is not gone: for a while, or for good.
@@ -80,8 +80,12 @@ impl Left {
         self.going.is_empty()
     }
 
-    fn output(self) -> RemoveResourcesOutput {
-        RemoveResourcesOutput { done: self.going.is_empty(), waiting_for: self.going.join("; "), kept: self.kept }
+    fn answer(self) -> Polled<RemoveResourcesOutput> {
+        if self.nothing_goes() {
+            Polled::Done(RemoveResourcesOutput { kept: self.kept })
+        } else {
+            Polled::Waiting(self.going.join("; "))
+        }
     }
 }
 
@@ -104,12 +108,17 @@ mod tests {
         assert_eq!(left, Left::default());
         left.asked("snapshot s", Err::<(), _>(refused(Class::WrongState))).expect("not now");
         left.asked("instance i", Ok(())).expect("goes");
-        left.kept("group g");
 
         assert!(left.asked("group g", Err::<(), _>(refused(Class::Denied))).is_err());
-        let output = left.output();
-        assert!(!output.done);
-        assert_eq!(output.waiting_for, "snapshot s: busy; instance i");
-        assert_eq!(output.kept, ["group g"]);
+        assert_eq!(left.answer(), Polled::Waiting("snapshot s: busy; instance i".to_owned()));
+    }
+
+    #[test]
+    fn what_stays_is_named_and_not_waited_for() {
+        let mut left = Left::default();
+
+        left.kept("group g");
+
+        assert_eq!(left.answer(), Polled::Done(RemoveResourcesOutput { kept: vec!["group g".to_owned()] }));
     }
 }

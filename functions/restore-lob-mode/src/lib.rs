@@ -9,12 +9,12 @@
 //! other one was loaded before, so that what follows may resume the task instead of loading again.
 
 use aws_sdk_databasemigration::Client;
-use pgleap_contract::steps::{Look, RunOnly};
+use pgleap_contract::steps::{NoOutput, RunOnly};
 use pgleap_dms::{Ending, Memory, Status};
 use pgleap_step_kit::prelude::*;
 
 /// One look.
-pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<Look> {
+pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<Polled<NoOutput>> {
     let dms = Client::new(ctx.aws());
     let names = input.run.id.names();
     let task = pgleap_dms::current_task(&dms, &names).await?;
@@ -29,20 +29,20 @@ pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<Look> {
         Verdict::Done => {
             let rested_at = pgleap_dms::stopped_at(&task);
             pgleap_dms::remember(&dms, &task, &Memory { is_loaded: true, rested_at, ..Memory::default() }).await?;
-            Ok(Look::done())
+            Ok(Polled::Done(NoOutput {}))
         }
-        Verdict::Look(status) => Ok(Look::waiting(format!("task {name} is {status}"))),
+        Verdict::Look(status) => Ok(Polled::Waiting(format!("task {name} is {status}"))),
         Verdict::Fail => Err(failed(name, &pgleap_dms::words(&task))),
         Verdict::Stop => {
             if !memory.is_loaded {
                 pgleap_dms::remember(&dms, &task, &Memory { is_loaded: true, ..Memory::default() }).await?;
             }
-            Ok(Look::waiting(pgleap_dms::stop(&dms, &task).await?))
+            Ok(Polled::Waiting(pgleap_dms::stop(&dms, &task).await?))
         }
         Verdict::Change => {
             let settings = settings.with_figures(memory.figures.unwrap_or_else(|| settings.figures()));
             let settings = settings.stopping_after_cached_changes(true);
-            Ok(Look::waiting(pgleap_dms::change(&dms, &task, &usual, &settings).await?))
+            Ok(Polled::Waiting(pgleap_dms::change(&dms, &task, &usual, &settings).await?))
         }
     }
 }

@@ -22,7 +22,7 @@ pub async fn run(ctx: &Ctx, input: RestoreRecordInput) -> StepResult<RecordOutpu
     let route53 = Client::new(ctx.aws());
     let secrets = aws_sdk_secretsmanager::Client::new(ctx.aws());
     let Some(mut memory) = Memory::load(&secrets, run).await? else {
-        return Ok(RecordOutput { done: true, in_sync: true });
+        return Ok(RecordOutput { in_sync: true });
     };
 
     let mark = pgleap_mark::read(ctx, run, input.generation).await?;
@@ -43,7 +43,7 @@ pub async fn run(ctx: &Ctx, input: RestoreRecordInput) -> StepResult<RecordOutpu
         Ok(change_id) => {
             memory.changes.restored = Some(change_id);
             memory.keep(&secrets, run).await;
-            Ok(RecordOutput { done: true, in_sync: false })
+            Ok(RecordOutput { in_sync: false })
         }
         // Changed since it was read, by a swap whose request came late or by a person: read it again.
         Err(error) if error.is(Class::Refused) => Err(StepError::new(ErrorCode::ResourceBusy, error.to_string())),
@@ -56,7 +56,7 @@ async fn look(route53: &Client, memory: &Memory) -> StepResult<RecordOutput> {
         Some(change_id) => pgleap_record::in_sync(route53, change_id).await?,
         None => true,
     };
-    Ok(RecordOutput { done: true, in_sync })
+    Ok(RecordOutput { in_sync })
 }
 
 fn restored(input: &RestoreRecordInput, memory: &Memory, moves_clients: bool, member: &Member) -> (String, u32) {

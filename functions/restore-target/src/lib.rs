@@ -16,26 +16,22 @@ use pgleap_step_kit::instance_status::{self, Standing};
 use pgleap_step_kit::prelude::*;
 
 /// Look for the copy; ask for it if there is none.
-pub async fn run(ctx: &Ctx, input: RestoreTargetInput) -> StepResult<RestoreTargetOutput> {
+pub async fn run(ctx: &Ctx, input: RestoreTargetInput) -> StepResult<Polled<RestoreTargetOutput>> {
     let run = &input.run;
     let name = instance::target_name(run)?;
     let rds = Client::new(ctx.aws());
     let Some(copy) = instance::describe(&rds, name).await? else {
-        return Ok(waiting(restore(&rds, run, name).await?));
+        return Ok(Polled::Waiting(restore(&rds, run, name).await?));
     };
     match decide(&copy, run) {
         Verdict::Done => match instance::server(&copy, &input.source.database) {
-            Some(target) => Ok(RestoreTargetOutput { done: true, waiting_for: String::new(), target: Some(target) }),
-            None => Ok(waiting(format!("instance {name} to have an endpoint"))),
+            Some(target) => Ok(Polled::Done(RestoreTargetOutput { target })),
+            None => Ok(Polled::Waiting(format!("instance {name} to have an endpoint"))),
         },
-        Verdict::Wait(reason) => Ok(waiting(format!("instance {name} {reason}"))),
-        Verdict::Reboot => Ok(waiting(reboot(&rds, name).await?)),
+        Verdict::Wait(reason) => Ok(Polled::Waiting(format!("instance {name} {reason}"))),
+        Verdict::Reboot => Ok(Polled::Waiting(reboot(&rds, name).await?)),
         Verdict::Fail(reason) => Err(instance::failed(&rds, name, "restore instance", &reason).await),
     }
-}
-
-fn waiting(waiting_for: String) -> RestoreTargetOutput {
-    RestoreTargetOutput { done: false, waiting_for, target: None }
 }
 
 #[derive(Debug, PartialEq, Eq)]

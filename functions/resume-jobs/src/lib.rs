@@ -6,12 +6,12 @@
 
 use aws_sdk_rds::Client;
 use aws_sdk_rds::types::{ApplyMethod, DbInstance, Parameter};
-use pgleap_contract::steps::{Look, RunOnly};
+use pgleap_contract::steps::{NoOutput, RunOnly};
 use pgleap_rds::{instance, parameter_group, quiet};
 use pgleap_step_kit::prelude::*;
 
 /// Give the parameter the user's own value, or none, and wait until it is applied. Nothing is to do without pg_cron.
-pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<Look> {
+pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<Polled<NoOutput>> {
     let run = &input.run;
     let name = instance::target_name(run)?;
     let rds = Client::new(ctx.aws());
@@ -22,13 +22,13 @@ pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<Look> {
     let group = group_of(&target);
     let values = parameter_group::values_of(&rds, &group.name).await?;
     if !quiet::loads_cron(&values) {
-        return Ok(Look::done());
+        return Ok(Polled::Done(NoOutput {}));
     }
     let source = instance::describe(&rds, &run.source.instance).await?.ok_or_else(|| missing(&run.source.instance))?;
     let users = parameter_group::users_values(&rds, run, &group_of(&source).name).await?;
     match decide(values.get(quiet::JOBS), users.get(quiet::JOBS), &group.status) {
-        Verdict::Done => Ok(Look::done()),
-        Verdict::Wait => Ok(Look::waiting(format!("instance {name}: parameters are {}", group.status))),
+        Verdict::Done => Ok(Polled::Done(NoOutput {})),
+        Verdict::Wait => Ok(Polled::Waiting(format!("instance {name}: parameters are {}", group.status))),
         Verdict::Set(value) => set(&rds, &group.name, value).await,
         Verdict::Reset => reset(&rds, &group.name).await,
     }
@@ -72,23 +72,23 @@ fn jobs() -> aws_sdk_rds::types::builders::ParameterBuilder {
     Parameter::builder().parameter_name(quiet::JOBS).apply_method(ApplyMethod::Immediate)
 }
 
-async fn set(rds: &Client, group: &str, value: &str) -> StepResult<Look> {
+async fn set(rds: &Client, group: &str, value: &str) -> StepResult<Polled<NoOutput>> {
     let modify = rds
         .modify_db_parameter_group()
         .db_parameter_group_name(group)
         .parameters(jobs().parameter_value(value).build());
     modify.send().await.doing(format!("set {} of {group}", quiet::JOBS))?;
-    Ok(Look::waiting(format!("parameter group {group} to let jobs start")))
+    Ok(Polled::Waiting(format!("parameter group {group} to let jobs start")))
 }
 
-async fn reset(rds: &Client, group: &str) -> StepResult<Look> {
+async fn reset(rds: &Client, group: &str) -> StepResult<Polled<NoOutput>> {
     let reset = rds
         .reset_db_parameter_group()
         .db_parameter_group_name(group)
         .reset_all_parameters(false)
         .parameters(jobs().build());
     reset.send().await.doing(format!("reset {} of {group}", quiet::JOBS))?;
-    Ok(Look::waiting(format!("parameter group {group} to let jobs start")))
+    Ok(Polled::Waiting(format!("parameter group {group} to let jobs start")))
 }
 
 #[cfg(test)]

@@ -10,12 +10,12 @@
 
 use aws_sdk_databasemigration::Client;
 use aws_sdk_databasemigration::types::{ReplicationTask, StartReplicationTaskTypeValue};
-use pgleap_contract::steps::{Look, RunOnly};
+use pgleap_contract::steps::{NoOutput, RunOnly};
 use pgleap_dms::{Ending, Memory, Status};
 use pgleap_step_kit::prelude::*;
 
 /// One look; done once the task runs without a table in error.
-pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<Look> {
+pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<Polled<NoOutput>> {
     let dms = Client::new(ctx.aws());
     let names = input.run.id.names();
     let task =
@@ -24,8 +24,8 @@ pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<Look> {
     let arn = task.replication_task_arn().unwrap_or_default();
 
     match decide(&task, &Memory::of(&dms, &task).await?) {
-        Verdict::Done => Ok(Look::done()),
-        Verdict::Wait(status) => Ok(Look::waiting(format!("task {name} is {status}"))),
+        Verdict::Done => Ok(Polled::Done(NoOutput {})),
+        Verdict::Wait(status) => Ok(Polled::Waiting(format!("task {name} is {status}"))),
         Verdict::Resume => resume(&dms, name, arn).await,
         Verdict::Fail(reason) => Err(failed(name, &reason)),
         Verdict::NameTables => {
@@ -67,7 +67,7 @@ fn can_go_on(task: &ReplicationTask, memory: &Memory) -> bool {
     }
 }
 
-async fn resume(dms: &Client, name: &str, arn: &str) -> StepResult<Look> {
+async fn resume(dms: &Client, name: &str, arn: &str) -> StepResult<Polled<NoOutput>> {
     let answer = dms
         .start_replication_task()
         .replication_task_arn(arn)
@@ -75,9 +75,9 @@ async fn resume(dms: &Client, name: &str, arn: &str) -> StepResult<Look> {
         .send()
         .await;
     match answer.doing(format!("resume task {name}")) {
-        Ok(_started) => Ok(Look::waiting(format!("task {name} resumes"))),
+        Ok(_started) => Ok(Polled::Waiting(format!("task {name} resumes"))),
         // A resumption whose answer was lost.
-        Err(error) if error.is(Class::WrongState) => Ok(Look::waiting(format!("task {name}: {}", error.message))),
+        Err(error) if error.is(Class::WrongState) => Ok(Polled::Waiting(format!("task {name}: {}", error.message))),
         Err(error) => Err(error.into()),
     }
 }

@@ -20,12 +20,12 @@ const WORKERS: i64 = 2;
 const LONGEST_SECONDS: f64 = 24.0 * 3_600.0;
 
 /// Let the server work.
-pub async fn run(ctx: &Ctx, input: OnBoth) -> StepResult<SettleTargetOutput> {
+pub async fn run(ctx: &Ctx, input: OnBoth) -> StepResult<Polled<SettleTargetOutput>> {
     run_within(ctx, input, LONGEST_SECONDS).await
 }
 
 /// The same, with another limit.
-pub async fn run_within(ctx: &Ctx, input: OnBoth, longest_seconds: f64) -> StepResult<SettleTargetOutput> {
+pub async fn run_within(ctx: &Ctx, input: OnBoth, longest_seconds: f64) -> StepResult<Polled<SettleTargetOutput>> {
     let target = ctx.as_owner(&input.run, &input.target).await?;
     if !chores::are_there(&target).await? {
         // The clean-up has been here: the recovery comes by once more.
@@ -33,18 +33,17 @@ pub async fn run_within(ctx: &Ctx, input: OnBoth, longest_seconds: f64) -> StepR
     }
     let begun = chores::seconds_since_begun(&target, Phase::Settle).await?;
     let look = work_off(ctx, &input.run, &input.target, &target, Phase::Settle, WORKERS, OnFailure::GoOn).await?;
-    if look.done {
-        return finish(&target).await;
-    }
-    if begun > longest_seconds {
+    if let Polled::Waiting(waiting_for) = look {
+        if begun <= longest_seconds {
+            return Ok(Polled::Waiting(waiting_for));
+        }
         let worker = input.run.id.names().application(Phase::Settle.word());
         chores::give_up(&target, Phase::Settle, &worker, "not finished within a day").await?;
-        return finish(&target).await;
     }
-    Ok(SettleTargetOutput { done: false, waiting_for: look.waiting_for, warnings: Warnings::default() })
+    finish(&target).await
 }
 
-async fn finish(target: &Session) -> StepResult<SettleTargetOutput> {
+async fn finish(target: &Session) -> StepResult<Polled<SettleTargetOutput>> {
     let warnings = chores::unfinished(target).await?;
     for unfinished in &warnings.named {
         tracing::warn!(unfinished.object, unfinished.reason, unfinished.statements, "stays unfinished");
@@ -52,6 +51,6 @@ async fn finish(target: &Session) -> StepResult<SettleTargetOutput> {
     Ok(done(warnings))
 }
 
-fn done(warnings: Warnings) -> SettleTargetOutput {
-    SettleTargetOutput { done: true, waiting_for: String::new(), warnings }
+fn done(warnings: Warnings) -> Polled<SettleTargetOutput> {
+    Polled::Done(SettleTargetOutput { warnings })
 }

@@ -6,7 +6,7 @@
 
 use aws_sdk_rds::Client;
 use aws_sdk_rds::types::{DbSnapshot, SourceType};
-use pgleap_contract::steps::{Look, RunOnly};
+use pgleap_contract::steps::{NoOutput, RunOnly};
 use pgleap_rds::instance;
 use pgleap_step_kit::instance_status::{self, Standing};
 use pgleap_step_kit::prelude::*;
@@ -15,14 +15,14 @@ use pgleap_step_kit::prelude::*;
 const A_DAY: i32 = 1_440;
 
 /// Look for the snapshot; ask for it if there is none.
-pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<Look> {
+pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<Polled<NoOutput>> {
     let run = &input.run;
     let name = run.id.names().snapshot();
     let rds = Client::new(ctx.aws());
     match describe(&rds, &name).await? {
         Some(snapshot) => match judge(run, &snapshot) {
-            Verdict::Done => Ok(Look::done()),
-            Verdict::Wait(reason) => Ok(Look::waiting(format!("snapshot {name} {reason}"))),
+            Verdict::Done => Ok(Polled::Done(NoOutput {})),
+            Verdict::Wait(reason) => Ok(Polled::Waiting(format!("snapshot {name} {reason}"))),
             Verdict::Stranger => {
                 let reason =
                     format!("take snapshot {name}: the name is taken by a snapshot that this run has not made");
@@ -77,7 +77,7 @@ async fn failed(rds: &Client, name: &str, reason: &str) -> StepError {
     StepError::new(ErrorCode::InstanceFailed, format!("take snapshot {name}: {reason}; events: {said}"))
 }
 
-async fn create(rds: &Client, run: &Run, name: &str) -> StepResult<Look> {
+async fn create(rds: &Client, run: &Run, name: &str) -> StepResult<Polled<NoOutput>> {
     let answer = rds
         .create_db_snapshot()
         .db_instance_identifier(&run.source.instance)
@@ -86,10 +86,10 @@ async fn create(rds: &Client, run: &Run, name: &str) -> StepResult<Look> {
         .send()
         .await;
     match answer.doing(format!("take snapshot {name} of {}", run.source.instance)) {
-        Ok(_) => Ok(Look::waiting(format!("snapshot {name} begins"))),
+        Ok(_) => Ok(Polled::Waiting(format!("snapshot {name} begins"))),
         // The instance is being backed up or changed, or the answer of an earlier call was lost.
         Err(error) if error.is(Class::WrongState) || error.is(Class::AlreadyThere) => {
-            Ok(Look::waiting(format!("snapshot {name}: {}", error.message)))
+            Ok(Polled::Waiting(format!("snapshot {name}: {}", error.message)))
         }
         Err(error) => Err(error.into()),
     }

@@ -18,7 +18,7 @@ use pgleap_record::{Member, Memory, same_host};
 use pgleap_step_kit::{Deadline, prelude::*};
 
 /// Submit the change unless it is made; if asked for, look whether it is in sync.
-pub async fn run(ctx: &Ctx, input: SwapRecordInput) -> StepResult<RecordOutput> {
+pub async fn run(ctx: &Ctx, input: SwapRecordInput) -> StepResult<Polled<RecordOutput>> {
     let run = &input.run;
     let route53 = Client::new(ctx.aws());
     let secrets = aws_sdk_secretsmanager::Client::new(ctx.aws());
@@ -33,11 +33,11 @@ pub async fn run(ctx: &Ctx, input: SwapRecordInput) -> StepResult<RecordOutput> 
             return Err(record_changed(run, "its TTL is not the one of the cutover any more"));
         }
         Verdict::Swap => pgleap_record::plan(&members, |member| swapped(member, &input)),
-        Verdict::Swapped if !input.await_sync => return Ok(RecordOutput { done: true, in_sync: false }),
+        Verdict::Swapped if !input.await_sync => return Ok(submitted(&input)),
         Verdict::Swapped => match &memory.changes.swapped {
             Some(change_id) => {
                 let in_sync = pgleap_record::in_sync(&route53, change_id).await?;
-                return Ok(RecordOutput { done: in_sync, in_sync });
+                return Ok(if in_sync { Polled::Done(RecordOutput { in_sync }) } else { submitted(&input) });
             }
             None => pgleap_record::resubmit(&members),
         },
@@ -48,17 +48,26 @@ pub async fn run(ctx: &Ctx, input: SwapRecordInput) -> StepResult<RecordOutput> 
         Ok(change_id) => {
             memory.changes.swapped = Some(change_id);
             memory.keep(&secrets, run).await;
-            Ok(RecordOutput { done: !input.await_sync, in_sync: false })
+            Ok(submitted(&input))
         }
         // No longer as it was read: an earlier call's request came late, or somebody else changed it.
         Err(error) if error.is(Class::Refused) => {
             let members = pgleap_record::read(&route53, &run.record).await?;
             match decide(&members, &input) {
-                Verdict::Swapped => Ok(RecordOutput { done: !input.await_sync, in_sync: false }),
+                Verdict::Swapped => Ok(submitted(&input)),
                 Verdict::Swap | Verdict::Changed(_) => Err(record_changed(run, &error.message)),
             }
         }
         Err(error) => Err(error.into()),
+    }
+}
+
+/// That is all, unless the sync is awaited.
+fn submitted(input: &SwapRecordInput) -> Polled<RecordOutput> {
+    if input.await_sync {
+        Polled::Waiting("Route 53 to spread the change of the record to all its name servers".to_owned())
+    } else {
+        Polled::Done(RecordOutput { in_sync: false })
     }
 }
 

@@ -12,7 +12,7 @@ mod settings;
 
 use aws_sdk_rds::Client;
 use aws_sdk_rds::types::DbInstance;
-use pgleap_contract::steps::{Look, UpgradeHop, UpgradeTargetInput};
+use pgleap_contract::steps::{NoOutput, UpgradeHop, UpgradeTargetInput};
 use pgleap_rds::instance;
 use pgleap_step_kit::prelude::*;
 
@@ -20,7 +20,7 @@ use decide::{Seen, Verdict, decide};
 use refusal::Attempt;
 
 /// Look at the copy and do the next thing.
-pub async fn run(ctx: &Ctx, input: UpgradeTargetInput) -> StepResult<Look> {
+pub async fn run(ctx: &Ctx, input: UpgradeTargetInput) -> StepResult<Polled<NoOutput>> {
     let run = &input.run;
     let name = instance::target_name(run)?;
     let rds = Client::new(ctx.aws());
@@ -30,7 +30,7 @@ pub async fn run(ctx: &Ctx, input: UpgradeTargetInput) -> StepResult<Look> {
     let last = input.way.hops.last().ok_or_else(|| StepError::bug("the way has no hop"))?;
     let final_group = run.id.names().target_parameter_group(&last.family);
     match decide(&Seen::of(&copy), &input.way, &final_group) {
-        Verdict::Wait(reason) => Ok(Look::waiting(format!("instance {name} {reason}"))),
+        Verdict::Wait(reason) => Ok(Polled::Waiting(format!("instance {name} {reason}"))),
         Verdict::Upgrade(hop) => upgrade(&rds, run, &copy, hop, last).await,
         Verdict::Reboot => reboot(&rds, name).await,
         Verdict::Complete => settings::complete(&rds, run, &copy).await,
@@ -40,7 +40,13 @@ pub async fn run(ctx: &Ctx, input: UpgradeTargetInput) -> StepResult<Look> {
 
 /// Ask for a hop, unless an earlier request for it was refused. Asked twice, it is one upgrade: RDS refuses a change of
 /// an instance that is being upgraded, and a version that is reached is not asked for again.
-async fn upgrade(rds: &Client, run: &Run, copy: &DbInstance, hop: &UpgradeHop, last: &UpgradeHop) -> StepResult<Look> {
+async fn upgrade(
+    rds: &Client,
+    run: &Run,
+    copy: &DbInstance,
+    hop: &UpgradeHop,
+    last: &UpgradeHop,
+) -> StepResult<Polled<NoOutput>> {
     let name = instance::target_name(run)?;
     match Attempt::noted_on(copy, &hop.version) {
         Some(attempt) => attempt.refuse_if_refused(rds, name, copy, hop).await?,
@@ -56,17 +62,17 @@ async fn upgrade(rds: &Client, run: &Run, copy: &DbInstance, hop: &UpgradeHop, l
         .apply_immediately(true);
     let doing = format!("upgrade instance {name} to {}", hop.version);
     match modify.send().await.doing(&doing) {
-        Ok(_) => Ok(Look::waiting(format!("instance {name} to be upgraded to {}", hop.version))),
-        Err(error) if error.is(Class::WrongState) => Ok(Look::waiting(format!("instance {name}: {}", error.message))),
+        Ok(_) => Ok(Polled::Waiting(format!("instance {name} to be upgraded to {}", hop.version))),
+        Err(error) if error.is(Class::WrongState) => Ok(Polled::Waiting(format!("instance {name}: {}", error.message))),
         Err(error) if error.is(Class::Refused) => Err(StepError::new(ErrorCode::UpgradeRefused, error.to_string())),
         Err(error) => Err(error.into()),
     }
 }
 
-async fn reboot(rds: &Client, name: &str) -> StepResult<Look> {
+async fn reboot(rds: &Client, name: &str) -> StepResult<Polled<NoOutput>> {
     match rds.reboot_db_instance().db_instance_identifier(name).send().await.doing(format!("reboot instance {name}")) {
-        Ok(_) => Ok(Look::waiting(format!("instance {name} reboots for its parameters"))),
-        Err(error) if error.is(Class::WrongState) => Ok(Look::waiting(format!("instance {name}: {}", error.message))),
+        Ok(_) => Ok(Polled::Waiting(format!("instance {name} reboots for its parameters"))),
+        Err(error) if error.is(Class::WrongState) => Ok(Polled::Waiting(format!("instance {name}: {}", error.message))),
         Err(error) => Err(error.into()),
     }
 }

@@ -5,7 +5,7 @@
 use aws_sdk_rds::Client;
 use aws_sdk_rds::operation::modify_db_instance::builders::ModifyDBInstanceFluentBuilder;
 use aws_sdk_rds::types::{DatabaseInsightsMode, DbInstance};
-use pgleap_contract::steps::Look;
+use pgleap_contract::steps::NoOutput;
 use pgleap_rds::instance;
 use pgleap_step_kit::prelude::*;
 
@@ -29,7 +29,7 @@ enum Setting {
 type Role = (String, String);
 
 /// One look: what differs is set, everything but the protection first.
-pub(crate) async fn complete(rds: &Client, run: &Run, copy: &DbInstance) -> StepResult<Look> {
+pub(crate) async fn complete(rds: &Client, run: &Run, copy: &DbInstance) -> StepResult<Polled<NoOutput>> {
     let name = instance::target_name(run)?;
     let source = instance::describe(rds, &run.source.instance).await?.ok_or_else(|| {
         StepError::new(
@@ -39,7 +39,7 @@ pub(crate) async fn complete(rds: &Client, run: &Run, copy: &DbInstance) -> Step
     })?;
     note_managed_password(&source, copy);
     if copy.db_instance_status() != Some("available") {
-        return Ok(Look::waiting(format!("instance {name} is {}", copy.db_instance_status().unwrap_or("unknown"))));
+        return Ok(Polled::Waiting(format!("instance {name} is {}", copy.db_instance_status().unwrap_or("unknown"))));
     }
     if let Some((role, feature)) = roles_left(&source, copy).into_iter().next() {
         return add_role(rds, name, &role, &feature).await;
@@ -47,13 +47,13 @@ pub(crate) async fn complete(rds: &Client, run: &Run, copy: &DbInstance) -> Step
     let left = settings_left(&source, copy);
     if left.is_empty() {
         Attempt::forget(rds, copy).await?;
-        return Ok(Look::done());
+        return Ok(Polled::Done(NoOutput {}));
     }
     let modify = rds.modify_db_instance().db_instance_identifier(name).apply_immediately(true);
     let modify = left.iter().fold(modify, apply);
     match modify.send().await.doing(format!("set {left:?} of instance {name}")) {
-        Ok(_) => Ok(Look::waiting(format!("instance {name} to take {left:?}"))),
-        Err(error) if error.is(Class::WrongState) => Ok(Look::waiting(format!("instance {name}: {}", error.message))),
+        Ok(_) => Ok(Polled::Waiting(format!("instance {name} to take {left:?}"))),
+        Err(error) if error.is(Class::WrongState) => Ok(Polled::Waiting(format!("instance {name}: {}", error.message))),
         Err(error) if error.is(Class::Refused) => Err(StepError::new(ErrorCode::InstanceFailed, error.to_string())),
         Err(error) => Err(error.into()),
     }
@@ -138,12 +138,12 @@ fn roles_left(source: &DbInstance, copy: &DbInstance) -> Vec<Role> {
     roles(source).into_iter().filter(|role| !has.contains(role)).collect()
 }
 
-async fn add_role(rds: &Client, name: &str, role: &str, feature: &str) -> StepResult<Look> {
+async fn add_role(rds: &Client, name: &str, role: &str, feature: &str) -> StepResult<Polled<NoOutput>> {
     let add = rds.add_role_to_db_instance().db_instance_identifier(name).role_arn(role).feature_name(feature);
     match add.send().await.doing(format!("add role {role} for {feature} to instance {name}")) {
-        Ok(_) => Ok(Look::waiting(format!("instance {name} to take role {role}"))),
+        Ok(_) => Ok(Polled::Waiting(format!("instance {name} to take role {role}"))),
         Err(error) if error.is(Class::WrongState) || error.is(Class::AlreadyThere) => {
-            Ok(Look::waiting(format!("instance {name}: {}", error.message)))
+            Ok(Polled::Waiting(format!("instance {name}: {}", error.message)))
         }
         Err(error) => Err(error.into()),
     }

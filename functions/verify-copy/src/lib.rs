@@ -43,7 +43,7 @@ const CALL: Duration = Duration::from_secs(780);
 const PACE: Pace = Pace::of(Duration::from_secs(90));
 
 /// Compare for a while.
-pub async fn run(ctx: &Ctx, input: VerifyCopyInput) -> StepResult<VerifyCopyOutput> {
+pub async fn run(ctx: &Ctx, input: VerifyCopyInput) -> StepResult<Polled<VerifyCopyOutput>> {
     let began = Instant::now();
     let run = &input.run;
     let (source, target) = tokio::try_join!(ctx.as_owner(run, &input.source), ctx.as_owner(run, &input.target))?;
@@ -71,13 +71,14 @@ pub async fn run(ctx: &Ctx, input: VerifyCopyInput) -> StepResult<VerifyCopyOutp
     }
     let totals = progress::totals(&target).await?;
     if totals.pending > 0 {
-        return Ok(output(&totals, Vec::new()));
+        return Ok(Polled::Waiting(pending(&totals)));
     }
     // What changed while we looked, a TRUNCATE say, may have made a table "stand still".
     refuse_changed_source(&source).await?;
     let uncompared = progress::uncompared(&target).await?;
     refuse_without_consent(run, totals.uncompared, &uncompared)?;
-    Ok(output(&totals, uncompared))
+    let (tables_equal, tables_uncompared) = (totals.equal, totals.uncompared);
+    Ok(Polled::Done(VerifyCopyOutput { tables_equal, tables_uncompared, uncompared }))
 }
 
 /// First looks at all tables, then visits to the ones that were different. Answers a difference that counts.
@@ -133,15 +134,9 @@ async fn refuse_noted_errors(dms: &Session) -> StepResult<()> {
     Err(StepError::new(ErrorCode::TablesInError, format!("read what DMS noted: {}", notes.join("; "))))
 }
 
-fn output(totals: &Totals, uncompared: Vec<UncomparedTable>) -> VerifyCopyOutput {
-    let done = totals.pending == 0;
+fn pending(totals: &Totals) -> String {
     let all = totals.pending + totals.equal + totals.uncompared;
-    let waiting_for = if done {
-        String::new()
-    } else {
-        format!("{} of {all} tables are equal, {} to compare", totals.equal, totals.pending)
-    };
-    VerifyCopyOutput { done, waiting_for, tables_equal: totals.equal, tables_uncompared: totals.uncompared, uncompared }
+    format!("{} of {all} tables are equal, {} to compare", totals.equal, totals.pending)
 }
 
 #[cfg(test)]

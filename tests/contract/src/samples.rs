@@ -65,32 +65,26 @@ pub fn answers(step: &str, payload: &Value) -> Result<Vec<Value>> {
         ),
         "configure-source" => exchange::<RunOnly, ConfigureSourceOutput>(
             payload,
-            vec![
-                json!({"done": true, "waitingFor": "", "rebootNeeded": true}),
-                json!({"done": true, "waitingFor": "", "rebootNeeded": false}),
-            ],
+            vec![json!({"rebootNeeded": true}), json!({"rebootNeeded": false})],
         ),
         "reboot-source" | "snapshot-source" | "resume-jobs" | "resume-replication" | "remove-replication"
-        | "restore-lob-mode" => exchange::<RunOnly, Look>(payload, vec![look()]),
-        "prepare-source" => exchange::<OnSource, Look>(payload, vec![look()]),
-        "restore-target" => exchange::<RestoreTargetInput, RestoreTargetOutput>(
-            payload,
-            vec![json!({"done": true, "waitingFor": "", "target": server()})],
-        ),
-        "isolate-target" | "rebuild-target" | "analyze-target" => exchange::<OnBoth, Look>(payload, vec![look()]),
-        "settle-target" => exchange::<OnBoth, SettleTargetOutput>(
-            payload,
-            vec![json!({"done": true, "waitingFor": "", "warnings": {"count": 0, "named": []}})],
-        ),
-        "upgrade-target" => exchange::<UpgradeTargetInput, Look>(payload, vec![look()]),
-        "prepare-target" => exchange::<OnBoth, PrepareTargetOutput>(
-            payload,
-            vec![json!({"done": true, "waitingFor": "", "selection": selection()})],
-        ),
+        | "restore-lob-mode" => exchange::<RunOnly, NoOutput>(payload, vec![json!({})]),
+        "prepare-source" => exchange::<OnSource, NoOutput>(payload, vec![json!({})]),
+        "restore-target" => {
+            exchange::<RestoreTargetInput, RestoreTargetOutput>(payload, vec![json!({"target": server()})])
+        }
+        "isolate-target" | "rebuild-target" | "analyze-target" => {
+            exchange::<OnBoth, NoOutput>(payload, vec![json!({})])
+        }
+        "settle-target" => {
+            exchange::<OnBoth, SettleTargetOutput>(payload, vec![json!({"warnings": {"count": 0, "named": []}})])
+        }
+        "upgrade-target" => exchange::<UpgradeTargetInput, NoOutput>(payload, vec![json!({})]),
+        "prepare-target" => exchange::<OnBoth, PrepareTargetOutput>(payload, vec![json!({"selection": selection()})]),
         "create-replication" => exchange::<CreateReplicationInput, CreateReplicationOutput>(
             payload,
             [json!(null), json!({"groupId": "sg-1", "cidr": "10.0.0.9/32", "port": 5432})]
-                .map(|rule| json!({"done": true, "waitingFor": "", "missingRule": rule}))
+                .map(|rule| json!({"missingRule": rule}))
                 .to_vec(),
         ),
         "copy-data" => exchange::<CopyDataInput, CopyDataOutput>(
@@ -111,23 +105,19 @@ pub fn answers(step: &str, payload: &Value) -> Result<Vec<Value>> {
         ),
         "measure-lobs" => exchange::<MeasureLobsInput, MeasureLobsOutput>(
             payload,
-            vec![json!({"done": true, "waitingFor": "",
-                "limits": [{"schema": "public", "table": "documents", "kilobytes": 300}]})],
+            vec![json!({"limits": [{"schema": "public", "table": "documents", "kilobytes": 300}]})],
         ),
         "reload-tables" => exchange::<ReloadTablesInput, ReloadTablesOutput>(
             payload,
-            vec![json!({"done": true, "waitingFor": "", "reloaded": [table()], "failed": [], "repairs": [repair()]})],
+            vec![json!({"reloaded": [table()], "failed": [], "repairs": [repair()]})],
         ),
-        "compare-tables" => exchange::<CompareTablesInput, Look>(payload, vec![look()]),
+        "compare-tables" => exchange::<CompareTablesInput, NoOutput>(payload, vec![json!({})]),
         "verify-copy" => exchange::<VerifyCopyInput, VerifyCopyOutput>(
             payload,
-            vec![json!({"done": true, "waitingFor": "", "tablesEqual": 1, "tablesUncompared": 1,
+            vec![json!({"tablesEqual": 1, "tablesUncompared": 1,
                 "uncompared": [{"table": {"schema": "shop", "table": "clicks"}, "why": "its rows never stand still"}]})],
         ),
-        "lower-ttl" => exchange::<RunOnly, LowerTtlOutput>(
-            payload,
-            vec![json!({"done": true, "waitingFor": "", "oldTtlSeconds": 300})],
-        ),
+        "lower-ttl" => exchange::<RunOnly, LowerTtlOutput>(payload, vec![json!({"oldTtlSeconds": 300})]),
         "tell-people" => exchange::<TellPeopleInput, TellPeopleOutput>(payload, vec![json!({"messages": 1})]),
         "find-window" => {
             exchange::<FindWindowInput, FindWindowOutput>(payload, vec![json!({"opens": "2027-02-07T02:00:00Z"})])
@@ -136,10 +126,9 @@ pub fn answers(step: &str, payload: &Value) -> Result<Vec<Value>> {
             let _parses: AskApprovalInput = serde_json::from_value(payload.clone())?;
             Ok(vec![json!({"approved": true}), json!({"approved": false})]) // what a person sends, not the function
         }
-        "guard-cutover" => exchange::<GuardCutoverInput, GuardCutoverOutput>(
-            payload,
-            vec![json!({"done": true, "waitingFor": "", "lagMilliseconds": 120})],
-        ),
+        "guard-cutover" => {
+            exchange::<GuardCutoverInput, GuardCutoverOutput>(payload, vec![json!({"lagMilliseconds": 120})])
+        }
         "arm-deadline" => exchange::<ArmDeadlineInput, ArmDeadlineOutput>(
             payload,
             vec![json!({"cutover": {"generation": 1, "deadlineEpochMs": 1}, "stepSeconds": 80})],
@@ -148,19 +137,15 @@ pub fn answers(step: &str, payload: &Value) -> Result<Vec<Value>> {
             payload,
             vec![json!({"fenceLsn": "0/1", "sessionsEnded": 3, "milliseconds": 40})],
         ),
-        "swap-record" => {
-            exchange::<SwapRecordInput, RecordOutput>(payload, vec![json!({"done": true, "inSync": true})])
-        }
-        "restore-record" => {
-            exchange::<RestoreRecordInput, RecordOutput>(payload, vec![json!({"done": true, "inSync": true})])
-        }
+        "swap-record" => exchange::<SwapRecordInput, RecordOutput>(payload, vec![json!({"inSync": true})]),
+        "restore-record" => exchange::<RestoreRecordInput, RecordOutput>(payload, vec![json!({"inSync": true})]),
         "drain-source" => exchange::<UnderFence, DrainSourceOutput>(payload, vec![json!({"milliseconds": 80})]),
         "complete-target" => exchange::<UnderFence, CompleteTargetOutput>(
             payload,
             vec![json!({"sequences": 1, "objects": 2, "milliseconds": 30})],
         ),
         "open-target" => exchange::<UnderFence, OutcomeOutput>(payload, vec![json!({"outcome": "open"})]),
-        "confirm-cutover" => exchange::<ConfirmCutoverInput, Look>(payload, vec![look()]),
+        "confirm-cutover" => exchange::<ConfirmCutoverInput, NoOutput>(payload, vec![json!({})]),
         "find-servers" => exchange::<FindServersInput, FindServersOutput>(
             payload,
             vec![
@@ -177,8 +162,10 @@ pub fn answers(step: &str, payload: &Value) -> Result<Vec<Value>> {
             }
             typed::<OutcomeOutput>(answers)
         }
-        "clean-databases" => exchange::<CleanDatabasesInput, Look>(payload, vec![look()]),
-        "remove-resources" => exchange::<RemoveResourcesInput, Look>(payload, vec![look()]),
+        "clean-databases" => exchange::<CleanDatabasesInput, NoOutput>(payload, vec![json!({})]),
+        "remove-resources" => {
+            exchange::<RemoveResourcesInput, RemoveResourcesOutput>(payload, vec![json!({"kept": []})])
+        }
         _ => bail!("{step} is no step of the contract"),
     }
 }
@@ -256,10 +243,6 @@ fn findings() -> Value {
 
 fn size() -> Value {
     json!({"tables": 1, "bytes": 1, "sequences": 1})
-}
-
-fn look() -> Value {
-    json!({"done": true, "waitingFor": ""})
 }
 
 fn selection() -> Value {

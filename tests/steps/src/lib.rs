@@ -20,10 +20,10 @@ use aws_sdk_route53::types::{Change, ChangeAction, ChangeBatch, ResourceRecord, 
 use local_aws::{Config, LocalAws};
 use local_aws_lambda::Template;
 use local_aws_postgres::Servers;
-use pgleap_contract::steps::{Look, OnBoth, OnSource, PAGES, RestoreTargetInput, RunOnly, STEPS};
+use pgleap_contract::steps::{OnBoth, OnSource, PAGES, RestoreTargetInput, RunOnly, STEPS};
 use pgleap_contract::{Cutover, ErrorCode, Generation, Run, Server};
 use pgleap_pg::{Environment, Login, Session};
-use pgleap_step_kit::{Ctx, StepError, StepResult};
+use pgleap_step_kit::{Answer, Ctx, StepError, StepResult};
 use serde_json::json;
 use tokio_postgres::Client;
 
@@ -163,12 +163,11 @@ impl World {
 
     /// Logical decoding on the source, as `configure-source` and `reboot-source` leave it.
     pub async fn configure_source(&self) -> Result<()> {
-        let configured = wait_for("configure-source", async || {
-            let output = configure_source::run(self.as_step("configure-source"), self.run_only()).await?;
-            Ok(output.done.then_some(output.reboot_needed))
+        let configured = until_done("configure-source", async || {
+            configure_source::run(self.as_step("configure-source"), self.run_only()).await
         })
         .await?;
-        if configured {
+        if configured.reboot_needed {
             until_done("reboot-source", async || {
                 reboot_source::run(self.as_step("reboot-source"), self.run_only()).await
             })
@@ -183,7 +182,8 @@ impl World {
         until_done("prepare-source", async || {
             prepare_source::run(self.as_step("prepare-source"), self.on_source()).await
         })
-        .await
+        .await?;
+        Ok(())
     }
 
     /// The watch on the source's changes as `prepare-target` leaves it.
@@ -214,12 +214,12 @@ impl World {
             snapshot_source::run(self.as_step("snapshot-source"), self.run_only()).await
         })
         .await?;
-        let target = wait_for("restore-target", async || {
+        let restored = until_done("restore-target", async || {
             let input = RestoreTargetInput { run: self.run.clone(), source: self.source.clone() };
-            let output = restore_target::run(self.as_step("restore-target"), input).await?;
-            Ok(output.target.filter(|_| output.done))
+            restore_target::run(self.as_step("restore-target"), input).await
         })
         .await?;
+        let target = restored.target;
         let both = || OnBoth { run: self.run.clone(), source: self.source.clone(), target: target.clone() };
         until_done("isolate-target", async || isolate_target::run(self.as_step("isolate-target"), both()).await)
             .await?;
@@ -257,11 +257,15 @@ pub fn cutover_in(seconds: i64) -> Cutover {
 }
 
 /// Call a step until it is done, as the machine would: what another attempt may mend is tried again.
-pub async fn until_done<F>(what: &str, step: impl Fn() -> F) -> Result<()>
+pub async fn until_done<A: Answer, F>(what: &str, step: impl Fn() -> F) -> Result<A::Output>
 where
-    F: Future<Output = StepResult<Look>>,
+    F: Future<Output = StepResult<A>>,
 {
-    wait_for(what, async || Ok(step().await?.done.then_some(()))).await
+    wait_for(what, async || match step().await.and_then(Answer::into_output) {
+        Err(error) if error.code == ErrorCode::NotYet => Ok(None),
+        outcome => Ok(Some(outcome?)),
+    })
+    .await
 }
 
 /// A person's own call on an instance, made again while RDS refuses it: between a modification that was asked for and

@@ -46,14 +46,10 @@ pub enum Part {
     All,
 }
 
-/// Output of `remove-resources`.
+/// Output of `remove-resources`, once nothing is left that may go.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RemoveResourcesOutput {
-    /// Nothing is left that may go.
-    pub done: bool,
-    /// What the next look hopes to see.
-    pub waiting_for: String,
     /// What stays although the run made it, and why; a handful of sentences.
     pub kept: Vec<String>,
 }

@@ -5,14 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Cutover, Generation, Outcome, Run, Server};
 
-/// Output of `lower-ttl`.
+/// Output of `lower-ttl`, once the lower TTL is in sync on all name servers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LowerTtlOutput {
-    /// The lower TTL is in sync on all name servers.
-    pub done: bool,
-    /// What the next look hopes to see.
-    pub waiting_for: String,
     /// The TTL before, in seconds: this long old answers may live on.
     pub old_ttl_seconds: u32,
 }
@@ -32,14 +28,10 @@ pub struct GuardCutoverInput {
     pub held: bool,
 }
 
-/// Output of `guard-cutover`.
+/// Output of `guard-cutover`, once every guardrail holds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct GuardCutoverOutput {
-    /// Every guardrail holds now.
-    pub done: bool,
-    /// The guardrails that do not, and what is seen.
-    pub waiting_for: String,
     /// From commit on the source to apply on the target, measured by a marker row, in milliseconds.
     pub lag_milliseconds: u64,
 }
@@ -113,12 +105,10 @@ pub struct SwapRecordInput {
     pub await_sync: bool,
 }
 
-/// Output of `swap-record` and `restore-record`.
+/// Output of `swap-record` and `restore-record`: the change is submitted, or the record is as wanted already.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RecordOutput {
-    /// Submitted, or already as wanted.
-    pub done: bool,
     /// In sync on all name servers.
     pub in_sync: bool,
 }

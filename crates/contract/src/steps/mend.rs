@@ -20,15 +20,11 @@ pub struct MeasureLobsInput {
     pub reloads: u32,
 }
 
-/// Output of `measure-lobs`.
+/// Output of `measure-lobs`, once every table was measured.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct MeasureLobsOutput {
-    /// Every table was measured.
-    pub done: bool,
-    /// What the next look hopes to see.
-    pub waiting_for: String,
-    /// A limit for each table; set when done.
+    /// A limit for each table.
     pub limits: Vec<LobLimit>,
 }
 
@@ -56,14 +52,10 @@ pub struct ReloadTablesInput {
     pub repairs: Vec<Repair>,
 }
 
-/// Output of `reload-tables`.
+/// Output of `reload-tables`, once every table has been loaded again, or is in error again.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ReloadTablesOutput {
-    /// Every table has been loaded again, or is in error again.
-    pub done: bool,
-    /// What the next look hopes to see.
-    pub waiting_for: String,
     /// The tables that are loaded.
     pub reloaded: Vec<TableName>,
     /// The tables that are in error again.

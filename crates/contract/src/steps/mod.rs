@@ -85,25 +85,7 @@ pub struct OnBoth {
     pub target: Server,
 }
 
-/// Answer of a step that the machine calls again until it is done. Each call observes, does the next thing that can
-/// be done without waiting, and leaves; so a call that is repeated or lost changes nothing.
+/// Output of a step with nothing to tell but that it is done. In JSON `{}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Look {
-    /// Nothing is left to do.
-    pub done: bool,
-    /// What the next look hopes to see, for people: "instance orders-db is rebooting".
-    pub waiting_for: String,
-}
-
-impl Look {
-    /// Nothing is left to do.
-    pub fn done() -> Self {
-        Self { done: true, waiting_for: String::new() }
-    }
-
-    /// Look again later.
-    pub fn waiting(waiting_for: impl Into<String>) -> Self {
-        Self { done: false, waiting_for: waiting_for.into() }
-    }
-}
+#[serde(deny_unknown_fields)]
+pub struct NoOutput {}

@@ -10,11 +10,7 @@ use super::{DatabaseSize, Repair, UpgradeWay};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PrepareTargetOutput {
-    /// The target is ready for DMS.
-    pub done: bool,
-    /// What the next look hopes to see.
-    pub waiting_for: String,
-    /// What DMS is told to leave out or in; set when done.
+    /// What DMS is told to leave out or in.
     pub selection: Selection,
 }
 
@@ -90,14 +86,10 @@ pub struct CreateReplicationInput {
     pub ingress: Option<IngressRule>,
 }
 
-/// Output of `create-replication`.
+/// Output of `create-replication`, once the task is ready, or a rule must be added first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CreateReplicationOutput {
-    /// The task is ready, or a rule must be added first.
-    pub done: bool,
-    /// What the next look hopes to see.
-    pub waiting_for: String,
     /// The rule without which DMS gets no answer, if the run may add it.
     pub missing_rule: Option<IngressRule>,
 }
@@ -248,19 +240,15 @@ pub struct VerifyCopyInput {
     pub mends: u32,
 }
 
-/// Output of `verify-copy`.
+/// Output of `verify-copy`, once every table was compared, or cannot be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct VerifyCopyOutput {
-    /// Every table was compared, or cannot be.
-    pub done: bool,
-    /// What the next look hopes to see.
-    pub waiting_for: String,
     /// Tables whose rows were found equal.
     pub tables_equal: u64,
     /// Tables that could not be compared.
     pub tables_uncompared: u64,
-    /// The first of them by name, at most [`VerifyCopyOutput::LISTED`]; set when done.
+    /// The first of them by name, at most [`VerifyCopyOutput::LISTED`].
     pub uncompared: Vec<UncomparedTable>,
 }
 

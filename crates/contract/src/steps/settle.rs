@@ -2,14 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Output of `settle-target`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// Output of `settle-target`, once everything that can be finished is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SettleTargetOutput {
-    /// Everything that can be finished is.
-    pub done: bool,
-    /// What the next poll hopes to see.
-    pub waiting_for: String,
     /// What stays unfinished: the run goes on, and ends as succeeded with these warnings.
     pub warnings: Warnings,
 }

@@ -2,14 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Output of `configure-source`.
+/// Output of `configure-source`, once the run's parameter group (or one that already serves) is attached, with its values.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ConfigureSourceOutput {
-    /// The run's parameter group (or one that already serves) is attached, with its values.
-    pub done: bool,
-    /// What the next look hopes to see.
-    pub waiting_for: String,
     /// A static value waits for a reboot.
     pub reboot_needed: bool,
 }

@@ -17,16 +17,12 @@ pub struct RestoreTargetInput {
     pub source: Server,
 }
 
-/// Output of `restore-target`.
+/// Output of `restore-target`, once the copy is available, at the source's version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RestoreTargetOutput {
-    /// The copy is available, at the source's version.
-    pub done: bool,
-    /// What the next look hopes to see.
-    pub waiting_for: String,
-    /// The copy's server, once it has an endpoint.
-    pub target: Option<Server>,
+    /// The copy's server.
+    pub target: Server,
 }
 
 /// Input of `upgrade-target`.

@@ -11,7 +11,7 @@ use pgleap_contract::steps::{
 };
 use pgleap_contract::{ErrorCode, Server};
 use pgleap_pg::{Session, fingerprint};
-use pgleap_step_kit::{StepError, StepResult};
+use pgleap_step_kit::{Polled, StepError, StepResult};
 use step_tests::{World, until_done, wait_for};
 
 use crate::support;
@@ -86,7 +86,7 @@ impl Both {
         }
     }
 
-    pub(crate) async fn create(&self) -> StepResult<CreateReplicationOutput> {
+    pub(crate) async fn create(&self) -> StepResult<Polled<CreateReplicationOutput>> {
         let role = "arn:aws:iam::111122223333:role/DmsSecretRole";
         create_replication::run_with(self.world.as_step("create-replication"), self.input(), role).await
     }
@@ -97,10 +97,10 @@ impl Both {
         let mut failed_tests = 0;
         while began.elapsed() < Duration::from_secs(60) {
             match self.create().await {
-                Ok(look) if look.done => return Ok(failed_tests),
+                Ok(Polled::Done(_)) => return Ok(failed_tests),
                 Err(error) if error.code == ErrorCode::NetworkBlocked && failed_tests < 3 => failed_tests += 1,
                 Err(error) if error.code == ErrorCode::ServiceUnavailable => {}
-                Ok(_waiting) => {}
+                Ok(Polled::Waiting(_)) => {}
                 Err(error) => return Err(error.into()),
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -161,8 +161,8 @@ impl Both {
     pub(crate) async fn resume_until_refused(&self) -> Result<StepError> {
         wait_for("resume-replication to be refused", async || {
             match resume_replication::run(self.world.as_step("resume-replication"), self.world.run_only()).await {
-                Ok(look) if look.done => bail!("it ended well"),
-                Ok(_looking) => Ok(None),
+                Ok(Polled::Done(_)) => bail!("it ended well"),
+                Ok(Polled::Waiting(_)) => Ok(None),
                 Err(error) => Ok(Some(error)),
             }
         })
@@ -196,7 +196,7 @@ impl Both {
         Ok(())
     }
 
-    pub(crate) async fn measure(&self, tables: &[TableName], reloads: u32) -> StepResult<MeasureLobsOutput> {
+    pub(crate) async fn measure(&self, tables: &[TableName], reloads: u32) -> StepResult<Polled<MeasureLobsOutput>> {
         let (run, source) = (self.world.run.clone(), self.world.source.clone());
         measure_lobs::run(
             self.world.as_step("measure-lobs"),
@@ -206,9 +206,7 @@ impl Both {
     }
 
     pub(crate) async fn measure_for(&self, tables: &[TableName], reloads: u32) -> Result<Vec<LobLimit>> {
-        let output = wait_for("measure-lobs", async || {
-            Ok(Some(self.measure(tables, reloads).await?).filter(|output| output.done))
-        });
+        let output = until_done("measure-lobs", async || self.measure(tables, reloads).await);
         Ok(output.await?.limits)
     }
 
@@ -218,8 +216,8 @@ impl Both {
 
     pub(crate) async fn measure_refused(&self, tables: &[TableName], reloads: u32) -> Result<StepError> {
         wait_for("measure-lobs to refuse", async || match self.measure(tables, reloads).await {
-            Ok(output) if output.done => bail!("it ended well"),
-            Ok(_looking) => Ok(None),
+            Ok(Polled::Done(_)) => bail!("it ended well"),
+            Ok(Polled::Waiting(_)) => Ok(None),
             Err(error) => Ok(Some(error)),
         })
         .await
@@ -231,7 +229,7 @@ impl Both {
             let input = ReloadTablesInput { run, limits, repairs: Vec::new() };
             match reload_tables::run(self.world.as_step("reload-tables"), input).await {
                 Err(error) if error.code == ErrorCode::ServiceUnavailable => Ok(None), // the lost answer
-                other => Ok(Some(other?).filter(|output| output.done)),
+                other => Ok(other?.done()),
             }
         })
         .await
@@ -243,12 +241,14 @@ impl Both {
             let input = CompareTablesInput { run, source, target: self.target.clone(), tables: tables.to_vec() };
             compare_tables::run(self.world.as_step("compare-tables"), input).await
         })
-        .await
+        .await?;
+        Ok(())
     }
 
     pub(crate) async fn restore_until_done(&self) -> Result<()> {
         let ctx = self.world.as_step("restore-lob-mode");
-        until_done("restore-lob-mode", async || restore_lob_mode::run(ctx, self.world.run_only()).await).await
+        until_done("restore-lob-mode", async || restore_lob_mode::run(ctx, self.world.run_only()).await).await?;
+        Ok(())
     }
 
     /// Mapping and settings of the task, as texts.
@@ -268,12 +268,14 @@ impl Both {
 
     pub(crate) async fn resume_until_done(&self) -> Result<()> {
         let ctx = self.world.as_step("resume-replication");
-        until_done("resume-replication", async || resume_replication::run(ctx, self.world.run_only()).await).await
+        until_done("resume-replication", async || resume_replication::run(ctx, self.world.run_only()).await).await?;
+        Ok(())
     }
 
     pub(crate) async fn remove_until_done(&self) -> Result<()> {
         let ctx = self.world.as_step("remove-replication");
-        until_done("remove-replication", async || remove_replication::run(ctx, self.world.run_only()).await).await
+        until_done("remove-replication", async || remove_replication::run(ctx, self.world.run_only()).await).await?;
+        Ok(())
     }
 
     pub(crate) async fn source(&self) -> Result<Session> {

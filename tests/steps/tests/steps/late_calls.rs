@@ -86,7 +86,7 @@ impl Armed {
     async fn clean(&self, outcome: Outcome, target: Option<Server>) -> Result<bool, StepError> {
         let (run, source) = (self.world.run.clone(), self.world.source.clone());
         let input = CleanDatabasesInput { run, source, target, outcome, generation: Generation::FORWARD };
-        clean_databases::run(self.world.as_step("clean-databases"), input).await.map(|look| look.done)
+        clean_databases::run(self.world.as_step("clean-databases"), input).await.map(|polled| polled.done().is_some())
     }
 
     async fn gets_in(&self, server: &Server, user: &str) -> bool {

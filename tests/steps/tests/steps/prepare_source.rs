@@ -3,9 +3,10 @@
 
 use anyhow::Result;
 use local_aws_core::{Effect, Fault};
-use pgleap_contract::steps::CleanDatabasesInput;
+use pgleap_contract::steps::{CleanDatabasesInput, NoOutput};
 use pgleap_contract::{ErrorCode, Generation, KeylessTables, Outcome, Run};
 use pgleap_pg::fingerprint;
+use pgleap_step_kit::Polled;
 use step_tests::{DATABASE, SOURCE, World};
 
 /// What the step leaves in the database, passwords included.
@@ -186,10 +187,16 @@ async fn the_way_back_of_another_run_leaves_what_the_first_one_needs() -> Result
         generation: Generation::FORWARD,
     };
 
-    assert!(clean_databases::run(world.as_step("clean-databases"), clean(&second)).await?.done);
+    assert_eq!(
+        clean_databases::run(world.as_step("clean-databases"), clean(&second)).await?,
+        Polled::Done(NoOutput {})
+    );
     assert_eq!(left(&world).await?, before);
 
-    assert!(clean_databases::run(world.as_step("clean-databases"), clean(&world.run)).await?.done);
+    assert_eq!(
+        clean_databases::run(world.as_step("clean-databases"), clean(&world.run)).await?,
+        Polled::Done(NoOutput {})
+    );
     let is_there = async || -> Result<bool> {
         let look = "SELECT to_regnamespace('pgleap') IS NOT NULL";
         Ok(world.rdsadmin(SOURCE, DATABASE).await?.query_one(look, &[]).await?.get(0))
@@ -197,7 +204,10 @@ async fn the_way_back_of_another_run_leaves_what_the_first_one_needs() -> Result
     assert!(!is_there().await?);
 
     world.owner().await?.run("make a schema of one's own", "CREATE SCHEMA pgleap").await?;
-    assert!(clean_databases::run(world.as_step("clean-databases"), clean(&world.run)).await?.done);
+    assert_eq!(
+        clean_databases::run(world.as_step("clean-databases"), clean(&world.run)).await?,
+        Polled::Done(NoOutput {})
+    );
     assert!(is_there().await?, "no run has made it");
     Ok(())
 }

@@ -59,12 +59,11 @@ async fn a_source_with_jobs_and_roles_is_copied_and_its_jobs_go_on() -> Result<(
     make_group(&world, &world.run.id.names().quiet_parameter_group(), world.run.id.as_str()).await?;
     let restore = async || {
         let input = RestoreTargetInput { run: world.run.clone(), source: world.source.clone() };
-        let output = restore_target::run(world.as_step("restore-target"), input).await?;
-        Ok(output.target.filter(|_| output.done))
+        restore_target::run(world.as_step("restore-target"), input).await
     };
-    wait_for("restore-target", restore).await?;
+    until_done("restore-target", restore).await?;
     set(&world, &world.run.id.names().quiet_parameter_group(), &[("max_connections", "120")]).await?;
-    wait_for("restore-target, again", restore).await?;
+    until_done("restore-target, again", restore).await?;
     assert!(reboots(&world) >= 1, "the value waited for a reboot");
 
     // The way without its hop: the copy has the wanted version already, and lives with the group of it.

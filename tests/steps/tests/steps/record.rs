@@ -10,14 +10,16 @@ use local_aws::{Config, LocalAws};
 use pgleap_contract::steps::{LowerTtlOutput, RecordOutput, RestoreRecordInput, RunOnly, SwapRecordInput};
 use pgleap_contract::{ErrorCode, Generation, Outcome, Run};
 use pgleap_mark::State;
-use pgleap_step_kit::{Ctx, StepResult};
+use pgleap_step_kit::{Ctx, Polled, StepResult};
 use serde_json::json;
-use step_tests::{as_step, cutover_in};
+use step_tests::{as_step, cutover_in, until_done};
 
 const BACK: State = State::Back { target_holds_back: true };
 const NAME: &str = "orders-db.example.internal";
 const SOURCE: &str = "orders.c9x.eu-west-1.rds.amazonaws.com";
 const TARGET: &str = "orders-v18.c9x.eu-west-1.rds.amazonaws.com";
+/// Under the fence a swap is done at once.
+const SUBMITTED: Polled<RecordOutput> = Polled::Done(RecordOutput { in_sync: false });
 
 /// A zone with the clients' record in it.
 struct World {
@@ -71,25 +73,25 @@ impl World {
         Ok(found.iter().map(plain).collect())
     }
 
-    async fn lower(&self) -> StepResult<LowerTtlOutput> {
+    async fn lower(&self) -> StepResult<Polled<LowerTtlOutput>> {
         lower_ttl::run(&self.lowers, RunOnly { run: self.run.clone() }).await
     }
 
     async fn lower_until_done(&self) -> Result<LowerTtlOutput> {
         let began = Instant::now();
         loop {
-            let output = self.lower().await?;
-            if output.done {
-                return Ok(output);
-            }
-            if began.elapsed() > Duration::from_secs(20) {
-                bail!("lower-ttl is not done after 20 s: {output:?}");
+            match self.lower().await? {
+                Polled::Done(output) => return Ok(output),
+                Polled::Waiting(waiting_for) if began.elapsed() > Duration::from_secs(20) => {
+                    bail!("lower-ttl is not done after 20 s: {waiting_for}");
+                }
+                Polled::Waiting(_) => {}
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 
-    async fn swap(&self, await_sync: bool) -> StepResult<RecordOutput> {
+    async fn swap(&self, await_sync: bool) -> StepResult<Polled<RecordOutput>> {
         let server = |host: &str| json!({ "host": host, "port": 5432, "database": "orders" });
         let (source, target) = (server(SOURCE), server(TARGET));
         let cutover = (!await_sync).then(|| cutover_in(self.seconds_left));
@@ -171,15 +173,15 @@ async fn a_record_is_lowered_swapped_and_put_back_and_each_twice_changes_nothing
     assert_eq!(world.lower_until_done().await?.old_ttl_seconds, 300);
 
     world.arm().await?;
-    world.swap(false).await?;
+    assert_eq!(world.swap(false).await?, SUBMITTED);
     assert_eq!(world.members().await?, simple(TARGET, 1));
-    assert!(world.swap(false).await?.done);
+    assert_eq!(world.swap(false).await?, SUBMITTED);
     let before = world.batches();
 
     world.decide(BACK).await?;
     world.restore(Outcome::Back).await?;
     assert_eq!(world.members().await?, simple(SOURCE, 300));
-    assert!(world.restore(Outcome::Back).await?.done);
+    world.restore(Outcome::Back).await?;
 
     assert_eq!((before, world.batches()), (3, 4), "one batch each: made, lowered, swapped, put back");
     world.aws.stop().await;
@@ -191,14 +193,10 @@ async fn after_open_only_the_ttl_goes_back_and_the_sync_of_the_swap_is_awaited()
     let world = World::with(&[(None, SOURCE, 300)]).await?;
     world.lower_until_done().await?;
     world.arm().await?;
-    world.swap(false).await?;
+    assert_eq!(world.swap(false).await?, SUBMITTED);
     world.decide(State::Open).await?;
 
-    let began = Instant::now();
-    while !world.swap(true).await?.in_sync {
-        assert!(began.elapsed() < Duration::from_secs(20), "the swap is not in sync after 20 s");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    assert!(until_done("swap-record", async || world.swap(true).await).await?.in_sync);
     world.restore(Outcome::Open).await?;
 
     assert_eq!(world.members().await?, simple(TARGET, 300));
@@ -216,7 +214,7 @@ async fn a_weighted_group_changes_as_one_and_keeps_its_other_members() -> Result
 
     world.lower_until_done().await?;
     world.arm().await?;
-    world.swap(false).await?;
+    assert_eq!(world.swap(false).await?, SUBMITTED);
     let member = |name: &str, value: &str, ttl| (Some(name.to_owned()), value.to_owned(), ttl);
     assert_eq!(world.members().await?, [member("live", TARGET, 1), member("page", elsewhere, 1)]);
     world.decide(BACK).await?;
@@ -237,7 +235,7 @@ async fn a_lost_answer_of_each_change_is_found_by_the_next_call() -> Result<()> 
     assert_eq!(world.members().await?, simple(SOURCE, 1));
     world.arm().await?;
     world.aws.faults().plan(lose.parse()?);
-    assert!(world.swap(false).await?.done);
+    assert_eq!(world.swap(false).await?, SUBMITTED);
     assert_eq!(world.members().await?, simple(TARGET, 1));
     world.decide(BACK).await?;
     world.aws.faults().plan(lose.parse()?);
@@ -344,7 +342,7 @@ async fn a_run_that_never_touched_the_record_puts_nothing_back() -> Result<()> {
 
     let output = world.restore(Outcome::Back).await?;
 
-    assert!(output.done && output.in_sync);
+    assert!(output.in_sync);
     assert_eq!(world.batches(), 1);
     world.aws.stop().await;
     Ok(())

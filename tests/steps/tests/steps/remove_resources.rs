@@ -84,10 +84,9 @@ async fn remove(world: &World, outcome: Outcome) -> Result<RemoveResourcesOutput
 }
 
 async fn remove_part(world: &World, outcome: Outcome, part: Part) -> Result<RemoveResourcesOutput> {
-    wait_for("remove-resources", async || {
+    until_done("remove-resources", async || {
         let input = RemoveResourcesInput { run: world.run.clone(), outcome, generation: Generation::FORWARD, part };
-        let output = remove_resources::run(world.as_step("remove-resources"), input).await?;
-        Ok(output.done.then_some(output))
+        remove_resources::run(world.as_step("remove-resources"), input).await
     })
     .await
 }

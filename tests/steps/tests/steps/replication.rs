@@ -13,7 +13,7 @@ async fn a_copy_is_made_followed_and_removed_and_each_step_twice_changes_nothing
     let both = Both::start().await?;
     both.create_until_done().await?;
     let made = both.world.changes();
-    assert!(both.create().await?.done);
+    assert!(both.create().await?.done().is_some());
     assert_eq!(both.world.changes(), made, "a second create-replication changes nothing");
 
     let copied = both.copy_until_done().await?;
@@ -84,7 +84,10 @@ async fn a_time_out_is_explained_and_where_the_run_may_it_asks_for_the_one_rule_
     assert!(refused.message.contains(&says), "{refused}");
 
     both.world.run.network.authorize_ingress = true;
-    let rule = wait_for("a rule to be asked for", async || Ok(both.create().await?.missing_rule)).await?;
+    let rule = wait_for("a rule to be asked for", async || {
+        Ok(both.create().await?.done().and_then(|output| output.missing_rule))
+    })
+    .await?;
     let expected = IngressRule { group_id: "sg-a".to_owned(), cidr: "127.200.0.1/32".to_owned(), port };
     assert_eq!(rule, expected);
 

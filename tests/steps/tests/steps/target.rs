@@ -11,20 +11,17 @@ use pgleap_contract::steps::{
 };
 use pgleap_contract::{ErrorCode, Server};
 use pgleap_pg::Session;
-use pgleap_step_kit::{StepError, StepResult};
+use pgleap_step_kit::{Polled, StepError, StepResult};
 use step_tests::{SOURCE, TARGET, World, cutover_in, until_done, wait_for};
 
 /// Run a step until it is done, then once more: that must end the same way and change nothing in AWS. It may take a few
 /// looks, because a restored instance says `available` once before it goes on changing.
 macro_rules! done_and_again {
     ($world:expr, $name:literal, $step:path, $input:expr) => {{
-        let until_done = async || {
-            let looks = async || Ok(Some($step($world.as_step($name), $input).await?).filter(|output| output.done));
-            wait_for($name, looks).await
-        };
-        let first = until_done().await?;
+        let done = async || until_done($name, async || $step($world.as_step($name), $input).await).await;
+        let first = done().await?;
         let changes = $world.changes();
-        let second = until_done().await?;
+        let second = done().await?;
         assert_eq!(first, second, "{}", $name);
         assert_eq!(changes, $world.changes(), "{}: the second call changes nothing", $name);
         first
@@ -46,8 +43,7 @@ async fn a_target_is_made_upgraded_prepared_rebuilt_and_completed() -> Result<()
     .await?;
 
     let restore = || RestoreTargetInput { run: world.run.clone(), source: world.source.clone() };
-    let target =
-        done_and_again!(world, "restore-target", restore_target::run, restore()).target.context("no target")?;
+    let target = done_and_again!(world, "restore-target", restore_target::run, restore()).target;
     let both = || OnBoth { run: world.run.clone(), source: world.source.clone(), target: target.clone() };
     done_and_again!(world, "isolate-target", isolate_target::run, both());
     assert_isolated(&world, &target).await?;
@@ -56,11 +52,10 @@ async fn a_target_is_made_upgraded_prepared_rebuilt_and_completed() -> Result<()
     done_and_again!(world, "upgrade-target", upgrade_target::run, upgrade());
     assert_upgraded(&world, &target).await?;
 
-    let prepared = wait_for("prepare-target", async || {
-        Ok(Some(prepare_target::run(world.as_step("prepare-target"), both()).await?).filter(|output| output.done))
-    })
-    .await?;
-    assert_eq!(prepared, prepare_target::run(world.as_step("prepare-target"), both()).await?);
+    let prepared =
+        until_done("prepare-target", async || prepare_target::run(world.as_step("prepare-target"), both()).await)
+            .await?;
+    assert_eq!(Polled::Done(prepared.clone()), prepare_target::run(world.as_step("prepare-target"), both()).await?);
     assert_selected(&prepared);
 
     done_and_again!(world, "rebuild-target", rebuild_target::run, both());
@@ -91,8 +86,7 @@ async fn answers_are_lost_and_calls_die_and_the_target_is_made_all_the_same() ->
 
     lose_answers(&world, &["CreateDBParameterGroup", "ModifyDBParameterGroup", "RestoreDBInstanceFromDBSnapshot"]);
     let restore = || RestoreTargetInput { run: world.run.clone(), source: world.source.clone() };
-    let target =
-        done_and_again!(world, "restore-target", restore_target::run, restore()).target.context("no target")?;
+    let target = done_and_again!(world, "restore-target", restore_target::run, restore()).target;
     let both = || OnBoth { run: world.run.clone(), source: world.source.clone(), target: target.clone() };
     cut_off(async || isolate_target::run(world.as_step("isolate-target"), both()).await.map(drop)).await;
     done_and_again!(world, "isolate-target", isolate_target::run, both());
@@ -111,10 +105,9 @@ async fn answers_are_lost_and_calls_die_and_the_target_is_made_all_the_same() ->
 
     keep_stale_login(&world).await?;
     cut_off(async || prepare_target::run(world.as_step("prepare-target"), both()).await.map(drop)).await;
-    let prepared = wait_for("prepare-target", async || {
-        Ok(Some(prepare_target::run(world.as_step("prepare-target"), both()).await?).filter(|output| output.done))
-    })
-    .await?;
+    let prepared =
+        until_done("prepare-target", async || prepare_target::run(world.as_step("prepare-target"), both()).await)
+            .await?;
     assert_selected(&prepared);
     cut_off(async || rebuild_target::run(world.as_step("rebuild-target"), both()).await.map(drop)).await;
     done_and_again!(world, "rebuild-target", rebuild_target::run, both());

@@ -10,8 +10,8 @@ use pgleap_contract::steps::{VerifyCopyInput, VerifyCopyOutput};
 use pgleap_contract::{ErrorCode, Server, UncomparedTables};
 use pgleap_pg::{Session, fingerprint};
 use pgleap_step_kit::unchanged::reloaded_tables;
-use pgleap_step_kit::{StepError, StepResult};
-use step_tests::{World, wait_for};
+use pgleap_step_kit::{Polled, StepError, StepResult};
+use step_tests::{World, until_done};
 use tokio::task::JoinHandle;
 
 /// A collation of two servers that put texts into different orders, as the libraries of two majors may.
@@ -165,17 +165,17 @@ impl Both {
         Ok(Self { world, target, carrier })
     }
 
-    async fn look(&self) -> StepResult<VerifyCopyOutput> {
+    async fn look(&self) -> StepResult<Polled<VerifyCopyOutput>> {
         self.look_after(0).await
     }
 
-    async fn look_after(&self, mends: u32) -> StepResult<VerifyCopyOutput> {
+    async fn look_after(&self, mends: u32) -> StepResult<Polled<VerifyCopyOutput>> {
         let (run, source, target) = (self.world.run.clone(), self.world.source.clone(), self.target.clone());
         verify_copy::run(self.world.as_step("verify-copy"), VerifyCopyInput { run, source, target, mends }).await
     }
 
     async fn until_done(&self) -> Result<VerifyCopyOutput> {
-        wait_for("verify-copy", async || Ok(Some(self.look().await?).filter(|output| output.done))).await
+        until_done("verify-copy", async || self.look().await).await
     }
 
     /// The same difference must be there after a while; here that while is over at the next look.
@@ -184,8 +184,8 @@ impl Both {
         while began.elapsed() < Duration::from_secs(60) {
             match self.look_after(mends).await {
                 Err(error) => return Ok(error),
-                Ok(output) if output.done => bail!("it found nothing: {output:?}"),
-                Ok(_pending) => {
+                Ok(Polled::Done(output)) => bail!("it found nothing: {output:?}"),
+                Ok(Polled::Waiting(_)) => {
                     let age = "UPDATE pgleap.verify_row SET seen_at = seen_at - interval '1 minute'";
                     self.on_target(age).await?;
                 }
