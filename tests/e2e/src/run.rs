@@ -31,7 +31,7 @@ pub async fn run(arguments: RunArguments) -> Result<bool> {
     arguments.check()?;
     let mut screen = Screen::new();
     let name = format!("run-{}", now() as u64);
-    let mut report = Report::default();
+    let mut report = Report { plan_only: arguments.plan, ..Report::default() };
     let aws = start(&arguments, &screen).await?;
     let ended = tokio::select! {
         ended = rehearse(&arguments, Arc::clone(&aws), &mut screen, &mut report) => ended,
