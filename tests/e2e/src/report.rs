@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::catalog::SchemaDifference;
 use crate::clients::{Invariant, NotWritten, OwnCounts};
+use crate::dump::Restored;
 use crate::history::Phase;
 use crate::leaks::Secrecy;
 use crate::observer::{SequenceComparison, TableComparison, ViewAge};
@@ -23,6 +24,8 @@ pub struct Report {
     pub status: Status,
     /// What failed; absent if nothing did.
     pub error: Option<Failure>,
+    /// What became of the operator's dump; absent if the source is the built-in one.
+    pub dump: Option<Restored>,
     /// The machine was to plan only.
     pub plan_only: bool,
     /// What preflight found, and what the plan adds to it.

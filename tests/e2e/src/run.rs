@@ -147,6 +147,7 @@ async fn rehearse(
     }
     let owner = owner_login(arguments.owner);
     let cast = fill(arguments, &stage, &source, screen).await?;
+    report.dump.clone_from(&cast.restored);
     bulk::load(&stage.connect_as(&source, &owner).await?, arguments.bulk).await?;
     for trouble in &arguments.faults {
         let fault =
