@@ -49,7 +49,9 @@ machines: ## Render the state machines to target/statemachine
 	@for name in upgrade recover; do cargo run --quiet -p contract-tests --bin render-machine -- $$name --placeholders > target/statemachine/$$name.asl.json; done
 
 .PHONY: demo
-demo: setup ## Upgrade a live database on this computer and prove that nothing was lost
+demo: ## Upgrade a live database on this computer and prove that nothing was lost
+	@sh scripts/check-needs.sh
+	@$(MAKE) --no-print-directory setup
 	@cargo build --quiet --workspace --bins
 	@target/debug/rehearsal run --from $(FROM) --to $(TO) $(if $(DUMP),--dump $(DUMP)) $(if $(KEEP),--keep) $(if $(BREAK),--break $(BREAK)) $(if $(FAULTS),--faults $(FAULTS))
 

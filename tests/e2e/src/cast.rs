@@ -8,7 +8,7 @@ use anyhow::Result;
 use crate::cli::RunArguments;
 use crate::clients::{Kind, OwnTables};
 use crate::connect::Login;
-use crate::dump;
+use crate::dump::{self, Restored};
 use crate::fixture;
 use crate::fixture::Size;
 use crate::rates::Pace;
@@ -22,6 +22,8 @@ pub(crate) struct Cast {
     pub(crate) own: Arc<OwnTables>,
     pub(crate) watched_role: &'static str,
     pub(crate) pace: Pace,
+    /// What became of the operator's dump, if there is one.
+    pub(crate) restored: Option<Restored>,
 }
 
 pub(crate) async fn fill(arguments: &RunArguments, stage: &Stage, source: &Source, screen: &Screen) -> Result<Cast> {
@@ -43,20 +45,17 @@ pub(crate) async fn fill(arguments: &RunArguments, stage: &Stage, source: &Sourc
             (Kind::Owner, login("shop_owner", "owner-of-the-rehearsal"), 2),
             (Kind::Master, owner, 4),
         ];
-        return Ok(Cast { members, size, own: Arc::default(), watched_role: "shop_app", pace });
+        return Ok(Cast { members, size, own: Arc::default(), watched_role: "shop_app", pace, restored: None });
     };
     screen.doing(&format!("restoring {}", file.display()));
     let at = stage.names().resolve(&source.host).await?;
     let restored = dump::restore(file, source, &at, stage.aws().ca_file(), &owner).await?;
-    if restored.failed_statements > 0 {
-        let examples = restored.examples.join("; ");
-        screen
-            .say(format!("{} statements of the dump could not be carried out: {examples}", restored.failed_statements));
-    }
+    restored.lines().iter().for_each(|line| screen.say(line));
     let own = OwnTables::find(&stage.connect_as(source, &owner).await?, arguments.key_updates).await?;
     screen.say(format!("clients write to {} of its tables", own.names().len()));
     own.not_written.iter().for_each(|table| screen.say(format!("  not to {}: {}", table.table, table.reason)));
     dump::add_probe(&client).await?;
     let members = dump::crew(&owner, !own.names().is_empty());
-    Ok(Cast { members, size, own: Arc::new(own), watched_role: dump::WATCHED_ROLE, pace: Pace::UNKNOWN })
+    let restored = Some(restored);
+    Ok(Cast { members, size, own: Arc::new(own), watched_role: dump::WATCHED_ROLE, pace: Pace::UNKNOWN, restored })
 }

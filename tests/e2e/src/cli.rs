@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::bulk::Bulk;
 use crate::disturbance::Disturbance;
+use crate::dump;
 use crate::stage::SOURCE;
 use crate::trouble::Trouble;
 
@@ -78,7 +79,8 @@ pub struct RunArguments {
     #[arg(long, default_value_t = 18, value_parser = clap::value_parser!(u16).range(14..=18))]
     pub to: u16,
     /// A plain SQL dump (pg_dump, or a sample database) to use as the source instead of the built-in one. Restored as
-    /// the database's owner; statements that it may not carry out are counted and passed over. Clients write to its tables.
+    /// the database's owner; statements that fail are reported and passed over. psql's own commands work, with paths relative
+    /// to the file, but for those that connect elsewhere or wait for a person. Clients write to its tables.
     #[arg(long, value_name = "FILE.sql")]
     pub dump: Option<PathBuf>,
     /// With --dump: clients also change keys, where no foreign key leads to them.
@@ -147,7 +149,7 @@ impl RunArguments {
         ensure!(self.from < self.to, "--to {} must be newer than --from {}", self.to, self.from);
         ensure!(self.time_scale > 0.0 && self.time_scale <= 1.0, "--time-scale must be above 0 and at most 1");
         if let Some(dump) = &self.dump {
-            ensure!(dump.is_file(), "--dump {}: there is no such file", dump.display());
+            dump::check(dump)?;
         }
         Ok(())
     }

@@ -1,10 +1,19 @@
 //! An operator's own database as the source: a plain SQL dump, restored by psql as the login that owns the database.
 
+mod check;
+mod script;
+
+pub use check::check;
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, ErrorKind};
 use std::path::Path;
 use std::process::Stdio;
 
 use anyhow::{Context, Result, bail};
-use tokio::process::Command;
+use serde::Serialize;
+use tokio::io::AsyncWriteExt;
+use tokio::process::{ChildStdin, Command};
 use tokio_postgres::Client;
 
 use crate::clients::Kind;
@@ -16,23 +25,44 @@ const PROBE: &str = include_str!("../schema/probe.sql");
 /// The clients' own role beside the operator's; a password for this rehearsal only.
 const PROBE_ROLE: &str = "rehearsal_probe";
 const PROBE_PASSWORD: &str = "probe-of-the-rehearsal";
+/// Messages that are kept of what failed.
+const EXAMPLES: usize = 5;
 
 /// What a dump's restore left undone.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Restored {
     /// Statements that failed, for example because they give objects to roles that are not here.
     pub failed_statements: usize,
-    /// The first few messages.
+    /// The first few, each with its line and the server's message.
     pub examples: Vec<String>,
 }
 
-/// Restore the dump. psql goes on after errors, as a person would want it to with `ALTER .. OWNER TO somebody`.
+impl Restored {
+    /// For the screen; nothing if nothing failed.
+    pub fn lines(&self) -> Vec<String> {
+        if self.failed_statements == 0 {
+            return Vec::new();
+        }
+        let head = match self.failed_statements {
+            1 => "1 statement of the dump failed:".to_owned(),
+            many if many > self.examples.len() => {
+                format!("{many} statements of the dump failed, the first {}:", self.examples.len())
+            }
+            many => format!("{many} statements of the dump failed:"),
+        };
+        std::iter::once(head).chain(self.examples.iter().map(|example| format!("  {example}"))).collect()
+    }
+}
+
+/// Restore the dump. psql goes on after errors, as a person would want it to with `ALTER .. OWNER TO somebody`, also in a
+/// transaction, and whatever the dump itself says of ON_ERROR_STOP.
 pub async fn restore(dump: &Path, source: &Source, at: &Answer, authorities: &Path, login: &Login) -> Result<Restored> {
     let psql = psql()?;
     let library_path = psql.ancestors().nth(2).unwrap_or(Path::new("/")).join("lib");
-    let child = Command::new(&psql)
-        .args(["--no-psqlrc", "--quiet", "--file"])
-        .arg(dump)
+    let mut child = Command::new(&psql)
+        .args(["--no-psqlrc", "--quiet", "--set", "ON_ERROR_ROLLBACK=on", "--file", "-"])
+        .current_dir(check::folder_of(dump))
         .env("LD_LIBRARY_PATH", library_path)
         .env("PGHOST", &source.host)
         .env("PGHOSTADDR", at.address.to_string())
@@ -43,13 +73,16 @@ pub async fn restore(dump: &Path, source: &Source, at: &Answer, authorities: &Pa
         .env("PGSSLMODE", "verify-full")
         .env("PGSSLROOTCERT", authorities)
         .env("PGCLIENTENCODING", "UTF8")
-        .stdin(Stdio::null())
+        .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
         .with_context(|| format!("start {}", psql.display()))?;
-    let output = child.wait_with_output().await.context("wait for psql")?;
+    let stdin = child.stdin.take().context("psql has no standard input")?;
+    let (fed, output) = tokio::join!(feed(dump, stdin), child.wait_with_output());
+    let output = output.context("wait for psql")?;
+    fed?;
     let messages = String::from_utf8_lossy(&output.stderr);
     // 0: all fine or only statements failed; 2: the connection was lost; 3 does not happen without ON_ERROR_STOP.
     if !output.status.success() {
@@ -58,16 +91,55 @@ pub async fn restore(dump: &Path, source: &Source, at: &Answer, authorities: &Pa
     Ok(failures(&messages))
 }
 
-fn failures(messages: &str) -> Restored {
-    let errors: Vec<_> = messages.lines().filter(|line| line.contains("ERROR:")).collect();
-    Restored {
-        failed_statements: errors.len(),
-        examples: errors
-            .iter()
-            .take(5)
-            .map(|line| line.rsplit("ERROR:").next().unwrap_or(line).trim().to_owned())
-            .collect(),
+/// The dump as it is, but for what would end psql at the first failed statement. Lines keep their numbers.
+async fn feed(dump: &Path, mut psql: ChildStdin) -> Result<()> {
+    let opened = File::open(dump).with_context(|| format!("open {}", dump.display()))?;
+    let mut reader = BufReader::with_capacity(1 << 16, opened);
+    let mut scanner = script::Scanner::default();
+    let (mut line, mut chunk) = (Vec::new(), Vec::new());
+    loop {
+        line.clear();
+        let read = reader.read_until(b'\n', &mut line).with_context(|| format!("read {}", dump.display()))?;
+        for command in scanner.line(&line).iter().rev().filter(|command| check::stops_at_errors(command)) {
+            line.drain(command.span.0..command.span.1);
+        }
+        chunk.append(&mut line);
+        if read > 0 && chunk.len() < 1 << 16 {
+            continue;
+        }
+        match psql.write_all(&chunk).await {
+            Ok(()) => chunk.clear(),
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()), // it has ended: its status says why
+            Err(error) => return Err(error).context("write to psql"),
+        }
+        if read == 0 {
+            return psql.shutdown().await.context("end psql's input");
+        }
     }
+}
+
+fn failures(messages: &str) -> Restored {
+    let errors: Vec<_> = messages.lines().filter_map(failure).collect();
+    Restored { failed_statements: errors.len(), examples: errors.into_iter().take(EXAMPLES).collect() }
+}
+
+/// `psql:<stdin>:12: ERROR:  ..` of the server, `psql:part.sql:3: error: ..` of psql itself.
+fn failure(message: &str) -> Option<String> {
+    const SEVERITIES: &[&str] =
+        &["ERROR", "FATAL", "PANIC", "error", "WARNING", "NOTICE", "INFO", "LOG", "DEBUG", "warning"];
+    let said = message.strip_prefix("psql:")?;
+    let found = |severity: &&str| said.find(&format!(": {severity}: ")).map(|at| (at, severity.len()));
+    let (at, length) = SEVERITIES.iter().filter_map(found).min()?;
+    let (place, severity) = (&said[..at], &said[at + 2..at + 2 + length]);
+    if !["ERROR", "FATAL", "PANIC", "error"].contains(&severity) {
+        return None;
+    }
+    let text = said[at + 2 + length + 1..].trim();
+    Some(match place.rsplit_once(':') {
+        Some(("<stdin>", line)) => format!("line {line}: {text}"),
+        Some((file, line)) => format!("{file}, line {line}: {text}"),
+        None => text.to_owned(),
+    })
 }
 
 fn last_lines(messages: &str) -> String {
@@ -115,12 +187,23 @@ mod tests {
 
     #[test]
     fn failed_statements_are_counted_and_shown() {
-        let messages = "psql:my.sql:12: ERROR:  role \"bob\" does not exist\npsql:my.sql:13: NOTICE:  x\n\
-                        psql:my.sql:20: ERROR:  must be owner of extension plpgsql\nDETAIL: y\n";
+        let messages = "psql:<stdin>:12: ERROR:  role \"bob\" does not exist\npsql:<stdin>:13: NOTICE:  an ERROR: of ours\n\
+                        psql:<stdin>:20: ERROR:  must be owner of extension plpgsql\nDETAIL: y: ERROR: z\n\
+                        psql:data/part.sql:3: error: ./a.csv: No such file or directory\n";
 
         let restored = failures(messages);
 
-        assert_eq!(restored.failed_statements, 2);
-        assert_eq!(restored.examples[0], "role \"bob\" does not exist");
+        assert_eq!(restored.failed_statements, 3);
+        assert_eq!(
+            restored.lines(),
+            [
+                "3 statements of the dump failed:",
+                "  line 12: role \"bob\" does not exist",
+                "  line 20: must be owner of extension plpgsql",
+                "  data/part.sql, line 3: ./a.csv: No such file or directory",
+            ]
+        );
+        assert!(failures("").lines().is_empty());
+        assert_eq!(failures(&messages.repeat(3)).lines()[0], "9 statements of the dump failed, the first 5:");
     }
 }

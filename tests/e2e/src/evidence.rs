@@ -31,6 +31,8 @@ pub(crate) async fn fill_report(
     report.outage = proof::of_outage(observed, *addresses, fence, &execution.history);
     let expected = execution.history.plan().and_then(|plan| plan["outage"]["milliseconds"].as_f64());
     report.outage.expected_seconds = expected.map(|milliseconds| milliseconds / 1_000.0);
+    report.preflight = execution.history.preflight();
+    report.plan = execution.history.plan().cloned();
     report.cost = execution.history.report().cloned();
     report.expected_cost = execution.history.plan().map(|plan| plan["cost"].clone());
     let serving = if addresses.target_serves(observed) { target_instance } else { SOURCE };

@@ -2,10 +2,13 @@
 //!
 //! Pure: events go in, a picture comes out. Fetching them is `follow`'s affair.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::place::machines;
+use crate::preflight::Preflight;
 
 /// One event, reduced to what is used here.
 #[derive(Debug, Clone, PartialEq)]
@@ -89,6 +92,9 @@ pub fn next_phase(phase: &str) -> Option<&'static str> {
     contract_tests::Phase::named(phase)?.next().map(contract_tests::Phase::name)
 }
 
+/// The states whose output has findings, in the order of the run.
+const CHECKS: &[&str] = &["CheckInstance", "CheckDatabase"];
+
 /// Everything read so far.
 #[derive(Debug, Clone, Default)]
 pub struct History {
@@ -98,6 +104,7 @@ pub struct History {
     tasks: u64,
     load: Option<Load>,
     repairs: Vec<Value>,
+    checks: BTreeMap<String, Value>,
     plan: Option<Value>,
     report: Option<Value>,
     warnings: Option<Vec<Value>>,
@@ -133,6 +140,9 @@ impl History {
                 }
                 if let Some(repairs) = output.pointer("/Payload/repairs").and_then(Value::as_array) {
                     self.repairs.clone_from(repairs);
+                }
+                if let Some(findings) = output.pointer("/Payload/findings") {
+                    self.checks.insert(state.clone(), findings.clone());
                 }
                 if state == "PlanRun" {
                     self.plan = output.get("Payload").cloned();
@@ -208,6 +218,11 @@ impl History {
     /// What was expected, as the run's plan says it.
     pub fn plan(&self) -> Option<&Value> {
         self.plan.as_ref()
+    }
+
+    /// What the steps that check have found, and what the plan adds to it.
+    pub fn preflight(&self) -> Preflight {
+        Preflight::gather(CHECKS.iter().filter_map(|state| self.checks.get(*state)), self.plan())
     }
 
     /// What stays unfinished on the target, as the run says it: `object`, `reason`, `statements`.
@@ -354,6 +369,40 @@ mod tests {
         ]);
 
         assert_eq!(history.repairs(), [json!({"kind": "slot-lost"})]);
+    }
+
+    #[test]
+    fn findings_are_gathered_from_both_checks_and_the_plan() {
+        let finding =
+            |check: &str, severity: &str| json!({"check": check, "severity": severity, "found": "", "remedy": ""});
+        let found = |check: &str, severity: &str, blockers, warnings| {
+            let findings =
+                json!({"blockers": blockers, "warnings": warnings, "list": [finding(check, severity)], "text": ""});
+            json!({"Payload": {"findings": findings}})
+        };
+        let plan = json!({"Payload": {"warnings": [finding("long", "warning")], "notes": ["so it is"]}});
+        let history = history(vec![
+            entered("CheckInstance"),
+            What::Exited("CheckInstance".to_owned(), found("storage", "warning", 0, 1)),
+            entered("CheckDatabase"),
+            What::Exited("CheckDatabase".to_owned(), found("enum", "blocker", 1, 0)),
+            entered("PlanRun"),
+            What::Exited("PlanRun".to_owned(), plan),
+        ]);
+
+        let preflight = history.preflight();
+
+        assert_eq!((preflight.blockers, preflight.warnings), (1, 2));
+        let checks: Vec<_> = preflight.findings.iter().map(|finding| finding.check.as_str()).collect();
+        assert_eq!((checks, preflight.notes), (vec!["enum", "storage", "long"], vec!["so it is".to_owned()]));
+    }
+
+    #[test]
+    fn every_state_with_findings_is_one_of_the_machines() {
+        let machine = contract_tests::Machine::read("upgrade").unwrap();
+        for state in CHECKS {
+            assert!(machine.states().iter().any(|(name, _)| name == state), "{state}");
+        }
     }
 
     #[test]

@@ -28,6 +28,7 @@ pub mod news;
 pub mod observer;
 pub mod person;
 pub mod place;
+pub mod preflight;
 pub mod process;
 pub mod promise;
 pub mod proof;

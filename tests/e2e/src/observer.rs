@@ -38,9 +38,16 @@ const ALIKE: &str = "
 /// Schemas that are the run's or DMS's own, not the user's.
 const OF_THE_RUN: &str = "('pgleap', 'pgleap_dms')";
 
+/// Settings that a database has for its applications and that would mislead the observer: names that are quoted on one
+/// side only, statements that are cut off.
+const OWN_SETTINGS: &str = "-c quote_all_identifiers=off -c statement_timeout=0 -c lock_timeout=0 \
+                            -c idle_in_transaction_session_timeout=0 -c default_transaction_read_only=off";
+
 /// Connect as the superuser.
 pub async fn connect(access: &Access) -> Result<Client> {
-    let config = access().context("the server is not running")?;
+    let mut config = access().context("the server is not running")?;
+    let options = config.get_options().map_or(OWN_SETTINGS.to_owned(), |given| format!("{OWN_SETTINGS} {given}"));
+    config.options(options);
     let (client, connection) = config.connect(NoTls).await.context("connect as the superuser")?;
     tokio::spawn(async move {
         if let Err(error) = connection.await {

@@ -10,9 +10,11 @@ use serde_json::Value;
 
 use crate::catalog::SchemaDifference;
 use crate::clients::{Invariant, NotWritten, OwnCounts};
+use crate::dump::Restored;
 use crate::history::Phase;
 use crate::leaks::Secrecy;
 use crate::observer::{SequenceComparison, TableComparison, ViewAge};
+use crate::preflight::Preflight;
 
 /// The whole report.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -22,6 +24,14 @@ pub struct Report {
     pub status: Status,
     /// What failed; absent if nothing did.
     pub error: Option<Failure>,
+    /// What became of the operator's dump; absent if the source is the built-in one.
+    pub dump: Option<Restored>,
+    /// The machine was to plan only.
+    pub plan_only: bool,
+    /// What preflight found, and what the plan adds to it.
+    pub preflight: Preflight,
+    /// What the plan expects: phases, outage, what would be made, cost. Absent if the run did not come to it.
+    pub plan: Option<Value>,
     /// The database that was left.
     pub source: Side,
     /// The database that was reached.
@@ -315,6 +325,11 @@ impl Report {
         let endless = lock_outs.last().is_some_and(|last| last.seconds.is_none());
         let endless = endless.then(|| "applications are still shut out".to_owned());
         more.into_iter().chain(endless).chain(self.outage.refused_again.iter().cloned()).collect()
+    }
+
+    /// Whether the run ended with preflight: it was to plan only, or there are blockers.
+    pub fn ended_with_preflight(&self) -> bool {
+        self.plan_only || self.error.as_ref().is_some_and(|failure| failure.error == "PreflightBlocked")
     }
 
     /// Write `report.json` into a new folder for this run and let `latest` lead to it.

@@ -31,7 +31,7 @@ pub async fn run(arguments: RunArguments) -> Result<bool> {
     arguments.check()?;
     let mut screen = Screen::new();
     let name = format!("run-{}", now() as u64);
-    let mut report = Report::default();
+    let mut report = Report { plan_only: arguments.plan, ..Report::default() };
     let aws = start(&arguments, &screen).await?;
     let ended = tokio::select! {
         ended = rehearse(&arguments, Arc::clone(&aws), &mut screen, &mut report) => ended,
@@ -147,6 +147,7 @@ async fn rehearse(
     }
     let owner = owner_login(arguments.owner);
     let cast = fill(arguments, &stage, &source, screen).await?;
+    report.dump.clone_from(&cast.restored);
     bulk::load(&stage.connect_as(&source, &owner).await?, arguments.bulk).await?;
     for trouble in &arguments.faults {
         let fault =

@@ -9,7 +9,8 @@ use serde_json::Value;
 
 use crate::history::Phase;
 use crate::observer::AT_DRAIN_POINT;
-use crate::report::{Report, Status};
+use crate::preflight::{cost_part_lines, plan_lines};
+use crate::report::{Failure, Report, Status};
 
 /// A moment of the run.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -150,26 +151,50 @@ pub fn summary(report: &Report) -> String {
         "" => format!("PostgreSQL {}", report.source.version), // a plan, or a run that went back: there is no target
         target => format!("PostgreSQL {} → {target}", report.source.version),
     };
+    let what = if report.plan_only { "the plan for " } else { "" };
     match (&report.status, &report.error) {
         (Status::Succeeded, _) => lines.push(format!(
-            "SUCCEEDED  {versions}, while {} writes were acknowledged",
+            "SUCCEEDED  {what}{versions}, while {} writes were acknowledged",
             thousands(report.clients.acknowledged.cast_signed())
         )),
         (Status::Failed, Some(failure)) => {
-            lines.push(format!("FAILED  {versions}\n  {}: {}", failure.error, failure.cause))
+            lines.push(format!("FAILED  {what}{versions}\n  {}: {}", failure.error, cause_of(report, failure)))
         }
-        (Status::Failed, None) => lines.push(format!("FAILED  {versions}")),
+        (Status::Failed, None) => lines.push(format!("FAILED  {what}{versions}")),
     }
+    lines.extend(report.dump.iter().flat_map(|dump| dump.lines()));
     lines.push(String::new());
+    if report.ended_with_preflight() {
+        lines.extend(report.preflight.lines());
+        lines.push(String::new());
+    } else {
+        lines.extend(report.preflight.line());
+    }
+    if let Some(plan) = report.plan.as_ref().filter(|_| report.plan_only) {
+        lines.extend(plan_lines(plan));
+        lines.push(String::new());
+    }
     lines.push(format!("The run: {:.0} s, {} state transitions", report.machine.seconds, report.machine.transitions));
     lines.extend(report.phases.iter().map(phase_line));
-    lines.extend(repair_lines(report));
-    lines.extend(outage_lines(report));
-    lines.extend(cost_lines(report));
+    if !report.ended_with_preflight() {
+        lines.extend(repair_lines(report));
+        lines.extend(outage_lines(report));
+        lines.extend(cost_lines(report));
+    }
     lines.push(String::new());
     lines.extend(proof_lines(report));
     lines.extend(report.scenario.iter().flat_map(scenario_lines));
     lines.join("\n")
+}
+
+/// A blocked run's cause is the list of blockers, which is shown below it.
+fn cause_of(report: &Report, failure: &Failure) -> String {
+    match failure.error.as_str() {
+        "PreflightBlocked" if !report.preflight.findings.is_empty() => {
+            format!("preflight found {}, listed below; docs/runbook/PreflightBlocked.md", report.preflight.count())
+        }
+        _ => failure.cause.clone(),
+    }
 }
 
 fn phase_line(phase: &Phase) -> String {
@@ -230,13 +255,7 @@ fn cost_lines(report: &Report) -> Vec<String> {
             usd(&cost["usd"])
         ),
     ];
-    let parts = cost["parts"].as_array().into_iter().flatten();
-    lines.extend(parts.map(|part| {
-        let (what, usd) = (part["what"].as_str().unwrap_or_default(), part["usd"].as_f64().unwrap_or_default());
-        format!("  {what:<66}{usd:>9.5} USD")
-    }));
-    let unpriced = cost["unpriced"].as_array().into_iter().flatten().filter_map(Value::as_str);
-    lines.extend(unpriced.map(|what| format!("  without a price: {what}")));
+    lines.extend(cost_part_lines(cost));
     lines
 }
 
@@ -248,12 +267,11 @@ fn proof_lines(report: &Report) -> Vec<String> {
     let fresh = report.materialized_views.iter().filter(|view| view.is_fresh()).count();
     let holds = clients.invariants.iter().filter(|invariant| invariant.holds).count();
     let peak = report.lambdas.iter().map(|lambda| lambda.peak_bytes).max().unwrap_or_default();
-    let mut lines = vec![
-        "The proof:".to_owned(),
-        format!(
-            "  {:<34}{} lost, {} duplicated, {} without an answer",
-            "acknowledged writes", clients.lost, clients.duplicated, clients.unknown
-        ),
+    let writes = format!(
+        "  {:<34}{} lost, {} duplicated, {} without an answer",
+        "acknowledged writes", clients.lost, clients.duplicated, clients.unknown
+    );
+    let compared = [
         format!(
             "  {:<34}{equal} of {} equal at the drain point ({} rows)",
             "tables",
@@ -262,6 +280,8 @@ fn proof_lines(report: &Report) -> Vec<String> {
         ),
         format!("  {:<34}{past} of {} at or past the source's", "sequences", report.sequences.len()),
         format!("  {:<34}{fresh} of {} as fresh as the fence", "materialized views", report.materialized_views.len()),
+    ];
+    let always = [
         format!("  {:<34}{}", "differences of the schema", report.schema_differences.len()),
         format!("  {:<34}{holds} of {} hold", "sums that must come out", clients.invariants.len()),
         format!(
@@ -273,6 +293,10 @@ fn proof_lines(report: &Report) -> Vec<String> {
         ),
         format!("  {:<34}{:.0} MB", "largest function", peak as f64 / 1e6),
     ];
+    let mut lines = vec!["The proof:".to_owned(), writes];
+    // Without a cutover nothing was compared between two sides.
+    lines.extend(compared.into_iter().filter(|_| !report.ended_with_preflight()));
+    lines.extend(always);
     if report.comparison != AT_DRAIN_POINT && !report.tables.is_empty() {
         lines.push(format!("  tables were compared otherwise: {}", report.comparison));
     }
@@ -316,7 +340,8 @@ fn scenario_lines(scenario: &crate::report::ScenarioReport) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::Failure;
+    use crate::preflight::Preflight;
+    use serde_json::json;
 
     #[test]
     fn the_line_names_what_is_known_and_nothing_else() {
@@ -340,5 +365,48 @@ mod tests {
         let text = summary(&Report { error, ..Report::default() });
 
         assert!(text.contains("FAILED") && text.contains("CopyDiffers: table a"), "{text}");
+    }
+
+    fn with_a_blocker() -> Report {
+        let found = json!({"blockers": 1, "warnings": 0, "list": [
+            {"check": "column-type", "severity": "blocker", "found": "public.person.mood is an enum", "remedy": "make it text"}]});
+        Report { preflight: Preflight::gather([&found], None), ..Report::default() }
+    }
+
+    #[test]
+    fn a_plan_shows_what_it_found_and_what_it_expects_and_no_cutover() {
+        let plan = json!({"seconds": 90.0, "phases": [{"name": "load", "seconds": 90.0}]});
+        let report = Report { status: Status::Succeeded, plan_only: true, plan: Some(plan), ..with_a_blocker() };
+
+        let text = summary(&report);
+
+        for part in
+            ["SUCCEEDED  the plan for", "1 blocker", "public.person.mood is an enum", "make it text", "about 90 s"]
+        {
+            assert!(text.contains(part), "{part} is not in\n{text}");
+        }
+        for part in ["no client wrote to both sides", "drain point"] {
+            assert!(!text.contains(part), "{part} is in\n{text}");
+        }
+    }
+
+    #[test]
+    fn a_blocked_run_shows_each_blocker_once() {
+        let cause = "[column-type] public.person.mood is an enum (make it text)".to_owned();
+        let error = Some(Failure { error: "PreflightBlocked".to_owned(), cause });
+
+        let text = summary(&Report { error, ..with_a_blocker() });
+
+        assert_eq!(text.matches("public.person.mood is an enum").count(), 1, "{text}");
+        assert!(text.contains("make it text"), "{text}");
+    }
+
+    #[test]
+    fn a_run_that_went_on_names_what_preflight_warned_of() {
+        let found = json!({"blockers": 0, "warnings": 1, "list": [
+            {"check": "unlogged-table", "severity": "warning", "found": "u", "remedy": "r"}]});
+        let text = summary(&Report { preflight: Preflight::gather([&found], None), ..Report::default() });
+
+        assert!(text.contains("Preflight: 0 blockers, 1 warning (unlogged-table)"), "{text}");
     }
 }

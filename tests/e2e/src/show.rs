@@ -150,7 +150,8 @@ impl Show {
         }
         let rest = Rest { means: &means, armed: &armed, execution: execution.arn(), screen };
         rest.reach(standing.status.as_str(), report).await?;
-        if !silences(arguments) {
+        // A plan notifies nobody.
+        if !silences(arguments) && !arguments.plan {
             self.await_news(standing.status.as_str(), report).await?;
         }
         screen.doing("clients write a little longer");

@@ -14,8 +14,25 @@ async fn read(cluster: &Cluster) -> Catalog {
     catalog::read(&cluster.admin("shop").await.unwrap()).await.unwrap()
 }
 
+/// What a dump and its restore bring about by themselves, beyond the fixture: names and types that a setting of the
+/// database quotes, indexes that are older than their column's storage, a partitioned table that is UNLOGGED.
+const MORE: &str = "
+    ALTER DATABASE shop SET quote_all_identifiers = on;
+    CREATE TABLE shop.quoted (id int PRIMARY KEY, j json NOT NULL, t text NOT NULL);
+    CREATE INDEX quoted_hash ON shop.quoted USING hash (t);
+    CREATE INDEX quoted_text ON shop.quoted (t);
+    CREATE INDEX quoted_words ON shop.quoted USING gin (to_tsvector('simple', t));
+    ALTER TABLE shop.quoted ALTER t SET STORAGE MAIN;
+    CREATE UNLOGGED TABLE shop.passing (id int, d date) PARTITION BY RANGE (d);
+    CREATE UNLOGGED TABLE shop.passing_20 PARTITION OF shop.passing FOR VALUES FROM ('2020-01-01') TO ('2021-01-01')";
+
 async fn differences_of_an_upgrade(bench: &Bench, from: u16, to: u16) -> Vec<SchemaDifference> {
     let cluster = bench.source(from).await;
+    let admin = cluster.admin("shop").await.unwrap();
+    admin.batch_execute(MORE).await.unwrap();
+    if from >= 14 {
+        admin.batch_execute("ALTER TABLE shop.quoted ALTER t SET COMPRESSION pglz").await.unwrap();
+    }
     let mut before = read(&cluster).await;
 
     common::stop(&cluster).await;

@@ -77,3 +77,39 @@ async fn a_database_whose_owner_is_not_the_master_user_is_upgraded_by_its_owner(
     assert_eq!((&report["clients"]["lost"], &report["clients"]["duplicated"]), (&0.into(), &0.into()));
     assert_eq!(list(&report, "/schemaDifferences").len(), 0);
 }
+
+/// What an operator's own dump may bring: a psql that stops at errors, in a transaction; a statement that fails; a file
+/// beside it; and a type that DMS does not carry.
+const DUMP: &str = "\\set ON_ERROR_STOP 1
+    BEGIN;
+    CREATE TYPE mood AS ENUM ('sad', 'ok');
+    CREATE TABLE person (id bigint PRIMARY KEY, mood mood NOT NULL);
+    ALTER TABLE person OWNER TO somebody_unknown;
+    CREATE TABLE visits (id bigint PRIMARY KEY);
+    COMMIT;
+    \\copy visits FROM './visits.csv' CSV
+    INSERT INTO visits SELECT count(*) + 10 FROM visits;
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_plan_of_an_operators_dump_names_what_failed_and_what_stops_an_upgrade() {
+    let folder = tempfile::tempdir().unwrap();
+    let dump = folder.path().join("dump.sql");
+    std::fs::write(&dump, DUMP).unwrap();
+    std::fs::write(folder.path().join("visits.csv"), "1\n2\n").unwrap();
+
+    let report = report_of(&["--plan", "--dump", &dump.display().to_string()]).await;
+
+    assert_eq!(report["status"], "SUCCEEDED", "{report:#}");
+    let failed = "line 5: role \"somebody_unknown\" does not exist";
+    assert_eq!(report["dump"], serde_json::json!({ "failedStatements": 1, "examples": [failed] }));
+    assert_eq!(report["preflight"]["blockers"], 1);
+    let blocker = &list(&report, "/preflight/findings")[0];
+    assert_eq!((&blocker["check"], &blocker["severity"]), (&"type-not-carried".into(), &"blocker".into()));
+    assert!(blocker["found"].as_str().unwrap().contains("public.person.mood"), "{blocker}");
+    assert!(!blocker["remedy"].as_str().unwrap().is_empty());
+    assert!(!list(&report, "/plan/phases").is_empty() && report["plan"]["cost"]["usd"].is_number());
+    // Both tables are there: the statement that failed took nothing of its transaction with it.
+    let written: Vec<_> = list(&report, "/clients/ownTables").iter().map(|table| table["table"].as_str()).collect();
+    assert_eq!(written, [Some("\"public\".\"person\""), Some("\"public\".\"visits\"")]);
+}

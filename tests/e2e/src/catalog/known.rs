@@ -52,6 +52,17 @@ pub const KNOWN_DIFFERENCES: &[KnownDifference] = &[
         },
     },
     KnownDifference {
+        id: "unlogged-partitioned-table",
+        why: "18 knows no partitioned table that is UNLOGGED, which never meant anything, and pg_upgrade makes it an ordinary \
+              one; its partitions keep theirs (PostgreSQL 18 release notes)",
+        normalise: |majors, object, facts| {
+            if majors.cross(18) && object.kind == "table" && facts.contains_key("partitioned") {
+                facts.remove("persistence");
+            }
+            true
+        },
+    },
+    KnownDifference {
         id: "extension-owner",
         why: "pg_upgrade makes extensions anew as the bootstrap superuser and does not give them to their owner \
               (seen on every pair of majors)",
@@ -120,6 +131,19 @@ mod tests {
 
         let (source, _) = after("constraint", &[("type", "c")], &[("type", "n")]);
         assert_eq!(source.objects.len(), 1);
+    }
+
+    #[test]
+    fn unlogged_partitioned_table_is_no_difference_and_an_unlogged_partition_is() {
+        let (source, target) = after(
+            "table",
+            &[("partitioned", "RANGE (d)"), ("persistence", "u")],
+            &[("partitioned", "RANGE (d)"), ("persistence", "p")],
+        );
+        assert_eq!(source.objects, target.objects);
+
+        let (source, target) = after("table", &[("persistence", "u")], &[("persistence", "p")]);
+        assert_ne!(source.objects, target.objects);
     }
 
     #[test]

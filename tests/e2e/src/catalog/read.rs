@@ -6,6 +6,7 @@ use tokio_postgres::Client;
 
 use super::{Catalog, Facts, ObjectName};
 
+const SETTINGS: &str = include_str!("queries/settings.sql");
 const PRELUDE: &str = include_str!("queries/prelude.sql");
 const QUERIES: &[(&str, &str)] = &[
     ("tables", include_str!("queries/tables.sql")),
@@ -31,7 +32,13 @@ pub async fn read(client: &Client) -> Result<Catalog> {
 
 /// Make what the queries need, which takes a transaction that may write.
 pub async fn prepare(client: &Client) -> Result<()> {
+    print_plainly(client).await?;
     client.batch_execute(PRELUDE).await.context("prepare the reading of catalogs")
+}
+
+/// Let a session print definitions as all sessions that read catalogs do.
+pub(super) async fn print_plainly(client: &Client) -> Result<()> {
+    client.batch_execute(SETTINGS).await.context("set how definitions are printed")
 }
 
 /// Read everything in a prepared session, which may be in a snapshot by now.

@@ -14,6 +14,7 @@ use super::{Catalog, Facts, ObjectName};
 /// The source's text stays if the target cannot parse it: then it is a difference indeed.
 /// Everything happens in transactions that are rolled back; the client must be a superuser's.
 pub async fn print_alike(source: &mut Catalog, target: &Catalog, on_target: &Client) -> Result<()> {
+    super::read::print_plainly(on_target).await?;
     for (object, facts) in &mut source.objects {
         let same = target.objects.get(object).is_none_or(|theirs| theirs.get("definition") == facts.get("definition"));
         if same {

@@ -1,4 +1,7 @@
 -- Columns of tables and views, and the statistics targets of index columns.
+-- Storage and compression of an index column cannot be set: they follow from the table's column, which is compared, and
+-- from whether the index is older than that column's ALTER. An index with a key type of its own (hash, trigrams) has
+-- its column's storage only if it is the older one.
 SELECT CASE WHEN c.relkind IN ('i', 'I') THEN 'index column' ELSE 'column' END,
   format('%I.%I.%I', n.nspname, c.relname, a.attname),
   jsonb_strip_nulls(jsonb_build_object(
@@ -9,8 +12,8 @@ SELECT CASE WHEN c.relkind IN ('i', 'I') THEN 'index column' ELSE 'column' END,
     'identity', a.attidentity,
     'generated', a.attgenerated,
     'collation', CASE WHEN a.attcollation <> t.typcollation THEN a.attcollation::regcollation::text END,
-    'storage', a.attstorage,
-    'compression', nullif(to_jsonb(a) ->> 'attcompression', ''),
+    'storage', CASE WHEN c.relkind NOT IN ('i', 'I') THEN a.attstorage END,
+    'compression', CASE WHEN c.relkind NOT IN ('i', 'I') THEN nullif(to_jsonb(a) ->> 'attcompression', '') END,
     'statistics target', nullif((to_jsonb(a) ->> 'attstattarget')::int, -1),
     'options', (SELECT string_agg(o, ', ' ORDER BY o) FROM unnest(a.attoptions) AS o),
     'local', a.attislocal, 'inherited', a.attinhcount,

@@ -1,8 +1,4 @@
 -- Helpers of the catalog queries, gone with the session.
--- An empty search_path makes the server qualify every name that it prints.
-SELECT set_config('search_path', '', false);
-SET datestyle = 'ISO, YMD';
-SET intervalstyle = 'postgres';
 
 -- An object that a user made, outside the schemas of the system, and not as part of an extension.
 CREATE FUNCTION pg_temp.is_users(object oid, class text, schema text) RETURNS boolean LANGUAGE sql STABLE AS $$

@@ -78,3 +78,53 @@ async fn granting_rds_replication_lets_a_login_replicate_on_13() {
 async fn granting_rds_replication_lets_a_login_replicate_on_18() {
     granting_rds_replication_lets_a_login_replicate("18").await;
 }
+
+/// What PostgreSQL leaves to superusers; scripts/setup-postgres.py has the same list.
+const EXTENSIONS: &[&str] = &[
+    "bloom",
+    "dblink",
+    "dict_xsyn",
+    "earthdistance",
+    "intagg",
+    "pg_buffercache",
+    "pg_freespacemap",
+    "pg_prewarm",
+    "pg_stat_statements",
+    "pg_visibility",
+    "pgrowlocks",
+    "pgstattuple",
+    "postgres_fdw",
+    "sslinfo",
+];
+
+async fn the_master_user_creates_the_extensions_of_rds(version: &str) {
+    let region = Region::new();
+    region.create("db", version, json!({})).await;
+    let master = region.master("db").await;
+
+    for extension in EXTENSIONS {
+        let sql = format!("CREATE EXTENSION {extension} CASCADE");
+        master.batch_execute(&sql).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+    }
+    let query =
+        "SELECT string_agg(DISTINCT extowner::regrole::text, ', ') FROM pg_extension WHERE extname <> 'plpgsql'";
+    assert_eq!(text(&master, query).await, "boss");
+    // 13 lets nobody but a superuser drop an access method, which bloom is.
+    for extension in EXTENSIONS.iter().filter(|name| version != "13" || **name != "bloom") {
+        master.batch_execute(&format!("DROP EXTENSION {extension}")).await.unwrap();
+    }
+    for superusers_only in ["file_fdw", "pageinspect"] {
+        let refused = master.batch_execute(&format!("CREATE EXTENSION {superusers_only}")).await.unwrap_err();
+        assert!(format!("{refused:?}").contains("permission denied to create extension"), "{refused:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_master_user_of_13_creates_the_extensions_of_rds() {
+    the_master_user_creates_the_extensions_of_rds("13").await;
+}
+
+#[tokio::test]
+async fn the_master_user_of_18_creates_the_extensions_of_rds() {
+    the_master_user_creates_the_extensions_of_rds("18").await;
+}

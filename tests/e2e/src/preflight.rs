@@ -1,0 +1,302 @@
+//! What preflight found and what the plan expects: gathered for the report, and written out for the screen.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// One finding, as the steps and the plan write it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Finding {
+    /// Its kind: the id of the check.
+    pub check: String,
+    /// Blocker or warning.
+    pub severity: Severity,
+    /// What was found.
+    pub found: String,
+    /// What the operator can do about it.
+    pub remedy: String,
+}
+
+/// Blockers come before warnings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Severity {
+    /// Ends an upgrade before anything is touched.
+    Blocker,
+    /// Does not.
+    Warning,
+}
+
+/// Everything that preflight and the plan say about the source.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Preflight {
+    /// Number of blockers.
+    pub blockers: u64,
+    /// Number of warnings, the plan's own included.
+    pub warnings: u64,
+    /// The findings, blockers first. The steps bound their lists: there may be fewer here than were counted.
+    pub findings: Vec<Finding>,
+    /// What holds for every run.
+    pub notes: Vec<String>,
+}
+
+impl Preflight {
+    /// From the findings of the steps that check, and the plan. What is absent was not reached.
+    pub fn gather<'a>(checks: impl IntoIterator<Item = &'a Value>, plan: Option<&Value>) -> Self {
+        let mut all = Self::default();
+        for check in checks {
+            all.blockers += check["blockers"].as_u64().unwrap_or_default();
+            all.warnings += check["warnings"].as_u64().unwrap_or_default();
+            all.findings.extend(findings(&check["list"]));
+        }
+        if let Some(plan) = plan {
+            let of_plan = findings(&plan["warnings"]);
+            all.warnings += of_plan.len() as u64;
+            all.findings.extend(of_plan);
+            all.notes = texts(&plan["notes"]);
+        }
+        all.findings.sort_by_key(|finding| finding.severity);
+        all
+    }
+
+    /// `1 blocker, 3 warnings`.
+    pub fn count(&self) -> String {
+        format!("{}, {}", counted(self.blockers, "blocker"), counted(self.warnings, "warning"))
+    }
+
+    /// Every finding, grouped by kind, with what to do about it.
+    pub fn lines(&self) -> Vec<String> {
+        let verdict = match self.blockers {
+            0 => "No blockers: an upgrade may start.",
+            _ => "An upgrade would end here with nothing touched: remove the blockers first.",
+        };
+        let mut lines = vec![format!("Preflight: {}. {verdict}", self.count())];
+        for (severity, check, findings) in self.groups() {
+            let word = match severity {
+                Severity::Blocker => "BLOCKER",
+                Severity::Warning => "warning",
+            };
+            let count = if findings.len() > 1 { format!(" ({})", findings.len()) } else { String::new() };
+            lines.push(format!("  {word}  {check}{count}"));
+            for (place, finding) in findings.iter().enumerate() {
+                lines.push(format!("    {}", finding.found));
+                let next = findings.get(place + 1);
+                // Findings that share a remedy are listed above it.
+                if next.is_none_or(|next| next.remedy != finding.remedy) && !finding.remedy.is_empty() {
+                    lines.push(format!("      what to do: {}", finding.remedy));
+                }
+            }
+        }
+        let unlisted = (self.blockers + self.warnings).saturating_sub(self.findings.len() as u64);
+        if unlisted > 0 {
+            lines.push(format!(
+                "  {unlisted} more of these kinds: the logs of check-instance and check-database, beside the report, have them"
+            ));
+        }
+        lines.extend(self.notes.iter().map(|note| format!("  note     {note}")));
+        lines
+    }
+
+    /// One line for a run that went on: how many of which kind.
+    pub fn line(&self) -> Option<String> {
+        let kinds: Vec<_> = self
+            .groups()
+            .into_iter()
+            .map(|(_, check, findings)| match findings.len() {
+                1 => check.to_owned(),
+                many => format!("{check} ×{many}"),
+            })
+            .collect();
+        (!kinds.is_empty()).then(|| format!("Preflight: {} ({}); report.json has them", self.count(), kinds.join(", ")))
+    }
+
+    /// By severity and kind, each kind where its first finding stands.
+    fn groups(&self) -> Vec<(Severity, &str, Vec<&Finding>)> {
+        let mut groups: Vec<(Severity, &str, Vec<&Finding>)> = Vec::new();
+        for finding in &self.findings {
+            let kind = (finding.severity, finding.check.as_str());
+            match groups.iter_mut().find(|(severity, check, _)| (*severity, *check) == kind) {
+                Some((_, _, findings)) => findings.push(finding),
+                None => groups.push((finding.severity, &finding.check, vec![finding])),
+            }
+        }
+        groups
+    }
+}
+
+/// What the plan expects: phases, outage, cost.
+pub fn plan_lines(plan: &Value) -> Vec<String> {
+    let seconds = |value: &Value| value.as_f64().unwrap_or_default();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let mut lines = vec![format!("The plan: an upgrade would take about {:.0} s", seconds(&plan["seconds"]))];
+    lines.extend(
+        list(&plan["phases"])
+            .iter()
+            .map(|phase| format!("  {:<34}{:>8.1} s", text(&phase["name"]), seconds(&phase["seconds"]))),
+    );
+    let outage = &plan["outage"];
+    lines.push(String::new());
+    lines.push(format!(
+        "The outage to expect: {:.2} s without an acknowledged write, made of",
+        seconds(&outage["milliseconds"]) / 1_000.0
+    ));
+    lines.extend(
+        list(&outage["parts"])
+            .iter()
+            .map(|part| format!("  {:<58}{:>8.2} s", text(&part["what"]), seconds(&part["milliseconds"]) / 1_000.0)),
+    );
+    lines.extend(
+        outage["rebootSeconds"]
+            .as_f64()
+            .map(|seconds| format!("  (before it, a restart of the source: {seconds:.1} s)")),
+    );
+    lines.extend(
+        outage["deadlineSeconds"].as_u64().map(|seconds| format!("  (after {seconds} s the run would go back)")),
+    );
+    let cost = &plan["cost"];
+    lines.push(String::new());
+    lines.push(format!(
+        "The cost, an estimate by list prices of {}: {:.2} USD, made of",
+        text(&cost["pricesOf"]),
+        seconds(&cost["usd"])
+    ));
+    lines.extend(cost_part_lines(cost));
+    lines
+}
+
+/// What a cost is made of, and what has no price.
+pub fn cost_part_lines(cost: &Value) -> Vec<String> {
+    let parts = cost["parts"].as_array().into_iter().flatten().map(|part| {
+        let (what, usd) = (part["what"].as_str().unwrap_or_default(), part["usd"].as_f64().unwrap_or_default());
+        format!("  {what:<66}{usd:>9.5} USD")
+    });
+    let unpriced = texts(&cost["unpriced"]).into_iter().map(|what| format!("  without a price: {what}"));
+    parts.chain(unpriced).collect()
+}
+
+/// A finding that this program cannot read is shown as it is, never left out.
+fn findings(list: &Value) -> Vec<Finding> {
+    let read = |value: &Value| {
+        serde_json::from_value(value.clone()).unwrap_or_else(|_| Finding {
+            check: "unknown".to_owned(),
+            severity: Severity::Blocker,
+            found: value.to_string(),
+            remedy: String::new(),
+        })
+    };
+    list.as_array().into_iter().flatten().map(read).collect()
+}
+
+fn texts(list: &Value) -> Vec<String> {
+    list.as_array().into_iter().flatten().filter_map(|text| text.as_str().map(str::to_owned)).collect()
+}
+
+fn counted(number: u64, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn gathered() -> Preflight {
+        let instance = json!({"blockers": 0, "warnings": 1, "text": "", "list": [
+            {"check": "storage", "severity": "warning", "found": "storage is nearly full", "remedy": "grow it"}]});
+        let database = json!({"blockers": 2, "warnings": 31, "text": "..", "list": [
+            {"check": "column-type", "severity": "blocker", "found": "a.b is an enum", "remedy": "use text"},
+            {"check": "column-type", "severity": "blocker", "found": "a.c is an enum", "remedy": "use text"},
+            {"check": "unlogged-table", "severity": "warning", "found": "u is unlogged", "remedy": "log it"}]});
+        let plan = json!({"warnings": [
+            {"check": "long-load", "severity": "warning", "found": "the load takes days", "remedy": "a larger class"}],
+            "notes": ["clients must reconnect"]});
+        Preflight::gather([&instance, &database], Some(&plan))
+    }
+
+    #[test]
+    fn every_finding_is_shown_with_its_remedy_blockers_first_and_each_kind_together() {
+        assert_eq!(
+            gathered().lines(),
+            [
+                "Preflight: 2 blockers, 33 warnings. An upgrade would end here with nothing touched: remove the blockers first.",
+                "  BLOCKER  column-type (2)",
+                "    a.b is an enum",
+                "    a.c is an enum",
+                "      what to do: use text",
+                "  warning  storage",
+                "    storage is nearly full",
+                "      what to do: grow it",
+                "  warning  unlogged-table",
+                "    u is unlogged",
+                "      what to do: log it",
+                "  warning  long-load",
+                "    the load takes days",
+                "      what to do: a larger class",
+                "  30 more of these kinds: the logs of check-instance and check-database, beside the report, have them",
+                "  note     clients must reconnect",
+            ]
+        );
+    }
+
+    #[test]
+    fn findings_of_one_kind_with_remedies_of_their_own_keep_them() {
+        let check = json!({"blockers": 2, "warnings": 0, "list": [
+            {"check": "c", "severity": "blocker", "found": "one", "remedy": "first"},
+            {"check": "c", "severity": "blocker", "found": "two", "remedy": "second"}]});
+
+        let lines = Preflight::gather([&check], None).lines();
+
+        assert_eq!(lines[2..], ["    one", "      what to do: first", "    two", "      what to do: second"]);
+    }
+
+    #[test]
+    fn nothing_found_is_said_too_and_takes_no_line_in_a_run() {
+        let nothing = Preflight::gather([&json!({"blockers": 0, "warnings": 0, "list": []})], None);
+
+        assert_eq!(nothing.lines(), ["Preflight: 0 blockers, 0 warnings. No blockers: an upgrade may start."]);
+        assert_eq!(nothing.line(), None);
+    }
+
+    #[test]
+    fn a_run_that_went_on_names_the_kinds() {
+        let expected = "Preflight: 2 blockers, 33 warnings (column-type ×2, storage, unlogged-table, long-load); report.json has them";
+
+        assert_eq!(gathered().line().as_deref(), Some(expected));
+    }
+
+    #[test]
+    fn a_finding_of_an_unknown_form_is_not_lost() {
+        let check = json!({"blockers": 1, "warnings": 0, "list": [{"something": "else"}]});
+
+        let lines = Preflight::gather([&check], None).lines();
+
+        assert!(lines.iter().any(|line| line.contains("something")), "{lines:?}");
+    }
+
+    #[test]
+    fn the_plan_has_phases_outage_and_cost() {
+        let plan = json!({
+            "seconds": 120.0,
+            "phases": [{"name": "preflight", "seconds": 20.0}, {"name": "load", "seconds": 100.0}],
+            "outage": {"milliseconds": 1500.0, "parts": [{"what": "fence", "milliseconds": 1500.0}],
+                       "rebootSeconds": 20.0, "deadlineSeconds": 60},
+            "cost": {"usd": 1.5, "pricesOf": "2026-01", "parts": [{"what": "target", "usd": 1.5}], "unpriced": ["x"]}
+        });
+
+        let text = plan_lines(&plan).join("\n");
+
+        for part in [
+            "about 120 s",
+            "load                                 100.0 s",
+            "1.50 s without an acknowledged write",
+            "restart of the source: 20.0 s",
+            "after 60 s",
+            "1.50 USD",
+            "without a price: x",
+        ] {
+            assert!(text.contains(part), "{part} is not in\n{text}");
+        }
+    }
+}
