@@ -21,7 +21,7 @@ use pgleap_contract::Outcome;
 use pgleap_contract::steps::{Part, RemoveResourcesInput, RemoveResourcesOutput};
 use pgleap_step_kit::prelude::*;
 
-/// One look: everything that can go now is told to go.
+/// Everything that can go now is told to go.
 pub async fn run(ctx: &Ctx, input: RemoveResourcesInput) -> StepResult<Polled<RemoveResourcesOutput>> {
     let run = &input.run;
     let mark = pgleap_mark::read(ctx, run, input.generation).await?;
@@ -82,7 +82,11 @@ impl Left {
 
     fn answer(self) -> Polled<RemoveResourcesOutput> {
         if self.nothing_goes() {
-            Polled::Done(RemoveResourcesOutput { kept: self.kept })
+            let stays = match self.kept.is_empty() {
+                true => String::new(),
+                false => format!(". What stays: {}", self.kept.join("; ")),
+            };
+            Polled::Done(RemoveResourcesOutput { kept: self.kept, stays })
         } else {
             Polled::Waiting(self.going.join("; "))
         }

@@ -60,6 +60,7 @@ fn report(input: &ReportRunInput, tally: &Tally, now: f64) -> RunReport {
         replication_hours,
         cost,
         unfinished: input.warnings.as_ref().map_or(0, |warnings| warnings.count),
+        kept: input.kept.clone(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use pgleap_contract::steps::{TellPeopleInput, VerifyCopyOutput, Warnings};
 use pgleap_step_kit::prelude::*;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 /// An execution, as far as people are told of it.
@@ -24,6 +25,8 @@ pub(crate) struct About {
     pub(crate) verified: Option<VerifyCopyOutput>,
     /// What stays unfinished on the target of a run that succeeded.
     pub(crate) warnings: Warnings,
+    /// What stays although the run made it, and why.
+    pub(crate) kept: Vec<String>,
 }
 
 pub(crate) async fn about(ctx: &Ctx, input: &TellPeopleInput) -> StepResult<About> {
@@ -46,7 +49,8 @@ pub(crate) async fn about(ctx: &Ctx, input: &TellPeopleInput) -> StepResult<Abou
     about.error = found.error().unwrap_or_default().to_owned();
     about.cause = found.cause().unwrap_or_default().to_owned();
     about.verified = found.output().and_then(verified);
-    about.warnings = found.output().map(warnings_of).unwrap_or_default();
+    about.warnings = found.output().map(|output| part_of(output, "warnings")).unwrap_or_default();
+    about.kept = found.output().map(|output| part_of(output, "kept")).unwrap_or_default();
     Ok(about)
 }
 
@@ -56,10 +60,10 @@ fn verified(output: &str) -> Option<VerifyCopyOutput> {
     serde_json::from_value(output["verified"].take()).ok()
 }
 
-/// None, if the output has none or somebody else wrote it.
-fn warnings_of(output: &str) -> Warnings {
-    let output: Value = serde_json::from_str(output).unwrap_or_default();
-    serde_json::from_value(output["warnings"].clone()).unwrap_or_default()
+/// Nothing, if the output does not have it or somebody else wrote it.
+fn part_of<T: DeserializeOwned + Default>(output: &str, name: &str) -> T {
+    let mut output: Value = serde_json::from_str(output).unwrap_or_default();
+    serde_json::from_value(output[name].take()).unwrap_or_default()
 }
 
 /// From the input of an execution, which may be anything at all: somebody typed it.

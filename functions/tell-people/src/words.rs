@@ -74,11 +74,14 @@ fn phase_begins(about: &About, phase: Phase) -> Telling {
 fn ended(about: &About) -> Option<Telling> {
     let run = &about.run_id;
     if about.status == "SUCCEEDED" {
-        let warned = about.warnings.count > 0;
+        let warned = about.warnings.count > 0 || !about.kept.is_empty();
+        let left = || [unfinished(&about.warnings), stays(&about.kept)].into_iter().flatten();
         let sentence = match about {
             About { is_recovery: true, .. } if !warned => return None,
             About { is_recovery: true, .. } => {
-                format!("The recovery of a run is complete ({run}). {}", unfinished(&about.warnings))
+                let mut parts = vec![format!("The recovery of a run is complete ({run}).")];
+                parts.extend(left());
+                parts.join(" ")
             }
             About { is_plan: true, .. } => {
                 format!("The plan of {} is ready, in the output of execution {run}.", about.source)
@@ -91,7 +94,7 @@ fn ended(about: &About) -> Option<Telling> {
                     format!("{source} was upgraded to PostgreSQL {version} by run {run}.")
                 }];
                 parts.extend(about.verified.as_ref().and_then(uncompared));
-                parts.extend(warned.then(|| unfinished(&about.warnings)));
+                parts.extend(left());
                 parts.join(" ")
             }
         };
@@ -127,7 +130,10 @@ fn uncompared(verified: &VerifyCopyOutput) -> Option<String> {
 }
 
 /// What stays unfinished, each with what the server said and the SQL that would finish it.
-fn unfinished(warnings: &Warnings) -> String {
+fn unfinished(warnings: &Warnings) -> Option<String> {
+    if warnings.count == 0 {
+        return None;
+    }
     let named = warnings.named.iter();
     let mut lines: Vec<_> = named
         .map(|one| format!("- {}: {}. To finish it: {}", one.object, redact(&one.reason), one.statements))
@@ -136,12 +142,17 @@ fn unfinished(warnings: &Warnings) -> String {
     if more > 0 {
         lines.push(format!("- and {more} more; the execution's log names them"));
     }
-    format!(
+    Some(format!(
         "Applications are served, but {} object(s) of the target could not be finished. A constraint among them is NOT VALID: it \
          holds for new rows. A materialized view keeps its earlier content.\n{}",
         warnings.count,
         lines.join("\n")
-    )
+    ))
+}
+
+/// What the clean-up left, which may cost money until a person deletes it.
+fn stays(kept: &[String]) -> Option<String> {
+    (!kept.is_empty()).then(|| format!("These stay, and a person must decide about them: {}.", kept.join("; ")))
 }
 
 fn failed(telling: Telling, error: &str) -> Telling {
@@ -255,6 +266,25 @@ mod tests {
             let text = telling.text();
             assert!(text.contains("o2_o1: it is violated. To finish it: ALTER TABLE app.o2 VALIDATE"), "{text}");
             assert!(text.contains("and 2 more") && text.contains("docs/runbook/README.md"), "{text}");
+        }
+    }
+
+    /// A recovery that ended well is no news, but for what it left.
+    #[test]
+    fn what_stays_after_an_end_is_told() {
+        let kept = vec!["instance orders-db-v18: it could not be asked whether it was ever opened".to_owned()];
+        for is_recovery in [false, true] {
+            let about = About { status: "SUCCEEDED".to_owned(), is_recovery, kept: kept.clone(), ..about() };
+
+            let telling = of(&about, &News::Ended).remove(0);
+
+            assert!(
+                telling.sentence.contains("a person must decide about them: instance orders-db-v18"),
+                "{}",
+                telling.sentence
+            );
+            assert!(telling.subject.ends_with("with warnings"), "{}", telling.subject);
+            assert!(of(&About { kept: Vec::new(), is_recovery: true, ..about }, &News::Ended).is_empty());
         }
     }
 

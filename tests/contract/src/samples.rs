@@ -164,7 +164,7 @@ pub fn answers(step: &str, payload: &Value) -> Result<Vec<Value>> {
         }
         "clean-databases" => exchange::<CleanDatabasesInput, NoOutput>(payload, vec![json!({})]),
         "remove-resources" => {
-            exchange::<RemoveResourcesInput, RemoveResourcesOutput>(payload, vec![json!({"kept": []})])
+            exchange::<RemoveResourcesInput, RemoveResourcesOutput>(payload, vec![json!({"kept": [], "stays": ""})])
         }
         _ => bail!("{step} is no step of the contract"),
     }

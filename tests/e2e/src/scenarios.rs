@@ -97,6 +97,7 @@ pub const ATTACKS: &[(&str, &[&str])] = &[
     ("zombie-swap2", &["--break", "zombie:SwapRecord", "--break", "stop-execution:SwapRecord"]),
     ("zombie-fence", &["--break", "zombie:FenceSource:1:6", "--break", "stop-execution:FenceSource"]),
     ("zombie-open", &["--break", "zombie:OpenTarget:1:6", "--break", "stop-execution:OpenTarget"]),
+    ("zombie-arm", &["--break", "zombie:ArmDeadline:1:2", "--break", "stop-execution:ArmDeadline"]),
     ("zombie-lock", &["--break", LOCK_DATABASE]),
     // What changes in the last moment.
     ("truncate-arm-deadline", &["--break", "truncate:arm-deadline"]),

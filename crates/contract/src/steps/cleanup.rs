@@ -52,4 +52,6 @@ pub enum Part {
 pub struct RemoveResourcesOutput {
     /// What stays although the run made it, and why; a handful of sentences.
     pub kept: Vec<String>,
+    /// The same for the end of an error message: empty, or `. What stays: ..`.
+    pub stays: String,
 }

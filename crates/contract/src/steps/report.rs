@@ -21,6 +21,9 @@ pub struct ReportRunInput {
     /// What stays unfinished on the target; null where the run did not come to that.
     #[serde(default)]
     pub warnings: Option<Warnings>,
+    /// What stays although the run made it, and why.
+    #[serde(default)]
+    pub kept: Vec<String>,
 }
 
 /// Output of `report-run`.
@@ -43,4 +46,6 @@ pub struct RunReport {
     pub cost: Cost,
     /// Objects of the target that stay unfinished, as the run's output names them.
     pub unfinished: u64,
+    /// What stays although the run made it, and why: a target that could not be asked costs money until a person deletes it.
+    pub kept: Vec<String>,
 }

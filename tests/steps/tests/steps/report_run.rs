@@ -31,7 +31,14 @@ async fn an_execution_is_counted_by_its_history() -> Result<()> {
     // Its one state, and the one that ends a run.
     wait_for("report-run", async || {
         let size = DatabaseSize { tables: 1, bytes: 1, sequences: 0 };
-        let input = ReportRunInput { run: run.clone(), shape: None, size, repairs: Vec::new(), warnings: None };
+        let input = ReportRunInput {
+            run: run.clone(),
+            shape: None,
+            size,
+            repairs: Vec::new(),
+            warnings: None,
+            kept: Vec::new(),
+        };
         let report = report_run::run(&ctx, input).await?;
         assert_eq!((report.invocations, report.cost.usd), (0, 0.0));
         Ok((report.transitions == 2).then_some(()))
