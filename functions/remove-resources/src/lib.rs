@@ -123,6 +123,12 @@ mod tests {
 
         left.kept("group g");
 
-        assert_eq!(left.answer(), Polled::Done(RemoveResourcesOutput { kept: vec!["group g".to_owned()] }));
+        assert_eq!(
+            left.answer(),
+            Polled::Done(RemoveResourcesOutput {
+                kept: vec!["group g".to_owned()],
+                stays: ". What stays: group g".to_owned()
+            })
+        );
     }
 }
