@@ -60,7 +60,7 @@ pub fn answers(step: &str, payload: &Value) -> Result<Vec<Value>> {
             vec![json!({
                 "transitions": 160, "invocations": 120, "functionSeconds": 40.0, "gigabyteSeconds": 8.0,
                 "targetHours": 2.0, "replicationHours": 1.5, "cost": plan()["cost"].clone(),
-                "unfinished": 0
+                "unfinished": 0, "kept": []
             })],
         ),
         "configure-source" => exchange::<RunOnly, ConfigureSourceOutput>(
