@@ -44,7 +44,7 @@ impl World {
         owner
             .run(
                 "make a place",
-                "CREATE SCHEMA pgleap; CREATE TABLE public.log (n int); CREATE TABLE public.held (n int)",
+                "CREATE SCHEMA pgleap; CREATE TABLE public.log (n int, place bigint GENERATED ALWAYS AS IDENTITY); CREATE TABLE public.held (n int)",
             )
             .await
             .unwrap();
@@ -88,7 +88,8 @@ impl World {
     }
 
     async fn logged(&self) -> Vec<i32> {
-        let rows = self.owner().await.rows("read the log", "SELECT n FROM public.log", &[]).await.unwrap();
+        let rows =
+            self.owner().await.rows("read the log", "SELECT n FROM public.log ORDER BY place", &[]).await.unwrap();
         rows.iter().map(|row| row.get(0)).collect()
     }
 }
