@@ -147,14 +147,23 @@ impl Planner {
 
     /// Read large values from the source. A row that is gone gives none.
     async fn look_up(&mut self, statements: &[Statement]) -> Result<Vec<Result<Found, Problem>>, ApplyFailure> {
-        let mut sent = Vec::with_capacity(statements.len());
+        // All of them first: an answer that is larger than what the client reads at a time keeps every later answer back
+        // until somebody takes it, and nobody does who waits for a statement to be prepared.
+        let mut prepared = Vec::with_capacity(statements.len());
         for statement in statements {
-            sent.push(match self.prepared.prepared(&self.source, &statement.sql).await {
-                Ok(prepared) => {
-                    let (source, values) = (&self.source, parameters(statement));
-                    Ok(send(async move { source.query_opt(&prepared, &as_sql(&values)).await }).await)
-                }
+            prepared.push(match self.prepared.prepared(&self.source, &statement.sql).await {
+                Ok(ready) => Ok((ready, statement)),
                 Err(failure) => Err(Problem::of(&failure).ok_or(failure)?),
+            });
+        }
+        let mut sent = Vec::with_capacity(statements.len());
+        for ready in prepared {
+            sent.push(match ready {
+                Ok((ready, statement)) => {
+                    let (source, values) = (&self.source, parameters(statement));
+                    Ok(send(async move { source.query_opt(&ready, &as_sql(&values)).await }).await)
+                }
+                Err(problem) => Err(problem),
             });
         }
         let mut found = Vec::with_capacity(sent.len());

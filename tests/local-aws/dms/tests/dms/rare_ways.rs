@@ -274,3 +274,22 @@ async fn a_table_loaded_again_under_writers_loses_nothing() {
     rig.assert_table_equal("app.t").await;
     rig.assert_no_exceptions().await;
 }
+
+/// One transaction changes large values of two tables, neither of which was looked up before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_large_value_does_not_hold_up_the_look_up_of_another_table() {
+    let schema = "CREATE TABLE app.films (id int PRIMARY KEY, film text); CREATE TABLE app.notes (id int PRIMARY KEY, note text);";
+    let rig = Rig::start("lookups", 15, 18, schema, Wishes::default()).await;
+    let arn = rig.make_task(json!({})).await;
+    rig.start_task(&arn, "start-replication").await;
+    rig.wait_for_changes().await;
+
+    // Of every length modulo the server's buffer of 8 kB: of some the answer's last message stands in a buffer of its own,
+    // and only such an answer comes in more parts than the client keeps unasked.
+    let large = "INSERT INTO app.films SELECT n, repeat('x', 20000 + 16 * n) FROM generate_series(1, 600) n";
+    let both = format!("BEGIN; {large}; INSERT INTO app.notes VALUES (1, 'short'); COMMIT");
+    rig.on_source.batch_execute(&both).await.unwrap();
+    rig.drain().await;
+
+    rig.assert_equal().await;
+}
