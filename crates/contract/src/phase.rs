@@ -46,12 +46,12 @@ pub enum Phase {
     #[serde(rename = "finish")]
     Finish,
     /// The source serves again, and the run's own things are removed.
-    #[serde(rename = "way back")]
-    WayBack,
+    #[serde(rename = "rollback")]
+    Rollback,
 }
 
 impl Phase {
-    /// All of them, in the order of the run; the way back, which leaves that order, is last.
+    /// All of them, in the order of the run; the rollback, which leaves that order, is last.
     pub const ALL: &[Self] = &[
         Self::Preflight,
         Self::PrepareSource,
@@ -66,7 +66,7 @@ impl Phase {
         Self::Cutover,
         Self::Confirm,
         Self::Finish,
-        Self::WayBack,
+        Self::Rollback,
     ];
 
     /// Its name for people.
@@ -85,7 +85,7 @@ impl Phase {
             Self::Cutover => "cutover",
             Self::Confirm => "confirm",
             Self::Finish => "finish",
-            Self::WayBack => "way back",
+            Self::Rollback => "rollback",
         }
     }
 
@@ -106,7 +106,7 @@ impl Phase {
             Self::Cutover => 100,
             Self::Confirm => 110,
             Self::Finish => 120,
-            Self::WayBack => 130,
+            Self::Rollback => 130,
         }
     }
 
@@ -122,13 +122,13 @@ impl Phase {
             Self::PrepareTarget => "the copy is emptied for the load; the source does not notice",
             Self::Load => "DMS loads the copy's tables and follows the changes",
             Self::LoadAgain => "tables that failed are loaded again with settings for their large values",
-            Self::Rebuild => "the load is whole; indexes and statistics are built on the copy",
+            Self::Rebuild => "the load is complete; indexes and statistics are built on the copy",
             Self::CatchUp => "the copy follows every change and is compared with the source",
             Self::MakeReady => "the record's TTL is lowered and the guardrails are checked; users notice nothing yet",
             Self::Cutover => "the cutover begins: applications will be refused for a moment",
             Self::Confirm => "applications are served by the target; what need not hold them up is finished",
             Self::Finish => "everything that the run made for itself is removed",
-            Self::WayBack => "the source serves as before, and everything that the run made is removed",
+            Self::Rollback => "the source serves as before, and everything that the run made is removed",
         }
     }
 
@@ -141,7 +141,7 @@ impl Phase {
     pub fn next(self) -> Option<Self> {
         let place = Self::ALL.iter().position(|phase| *phase == self)?;
         let later = Self::ALL.iter().skip(place + 1).copied();
-        later.into_iter().find(|phase| *phase != Self::LoadAgain).filter(|phase| *phase != Self::WayBack)
+        later.into_iter().find(|phase| *phase != Self::LoadAgain).filter(|phase| *phase != Self::Rollback)
     }
 }
 
@@ -162,6 +162,6 @@ mod tests {
         assert!(Phase::ALL.is_sorted_by(|one, other| one.number() < other.number()));
         assert_eq!(Phase::Preflight.next(), Some(Phase::PrepareSource));
         assert_eq!(Phase::Load.next(), Some(Phase::Rebuild));
-        assert_eq!((Phase::Finish.next(), Phase::WayBack.next()), (None, None));
+        assert_eq!((Phase::Finish.next(), Phase::Rollback.next()), (None, None));
     }
 }

@@ -180,7 +180,7 @@ impl Show {
             let state = execution.history.state().unwrap_or("StartRun").to_owned();
             let phase = phase_of(&state);
             // To the end: a second lock-out may be short, and come late.
-            let near = matches!(phase, "make ready for the cutover" | "cutover" | "confirm" | "finish" | "way back");
+            let near = matches!(phase, "make ready for the cutover" | "cutover" | "confirm" | "finish" | "rollback");
             self.fence.look_closely(near);
             if matches!(phase, "load" | "rebuild indexes and statistics" | "catch up and verify") {
                 if metered.elapsed() > METER {

@@ -48,6 +48,6 @@ pub const STEPS: &[StepInfo] = &[
     StepInfo { name: "remove-resources", phase: Some(Phase::Finish), runs_always: true, memory_megabytes: 128 },
     StepInfo { name: "clean-databases", phase: Some(Phase::Finish), runs_always: true, memory_megabytes: 256 },
     StepInfo { name: "report-run", phase: Some(Phase::Finish), runs_always: true, memory_megabytes: 128 },
-    StepInfo { name: "unfence-source", phase: Some(Phase::WayBack), runs_always: false, memory_megabytes: 256 },
-    StepInfo { name: "find-servers", phase: Some(Phase::WayBack), runs_always: false, memory_megabytes: 128 },
+    StepInfo { name: "unfence-source", phase: Some(Phase::Rollback), runs_always: false, memory_megabytes: 256 },
+    StepInfo { name: "find-servers", phase: Some(Phase::Rollback), runs_always: false, memory_megabytes: 128 },
 ];
