@@ -43,10 +43,11 @@ case $arch in
     *) fail "--arch is $arch; it may be x86_64 or arm64" ;;
 esac
 if [ ${#steps[@]} -eq 0 ]; then
-    for folder in functions/*/Cargo.toml; do steps+=("$(basename "$(dirname "$folder")")"); done
+    for main in functions/*/src/main.rs engines/*/*/src/main.rs; do steps+=("$(basename "${main%/src/main.rs}")"); done
 fi
 for step in "${steps[@]}"; do
-    [ -f "functions/$step/Cargo.toml" ] || fail "there is no step $step; functions/ has them all"
+    compgen -G "functions/$step/src/main.rs" >/dev/null || compgen -G "engines/*/$step/src/main.rs" >/dev/null ||
+        fail "there is no step $step; functions/README.md has them all"
 done
 
 standard_library=$(rustc --print sysroot)/lib/rustlib/$triple/lib

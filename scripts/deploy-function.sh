@@ -28,5 +28,6 @@ function=$stack-$step
 arch=$(cloud lambda get-function-configuration --function-name "$function" --query 'Architectures[0]' --output text) ||
     fail "there is no function $function in $AWS_REGION; deploy the stack first: make deploy STACK=$stack"
 bash scripts/build-functions.sh --arch "$arch" "$step"
+manifest=$(compgen -G "functions/$step/Cargo.toml" || compgen -G "engines/*/$step/Cargo.toml")
 .local/build/bin/cargo-lambda lambda deploy --region "$AWS_REGION" --lambda-dir target/lambda \
-    ${AWS_ENDPOINT_URL:+--endpoint-url "$AWS_ENDPOINT_URL"} --manifest-path "functions/$step/Cargo.toml" --binary-name "$step" "$function"
+    ${AWS_ENDPOINT_URL:+--endpoint-url "$AWS_ENDPOINT_URL"} --manifest-path "$manifest" --binary-name "$step" "$function"

@@ -43,7 +43,8 @@ def stub_what_package_uploads(template: dict) -> None:
 
 def names_what_is_there(template: dict) -> list[str]:
     """Paths in the template that a deployment would not find."""
-    steps = {path.parent.name for path in (ROOT / "functions").glob("*/Cargo.toml")}
+    mains = [*ROOT.glob("functions/*/src/main.rs"), *ROOT.glob("engines/*/*/src/main.rs")]
+    steps = {main.parent.parent.name for main in mains}
     packed = set(re.findall(r"\.\./target/lambda/([a-z-]+)/bootstrap\.zip", TEMPLATE.read_text()))
     return [f"the template has no zip of {step}" for step in sorted(steps - packed)] + [
         f"the template names the zip of {step}, which is no step" for step in sorted(packed - steps)

@@ -29,7 +29,8 @@ pub use phase::Phase;
 pub use rates::Rates;
 pub use redact::redact;
 pub use request::{
-    Choices, KeylessTables, Limits, Mode, Network, Record, Replication, RunRequest, Source, Target, UncomparedTables,
+    Choices, CopyEngine, CopySettings, DmsSettings, KeylessTables, Limits, Mode, Network, Record, RunRequest, Source,
+    Target, UncomparedTables,
 };
 pub use run::{Run, RunId, RunIdError, Server};
 pub use window::{Day, Window};

@@ -25,7 +25,7 @@ impl Names<'_> {
     /// Schema on both sides for what a run must remember.
     pub const SCHEMA: &'static str = "pgleap";
     /// Schema on the target in which DMS keeps its control tables.
-    pub const CONTROL_SCHEMA: &'static str = "pgleap_dms";
+    pub const CONTROL_SCHEMA: &'static str = "pgleap_copy";
     /// Table in [`Self::SCHEMA`] that DMS carries; its rows mark positions.
     pub const MARKER_TABLE: &'static str = "marker";
 
@@ -105,8 +105,8 @@ impl Names<'_> {
     }
 
     /// The login that DMS uses on both sides.
-    pub fn dms_login(&self) -> String {
-        format!("pgleap_{}_dms", self.0.as_str().replace('-', "_"))
+    pub fn copy_login(&self) -> String {
+        format!("pgleap_{}_copy", self.0.as_str().replace('-', "_"))
     }
 
     /// The slot by which the run watches the source's changes.
@@ -125,13 +125,13 @@ impl Names<'_> {
     }
 
     /// Secret that DMS reads for the source: `username`, `password`, `host`, `port`.
-    pub fn dms_source_secret(&self) -> String {
-        format!("pgleap/{}/dms-source", self.0)
+    pub fn copy_source_secret(&self) -> String {
+        format!("pgleap/{}/copy-source", self.0)
     }
 
     /// Secret that DMS reads for the target: `username`, `password`, `host`, `port`.
-    pub fn dms_target_secret(&self) -> String {
-        format!("pgleap/{}/dms-target", self.0)
+    pub fn copy_target_secret(&self) -> String {
+        format!("pgleap/{}/copy-target", self.0)
     }
 
     /// Secret in which the run keeps what it must know to put the record back. Holds no secret.

@@ -21,9 +21,9 @@ pub struct RunRequest {
     /// Upgrade, or only look.
     #[serde(default)]
     pub mode: Mode,
-    /// How DMS is set up.
+    /// What copies the data and follows its changes.
     #[serde(default)]
-    pub replication: Replication,
+    pub copy: CopySettings,
     /// What the run may do about the network.
     #[serde(default)]
     pub network: Network,
@@ -106,11 +106,34 @@ impl Record {
     }
 }
 
+/// What copies the data and follows its changes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CopySettings {
+    /// The copy engine.
+    #[serde(default)]
+    pub engine: CopyEngine,
+    /// How DMS is set up, where it is the engine.
+    #[serde(default)]
+    pub dms: DmsSettings,
+}
+
+/// What copies the data and follows its changes: a folder of `engines/` each.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum CopyEngine {
+    /// AWS Database Migration Service: a full load, then the changes.
+    #[default]
+    Dms,
+}
+
 /// How DMS is set up.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Replication {
+pub struct DmsSettings {
     /// DMS class, e.g. `dms.r6i.large`; by the size of the database if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instance_class: Option<String>,

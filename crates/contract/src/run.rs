@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Approval, Choices, Limits, Mode, Network, Rates, Record, Replication, Source, Target, UncomparedTables, Window,
+    Approval, Choices, CopySettings, Limits, Mode, Network, Rates, Record, Source, Target, UncomparedTables, Window,
 };
 
 /// Name of a run: short, because names derived from it must fit AWS's and PostgreSQL's limits.
@@ -71,8 +71,8 @@ pub struct Run {
     pub target: Target,
     /// The record that clients follow.
     pub record: Record,
-    /// How DMS is set up.
-    pub replication: Replication,
+    /// What copies the data and follows its changes.
+    pub copy: CopySettings,
     /// What the run may do about the network.
     #[serde(default)]
     pub network: Network,

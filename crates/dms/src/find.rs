@@ -16,6 +16,15 @@ pub fn tag(run: &RunId) -> Tag {
     Tag::builder().key(Names::TAG).value(run.as_str()).build()
 }
 
+/// An ARN that DMS's answer must have.
+///
+/// # Errors
+/// It has none, and nothing could be asked for without it.
+pub fn arn(of: &str, found: Option<&str>) -> StepResult<String> {
+    let found = found.filter(|arn| !arn.is_empty());
+    found.map(str::to_owned).ok_or_else(|| StepError::bug(format!("read the ARN of {of}: DMS's answer has none")))
+}
+
 pub(crate) fn filter(name: &str, values: impl IntoIterator<Item = impl Into<String>>) -> Filter {
     let values = values.into_iter().map(Into::into).collect();
     Filter::builder().name(name).set_values(Some(values)).build().expect("name and values are set")

@@ -11,7 +11,7 @@ const SQL: &str = include_str!("chores.sql");
 /// Which step a chore belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
-    /// Make the target ready for DMS.
+    /// Make the target ready for the copy.
     Prepare,
     /// Build what was set aside, between load and changes.
     Rebuild,
@@ -77,6 +77,15 @@ pub async fn install(owner: &Session, work_login: &str) -> Result<(), PgError> {
         ident(work_login)
     );
     owner.run("install the chores", &sql).await
+}
+
+/// Begin a plan, as the owner: install the functions that make it and answer whether it is still to be made. Everything up to
+/// the caller's COMMIT is one transaction; two that plan at once wait for each other, and the second finds it made.
+pub async fn begin_plan(owner: &Session, name: &str, functions: &str) -> Result<bool, PgError> {
+    let lock = "SELECT pg_advisory_xact_lock(hashtext('pgleap plan'))";
+    owner.run("plan the target", &format!("BEGIN; {lock}; {functions}")).await?;
+    let sql = "INSERT INTO pgleap.plan (name) VALUES ($1) ON CONFLICT DO NOTHING RETURNING name";
+    Ok(!owner.rows("plan the target", sql, &[&name]).await?.is_empty())
 }
 
 /// How far a phase is. `worker` is the name that its workers were started under.

@@ -21,6 +21,9 @@ CREATE TABLE IF NOT EXISTS pgleap.chore (
 CREATE INDEX IF NOT EXISTS chore_left ON pgleap.chore (phase, rank, weight DESC, id) WHERE done_at IS NULL;
 CREATE INDEX IF NOT EXISTS chore_object ON pgleap.chore (object) WHERE done_at IS NULL;
 
+-- Plans that were made.
+CREATE TABLE IF NOT EXISTS pgleap.plan (name text PRIMARY KEY);
+
 -- When a phase was first polled.
 CREATE TABLE IF NOT EXISTS pgleap.phase_begun (
     phase text PRIMARY KEY,

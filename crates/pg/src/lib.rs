@@ -4,7 +4,6 @@
 pub mod access;
 pub mod chores;
 mod connect;
-pub mod dms_notes;
 mod environment;
 mod error;
 pub mod expressions;
@@ -19,9 +18,9 @@ pub mod sequences;
 pub mod slots;
 mod tls;
 pub mod watch;
+mod without_values;
 
 pub use connect::{Session, connect, connect_bounded};
-pub use dms_notes::without_values;
 pub use environment::Environment;
 pub use error::{PgError, PgErrorKind};
 pub use login::Login;
@@ -29,3 +28,4 @@ pub use lsn::{Lsn, LsnError};
 pub use quote::{ident, literal, qualified};
 pub use resolve::{ResolveError, resolve};
 pub use tokio_postgres::error::SqlState;
+pub use without_values::without_values;

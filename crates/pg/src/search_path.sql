@@ -10,7 +10,7 @@ WITH database AS (
     WHERE starts_with(c.text, 'search_path=') AND s.setdatabase IN (0, (SELECT oid FROM database))
 ), tables AS (
     SELECT c.oid, c.relowner, c.relnamespace FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE c.relkind IN ('r', 'p') AND c.relpersistence = 'p' AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'pgleap', 'pgleap_dms')
+    WHERE c.relkind IN ('r', 'p') AND c.relpersistence = 'p' AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'pgleap', 'pgleap_copy')
 ), roles AS (
     SELECT r.oid, r.rolname, n.oid IS NOT NULL AS has_schema,
            coalesce((SELECT s.path FROM setting s WHERE s.setrole = r.oid ORDER BY s.setdatabase DESC LIMIT 1),

@@ -19,18 +19,25 @@ pub struct Amounts<'a> {
     pub target_gib: f64,
     /// What the snapshot holds, in GiB, for as long as the target.
     pub snapshot_gib: f64,
-    /// Class of the replication instance, the largest that it had.
-    pub replication_class: &'a str,
-    /// Hours for which it is there.
-    pub replication_hours: f64,
-    /// Its storage in GiB.
-    pub replication_gib: f64,
+    /// DMS's replication instance, if there is one.
+    pub replication: Option<Replication<'a>>,
     /// Transitions of the state machine, retries among them.
     pub transitions: u64,
     /// Calls of functions.
     pub invocations: u64,
     /// Seconds of functions, each times its memory in GiB.
     pub gigabyte_seconds: f64,
+}
+
+/// A replication instance.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Replication<'a> {
+    /// The largest class that it had.
+    pub class: &'a str,
+    /// For which it is there.
+    pub hours: f64,
+    /// Of storage.
+    pub gib: f64,
 }
 
 /// Logins of the run and its memory of the record.
@@ -48,13 +55,16 @@ pub fn cost(amounts: &Amounts<'_>) -> Cost {
     let zones = if amounts.multi_az { 2.0 } else { 1.0 };
     let class = amounts.target_class.unwrap_or("the source's class");
     hours(&mut cost, "target", class, amounts.target_hours, zones);
-    hours(&mut cost, "DMS replication instance", amounts.replication_class, amounts.replication_hours, 1.0);
     let months = |hours: f64| hours / table::HOURS_OF_A_MONTH;
-    let spare = (amounts.replication_gib - table::DMS_INCLUDED_GIB).max(0.0);
-    let Amounts { target_hours, replication_hours, transitions, invocations, gigabyte_seconds, .. } = amounts;
+    if let Some(instance) = &amounts.replication {
+        hours(&mut cost, "DMS replication instance", instance.class, instance.hours, 1.0);
+        let spare = (instance.gib - table::DMS_INCLUDED_GIB).max(0.0);
+        let usd = spare * months(instance.hours) * table::STORAGE_MONTH;
+        add(&mut cost, "storage of the DMS replication instance", usd);
+    }
+    let Amounts { target_hours, transitions, invocations, gigabyte_seconds, .. } = amounts;
     let parts = [
         ("storage of the target", amounts.target_gib * months(*target_hours) * table::STORAGE_MONTH * zones),
-        ("storage of the DMS replication instance", spare * months(*replication_hours) * table::STORAGE_MONTH),
         ("snapshot", amounts.snapshot_gib * months(*target_hours) * table::SNAPSHOT_MONTH),
         ("four secrets", SECRETS * months(*target_hours) * table::SECRET_MONTH),
     ];
@@ -99,9 +109,7 @@ mod tests {
             target_hours: 10.0,
             target_gib: 730.0,
             snapshot_gib: 0.0,
-            replication_class: "dms.t3.medium",
-            replication_hours: 5.0,
-            replication_gib: 50.0,
+            replication: Some(Replication { class: "dms.t3.medium", hours: 5.0, gib: 50.0 }),
             transitions: 1_000,
             invocations: 1_000_000,
             gigabyte_seconds: 0.0,
@@ -132,7 +140,8 @@ mod tests {
 
     #[test]
     fn a_class_without_a_price_is_named_and_not_guessed() {
-        let cost = cost(&Amounts { replication_class: "dms.z9.large", target_class: None, ..amounts() });
+        let replication = amounts().replication.map(|one| Replication { class: "dms.z9.large", ..one });
+        let cost = cost(&Amounts { replication, target_class: None, ..amounts() });
 
         assert_eq!(
             cost.unpriced,

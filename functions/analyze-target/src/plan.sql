@@ -16,6 +16,6 @@ JOIN (VALUES (1, ARRAY['SET LOCAL default_statistics_target = 1', 'SET LOCAL vac
              (2, ARRAY['SET LOCAL default_statistics_target = 10']),
              (3, '{}')) AS s (stage, settings) ON n.nspname <> 'pg_catalog' OR s.stage = 3
 WHERE c.relkind IN ('r', 'm', 'p') AND c.relpersistence <> 't' AND NOT c.relispartition AND NOT c.relisshared
-  AND n.nspname !~ '^pg_(toast|temp)' AND n.nspname NOT IN ('information_schema', 'pgleap', 'pgleap_dms')
+  AND n.nspname !~ '^pg_(toast|temp)' AND n.nspname NOT IN ('information_schema', 'pgleap', 'pgleap_copy')
   AND NOT EXISTS (SELECT FROM pgleap.chore a WHERE a.phase = 'analyze');
 COMMIT;

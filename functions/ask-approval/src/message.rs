@@ -92,7 +92,7 @@ fn uncompared(input: &AskApprovalInput) -> Option<String> {
         String::new()
     };
     Some(format!(
-        "Not compared: {} table(s) of the copy could not be compared with the source. AWS DMS reports no error for them. A Yes \
+        "Not compared: {} table(s) of the copy could not be compared with the source. The copy reports no error for them. A Yes \
          accepts that nothing else shows their rows to be right:{}{more}",
         verified.tables_uncompared,
         listed.concat()
@@ -138,7 +138,7 @@ mod tests {
         serde_json::from_value(json!({
             "run": {"id": "orders-18", "executionArn": "arn:aws:states:eu-west-1:1:execution:m:orders-18", "mode": "upgrade",
                 "source": {"instance": "orders-db", "loginSecret": "s"}, "target": {"version": "18", "instance": "orders-db-v18"},
-                "record": {"zoneId": "Z", "name": "db.example.com"}, "replication": {}, "choices": {}, "limits": {}, "approval": approval},
+                "record": {"zoneId": "Z", "name": "db.example.com"}, "copy": {}, "choices": {}, "limits": {}, "approval": approval},
             "token": "AQC==", "question": question, "asked": asked, "repairs": [], "database": [], "verified": null,
             "outage": {"milliseconds": 2_340.0, "parts": [], "deadlineSeconds": 60, "rebootSeconds": 20.0},
             "instance": [{"check": "extra-role", "severity": "warning", "found": "a role of S3 is attached", "remedy": "attach it"}],

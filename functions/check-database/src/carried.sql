@@ -3,7 +3,7 @@
 spaces AS (
     SELECT n.oid, n.nspname
     FROM pg_namespace n
-    WHERE n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'pgleap', 'pgleap_dms')
+    WHERE n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'pgleap', 'pgleap_copy')
       AND n.nspname <> ALL ($1::text[])
 ), relations AS (
     -- Tables of extensions are carried by nobody: the snapshot brings them.

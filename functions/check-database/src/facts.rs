@@ -104,7 +104,7 @@ impl Lists {
 pub(crate) async fn gather(ctx: &Ctx, input: &OnSource, session: &Session) -> StepResult<Facts> {
     let run = &input.run;
     let names = run.id.names();
-    let roles = [names.work_login(), names.dms_login()];
+    let roles = [names.work_login(), names.copy_login()];
     let row = session.row("gather facts", FACTS, &[&run.choices.as_of_snapshot_schemas, &&roles[..]]).await?;
     let mut others = others(session).await?;
     for other in

@@ -2,7 +2,7 @@
 -- Reads: the catalogs, settings. Changes: nothing. $1: schemas that go live as of the snapshot; $2: the run's roles.
 WITH spaces AS (
     SELECT n.oid, n.nspname FROM pg_namespace n
-    WHERE n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'pgleap', 'pgleap_dms')
+    WHERE n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'pgleap', 'pgleap_copy')
 ), relations AS (
     SELECT c.oid, c.relkind, c.relpersistence, c.relnamespace, s.nspname,
            EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e') AS of_extension
@@ -63,7 +63,7 @@ SELECT current_setting('server_version_num')::int / 10000 AS major,
                                      || coalesce(' from ' || host(a.client_addr), '') END)
              FROM pg_replication_slots s LEFT JOIN pg_stat_activity a ON a.pid = s.active_pid
              WHERE s.slot_type = 'logical' ORDER BY 1) AS slots,
-       ARRAY(SELECT 'schema ' || n.nspname FROM pg_namespace n WHERE n.nspname IN ('pgleap', 'pgleap_dms')
+       ARRAY(SELECT 'schema ' || n.nspname FROM pg_namespace n WHERE n.nspname IN ('pgleap', 'pgleap_copy')
              UNION ALL SELECT 'role ' || p.rolname FROM pg_roles p WHERE p.rolname = ANY ($2::text[]) ORDER BY 1) AS leftovers
 FROM pg_database d, pg_roles r
 WHERE d.datname = current_database() AND r.rolname = current_user

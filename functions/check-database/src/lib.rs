@@ -5,22 +5,20 @@
 //! Repeatable:   yes
 //! If it dies:   nothing has happened
 //!
-//! A check is a file in `checks`: either a query that answers with one row for each offender, or a pure function over a
+//! A check is a file in `checks`, or in the folder of the copy engine that it concerns: either a query that answers with one row for each offender, or a pure function over a
 //! few facts gathered beforehand. A new one is a file (or two, with its `.sql`) and a line in the list there. The catalogs
 //! do the work: only offenders travel, and of each check only the first, so ten thousand tables fit in a small Lambda.
 
 mod checks;
-mod columns;
+mod dms;
 mod facts;
 mod generated;
 mod holds;
-mod longest;
 mod query;
 mod survey;
-mod values;
 
 use pgleap_contract::steps::{CheckDatabaseOutput, DatabaseSize, OnSource, SourceLoad};
-use pgleap_contract::{Finding, Findings};
+use pgleap_contract::{CopyEngine, Finding, Findings};
 use pgleap_pg::{PgErrorKind, Session};
 use pgleap_step_kit::prelude::*;
 
@@ -67,24 +65,21 @@ async fn look(ctx: &Ctx, input: &OnSource, session: &Session) -> StepResult<Look
     let asked = Asked::of(&input.run, &facts);
     let changes = survey::changes(session, &asked).await?;
     let mut findings = Vec::new();
-    for check in checks::ALL {
+    let by_dms = input.run.copy.engine == CopyEngine::Dms;
+    for check in checks::ALL.iter().chain(if by_dms { dms::CHECKS } else { &[] }) {
         match check {
             Check::Facts(judge) => findings.extend(judge(&facts)),
             Check::Query(query) => findings.extend(or_unseen(query.id, query.ask(session, &asked).await)?),
         }
     }
-    findings.extend(or_unseen(columns::ID, columns::check(session, &asked).await)?);
-    findings.extend(or_unseen(values::ID, values::check(session, &asked).await)?);
     findings.extend(or_unseen(generated::ID, generated::check(session, &asked).await)?);
     findings.extend(or_unseen(holds::ID, holds::check(session, &asked).await)?);
-    let longest = match longest::measure(session, &asked).await {
-        Ok(longest) => longest,
-        Err(error) => {
-            findings.extend(or_unseen(longest::ID, Err(error))?);
-            Vec::new()
-        }
-    };
-    findings.extend(longest::judge(&longest));
+    let mut longest = Vec::new();
+    if by_dms {
+        let (found, values) = dms::look(session, &asked).await?;
+        findings.extend(found);
+        longest = values;
+    }
     let load = SourceLoad {
         index_bytes: survey::index_bytes(session, &asked).await?,
         wal_bytes_per_second: survey::wal_rate(session, &began).await?,

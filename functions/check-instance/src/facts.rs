@@ -3,7 +3,7 @@
 use pgleap_contract::steps::UpgradeHop;
 use pgleap_contract::{Finding, Run};
 
-use crate::versions::DmsVersion;
+use crate::dms::Offer;
 
 /// One look at a thing that may not exist, or that we may not be allowed to see.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +34,8 @@ pub(crate) struct Facts {
     pub(crate) way: Option<Result<Vec<UpgradeHop>, String>>,
     /// Versions on the way on which the source's class cannot be ordered.
     pub(crate) class_not_orderable: Vec<String>,
-    pub(crate) dms: Vec<DmsOffer>,
+    /// What DMS offers in this Region.
+    pub(crate) dms: Vec<Offer>,
     pub(crate) secret: Seen<Secret>,
     pub(crate) zone: Seen<Zone>,
     /// Every record set of the record's name, whatever its type.
@@ -91,13 +92,6 @@ pub(crate) struct Instance {
 pub(crate) struct Subnet {
     pub(crate) id: String,
     pub(crate) zone: String,
-}
-
-/// What DMS offers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct DmsOffer {
-    pub(crate) version: DmsVersion,
-    pub(crate) class: String,
 }
 
 /// The secret of the input.

@@ -8,6 +8,7 @@
 //! judges the facts. A new check is one file there and one line in its list.
 
 mod checks;
+mod dms;
 mod facts;
 mod observe;
 mod versions;
@@ -23,7 +24,7 @@ use facts::Facts;
 pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<CheckInstanceOutput> {
     let facts = observe::observe(ctx, input.run).await?;
     let mut findings = facts.unseen.clone();
-    findings.extend(checks::ALL.iter().flat_map(|check| check(&facts)));
+    findings.extend(checks::all(facts.run.copy.engine).flat_map(|check| check(&facts)));
     for finding in &findings {
         tracing::info!(check = finding.check, severity = ?finding.severity, found = finding.found, "finding");
     }
@@ -58,7 +59,7 @@ fn way(facts: &Facts) -> Option<UpgradeWay> {
     Some(UpgradeWay {
         from: instance.version.clone(),
         hops: facts.way.as_ref()?.as_ref().ok()?.clone(),
-        dms_engine_version: checks::dms_engine::pick(facts)?.version.to_string(),
+        dms_engine_version: dms::pick(facts)?.version.to_string(),
         subnet_ids: instance.subnets.iter().map(|subnet| subnet.id.clone()).collect(),
         security_group_ids: instance.security_groups.clone(),
     })

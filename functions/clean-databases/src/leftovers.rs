@@ -16,7 +16,7 @@ pub(crate) enum Side {
     Target,
 }
 
-/// Remove everything of the run. Not done while a slot is still in use by DMS. A schema that another run, or somebody
+/// Remove everything of the run. Not done while a slot is still in use. A schema that another run, or somebody
 /// else, has made is left with all that belongs to it: a second run of a source that is refused comes this way too, while
 /// the first one needs its marker, its slot, its fence.
 pub(crate) async fn remove(owner: &Session, run: &RunId, side: Side) -> StepResult<Polled<NoOutput>> {
@@ -33,15 +33,15 @@ pub(crate) async fn remove(owner: &Session, run: &RunId, side: Side) -> StepResu
             return Ok(Polled::Waiting(format!("replication slots are still in use: {}", busy.join(", "))));
         }
     }
-    for login in [names.dms_login(), names.work_login()] {
+    for login in [names.copy_login(), names.work_login()] {
         end_sessions(owner, &login).await?;
         drop_owned(owner, &login).await?;
     }
     let control = format!("DROP SCHEMA IF EXISTS {} CASCADE", ident(Names::CONTROL_SCHEMA));
     if holds_schema {
-        owner.run("drop DMS's control tables", &control).await?;
+        owner.run("drop the engine's schema", &control).await?;
     }
-    for login in [names.dms_login(), names.work_login()] {
+    for login in [names.copy_login(), names.work_login()] {
         owner.run("drop the run's login", &format!("DROP ROLE IF EXISTS {}", ident(&login))).await?;
     }
     owner.run("drop the run's keys", &format!("DROP ROLE IF EXISTS {}", ident(&names.keys_role()))).await?;
@@ -82,8 +82,8 @@ fn identity_clause(identity: &str, index: Option<&str>) -> String {
     }
 }
 
-/// Preflight refused foreign slots in this database, so a logical slot in it is the run's. DMS drops its own with
-/// the task; this is for the one that it could not.
+/// Preflight refused foreign slots in this database, so a logical slot in it is the run's. The engine has dropped its
+/// own; this is for the one that it could not.
 async fn drop_slots(owner: &Session) -> StepResult<Vec<String>> {
     let ours = "slot_type = 'logical' AND plugin = 'test_decoding' AND database = current_database()";
     owner

@@ -1,4 +1,4 @@
-//! Complete the target under the fence: sequences from the source, identity, constraints that DMS could not stand,
+//! Complete the target under the fence: sequences from the source, identity, constraints that the copy could not stand,
 //! triggers as they were, and the materialized views that were measured to fit. Clients wait meanwhile, so nothing here
 //! scans a table.
 //!

@@ -8,7 +8,7 @@ use pgleap_rds::instance;
 use pgleap_rds::parameter_group::{self, COPIED_FROM};
 use pgleap_step_kit::prelude::*;
 
-/// What DMS needs of the source. `wal_sender_timeout`: DMS may be silent for longer than the default of 30 s while it
+/// What a copy needs of the source. `wal_sender_timeout`: the engine may be silent for longer than the default of 30 s while it
 /// writes a large transaction to disk, and the server would end its connection.
 /// Source: AWS DMS user guide, "Using an AWS-managed PostgreSQL database as a DMS source".
 const VALUES: [(&str, &str); 2] = [("rds.logical_replication", "1"), ("wal_sender_timeout", "0")];

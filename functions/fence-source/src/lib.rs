@@ -25,8 +25,8 @@ pub async fn run(ctx: &Ctx, input: UnderFence) -> StepResult<FenceSourceOutput> 
 async fn fence(ctx: &Ctx, input: &UnderFence, deadline: &Deadline) -> StepResult<FenceSourceOutput> {
     let (run, cutover) = (&input.run, &input.cutover);
     let names = run.id.names();
-    let (work, dms) = (names.work_login(), names.dms_login());
-    let keep = [work.as_str(), dms.as_str()];
+    let (work, copy) = (names.work_login(), names.copy_login());
+    let keep = [work.as_str(), copy.as_str()];
     let ((), [source, target]) = tokio::try_join!(
         pgleap_mark::prove_armed(ctx, run, cutover.generation),
         ctx.as_work_until(run, [&input.source, &input.target], deadline)

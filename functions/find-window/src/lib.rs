@@ -49,7 +49,7 @@ mod tests {
 
     fn input(purpose: &str, days: serde_json::Value) -> FindWindowInput {
         serde_json::from_value(json!({
-            "run": {"id": "r", "executionArn": "arn", "mode": "upgrade", "replication": {}, "choices": {}, "limits": {},
+            "run": {"id": "r", "executionArn": "arn", "mode": "upgrade", "copy": {}, "choices": {}, "limits": {},
                 "source": {"instance": "orders", "loginSecret": "s"}, "target": {"version": "18", "instance": "orders-v18"},
                 "record": {"zoneId": "Z", "name": "db.example.com"},
                 "window": {"start": "02:00", "end": "04:00", "timeZone": "UTC", "days": days}},

@@ -11,12 +11,12 @@ const LONGEST_TRANSACTION: f64 = 5.0;
 /// Refuse for good: a login that would keep the run's own CONNECT, and a cutover that is decided already.
 pub(crate) async fn refuse_what_would_pass(source: &Session, target: &Session, run: &Run) -> StepResult<()> {
     let names = run.id.names();
-    let (work, dms) = (names.work_login(), names.dms_login());
-    let members = access::members_of(source, &[&work, &dms]).await?;
+    let (work, copy) = (names.work_login(), names.copy_login());
+    let members = access::members_of(source, &[&work, &copy]).await?;
     if !members.is_empty() {
         let reason = format!(
             "these logins are members of the run's own and would stay connected behind the fence: {}; revoke {work} and \
-             {dms} from them",
+             {copy} from them",
             members.join(", ")
         );
         return Err(StepError::new(ErrorCode::CutoverNotSafe, reason));

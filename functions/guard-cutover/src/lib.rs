@@ -12,7 +12,7 @@ use pgleap_contract::Limits;
 use pgleap_contract::steps::{GuardCutoverInput, GuardCutoverOutput};
 use pgleap_pg::chores::{self, Phase};
 use pgleap_pg::slots::{self, Slot};
-use pgleap_pg::{PgErrorKind, Session, dms_notes, marker};
+use pgleap_pg::{PgErrorKind, Session};
 use pgleap_step_kit::metrics::{self, Unit};
 use pgleap_step_kit::prelude::*;
 use pgleap_step_kit::source_watch::{self, Pace};
@@ -20,8 +20,6 @@ use pgleap_step_kit::unchanged::{refuse_changed_source, reloaded_tables};
 use pgleap_step_kit::wal::refuse_too_much_wal;
 use pgleap_window::Interruption;
 
-/// How often the marker is looked for.
-const INTERVAL: Duration = Duration::from_millis(20);
 /// The function lives for 100 s.
 const PACE: Pace = Pace::of(Duration::from_secs(75));
 
@@ -44,18 +42,16 @@ struct Seen {
 
 /// Refuse for good what no waiting mends; look at the rest.
 pub async fn run(ctx: &Ctx, input: GuardCutoverInput) -> StepResult<Polled<GuardCutoverOutput>> {
-    let (source, target, dms) =
-        tokio::try_join!(ctx.as_work(&input.run, &input.source), ctx.as_work(&input.run, &input.target), async {
-            ctx.connect(&input.run, &input.target, &input.run.id.names().dms_target_secret()).await
-        },)?;
+    let (source, target) =
+        tokio::try_join!(ctx.as_work(&input.run, &input.source), ctx.as_work(&input.run, &input.target))?;
     let limits = &input.run.limits;
     let unwatched = source_watch::keep_up(ctx, &input.run, &input.source, PACE).await?;
     let slot = refuse_too_much_wal(&source, &input.source, limits).await?;
     refuse_changed_source(&source).await?;
     fence::refuse_what_would_pass(&source, &target, &input.run).await?;
-    let notes = dms_notes::read(&dms).await?;
-    if !notes.is_empty() {
-        return Err(StepError::new(ErrorCode::TablesInError, notes.join("; ")));
+    let problems = pgleap_engines::problems(&input.run, &target).await?;
+    if !problems.is_empty() {
+        return Err(StepError::new(ErrorCode::TablesInError, problems.join("; ")));
     }
     if let Some(reloaded) = reloaded_tables(&target).await? {
         return Err(StepError::new(ErrorCode::TablesInError, reloaded));
@@ -66,7 +62,7 @@ pub async fn run(ctx: &Ctx, input: GuardCutoverInput) -> StepResult<Polled<Guard
             .row("look for prepared transactions", "SELECT count(*) FROM pg_prepared_xacts", &[])
             .await?
             .get(0),
-        lag: measure_lag(&source, &target, limits).await?,
+        lag: pgleap_engines::lag(&input.run, &source, &target, longest_lag(limits)).await?,
         workers: fence::busy_workers(&source).await?,
         unwatched,
         held: input.held,
@@ -139,8 +135,8 @@ fn decide(seen: &Seen, limits: &Limits) -> Vec<String> {
     in_the_way
 }
 
-/// A task that stopped, or lost its slot, never catches up; copy-data mends that. Looked at twice, with the wait for the
-/// marker in between, because DMS may just be connecting again.
+/// A copy that stopped, or lost its slot, never catches up; the engine's load mends that. Looked at twice, with the wait for the
+/// marker in between, because the engine may just be connecting again.
 fn refuse_unread(before: &Slot, after: &Slot) -> StepResult<()> {
     let reason = match (before.is_read || after.is_read, after.exists) {
         (true, _) => return Ok(()),
@@ -172,10 +168,8 @@ async fn long_transactions(source: &Session, limits: &Limits) -> StepResult<Vec<
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
-/// From a marker's commit on the source to its sight on the target.
-async fn measure_lag(source: &Session, target: &Session, limits: &Limits) -> StepResult<Option<Duration>> {
-    let longest = Duration::from_secs(u64::from(limits.max_lag_seconds));
-    Ok(marker::travel(source, target, "lag", longest, INTERVAL).await?)
+fn longest_lag(limits: &Limits) -> Duration {
+    Duration::from_secs(u64::from(limits.max_lag_seconds))
 }
 
 #[cfg(test)]

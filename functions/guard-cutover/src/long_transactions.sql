@@ -1,5 +1,5 @@
 -- Transactions of others that have been open for longer than $1 seconds and hold an xid or a snapshot: the fence would
--- cut them off, and DMS waits for them.
+-- cut them off, and the copy waits for them.
 -- Reads: pg_stat_activity. Changes: nothing. Safe to repeat.
 SELECT format('pid %s of %s since %s s', a.pid, a.usename, extract(epoch FROM clock_timestamp() - a.xact_start)::int)
 FROM pg_stat_activity a

@@ -21,8 +21,8 @@ pub async fn run(ctx: &Ctx, input: OnBoth) -> StepResult<Polled<NoOutput>> {
         Err(error) => return Err(error),
     };
     let owner_login = ctx.login(&run.source.login_secret).await?.username;
-    let (work, dms) = (names.work_login(), names.dms_login());
-    let keep = [owner_login.as_str(), work.as_str(), dms.as_str()];
+    let (work, copy) = (names.work_login(), names.copy_login());
+    let keep = [owner_login.as_str(), work.as_str(), copy.as_str()];
 
     access::install(&owner, &work).await?;
     access::shut_copy(&owner, Generation::FORWARD, &keep).await?;
@@ -67,15 +67,15 @@ async fn disable_subscriptions(owner: &Session) -> StepResult<()> {
 }
 
 /// A snapshot brings the slots along. They hold WAL back for nobody, and RDS upgrades no instance that has one.
-/// The DMS login may replicate, and so drop slots; the owner may not, unless it is the master user.
+/// The copy login may replicate, and so drop slots; the owner may not, unless it is the master user.
 /// Source: Amazon RDS user guide, "How to perform a major version upgrade for RDS for PostgreSQL".
 async fn drop_slots(ctx: &Ctx, run: &Run, target: &Server, owner: &Session) -> StepResult<()> {
     let count = "SELECT count(*) FROM pg_replication_slots";
     if owner.row("look for replication slots", count, &[]).await?.get::<_, i64>(0) == 0 {
         return Ok(());
     }
-    let dms = ctx.connect(run, target, &run.id.names().dms_source_secret()).await?;
-    dms.rows("drop replication slots", "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots", &[])
+    let copy = ctx.connect(run, target, &run.id.names().copy_source_secret()).await?;
+    copy.rows("drop replication slots", "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots", &[])
         .await?;
     match owner.row("look for replication slots", count, &[]).await?.get::<_, i64>(0) {
         0 => Ok(()),

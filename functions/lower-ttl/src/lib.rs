@@ -98,7 +98,7 @@ mod tests {
             "id": "r", "executionArn": "arn", "mode": "upgrade",
             "source": { "instance": "db", "loginSecret": "s" }, "target": { "version": "18", "instance": "db-v18" },
             "record": { "zoneId": "Z", "name": "db.example.com", "cutoverTtlSeconds": cutover_ttl },
-            "replication": {}, "choices": {}, "limits": {},
+            "copy": {}, "choices": {}, "limits": {},
         });
         serde_json::from_value(run).expect("run")
     }

@@ -41,8 +41,8 @@ async fn open(input: &UnderFence, source: &Session, target: &Session, deadline: 
     }
     // The server itself refuses at the deadline, so that no OPEN commits after it.
     let names = input.run.id.names();
-    let (work, dms) = (names.work_login(), names.dms_login());
-    Ok(access::open(target, &input.cutover, &[&work], &[&dms]).await?)
+    let (work, copy) = (names.work_login(), names.copy_login());
+    Ok(access::open(target, &input.cutover, &[&work], &[&copy]).await?)
 }
 
 fn refuse_back(holder: Outcome) -> StepResult<()> {

@@ -1,8 +1,8 @@
 //! What a run would cost: the second instance and DMS's for as long as they are there, and crumbs.
 
-use pgleap_contract::replication_size;
 use pgleap_contract::steps::{Cost, PlanRunInput, PlannedPhase};
-use pgleap_prices::Amounts;
+use pgleap_contract::{CopyEngine, replication_size};
+use pgleap_prices::{Amounts, Replication};
 
 const BASIS: &str = "estimate: hours by the plan's phases, transitions and calls by its waits; list prices";
 const GIB: f64 = 1_073_741_824.0;
@@ -28,9 +28,11 @@ pub(crate) fn estimate(input: &PlanRunInput, phases: &[PlannedPhase]) -> Cost {
         target_hours: since("copy the instance"),
         target_gib: shape.map_or(0.0, |shape| f64::from(shape.storage_gib)),
         snapshot_gib: input.size.bytes as f64 / GIB,
-        replication_class: replication_size::class(input.run.replication.instance_class.as_deref(), &input.size),
-        replication_hours: since("prepare the target"),
-        replication_gib: f64::from(replication_size::storage_gib(&input.size)),
+        replication: (input.run.copy.engine == CopyEngine::Dms).then(|| Replication {
+            class: crate::dms::class(input),
+            hours: since("prepare the source"),
+            gib: f64::from(replication_size::storage_gib(&input.size)),
+        }),
         transitions: (calls + OTHER_TRANSITIONS) as u64,
         invocations: calls as u64,
         gigabyte_seconds: calls * SECONDS_A_CALL * GIGABYTES,
@@ -57,7 +59,7 @@ mod tests {
     #[test]
     fn a_class_without_a_price_is_named_and_not_guessed() {
         let mut unknown = input();
-        unknown.run.replication.instance_class = Some("dms.z9.large".to_owned());
+        unknown.run.copy.dms.instance_class = Some("dms.z9.large".to_owned());
 
         let cost = estimate(&unknown, &crate::plan(&unknown).phases);
 

@@ -1,7 +1,9 @@
 //! Everything that the run makes, by the names that it will have.
 
-use pgleap_contract::replication_size;
+use pgleap_contract::CopyEngine;
 use pgleap_contract::steps::{Created, PlanRunInput};
+
+use crate::dms;
 
 const GIB: u64 = 1 << 30;
 
@@ -12,29 +14,23 @@ pub(crate) fn list(input: &PlanRunInput) -> Vec<Created> {
     let storage = shape.map_or("as the source".to_owned(), |shape| format!("{} GiB", shape.storage_gib));
     let class = shape.map_or("as the source", |shape| shape.class.as_str());
     let gone = |kind: &str, name: String, size: String| Created { kind: kind.to_owned(), name, size, stays: false };
-    let replication = replication_size::class(input.run.replication.instance_class.as_deref(), &input.size);
     let mut all = vec![
         Created { stays: true, ..gone("DB parameter group", names.source_parameter_group(), String::new()) },
         gone("secrets", format!("pgleap/{}/..", input.run.id), "4".to_owned()),
+    ];
+    if input.run.copy.engine == CopyEngine::Dms {
+        all.extend(dms::created(input));
+    }
+    all.extend([
         gone("DB snapshot", names.snapshot(), format!("up to {storage}, used {} GiB", gib(input.size.bytes))),
         gone("DB parameter group", names.quiet_parameter_group(), String::new()),
         Created { stays: true, ..gone("DB instance", target(input), format!("{class}, {storage}")) },
-    ];
+    ]);
     for hop in input.way.iter().flat_map(|way| &way.hops) {
         let group = gone("DB parameter group", names.target_parameter_group(&hop.family), String::new());
         all.push(Created { stays: input.way.as_ref().and_then(|way| way.hops.last()) == Some(hop), ..group });
     }
-    all.extend([
-        gone("replication subnet group", names.replication_subnet_group(), String::new()),
-        gone(
-            "replication instance",
-            names.replication_instance(),
-            format!("{replication}, {} GiB", replication_size::storage_gib(&input.size)),
-        ),
-        gone("endpoints", format!("{}, {}", names.source_endpoint(), names.target_endpoint()), "2".to_owned()),
-        gone("replication task", names.task(), format!("{} tables", input.size.tables)),
-        gone("schedule", names.deadline_schedule(), String::new()),
-    ]);
+    all.push(gone("schedule", names.deadline_schedule(), String::new()));
     all
 }
 

@@ -1,6 +1,6 @@
 //! What AWS takes whatever the database's size, in seconds.
 //!
-//! Assumed: nobody has measured them on AWS for this project. Order and kind are those of the Amazon RDS and AWS DMS user guides,
+//! Assumed: nobody has measured them on AWS for this project. Order and kind are those of the user guides,
 //! lengths those that the local AWS uses, which are round figures out of public reports. `rates.delayScale` of a run's input
 //! multiplies them all.
 
@@ -16,13 +16,7 @@ pub(crate) const RESTORE: f64 = 400.0;
 pub(crate) const UPGRADE: f64 = 450.0;
 /// Settings that a restore does not take.
 pub(crate) const SETTINGS: f64 = 100.0;
-/// A DMS instance, which is made while the target is prepared.
-pub(crate) const REPLICATION_INSTANCE: f64 = 600.0;
-pub(crate) const CONNECTION_TESTS: f64 = 30.0;
-pub(crate) const CREATE_TASK: f64 = 25.0;
-/// A task's start, and its stop after the load.
-pub(crate) const START_TASK: f64 = 60.0;
 /// Route 53 says INSYNC.
 pub(crate) const IN_SYNC: f64 = 60.0;
-/// Task, endpoints, instance, subnet group, snapshot, groups.
+/// Snapshot, groups, and what the copy engine made.
 pub(crate) const REMOVE: f64 = 400.0;

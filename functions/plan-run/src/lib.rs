@@ -10,6 +10,7 @@
 mod cost;
 mod created;
 mod delays;
+mod dms;
 mod outage;
 mod phases;
 mod words;
@@ -44,7 +45,7 @@ pub(crate) mod tests {
     /// A database of a hundred GiB, a quarter of them indexes.
     pub(crate) fn input() -> PlanRunInput {
         serde_json::from_value(json!({
-            "run": {"id": "r", "executionArn": "arn", "mode": "plan", "replication": {}, "choices": {}, "limits": {},
+            "run": {"id": "r", "executionArn": "arn", "mode": "plan", "copy": {}, "choices": {}, "limits": {},
                     "source": {"instance": "orders", "loginSecret": "s"},
                     "target": {"version": "18", "instance": "orders-v18"}, "record": {"zoneId": "Z", "name": "db.example.com"}},
             "shape": {"class": "db.m6g.large", "storageGib": 300, "multiAz": false, "ttlSeconds": 60},

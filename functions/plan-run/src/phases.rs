@@ -1,14 +1,14 @@
 //! How long each phase takes: AWS's delays, and the work that grows with the database.
 
 use pgleap_contract::steps::{PlanRunInput, PlannedOutage, PlannedPhase, STEPS};
-use pgleap_contract::{Phase, Rates};
+use pgleap_contract::{CopyEngine, Phase};
 
-use crate::delays;
+use crate::{delays, dms};
 
 /// What a phase is made of.
 struct Made {
     phase: Phase,
-    /// AWS's delays, unscaled.
+    /// AWS's delays but for the copy engine's, unscaled.
     delay: f64,
     /// Everything else.
     work: f64,
@@ -16,18 +16,19 @@ struct Made {
 
 /// Phases in the order of the run, named as reports name them.
 pub(crate) fn expect(input: &PlanRunInput, outage: &PlannedOutage) -> Vec<PlannedPhase> {
-    let rates = &input.run.rates;
     let reboots = !input.load.logical;
     before_the_load(input, reboots)
         .into_iter()
         .chain(load_and_after(input))
         .chain(cutover(input, outage))
-        .map(|made| phase(rates, &made, reboots))
+        .map(|made| phase(input, &made, reboots))
         .collect()
 }
 
-fn phase(rates: &Rates, made: &Made, reboots: bool) -> PlannedPhase {
-    let delay_seconds = made.delay * rates.delay_scale;
+fn phase(input: &PlanRunInput, made: &Made, reboots: bool) -> PlannedPhase {
+    let rates = &input.run.rates;
+    let of_dms = if input.run.copy.engine == CopyEngine::Dms { dms::delay(made.phase) } else { 0.0 };
+    let delay_seconds = (made.delay + of_dms) * rates.delay_scale;
     let steps: Vec<String> =
         steps_of(made.phase).filter(|step| reboots || *step != "reboot-source").map(str::to_owned).collect();
     let seconds = delay_seconds + made.work + rates.step_seconds * steps.len() as f64;
@@ -64,11 +65,7 @@ fn before_the_load(input: &PlanRunInput, reboots: bool) -> Vec<Made> {
             work: rates.server_seconds + 2.0 * bytes / rates.snapshot_bytes_per_second,
         },
         Made { phase: Phase::UpgradeCopy, delay: hops * delays::UPGRADE + delays::SETTINGS, work: hops * per_hop },
-        Made {
-            phase: Phase::PrepareTarget,
-            delay: delays::REPLICATION_INSTANCE + delays::CONNECTION_TESTS + delays::CREATE_TASK,
-            work: tables / rates.load_tables_per_second / 2.0,
-        },
+        Made { phase: Phase::PrepareTarget, delay: 0.0, work: tables / rates.load_tables_per_second / 2.0 },
     ]
 }
 
@@ -78,7 +75,7 @@ fn load_and_after(input: &PlanRunInput) -> Vec<Made> {
     vec![
         Made {
             phase: Phase::Load,
-            delay: delays::START_TASK,
+            delay: 0.0,
             work: bytes / rates.load_bytes_per_second + tables / rates.load_tables_per_second,
         },
         Made {
@@ -88,7 +85,7 @@ fn load_and_after(input: &PlanRunInput) -> Vec<Made> {
         },
         Made {
             phase: Phase::CatchUp,
-            delay: delays::START_TASK,
+            delay: 0.0,
             work: (bytes / rates.verify_bytes_per_second).min(f64::from(input.run.limits.verify_seconds)),
         },
     ]

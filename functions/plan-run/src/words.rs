@@ -1,7 +1,9 @@
 //! What only the whole picture shows, and what no check can see.
 
 use pgleap_contract::steps::{BusyTable, PlanRunInput, PlannedPhase};
-use pgleap_contract::{Finding, UncomparedTables};
+use pgleap_contract::{CopyEngine, Finding, UncomparedTables};
+
+use crate::dms;
 
 const STORAGE: &str = "storage-for-wal";
 const BUSY: &str = "busy-tables";
@@ -11,7 +13,7 @@ const HOT: u64 = 600;
 /// A table without a key is read at once, by one statement.
 const LARGE: u64 = 20 << 30;
 
-/// From the making of the slot until DMS has caught up, the source keeps its WAL.
+/// From the making of the slot until the copy has caught up, the source keeps its WAL.
 const KEEPS_WAL: &[&str] = &["load", "rebuild indexes and statistics", "catch up and verify"];
 
 /// What the plan warns of.
@@ -86,12 +88,14 @@ pub(crate) fn notes(input: &PlanRunInput) -> Vec<String> {
             "no server sees by which name a client came: clients of the instance's own endpoint do not move",
             "clients with sslmode=verify-full cannot follow the record: the certificate names the instance's endpoint",
             "an RDS Proxy, alarms, event subscriptions and code that name the instance stay with the source",
-            "an update that changes a primary key does not arrive (AWS DMS); the comparison of rows would show it and stop the run",
             "free storage is known to CloudWatch alone; what is said of it here is allocated storage less the database",
             "every figure is an estimate by assumed rates (rates in the input) and a dated table of prices",
         ]
         .map(str::to_owned),
     );
+    if input.run.copy.engine == CopyEngine::Dms {
+        notes.push(dms::NOTE.to_owned());
+    }
     notes
 }
 

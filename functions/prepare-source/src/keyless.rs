@@ -1,6 +1,5 @@
-//! Tables whose old rows cannot be told apart by a primary key: DMS drops their updates and deletes, unless the whole old
-//! row is logged.
-//! Source: AWS DMS user guide, "Using a PostgreSQL database as an AWS DMS source", limitations.
+//! Tables whose old rows cannot be told apart by a primary key: their updates and deletes are lost to a copy unless the whole
+//! old row is logged.
 
 use pgleap_pg::{Session, qualified};
 use pgleap_step_kit::prelude::*;

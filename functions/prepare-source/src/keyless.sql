@@ -1,6 +1,6 @@
 -- Tables that are carried and whose old rows do not name their primary key: schema, table, has a primary key, oid.
 -- Reads: the catalogs. Changes: nothing. $1: schemas that are not carried.
--- relreplident: d = the primary key, n = nothing, f = the whole row, i = an index, which DMS does not take for a key.
+-- relreplident: d = the primary key, n = nothing, f = the whole row, i = an index, which not every copy engine takes for a key.
 SELECT n.nspname, c.relname, p.indexrelid IS NOT NULL AS has_key, c.oid
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace

@@ -22,7 +22,7 @@ pub(crate) async fn ensure(owner: &Session, run: &Run, source: &Server, logins: 
         // Else the owner may become a member of the run's logins, and keep their CONNECT behind the fence.
         owner.run("grant the owner nothing by itself", "SET createrole_self_grant = ''").await?;
     }
-    for login in [&logins.work, &logins.dms] {
+    for login in [&logins.work, &logins.copy] {
         let role = ident(&login.username);
         let known = "SELECT count(*) FROM pg_roles WHERE rolname = $1";
         if owner.row("look for the run's roles", known, &[&login.username]).await?.get::<_, i64>(0) == 0 {
@@ -34,19 +34,19 @@ pub(crate) async fn ensure(owner: &Session, run: &Run, source: &Server, logins: 
     if major < 16 {
         owner.run("keep the right to drop the run's roles", &keys(&run.id.names().keys_role(), logins)).await?;
     }
-    let (work, dms) = (ident(&logins.work.username), ident(&logins.dms.username));
+    let (work, copy) = (ident(&logins.work.username), ident(&logins.copy.username));
     let database = ident(&source.database);
     // Under the fence only these two get in; the working login lets the owner in again on the way back.
     owner
         .run(
             "let the run's roles in",
             &format!(
-                "GRANT CONNECT ON DATABASE {database} TO {work} WITH GRANT OPTION; GRANT CONNECT ON DATABASE {database} TO {dms};"
+                "GRANT CONNECT ON DATABASE {database} TO {work} WITH GRANT OPTION; GRANT CONNECT ON DATABASE {database} TO {copy};"
             ),
         )
         .await?;
     // The working login reads the slot by which the run watches the source's changes.
-    owner.run("let the run's logins replicate", &format!("GRANT rds_replication TO {dms}, {work}")).await?;
+    owner.run("let the run's logins replicate", &format!("GRANT rds_replication TO {copy}, {work}")).await?;
     for role in ["pg_monitor", "pg_signal_backend"] {
         owner.run(&format!("grant {role}"), &grant_if_allowed(role, &work)).await?;
     }
@@ -57,17 +57,17 @@ pub(crate) async fn ensure(owner: &Session, run: &Run, source: &Server, logins: 
 /// crosses that line. So the owner gets ADMIN OPTION through a role that does not inherit: a membership of the owner
 /// in the run's logins themselves would let the owner's login through the fence by their CONNECT.
 fn keys(role: &str, logins: &Logins) -> String {
-    let (keys, work, dms) = (ident(role), ident(&logins.work.username), ident(&logins.dms.username));
+    let (keys, work, copy) = (ident(role), ident(&logins.work.username), ident(&logins.copy.username));
     format!(
         "DO $do$ BEGIN CREATE ROLE {keys} NOLOGIN NOINHERIT; EXCEPTION WHEN duplicate_object THEN NULL; END $do$;
-         GRANT {work}, {dms} TO {keys} WITH ADMIN OPTION; GRANT {keys} TO CURRENT_USER WITH ADMIN OPTION"
+         GRANT {work}, {copy} TO {keys} WITH ADMIN OPTION; GRANT {keys} TO CURRENT_USER WITH ADMIN OPTION"
     )
 }
 
 /// Log in as both; where that is refused, set the password of the secret and try once more.
 pub(crate) async fn prove(ctx: &Ctx, owner: &Session, run: &Run, source: &Server, logins: &Logins) -> StepResult<()> {
     let application = run.id.names().application("prove");
-    for login in [&logins.work, &logins.dms] {
+    for login in [&logins.work, &logins.copy] {
         match ctx.connect_as(source, login, &application).await {
             Ok(_session) => continue,
             Err(error) if error.kind == PgErrorKind::Denied => (),

@@ -1,4 +1,4 @@
-//! What the run's logins may read: DMS every table that it carries, the working login every sequence.
+//! What the run's logins may read: the copy login every table that is carried, the working login every sequence.
 //!
 //! Partitions that come later get nothing: a new table is a change under the run, and stops it.
 
@@ -25,21 +25,21 @@ const LACKS: &str = "\
 
 /// Grant, then prove. `pg_read_all_data` (from 14) leaves the user's own grants as they are, so it goes first.
 pub(crate) async fn ensure(owner: &Session, run: &Run) -> StepResult<()> {
-    let (work, dms) = (run.id.names().work_login(), run.id.names().dms_login());
+    let (work, copy) = (run.id.names().work_login(), run.id.names().copy_login());
     let skipped = &run.choices.as_of_snapshot_schemas;
-    if lacking(owner, skipped, &dms, &work).await?.is_empty() {
+    if lacking(owner, skipped, &copy, &work).await?.is_empty() {
         return Ok(());
     }
-    for role in [&dms, &work] {
+    for role in [&copy, &work] {
         owner.run("grant pg_read_all_data", &grant_if_allowed("pg_read_all_data", &ident(role))).await?;
     }
-    if lacking(owner, skipped, &dms, &work).await?.is_empty() {
+    if lacking(owner, skipped, &copy, &work).await?.is_empty() {
         return Ok(());
     }
     for row in owner.rows("list schemas", SCHEMAS, &[skipped]).await? {
-        grant_in(owner, &ident(row.get(0)), &ident(&work), &ident(&dms)).await?;
+        grant_in(owner, &ident(row.get(0)), &ident(&work), &ident(&copy)).await?;
     }
-    match lacking(owner, skipped, &dms, &work).await?.as_slice() {
+    match lacking(owner, skipped, &copy, &work).await?.as_slice() {
         [] => Ok(()),
         lacking => Err(StepError::new(
             ErrorCode::DatabaseDenied,
@@ -48,15 +48,15 @@ pub(crate) async fn ensure(owner: &Session, run: &Run) -> StepResult<()> {
     }
 }
 
-async fn grant_in(owner: &Session, schema: &str, work: &str, dms: &str) -> StepResult<()> {
+async fn grant_in(owner: &Session, schema: &str, work: &str, copy: &str) -> StepResult<()> {
     let sql = format!(
-        "BEGIN; GRANT USAGE ON SCHEMA {schema} TO {work}, {dms}; GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {dms}; \
+        "BEGIN; GRANT USAGE ON SCHEMA {schema} TO {work}, {copy}; GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {copy}; \
          GRANT SELECT ON ALL SEQUENCES IN SCHEMA {schema} TO {work}; COMMIT"
     );
     Ok(owner.run(&format!("grant reading schema {schema}"), &sql).await?)
 }
 
-async fn lacking(owner: &Session, skipped: &[String], dms: &str, work: &str) -> StepResult<Vec<String>> {
-    let rows = owner.rows("look what the run's logins may read", LACKS, &[&skipped, &dms, &work]).await?;
+async fn lacking(owner: &Session, skipped: &[String], copy: &str, work: &str) -> StepResult<Vec<String>> {
+    let rows = owner.rows("look what the run's logins may read", LACKS, &[&skipped, &copy, &work]).await?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }

@@ -35,7 +35,7 @@ pub(crate) async fn ensure(owner: &Session, run: &Run) -> StepResult<()> {
         include_str!("schema.sql"),
         run = literal(run.id.as_str()),
         work = ident(&names.work_login()),
-        dms = ident(&names.dms_login())
+        copy = ident(&names.copy_login())
     );
     Ok(owner.run("create schema pgleap", &sql).await?)
 }

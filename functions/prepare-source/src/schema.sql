@@ -7,8 +7,8 @@ CREATE TABLE IF NOT EXISTS pgleap.run (
     started_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 INSERT INTO pgleap.run (id) VALUES ({run}) ON CONFLICT DO NOTHING;
--- DMS carries this table: a row that is seen on the target says that everything committed before it is there.
--- No `text`: to DMS that is a LOB, which it writes in a second step, and NOT NULL refuses the first.
+-- The copy engine carries this table: a row that is seen on the target says that everything committed before it is there.
+-- No `text`: where large values are written in a second step, NOT NULL would refuse the first.
 CREATE TABLE IF NOT EXISTS pgleap.marker (
     id uuid PRIMARY KEY,
     kind varchar(20) NOT NULL,
@@ -22,8 +22,8 @@ CREATE TABLE IF NOT EXISTS pgleap.replica_identity_before (
     index_name name,
     PRIMARY KEY (schema_name, table_name)
 );
-GRANT USAGE ON SCHEMA pgleap TO {work}, {dms};
+GRANT USAGE ON SCHEMA pgleap TO {work}, {copy};
 GRANT SELECT ON pgleap.run, pgleap.replica_identity_before TO {work};
 GRANT SELECT, INSERT ON pgleap.marker TO {work};
-GRANT SELECT ON pgleap.marker TO {dms};
+GRANT SELECT ON pgleap.marker TO {copy};
 COMMIT;

@@ -15,7 +15,7 @@ const PASSWORD_BYTES: usize = 32;
 /// The run's two logins with the passwords that their secrets hold.
 pub(crate) struct Logins {
     pub(crate) work: Login,
-    pub(crate) dms: Login,
+    pub(crate) copy: Login,
 }
 
 /// Read both secrets, or make them.
@@ -23,11 +23,10 @@ pub(crate) async fn ensure(ctx: &Ctx, run: &Run, source: &Server) -> StepResult<
     let names = run.id.names();
     let client = Client::new(ctx.aws());
     let work = ensure_one(ctx, &client, run, &names.work_secret(), json!({"username": names.work_login()})).await?;
-    // DMS reads host and port from its secret too.
-    // Source: AWS DMS user guide, "Using secrets to access AWS Database Migration Service endpoints".
-    let for_dms = json!({"username": names.dms_login(), "host": source.host, "port": source.port});
-    let dms = ensure_one(ctx, &client, run, &names.dms_source_secret(), for_dms).await?;
-    Ok(Logins { work, dms })
+    // The engine reads host and port from its secret too.
+    let for_copy = json!({"username": names.copy_login(), "host": source.host, "port": source.port});
+    let copy = ensure_one(ctx, &client, run, &names.copy_source_secret(), for_copy).await?;
+    Ok(Logins { work, copy })
 }
 
 async fn ensure_one(ctx: &Ctx, client: &Client, run: &Run, name: &str, mut value: Value) -> StepResult<Login> {

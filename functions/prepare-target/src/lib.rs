@@ -1,77 +1,35 @@
-//! Prepare the target for DMS: what would trip it is set aside, tables are emptied, and what comes back later is planned.
+//! Prepare the target: plan what waits for the cutover or comes after it, and from now on watch the source for what no copy
+//! carries. What the copy engine needs of the target besides is its own step.
 //!
-//! Changes:      target (triggers, foreign keys, secondary indexes, NOT NULL and checks of large columns, identity, rows,
-//!               rights of the DMS login; the plan in schema `pgleap`), source (a function in schema `pgleap`, the
-//!               tables' files as they are now, the slot and the tables of the watch on its changes), AWS (the secret with which DMS reaches the target)
-//! Repeatable:   yes; the plan is made once, in one transaction and before anything changes, and each of its chores
-//!               commits together with the note that it is done
-//! If it dies:   the worker on the server goes on; the next look finds what is left
+//! Changes:      target (the plan in schema `pgleap`), source (functions in schema `pgleap`, the tables' files as they are now,
+//!               the slot and the tables of the watch on its changes)
+//! Repeatable:   yes; the plan is made once, in one transaction
+//! If it dies:   called again; the next look finds what is left
 
-pub mod path;
 pub mod plan;
-mod secret;
-mod selection;
 
-use pgleap_contract::steps::{OnBoth, PrepareTargetOutput};
-use pgleap_pg::chores::{self, Phase};
-use pgleap_pg::{PgErrorKind, Session, fingerprint, sequences, watch};
-use pgleap_step_kit::chores::{OnFailure, work_off};
+use pgleap_contract::steps::{NoOutput, OnBoth};
+use pgleap_pg::{chores, fingerprint, sequences, watch};
 use pgleap_step_kit::prelude::*;
 use pgleap_step_kit::source_watch;
 
-/// One worker: the chores are short, and two would wait for each other's locks on foreign keys.
-const WORKERS: i64 = 1;
-
-/// Plan once, let the server work, then say what DMS is to carry.
-pub async fn run(ctx: &Ctx, input: OnBoth) -> StepResult<Polled<PrepareTargetOutput>> {
+/// Plan once, then arm the watch.
+pub async fn run(ctx: &Ctx, input: OnBoth) -> StepResult<Polled<NoOutput>> {
     let run = &input.run;
     let work = run.id.names().work_login();
-    secret::ensure(ctx, run, &input.target).await?;
     let target = ctx.as_owner(run, &input.target).await?;
     let source = ctx.as_owner(run, &input.source).await?;
-    refuse_to_empty_a_source(&source, &target).await?;
     chores::install(&target, &work).await?;
     for side in [&target, &source] {
         sequences::install(side, &work).await?;
     }
-    let dms = ctx.connect(run, &input.target, &run.id.names().dms_target_secret()).await?;
-    path::give(&dms, &target).await?;
-    let replica_role = may_set_replica_role(&dms).await?;
-    plan::make(&target, run, replica_role).await?;
+    plan::make(&target, run).await?;
 
-    let look = work_off(ctx, run, &input.target, &target, Phase::Prepare, WORKERS, OnFailure::Stop).await?;
-    if let Polled::Waiting(waiting_for) = look {
-        return Ok(Polled::Waiting(waiting_for));
-    }
-    // The last things before the load: what is changed from here on, or rewritten, is missed by nobody.
+    // Before the copy begins: what is changed from here on, or rewritten, is missed by nobody.
     watch::install(&source, &work).await?;
     if let Some(waiting_for) = source_watch::arm(ctx, run, &input.source).await? {
         return Ok(Polled::Waiting(waiting_for));
     }
     fingerprint::take_filenodes(&source).await?;
-    let selection = selection::read(&target, replica_role).await?;
-    Ok(Polled::Done(PrepareTargetOutput { selection }))
-}
-
-/// What follows empties every table: never again what is not the upgraded copy.
-async fn refuse_to_empty_a_source(source: &Session, target: &Session) -> StepResult<()> {
-    let (from, to) = (source.major().await?, target.major().await?);
-    let opened = "SELECT EXISTS (SELECT FROM pgleap.outcome WHERE outcome IS NOT NULL)";
-    let decided: bool = target.row("look whether the target is open", opened, &[]).await?.get(0);
-    if to <= from || decided {
-        let reason = format!(
-            "prepare target: it is on {to} and the source on {from}, its outcome is decided: {decided}; it is not emptied"
-        );
-        return Err(StepError::new(ErrorCode::InstanceFailed, reason));
-    }
-    Ok(())
-}
-
-/// Tried, not deduced: on RDS it hangs on a role and on the major.
-async fn may_set_replica_role(dms: &Session) -> StepResult<bool> {
-    match dms.run("set the replica role", "SET session_replication_role = replica").await {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind == PgErrorKind::Denied => Ok(false),
-        Err(error) => Err(error.into()),
-    }
+    Ok(Polled::Done(NoOutput {}))
 }

@@ -1,4 +1,4 @@
-//! Rebuild the target: secondary indexes, constraints and, where the DMS login can set the replica role, foreign keys;
+//! Rebuild the target: secondary indexes, constraints and, where the copy login can set the replica role, foreign keys;
 //! materialized views refreshed, which measures them. One that cannot be refreshed keeps the content that it has on the source.
 //!
 //! Changes:      target (what prepare-target set aside; which views are refreshed under the fence)

@@ -1,4 +1,4 @@
-//! Remove what the run made outside the databases and DMS: schedule, copy (after a rollback), snapshot, parameter groups,
+//! Remove what the run made outside the databases and the copy engine: schedule, copy (after a rollback), snapshot, parameter groups,
 //! secrets.
 //!
 //! Changes:      scheduler, RDS (never the source), Secrets Manager

@@ -9,7 +9,7 @@ use crate::Left;
 /// Those that nothing needs any more but what is removed with them.
 pub(crate) fn first(run: &Run) -> Vec<String> {
     let names = run.id.names();
-    vec![names.dms_source_secret(), names.dms_target_secret(), names.record_secret()]
+    vec![names.copy_source_secret(), names.copy_target_secret(), names.record_secret()]
 }
 
 /// Those by which a recovery finds its way: the mark at the very end. A mark that is not this execution's says how the
@@ -46,7 +46,7 @@ mod tests {
     #[test]
     fn the_mark_goes_last_and_that_of_another_execution_stays() {
         let run: Run = serde_json::from_value(json!({
-            "id": "r", "executionArn": "arn", "mode": "upgrade", "replication": {}, "choices": {}, "limits": {},
+            "id": "r", "executionArn": "arn", "mode": "upgrade", "copy": {}, "choices": {}, "limits": {},
             "source": {"instance": "orders", "loginSecret": "s"}, "target": {"version": "18", "instance": "orders-v18"},
             "record": {"zoneId": "Z", "name": "db.example"}
         }))

@@ -207,7 +207,7 @@ mod tests {
 
     fn a_run() -> Run {
         let run = json!({
-            "id": "r", "executionArn": "arn", "mode": "upgrade", "replication": {}, "choices": {}, "limits": {},
+            "id": "r", "executionArn": "arn", "mode": "upgrade", "copy": {}, "choices": {}, "limits": {},
             "source": {"instance": "orders", "loginSecret": "s"}, "target": {"version": "18", "instance": "orders-v18"},
             "record": {"zoneId": "Z", "name": "db.example"}
         });

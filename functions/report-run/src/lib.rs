@@ -12,9 +12,9 @@ mod tally;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use pgleap_contract::replication_size;
 use pgleap_contract::steps::{Repair, ReportRunInput, RunReport};
-use pgleap_prices::Amounts;
+use pgleap_contract::{CopyEngine, replication_size};
+use pgleap_prices::{Amounts, Replication};
 use pgleap_step_kit::prelude::*;
 
 use crate::tally::Tally;
@@ -36,7 +36,7 @@ fn report(input: &ReportRunInput, tally: &Tally, now: f64) -> RunReport {
     let (target_hours, replication_hours) =
         (tally.target_seconds(now) / 3_600.0, tally.replication_seconds(now) / 3_600.0);
     let shape = input.shape.as_ref();
-    let class = replication_size::class(input.run.replication.instance_class.as_deref(), &input.size);
+    let class = replication_size::class(input.run.copy.dms.instance_class.as_deref(), &input.size);
     let cost = pgleap_prices::cost(&Amounts {
         basis: BASIS,
         target_class: shape.map(|shape| shape.class.as_str()),
@@ -44,9 +44,11 @@ fn report(input: &ReportRunInput, tally: &Tally, now: f64) -> RunReport {
         target_hours,
         target_gib: shape.map_or(0.0, |shape| f64::from(shape.storage_gib)),
         snapshot_gib: input.size.bytes as f64 / GIB,
-        replication_class: grown_to(&input.repairs).unwrap_or(class),
-        replication_hours,
-        replication_gib: f64::from(replication_size::storage_gib(&input.size)),
+        replication: (input.run.copy.engine == CopyEngine::Dms).then(|| Replication {
+            class: grown_to(&input.repairs).unwrap_or(class),
+            hours: replication_hours,
+            gib: f64::from(replication_size::storage_gib(&input.size)),
+        }),
         transitions,
         invocations: tally.invocations(),
         gigabyte_seconds: tally.gigabyte_seconds(),
@@ -78,7 +80,7 @@ mod tests {
 
     fn input() -> ReportRunInput {
         serde_json::from_value(json!({
-            "run": {"id": "r", "executionArn": "arn", "mode": "upgrade", "replication": {}, "choices": {}, "limits": {},
+            "run": {"id": "r", "executionArn": "arn", "mode": "upgrade", "copy": {}, "choices": {}, "limits": {},
                     "source": {"instance": "orders", "loginSecret": "s"},
                     "target": {"version": "18", "instance": "orders-v18"}, "record": {"zoneId": "Z", "name": "db.example.com"}},
             "shape": {"class": "db.m6g.large", "storageGib": 300, "multiAz": false, "ttlSeconds": 60},

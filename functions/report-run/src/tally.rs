@@ -36,9 +36,9 @@ const USUAL_MEGABYTES: u32 = 256;
 /// The target is there from here on.
 const MAKES_TARGET: &str = "RestoreTarget";
 /// The replication instance from here ..
-const MAKES_REPLICATION: &str = "CreateReplication";
+const MAKES_REPLICATION: &str = "PrepareReplication";
 /// .. until one of these is over.
-const REMOVES_REPLICATION: &[&str] = &["FinishReplication", "RemoveReplication"];
+const REMOVES_REPLICATION: &[&str] = &["FinishRemoveReplication", "RemoveReplication"];
 
 /// Everything that was counted so far.
 #[derive(Debug, Default, PartialEq)]
@@ -190,12 +190,12 @@ mod tests {
     fn hours_run_from_what_makes_a_thing_to_what_removes_it() {
         let mut tally = tally(vec![
             (0, 10.0, entered("RestoreTarget")),
-            (1, 30.0, entered("CreateReplication")),
-            (2, 40.0, entered("CreateReplication")),
+            (1, 30.0, entered("PrepareReplication")),
+            (2, 40.0, entered("PrepareReplication")),
         ]);
         assert_eq!((tally.target_seconds(100.0), tally.replication_seconds(100.0)), (90.0, 70.0));
 
-        tally.take(Event { id: 4, previous: 3, at: 80.0, what: What::Exited("FinishReplication".to_owned()) });
+        tally.take(Event { id: 4, previous: 3, at: 80.0, what: What::Exited("FinishRemoveReplication".to_owned()) });
 
         assert_eq!((tally.target_seconds(100.0), tally.replication_seconds(100.0)), (90.0, 50.0));
     }

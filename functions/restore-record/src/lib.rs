@@ -99,7 +99,7 @@ mod tests {
             "id": "r", "executionArn": "arn", "mode": "upgrade",
             "source": { "instance": "db", "loginSecret": "s" }, "target": { "version": "18", "instance": "db-v18" },
             "record": { "zoneId": "Z", "name": "db.example.com", "cutoverTtlSeconds": 1 },
-            "replication": {}, "choices": {}, "limits": {},
+            "copy": {}, "choices": {}, "limits": {},
         });
         let source = json!({ "host": SOURCE, "port": 5432, "database": "orders" });
         serde_json::from_value(json!({ "run": run, "source": source, "outcome": outcome, "generation": 1 }))

@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn the_copy_is_there_when_it_is_ours_usable_and_quiet() {
         let run: Run = serde_json::from_value(serde_json::json!({
-            "id": "r", "executionArn": "arn", "mode": "upgrade", "replication": {}, "choices": {}, "limits": {},
+            "id": "r", "executionArn": "arn", "mode": "upgrade", "copy": {}, "choices": {}, "limits": {},
             "source": {"instance": "orders", "loginSecret": "s"}, "target": {"version": "18", "instance": "orders-v18"},
             "record": {"zoneId": "Z", "name": "db.example"}
         }))

@@ -56,17 +56,22 @@ async fn round_trip(from: u16, to: u16, replica_role: bool) {
     assert_eq!(rows(&world.source_admin().await).await, rows(&world.target_admin().await).await);
 }
 
+async fn plan(owner: &Session, replica_role: bool) {
+    prepare_target::plan::make(owner, &a_run()).await.unwrap();
+    empty_target::plan::make(owner, &a_run(), replica_role).await.unwrap();
+}
+
 /// Plan twice, as after a lost answer; the second changes nothing.
 async fn prepare(world: &World, owner: &Session, replica_role: bool) {
     chores::install(owner, WORK).await.unwrap();
     access::install(owner, WORK).await.unwrap();
     sequences::install(owner, WORK).await.unwrap();
     sequences::install(&world.source(MASTER).await, WORK).await.unwrap();
-    prepare_target::plan::make(owner, &a_run(), replica_role).await.unwrap();
-    prepare_target::path::give(&world.target(DMS).await, owner).await.unwrap();
+    plan(owner, replica_role).await;
+    empty_target::path::give(&world.target(DMS).await, owner).await.unwrap();
     let planned = count(owner, "SELECT count(*) FROM pgleap.chore").await;
     chores::install(owner, WORK).await.unwrap();
-    prepare_target::plan::make(&world.target(MASTER).await, &a_run(), replica_role).await.unwrap();
+    plan(&world.target(MASTER).await, replica_role).await;
     assert_eq!(count(owner, "SELECT count(*) FROM pgleap.chore").await, planned);
 
     world.work_off(owner, Phase::Prepare).await;
@@ -90,7 +95,7 @@ async fn refuse_nothing_to_dms(world: &World) {
                INSERT INTO rich.tree_2_low (region, id, body) VALUES (2, 1, NULL);
                INSERT INTO shop.customers (id, country, email, family_name) VALUES (7, 'XX', 'a@b', 'x');
                INSERT INTO pgleap.marker (id, kind) VALUES (gen_random_uuid(), 'x');
-               CREATE TABLE pgleap_dms.awsdms_status (a int);
+               CREATE TABLE pgleap_copy.awsdms_status (a int);
                TRUNCATE rich.large_columns, rich.tree_2_low, shop.customers, pgleap.marker";
     dms.run("write as DMS does", sql).await.unwrap();
 }

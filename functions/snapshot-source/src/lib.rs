@@ -103,7 +103,7 @@ mod tests {
 
     fn a_run() -> Run {
         serde_json::from_value(json!({
-            "id": "r", "executionArn": "arn", "mode": "upgrade", "replication": {}, "choices": {}, "limits": {},
+            "id": "r", "executionArn": "arn", "mode": "upgrade", "copy": {}, "choices": {}, "limits": {},
             "source": {"instance": "orders", "loginSecret": "s"}, "target": {"version": "18", "instance": "orders-v18"},
             "record": {"zoneId": "Z", "name": "db.example"}
         }))

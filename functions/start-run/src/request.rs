@@ -50,7 +50,7 @@ pub(crate) fn to_run(execution_arn: &str, request: Value) -> Result<Run, String>
         source,
         target,
         record,
-        replication: request.replication,
+        copy: request.copy,
         network: request.network,
         choices: request.choices,
         approval: request.approval,

@@ -139,7 +139,7 @@ mod tests {
         let run = json!({
             "id": "r", "executionArn": "arn", "mode": "upgrade",
             "source": { "instance": "db", "loginSecret": "s" }, "target": { "version": "18", "instance": "db-v18" },
-            "record": { "zoneId": "Z", "name": "db.example.com" }, "replication": {}, "choices": {}, "limits": {},
+            "record": { "zoneId": "Z", "name": "db.example.com" }, "copy": {}, "choices": {}, "limits": {},
         });
         let server = |host: &str| json!({ "host": host, "port": 5432, "database": "orders" });
         serde_json::from_value(json!({ "run": run, "source": server(SOURCE), "target": server(TARGET) }))

@@ -10,7 +10,7 @@
 //! A table that clients write to differs at almost every look, and that says nothing. So it is read in chunks, by ranges
 //! of its primary key, and only rows that differ in a chunk are looked at again, one by one (`scan`, `judge`). A table
 //! whose rows never stand still, or that is too large for its budget, is not compared; the output names it. For it the
-//! drain's marker and DMS's control tables are the only proof, so going on with it takes somebody's consent
+//! drain's marker and what the copy engine notes are the only proof, so going on with it takes somebody's consent
 //! (`choices.uncomparedTables`).
 
 mod compare;
@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 
 use pgleap_contract::UncomparedTables;
 use pgleap_contract::steps::{UncomparedTable, VerifyCopyInput, VerifyCopyOutput};
-use pgleap_pg::{Session, dms_notes};
+use pgleap_pg::Session;
 use pgleap_step_kit::prelude::*;
 use pgleap_step_kit::source_watch::{self, Pace};
 use pgleap_step_kit::unchanged::refuse_changed_source;
@@ -47,10 +47,9 @@ pub async fn run(ctx: &Ctx, input: VerifyCopyInput) -> StepResult<Polled<VerifyC
     let began = Instant::now();
     let run = &input.run;
     let (source, target) = tokio::try_join!(ctx.as_owner(run, &input.source), ctx.as_owner(run, &input.target))?;
-    let dms = ctx.connect(run, &input.target, &run.id.names().dms_target_secret()).await?;
     source_watch::keep_up(ctx, run, &input.source, PACE).await?;
     refuse_too_much_wal(&source, &input.source, &run.limits).await?;
-    refuse_noted_errors(&dms).await?;
+    refuse_problems(run, &target).await?;
     refuse_changed_source(&source).await?;
 
     progress::begin(&source, &target, input.mends).await?;
@@ -58,10 +57,10 @@ pub async fn run(ctx: &Ctx, input: VerifyCopyInput) -> StepResult<Polled<VerifyC
     if budget_left {
         sums::prepare(&source).await?;
         sums::prepare(&target).await?;
-        let sides = Sides { source: &source, target: &target, until: began + CALL };
+        let sides = Sides { run, source: &source, target: &target, until: began + CALL };
         if let Some(difference) = compare_pending(&sides, began + SLICE).await? {
-            // What DMS noted meanwhile, or somebody did to the source, explains a difference better.
-            refuse_noted_errors(&dms).await?;
+            // What the engine noted meanwhile, or somebody did to the source, explains a difference better.
+            refuse_problems(run, &target).await?;
             refuse_changed_source(&source).await?;
             return Err(StepError::new(ErrorCode::CopyDiffers, difference));
         }
@@ -126,12 +125,12 @@ fn refuse_without_consent(run: &Run, count: u64, listed: &[UncomparedTable]) -> 
     Err(StepError::new(ErrorCode::TablesNotCompared, message))
 }
 
-async fn refuse_noted_errors(dms: &Session) -> StepResult<()> {
-    let notes = dms_notes::read(dms).await?;
-    if notes.is_empty() {
+async fn refuse_problems(run: &Run, target: &Session) -> StepResult<()> {
+    let problems = pgleap_engines::problems(run, target).await?;
+    if problems.is_empty() {
         return Ok(());
     }
-    Err(StepError::new(ErrorCode::TablesInError, format!("read what DMS noted: {}", notes.join("; "))))
+    Err(StepError::new(ErrorCode::TablesInError, format!("verify the copy: {}", problems.join("; "))))
 }
 
 fn pending(totals: &Totals) -> String {
@@ -147,7 +146,7 @@ mod tests {
 
     fn run(choice: Value, approval: bool) -> Run {
         serde_json::from_value(json!({
-            "id": "r", "executionArn": "arn", "mode": "upgrade", "replication": {}, "limits": {},
+            "id": "r", "executionArn": "arn", "mode": "upgrade", "copy": {}, "limits": {},
             "choices": if choice.is_null() { json!({}) } else { json!({ "uncomparedTables": choice }) },
             "approval": { "cutover": approval }, "source": { "instance": "orders", "loginSecret": "s" },
             "target": { "version": "18" }, "record": { "zoneId": "Z", "name": "db.example.com" }

@@ -1,16 +1,15 @@
-//! A row that DMS carries in commit order: seen on the target, all that was committed before it is there too.
+//! Seen to be applied on the target: all that was committed on the source before this moment.
 
 use std::time::Duration;
 
-use pgleap_pg::{PgError, marker};
+use pgleap_step_kit::StepResult;
 
 use crate::sums::Sides;
 
-/// How long a marker may take to the target before the rest is left for the next call.
+/// How long it may take before the rest is left for the next call.
 const TIME: Duration = Duration::from_secs(10);
-const PAUSE: Duration = Duration::from_millis(50);
 
-/// Write one and wait for it. False: the target is too far behind for now.
-pub(crate) async fn arrives(sides: &Sides<'_>) -> Result<bool, PgError> {
-    Ok(marker::travel(sides.source, sides.target, "verify", TIME, PAUSE).await?.is_some())
+/// False: the target is too far behind for now.
+pub(crate) async fn arrives(sides: &Sides<'_>) -> StepResult<bool> {
+    Ok(pgleap_engines::lag(sides.run, sides.source, sides.target, TIME).await?.is_some())
 }

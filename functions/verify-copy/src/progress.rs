@@ -87,7 +87,7 @@ pub(crate) async fn begin(source: &Session, target: &Session, mends: u32) -> Ste
     }
     let forget = "TRUNCATE pgleap.verified, pgleap.verify_row, pgleap.verify_begin";
     target.run("forget earlier comparisons", forget).await?;
-    // A table that DMS loads again after this is not what was compared.
+    // A table that is loaded again after this is not what was compared.
     fingerprint::take_filenodes(target).await?;
     let tables = source.rows("list tables of the source", include_str!("tables.sql"), &[]).await?;
     let schemas: Vec<String> = tables.iter().map(|row| row.get(0)).collect();

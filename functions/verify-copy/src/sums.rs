@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use pgleap_contract::Run;
 use pgleap_pg::{PgError, PgErrorKind, Session};
 use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
@@ -15,6 +16,7 @@ pub(crate) const MOST_ROWS: usize = 10_000;
 
 /// Both servers.
 pub(crate) struct Sides<'a> {
+    pub(crate) run: &'a Run,
     pub(crate) source: &'a Session,
     pub(crate) target: &'a Session,
     /// When the statements of this call must be over.

@@ -7,6 +7,6 @@ JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind = 'r'
   AND c.relpersistence = 'p'
   AND n.nspname !~ '^pg_'
-  AND n.nspname NOT IN ('information_schema', 'pgleap', 'pgleap_dms')
+  AND n.nspname NOT IN ('information_schema', 'pgleap', 'pgleap_copy')
   AND c.relname !~ '^awsdms_'
   AND NOT EXISTS (SELECT FROM pgleap.catalog_skipped s WHERE s.schema = n.nspname)

@@ -1,4 +1,5 @@
-//! What each step declares of itself: `functions/<step>/step.yaml`.
+//! What each step declares of itself: `functions/<step>/step.yaml`, or `engines/<engine>/<step>/step.yaml` for a step of a copy
+//! engine.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,6 +8,7 @@ use pgleap_contract::{ErrorCode, Phase};
 use serde::Deserialize;
 use serde_yaml_ng::Value;
 
+use crate::engines;
 use crate::machine::{Machine, only_warms, repository, step_of};
 
 /// A step as its folder declares it.
@@ -39,6 +41,9 @@ pub struct Declared {
     /// The file, for what is taken from it as it is written.
     #[serde(skip)]
     text: String,
+    /// From the repository's root, e.g. `functions/fence-source`.
+    #[serde(skip)]
+    pub folder: String,
 }
 
 /// How often a step runs.
@@ -99,7 +104,10 @@ pub fn steps() -> Result<Vec<Step>> {
                 ordered.push((step, found));
             } else {
                 let is_known = ordered.iter().any(|(known, _)| *known == step);
-                ensure!(is_known, "state {state} calls {step}, and there is no functions/{step}/step.yaml");
+                ensure!(
+                    is_known,
+                    "state {state} calls {step}, and no folder of functions/ or engines/ has its step.yaml"
+                );
             }
         }
     }
@@ -107,16 +115,28 @@ pub fn steps() -> Result<Vec<Step>> {
     Ok(ordered)
 }
 
+/// The folders that have steps, from the repository's root.
+pub fn roots() -> Result<Vec<String>> {
+    let engines = engines::names()?;
+    Ok(std::iter::once("functions".to_owned()).chain(engines.iter().map(|name| format!("engines/{name}"))).collect())
+}
+
 fn read_all() -> Result<BTreeMap<String, Declared>> {
     let mut found = BTreeMap::new();
-    for entry in std::fs::read_dir(repository().join("functions")).context("list functions/")?.flatten() {
-        let path = entry.path().join("step.yaml");
-        if !path.is_file() {
-            continue; // a page, or the list of the steps
+    for root in roots()? {
+        for entry in std::fs::read_dir(repository().join(&root)).with_context(|| format!("list {root}"))?.flatten() {
+            let path = entry.path().join("step.yaml");
+            if !path.is_file() {
+                continue; // a page, the list of the steps, a library of an engine
+            }
+            let text = std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
+            let declared: Declared =
+                serde_yaml_ng::from_str(&text).with_context(|| format!("read {}", path.display()))?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let folder = format!("{root}/{name}");
+            let before = found.insert(name.clone(), Declared { text, folder, ..declared });
+            ensure!(before.is_none(), "there are two steps {name}");
         }
-        let text = std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
-        let declared: Declared = serde_yaml_ng::from_str(&text).with_context(|| format!("read {}", path.display()))?;
-        found.insert(entry.file_name().to_string_lossy().into_owned(), Declared { text, ..declared });
     }
     Ok(found)
 }

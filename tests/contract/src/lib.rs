@@ -6,6 +6,7 @@
 
 mod constructs;
 pub mod declared;
+pub mod engines;
 pub mod expression;
 pub mod input;
 pub mod machine;

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use pgleap_contract::Phase;
 use serde_json::{Map, Value};
 
-use crate::constructs;
+use crate::{constructs, engines};
 
 /// The repository's root, from this crate's place in it.
 pub fn repository() -> PathBuf {
@@ -97,9 +97,11 @@ pub fn goes_on_at_once(state: &Map<String, Value>) -> bool {
     state.get("Arguments").is_some_and(|arguments| arguments["InvocationType"] == "Event")
 }
 
-/// Parse YAML, expanding anchors and the words that are not Amazon States Language (`constructs`). Phases are answered by state.
+/// Parse YAML, expanding anchors and the words that are not Amazon States Language (`engines`, `constructs`). Phases are
+/// answered by state.
 fn parse(source: &str) -> Result<(Value, BTreeMap<String, Phase>)> {
-    let mut definition: Value = serde_yaml_ng::from_str(source)?;
+    let mut definition: Value = serde_yaml_ng::from_str(&engines::with_states(source)?)?;
+    engines::expand(&mut definition)?;
     let mut phases = BTreeMap::new();
     let mut current = None;
     let Some(states) = definition.get_mut("States").and_then(Value::as_object_mut) else {

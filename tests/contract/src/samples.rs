@@ -2,7 +2,7 @@
 //!
 //! Several answers where a Choice of the machines tells them apart.
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use pgleap_contract::steps::*;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -73,15 +73,13 @@ pub fn answers(step: &str, payload: &Value) -> Result<Vec<Value>> {
         "restore-target" => {
             exchange::<RestoreTargetInput, RestoreTargetOutput>(payload, vec![json!({"target": server()})])
         }
-        "isolate-target" | "rebuild-target" | "analyze-target" => {
-            exchange::<OnBoth, NoOutput>(payload, vec![json!({})])
-        }
         "settle-target" => {
             exchange::<OnBoth, SettleTargetOutput>(payload, vec![json!({"warnings": {"count": 0, "named": []}})])
         }
         "upgrade-target" => exchange::<UpgradeTargetInput, NoOutput>(payload, vec![json!({})]),
-        "prepare-target" => exchange::<OnBoth, PrepareTargetOutput>(payload, vec![json!({"selection": selection()})]),
-        "create-replication" => exchange::<CreateReplicationInput, CreateReplicationOutput>(
+        "empty-target" => exchange::<OnBoth, EmptyTargetOutput>(payload, vec![json!({"selection": selection()})]),
+        "create-task" => exchange::<CreateTaskInput, NoOutput>(payload, vec![json!({})]),
+        "prepare-replication" => exchange::<PrepareReplicationInput, PrepareReplicationOutput>(
             payload,
             [json!(null), json!({"groupId": "sg-1", "cidr": "10.0.0.9/32", "port": 5432})]
                 .map(|rule| json!({"missingRule": rule}))
@@ -166,7 +164,8 @@ pub fn answers(step: &str, payload: &Value) -> Result<Vec<Value>> {
         "remove-resources" => {
             exchange::<RemoveResourcesInput, RemoveResourcesOutput>(payload, vec![json!({"kept": [], "stays": ""})])
         }
-        _ => bail!("{step} is no step of the contract"),
+        // A step without a sample takes both sides and answers nothing.
+        _ => exchange::<OnBoth, NoOutput>(payload, vec![json!({})]).with_context(|| format!("{step} has no sample")),
     }
 }
 
@@ -204,7 +203,7 @@ fn run(mode: &str) -> Value {
         "source": {"instance": "orders-db", "database": "orders", "loginSecret": "orders"},
         "target": {"version": "18", "instance": "orders-db-v18"},
         "record": {"zoneId": "Z0123456789", "name": "orders-db.example.internal", "cutoverTtlSeconds": 1},
-        "replication": {}, "network": {}, "choices": {}, "limits": {}
+        "copy": {}, "network": {}, "choices": {}, "limits": {}
     })
 }
 

@@ -37,7 +37,7 @@ fn a_name_is_a_whole_word() {
 
 fn manifests() -> Vec<PathBuf> {
     let mut found = Vec::new();
-    for root in ["crates", "functions", "tests"] {
+    for root in ["crates", "engines", "functions", "tests"] {
         collect(&repository().join(root), &["target", "hack"], &mut |path| {
             if path.ends_with("Cargo.toml") {
                 found.push(path.to_owned());

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result};
+use contract_tests::declared::roots;
 use contract_tests::machine::{Machine, is_under_fence, pascal, repository, step_of, waits_for_token};
 use contract_tests::{samples, walk::walk};
 use pgleap_contract::ErrorCode;
@@ -28,18 +29,16 @@ fn steps_folders_and_functions_are_the_same_set() -> Result<()> {
     let steps: BTreeSet<String> = STEPS.iter().map(|step| step.name.to_owned()).collect();
 
     let called = machines().iter().flat_map(Machine::steps).collect::<BTreeSet<_>>();
-    let folders = std::fs::read_dir(repository().join("functions"))?
-        .filter_map(|entry| {
-            entry
-                .ok()
-                .filter(|entry| entry.path().is_dir())
-                .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        })
-        .collect::<BTreeSet<_>>();
+    let mut folders = BTreeSet::new();
+    for root in roots()? {
+        let entries = std::fs::read_dir(repository().join(root))?.flatten();
+        let functions = entries.filter(|entry| entry.path().join("src/main.rs").is_file());
+        folders.extend(functions.map(|entry| entry.file_name().to_string_lossy().into_owned()));
+    }
 
     assert_eq!(called, steps, "called by the machines");
     let pages = PAGES.iter().map(ToString::to_string).collect();
-    assert_eq!(folders, &steps | &pages, "folders of functions/");
+    assert_eq!(folders, &steps | &pages, "folders with a function");
     Ok(())
 }
 

@@ -22,8 +22,8 @@ fn rendering_again_changes_nothing() -> Result<()> {
 fn a_step_declares_every_error_that_its_code_names() -> Result<()> {
     let mut missing = Vec::new();
     for (name, declared) in steps()? {
+        let named = named_in(&repository().join(&declared.folder).join("src"))?;
         let declared = declared.error_codes();
-        let named = named_in(&repository().join("functions").join(&name).join("src"))?;
         missing.extend(
             named.into_iter().filter(|code| !declared.contains(code.as_str())).map(|code| (name.clone(), code)),
         );

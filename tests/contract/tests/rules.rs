@@ -25,7 +25,8 @@ fn each_rule_names_a_test_that_exists() {
         let function = format!("fn {}()", rule.test_function());
         assert!(
             is_somewhere(&repository().join("tests/steps/tests"), &function)
-                || is_somewhere(&repository().join("functions"), &function),
+                || is_somewhere(&repository().join("functions"), &function)
+                || is_somewhere(&repository().join("engines"), &function),
             "{}: {}",
             rule.rule,
             rule.test

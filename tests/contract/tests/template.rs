@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::Result;
+use contract_tests::declared::steps;
 use contract_tests::machine::{Machine, goes_on_at_once, is_under_fence, pascal, repository, step_of, waits_for_token};
 use contract_tests::template;
 use pgleap_contract::steps::{PAGES, STEPS};
@@ -204,7 +205,7 @@ fn dashboard() -> Result<serde_json::Value> {
 /// Names that stand before a unit in what steps tell: `("LagBytes", Unit::Bytes, ..)`.
 fn metrics_told() -> BTreeSet<String> {
     let mut told = BTreeSet::new();
-    let functions = STEPS.iter().map(|step| format!("functions/{}/src/lib.rs", step.name));
+    let functions = steps().expect("steps").into_iter().map(|(_, step)| format!("{}/src/lib.rs", step.folder));
     for path in functions.chain(["crates/step-kit/src/movement.rs".to_owned()]) {
         let text = std::fs::read_to_string(repository().join(&path)).unwrap_or_default();
         let before = text.split("\", Unit::").map(|text| text.rsplit('"').next().unwrap_or_default().to_owned());

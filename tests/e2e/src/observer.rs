@@ -36,7 +36,7 @@ const ALIKE: &str = "
     SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0";
 
 /// Schemas that are the run's or DMS's own, not the user's.
-const OF_THE_RUN: &str = "('pgleap', 'pgleap_dms')";
+const OF_THE_RUN: &str = "('pgleap', 'pgleap_copy')";
 
 /// Settings that a database has for its applications and that would mislead the observer: names that are quoted on one
 /// side only, statements that are cut off.

@@ -15,6 +15,7 @@ pub const ALL: &[&str] = &[
     "kill:tell-people",
     "kill:upgrade-target:2",
     "kill:prepare-target",
+    "kill:empty-target",
     "kill:copy-data:2",
     "ddl:copy-data",
     "truncate:copy-data",
@@ -81,7 +82,7 @@ pub const TROUBLES: &[&str] = &[
 pub const ATTACKS: &[(&str, &[&str])] = &[
     // After OPEN a failure must never lead back.
     ("stop-clean", &["--break", "stop-execution:FinishDatabases"]),
-    ("stop-finish-replication", &["--break", "stop-execution:FinishReplication"]),
+    ("stop-finish-replication", &["--break", "stop-execution:FinishRemoveReplication"]),
     ("stop-finish-resources", &["--break", "stop-execution:FinishResources"]),
     ("fail-finish-databases", &["--break", "fail:FinishDatabases"]),
     ("fail-finish-resources", &["--break", "fail:FinishResources"]),
@@ -128,7 +129,7 @@ const UNSEEN_DDL: &str = "source-sql:arm-deadline:CREATE FUNCTION shop.added_by_
 const INFINITY: &str = "source-sql:GuardCutover:UPDATE shop.customers SET created_at = 'infinity' WHERE id <= 1010";
 const SELF_GRANT: &str = "ALTER ROLE shop_admin SET createrole_self_grant = 'set, inherit'";
 const ASYNCHRONOUS: &str = "ALTER DATABASE shop SET synchronous_commit = off";
-const SLOW_WAL: &str = "target-sql:CreateReplication:ALTER SYSTEM SET wal_writer_delay = '10s'";
+const SLOW_WAL: &str = "target-sql:CreateTask:ALTER SYSTEM SET wal_writer_delay = '10s'";
 const RELOAD: &str = "target-sql:CopyData:SELECT pg_reload_conf()";
 /// Longest rehearsal of one scenario.
 const LONGEST: Duration = Duration::from_secs(900);

@@ -97,7 +97,7 @@ impl World {
         let run = serde_json::from_value(json!({
             "id": "orders-run",
             "executionArn": "arn:aws:states:eu-west-1:123456789012:execution:pgleap-upgrade:orders-run",
-            "mode": "upgrade", "replication": {}, "choices": {}, "limits": {},
+            "mode": "upgrade", "copy": {}, "choices": {}, "limits": {},
             "source": { "instance": SOURCE, "database": DATABASE, "loginSecret": secret },
             "target": { "version": version, "instance": TARGET },
             "record": { "zoneId": zone, "name": RECORD },

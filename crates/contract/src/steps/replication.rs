@@ -1,4 +1,4 @@
-//! `create-replication`, `copy-data`, `resume-replication`, `verify-copy`, `remove-replication`.
+//! `prepare-replication`, `empty-target`, `create-task`, `copy-data`, `resume-replication`, `verify-copy`, `remove-replication`.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,10 +6,10 @@ use crate::{Run, Server};
 
 use super::{DatabaseSize, Repair, UpgradeWay};
 
-/// Output of `prepare-target`: what only the database knows and the replication task needs.
+/// Output of `empty-target`: what only the database knows and the replication task needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct PrepareTargetOutput {
+pub struct EmptyTargetOutput {
     /// What DMS is told to leave out or in.
     pub selection: Selection,
 }
@@ -66,32 +66,44 @@ pub struct ColumnName {
     pub column: String,
 }
 
-/// Input of `create-replication`.
+/// Input of `prepare-replication`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct CreateReplicationInput {
+pub struct PrepareReplicationInput {
+    /// The run.
+    pub run: Run,
+    /// The source's server.
+    pub source: Server,
+    /// The way that preflight found: engine version and network.
+    pub way: UpgradeWay,
+    /// Size of what is copied.
+    pub size: DatabaseSize,
+    /// The rule that was added after an earlier call said that it is missing: it says so once, then it is an error.
+    pub ingress: Option<IngressRule>,
+}
+
+/// Output of `prepare-replication`, once the source was reached, or a rule must be added first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PrepareReplicationOutput {
+    /// The rule without which DMS gets no answer, if the run may add it.
+    pub missing_rule: Option<IngressRule>,
+}
+
+/// Input of `create-task`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CreateTaskInput {
     /// The run.
     pub run: Run,
     /// The source's server.
     pub source: Server,
     /// The target's server.
     pub target: Server,
-    /// The way that preflight found: engine version and network.
+    /// The way that preflight found: the network.
     pub way: UpgradeWay,
-    /// Size of what is copied.
-    pub size: DatabaseSize,
     /// What DMS is told to carry.
     pub selection: Selection,
-    /// The rule that was added after an earlier call said that it is missing: it says so once, then it is an error.
-    pub ingress: Option<IngressRule>,
-}
-
-/// Output of `create-replication`, once the task is ready, or a rule must be added first.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct CreateReplicationOutput {
-    /// The rule without which DMS gets no answer, if the run may add it.
-    pub missing_rule: Option<IngressRule>,
 }
 
 /// An inbound rule of a security group: TCP, one address, one port.

@@ -1,4 +1,4 @@
-//! `restore-target`, `isolate-target`, `upgrade-target`, `prepare-target`, `rebuild-target`, `analyze-target`,
+//! `restore-target`, `isolate-target`, `upgrade-target`, `rebuild-target`, `analyze-target`,
 //! `settle-target`.
 
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,5 @@
-//! The checks. Each is a file with a query or a pure function; a new one is a file and a line in [`ALL`].
+//! The checks, whichever engine copies. Each is a file with a query or a pure function; a new one is a file and a line in [`ALL`].
+//! Those of an engine are in a folder of its name.
 
 mod catalog_views;
 mod closed_databases;
@@ -7,8 +8,6 @@ mod create_role;
 mod database_names;
 mod database_owner;
 mod database_settings;
-mod deferred_constraints;
-mod dms_leftovers;
 mod encoding_conversions;
 mod event_triggers;
 mod extension_replication;
@@ -16,19 +15,12 @@ mod extension_tables;
 mod extensions_in_the_way;
 mod foreign_servers;
 mod foreign_tables;
-mod generated_keys;
 mod gone_columns;
 mod iam_logins;
-mod inheritance;
 mod invalid_indexes;
-mod keyless_tables;
 mod large_objects;
-mod list_lengths;
-mod lob_not_null;
-mod lob_without_key;
 mod lock_room;
 mod long_transactions;
-mod names_by_case;
 mod names_free;
 mod not_null_inheritance;
 mod other_databases;
@@ -38,10 +30,8 @@ mod polymorphic_functions;
 mod postfix_operators;
 mod prepared_transactions;
 mod read_only_database;
-mod replica_role;
 mod replication_neighbours;
 mod role_names;
-mod row_security;
 mod scheduled_jobs;
 mod schema_owner;
 mod sequences_near_end;
@@ -50,7 +40,6 @@ mod slots;
 mod table_owner;
 mod table_privileges;
 mod types_in_the_way;
-mod unique_over_coalesce;
 mod unknown_settings;
 mod unlogged_tables;
 mod workers;
@@ -78,11 +67,9 @@ pub(crate) const ALL: &[Check] = &[
     Check::Query(&table_privileges::CHECK),
     Check::Facts(create_role::check),
     Check::Facts(sessions::check),
-    Check::Facts(replica_role::check),
     // What an earlier run or task left.
     Check::Facts(names_free::check),
     Check::Query(&read_only_database::CHECK),
-    Check::Query(&dms_leftovers::CHECK),
     // The server, and what else happens on it.
     Check::Facts(other_databases::check),
     Check::Facts(replication_neighbours::check),
@@ -112,18 +99,8 @@ pub(crate) const ALL: &[Check] = &[
     Check::Query(&polymorphic_functions::CHECK),
     Check::Query(&encoding_conversions::CHECK),
     Check::Query(&not_null_inheritance::CHECK),
-    // What DMS does not carry.
+    // What no copy carries.
     Check::Facts(large_objects::check),
-    Check::Facts(list_lengths::check),
-    Check::Query(&keyless_tables::CHECK),
-    Check::Query(&generated_keys::CHECK),
-    Check::Query(&lob_without_key::CHECK),
-    Check::Query(&lob_not_null::CHECK),
-    Check::Query(&row_security::CHECK),
-    Check::Query(&inheritance::CHECK),
-    Check::Query(&names_by_case::CHECK),
-    Check::Query(&deferred_constraints::CHECK),
-    Check::Query(&unique_over_coalesce::CHECK),
     Check::Query(&unlogged_tables::CHECK),
     Check::Query(&foreign_tables::CHECK),
     Check::Query(&foreign_servers::CHECK),
@@ -147,7 +124,7 @@ pub(crate) mod tests {
     /// A world in which nothing is wrong: a case changes one thing.
     fn good() -> Facts {
         let run = serde_json::from_value(json!({
-            "id": "r", "executionArn": "arn", "mode": "upgrade", "replication": {}, "choices": {}, "limits": {},
+            "id": "r", "executionArn": "arn", "mode": "upgrade", "copy": {}, "choices": {}, "limits": {},
             "source": {"instance": "orders", "loginSecret": "s"}, "target": {"version": "18", "instance": "orders-v18"},
             "record": {"zoneId": "Z", "name": "db.example.com"}
         }));
@@ -193,6 +170,11 @@ pub(crate) mod tests {
         }
     }
 
+    /// Every engine's too.
+    fn all() -> impl Iterator<Item = &'static Check> {
+        ALL.iter().chain(crate::dms::CHECKS)
+    }
+
     /// Asserts what a change of the good world is found as: `b` or `w`, then the id.
     pub(crate) fn assert_found(change: impl FnOnce(&mut Facts), expected: &[&str]) {
         let mut facts = good();
@@ -201,7 +183,7 @@ pub(crate) mod tests {
             Severity::Blocker => format!("b {}", finding.check),
             Severity::Warning => format!("w {}", finding.check),
         };
-        let judged = ALL.iter().filter_map(|check| match check {
+        let judged = all().filter_map(|check| match check {
             Check::Facts(judge) => Some(judge(&facts)),
             Check::Query(_) => None,
         });
@@ -216,8 +198,7 @@ pub(crate) mod tests {
 
     #[test]
     fn every_query_has_an_id_of_its_own() {
-        let ids: Vec<_> = ALL
-            .iter()
+        let ids: Vec<_> = all()
             .filter_map(|check| match check {
                 Check::Query(query) => Some(query.id),
                 Check::Facts(_) => None,

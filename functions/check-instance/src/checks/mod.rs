@@ -1,10 +1,9 @@
-//! The checks. Each is a file with one pure function over the facts; a new one is a file and a line in [`ALL`].
+//! The checks, whichever engine copies. Each is a file with one pure function over the facts; a new one is a file and a line in
+//! [`ALL`]. Those of an engine are in a folder of its name.
 
 pub(crate) mod backups;
 pub(crate) mod carried_on;
 pub(crate) mod database_named;
-pub(crate) mod dms_engine;
-pub(crate) mod dms_network;
 pub(crate) mod instance_class;
 pub(crate) mod instance_kind;
 pub(crate) mod instance_usable;
@@ -18,12 +17,12 @@ pub(crate) mod shared_group;
 pub(crate) mod source_version;
 pub(crate) mod upgrade_way;
 
-use pgleap_contract::Finding;
+use pgleap_contract::{CopyEngine, Finding};
 
 use crate::facts::Facts;
 
 /// In the order in which an operator would ask.
-pub(crate) const ALL: &[fn(&Facts) -> Vec<Finding>] = &[
+const ALL: &[fn(&Facts) -> Vec<Finding>] = &[
     instance_usable::check,
     instance_kind::check,
     source_version::check,
@@ -34,8 +33,6 @@ pub(crate) const ALL: &[fn(&Facts) -> Vec<Finding>] = &[
     backups::check,
     upgrade_way::check,
     instance_class::check,
-    dms_engine::check,
-    dms_network::check,
     login_secret::check,
     record::check,
     other_records::check,
@@ -43,21 +40,27 @@ pub(crate) const ALL: &[fn(&Facts) -> Vec<Finding>] = &[
     carried_on::check,
 ];
 
+/// With those of the engine.
+pub(crate) fn all(engine: CopyEngine) -> impl Iterator<Item = &'static fn(&Facts) -> Vec<Finding>> {
+    let of_dms = if engine == CopyEngine::Dms { crate::dms::CHECKS } else { &[] };
+    ALL.iter().chain(of_dms)
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use pgleap_contract::Severity;
     use serde_json::json;
 
     use super::*;
-    use crate::facts::{DmsOffer, Instance, RecordSet, Routing, Secret, Seen, Subnet, Zone};
-    use crate::versions::DmsVersion;
+    use crate::dms::{DmsVersion, Offer};
+    use crate::facts::{Instance, RecordSet, Routing, Secret, Seen, Subnet, Zone};
 
     pub(crate) const HOST: &str = "orders.c9x.eu-west-1.rds.amazonaws.com";
 
     /// A world in which nothing is wrong: a case changes one thing.
     pub(crate) fn good() -> Facts {
         let run = serde_json::from_value(json!({
-            "id": "r", "executionArn": "arn", "mode": "upgrade", "replication": {}, "choices": {}, "limits": {},
+            "id": "r", "executionArn": "arn", "mode": "upgrade", "copy": {}, "choices": {}, "limits": {},
             "source": {"instance": "orders", "loginSecret": "s"}, "target": {"version": "17", "instance": "orders-v17"},
             "record": {"zoneId": "Z", "name": "db.example.com"}
         }));
@@ -84,7 +87,7 @@ pub(crate) mod tests {
                 family: "postgres17".to_owned(),
             }])),
             class_not_orderable: Vec::new(),
-            dms: vec![DmsOffer { version: DmsVersion(3, 6, 1), class: "dms.r6i.large".to_owned() }],
+            dms: vec![Offer { version: DmsVersion(3, 6, 1), class: "dms.r6i.large".to_owned() }],
             secret: Seen::Found(Secret::default()),
             zone: Seen::Found(Zone { name: "example.com.".to_owned() }),
             records: vec![RecordSet {
@@ -115,7 +118,7 @@ pub(crate) mod tests {
             Severity::Blocker => format!("b {}", finding.check),
             Severity::Warning => format!("w {}", finding.check),
         };
-        ALL.iter().flat_map(|check| check(facts)).map(|finding| word(&finding)).collect()
+        all(CopyEngine::Dms).flat_map(|check| check(facts)).map(|finding| word(&finding)).collect()
     }
 
     /// Asserts what a change of the good world is found as.

@@ -1,14 +1,16 @@
 //! Gathering the facts. A call that AWS refuses for good becomes a finding and the rest goes on, so that one report names
 //! everything that is wrong; a call that another attempt may mend fails the step, which is tried again.
 
-mod dms;
 mod names;
 mod rds;
 mod record;
 
-use pgleap_contract::{Finding, Run};
+pub(crate) use names::Look;
+
+use pgleap_contract::{CopyEngine, Finding, Run};
 use pgleap_step_kit::prelude::*;
 
+use crate::dms;
 use crate::facts::{Facts, Secret, Seen};
 use crate::versions::EngineVersion;
 use crate::way;
@@ -17,7 +19,6 @@ use crate::way;
 pub(crate) async fn observe(ctx: &Ctx, run: Run) -> StepResult<Facts> {
     let mut eyes = Eyes::default();
     let rds = aws_sdk_rds::Client::new(ctx.aws());
-    let dms = aws_sdk_databasemigration::Client::new(ctx.aws());
     let secrets = aws_sdk_secretsmanager::Client::new(ctx.aws());
     let route53 = aws_sdk_route53::Client::new(ctx.aws());
 
@@ -35,7 +36,6 @@ pub(crate) async fn observe(ctx: &Ctx, run: Run) -> StepResult<Facts> {
             class_not_orderable.push(hop.version.clone());
         }
     }
-    let dms_offers = eyes.list(dms::offers(&dms).await)?;
     let secret = eyes.thing(secret(&secrets, &run.source.login_secret).await)?;
     let zone = eyes.thing(record::zone(&route53, &run.record.zone_id).await)?;
     let records = match zone {
@@ -53,7 +53,13 @@ pub(crate) async fn observe(ctx: &Ctx, run: Run) -> StepResult<Facts> {
         maintenance = eyes.list(rds::maintenance(&rds, &source.arn).await)?;
     }
     let families: Vec<&str> = hops.iter().map(|hop| hop.family.as_str()).collect();
-    let taken = names::taken(&mut eyes, &rds, &dms, &secrets, &run, &families).await?;
+    let mut taken = names::taken(&mut eyes, &rds, &secrets, &run, &families).await?;
+    let mut offers = Vec::new();
+    if run.copy.engine == CopyEngine::Dms {
+        let (offered, taken_there) = dms::observe(ctx, &mut eyes, &run).await?;
+        offers = offered;
+        taken.extend(taken_there);
+    }
     let unseen = eyes.unseen;
     Ok(Facts {
         run,
@@ -61,7 +67,7 @@ pub(crate) async fn observe(ctx: &Ctx, run: Run) -> StepResult<Facts> {
         source,
         way,
         class_not_orderable,
-        dms: dms_offers,
+        dms: offers,
         secret,
         zone,
         records,
@@ -74,13 +80,13 @@ pub(crate) async fn observe(ctx: &Ctx, run: Run) -> StepResult<Facts> {
 
 /// What could not be seen.
 #[derive(Default)]
-struct Eyes {
+pub(crate) struct Eyes {
     unseen: Vec<Finding>,
 }
 
 impl Eyes {
     /// A thing that may not exist.
-    fn thing<T>(&mut self, answer: Result<Option<T>, AwsError>) -> StepResult<Seen<T>> {
+    pub(crate) fn thing<T>(&mut self, answer: Result<Option<T>, AwsError>) -> StepResult<Seen<T>> {
         match answer {
             Ok(Some(thing)) => Ok(Seen::Found(thing)),
             Ok(None) => Ok(Seen::Missing),
@@ -89,11 +95,22 @@ impl Eyes {
     }
 
     /// A list; empty if it could not be seen.
-    fn list<T>(&mut self, answer: Result<Vec<T>, AwsError>) -> StepResult<Vec<T>> {
+    pub(crate) fn list<T>(&mut self, answer: Result<Vec<T>, AwsError>) -> StepResult<Vec<T>> {
         match answer {
             Ok(list) => Ok(list),
             Err(error) => self.blind(error).map(|()| Vec::new()),
         }
+    }
+
+    /// Those that exist.
+    pub(crate) fn all<T>(&mut self, answers: Vec<Result<Option<T>, AwsError>>) -> StepResult<Vec<T>> {
+        let mut found = Vec::new();
+        for answer in answers {
+            if let Seen::Found(thing) = self.thing(answer)? {
+                found.push(thing);
+            }
+        }
+        Ok(found)
     }
 
     fn blind(&mut self, error: AwsError) -> StepResult<()> {

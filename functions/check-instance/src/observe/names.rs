@@ -1,20 +1,17 @@
 //! Which of the names that the run will use are taken. Nothing of the run can exist when preflight begins, but for the
 //! parameter group that an earlier run left to the source.
 
-use aws_sdk_databasemigration as dms;
-use aws_sdk_databasemigration::types::Filter;
 use aws_sdk_rds as rds;
 use aws_sdk_secretsmanager as secrets;
 use pgleap_contract::Generation;
 use pgleap_step_kit::prelude::*;
 
 use super::Eyes;
-use crate::facts::{Seen, Taken};
+use crate::facts::Taken;
 
 pub(super) async fn taken(
     eyes: &mut Eyes,
     rds: &rds::Client,
-    dms: &dms::Client,
     secrets: &secrets::Client,
     run: &Run,
     families: &[&str],
@@ -32,20 +29,7 @@ pub(super) async fn taken(
     for secret in secrets_of(run) {
         looks.push(of_secret(secrets, run, secret).await);
     }
-    looks.extend([
-        replication_instance(dms, names.replication_instance()).await,
-        task(dms, names.task()).await,
-        endpoint(dms, names.source_endpoint()).await,
-        endpoint(dms, names.target_endpoint()).await,
-        subnet_group(dms, names.replication_subnet_group()).await,
-    ]);
-    let mut all = Vec::new();
-    for look in looks {
-        if let Seen::Found(found) = eyes.thing(look)? {
-            all.push(found);
-        }
-    }
-    Ok(all)
+    eyes.all(looks)
 }
 
 /// Of its logins, and of what it notes: the record that an earlier run saved would be put back by this one's rollback, and its
@@ -54,14 +38,15 @@ fn secrets_of(run: &Run) -> [String; 5] {
     let names = run.id.names();
     [
         names.work_secret(),
-        names.dms_source_secret(),
-        names.dms_target_secret(),
+        names.copy_source_secret(),
+        names.copy_target_secret(),
         names.record_secret(),
         names.cutover_secret(Generation::FORWARD),
     ]
 }
 
-type Look = Result<Option<Taken>, AwsError>;
+/// One look at a name.
+pub(crate) type Look = Result<Option<Taken>, AwsError>;
 
 fn is_ours<'a>(run: &Run, mut tags: impl Iterator<Item = (Option<&'a str>, Option<&'a str>)>) -> bool {
     tags.any(|tag| tag == (Some(Names::TAG), Some(run.id.as_str())))
@@ -106,49 +91,6 @@ async fn of_secret(client: &secrets::Client, run: &Run, name: String) -> Look {
     }))
 }
 
-fn by(name: &str, value: &str) -> Filter {
-    Filter::builder().name(name).values(value).build().expect("name and value are given")
-}
-
-/// DMS shows no tags where it describes; a name that begins with the run's prefix is the run's or in its way all the same.
-fn of_dms(kind: &'static str, name: String, found: bool) -> Option<Taken> {
-    found.then_some(Taken { kind, name, ours: true })
-}
-
-async fn replication_instance(client: &dms::Client, name: String) -> Look {
-    let answer = client.describe_replication_instances().filters(by("replication-instance-id", &name)).send().await;
-    let found = answer.doing(format!("describe replication instance {name}")).optional()?;
-    Ok(of_dms("replication instance", name, found.is_some_and(|found| !found.replication_instances().is_empty())))
-}
-
-async fn task(client: &dms::Client, name: String) -> Look {
-    let answer = client
-        .describe_replication_tasks()
-        .filters(by("replication-task-id", &name))
-        .without_settings(true)
-        .send()
-        .await;
-    let found = answer.doing(format!("describe replication task {name}")).optional()?;
-    Ok(of_dms("replication task", name, found.is_some_and(|found| !found.replication_tasks().is_empty())))
-}
-
-async fn endpoint(client: &dms::Client, name: String) -> Look {
-    let answer = client.describe_endpoints().filters(by("endpoint-id", &name)).send().await;
-    let found = answer.doing(format!("describe DMS endpoint {name}")).optional()?;
-    Ok(of_dms("DMS endpoint", name, found.is_some_and(|found| !found.endpoints().is_empty())))
-}
-
-async fn subnet_group(client: &dms::Client, name: String) -> Look {
-    let answer =
-        client.describe_replication_subnet_groups().filters(by("replication-subnet-group-id", &name)).send().await;
-    let found = answer.doing(format!("describe replication subnet group {name}")).optional()?;
-    Ok(of_dms(
-        "replication subnet group",
-        name,
-        found.is_some_and(|found| !found.replication_subnet_groups().is_empty()),
-    ))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -157,7 +99,7 @@ mod tests {
     #[test]
     fn what_an_earlier_run_noted_is_looked_for_like_its_logins() {
         let run: Run = serde_json::from_value(json!({
-            "id": "r", "executionArn": "arn", "mode": "upgrade", "replication": {}, "choices": {}, "limits": {},
+            "id": "r", "executionArn": "arn", "mode": "upgrade", "copy": {}, "choices": {}, "limits": {},
             "source": {"instance": "orders", "loginSecret": "s"}, "target": {"version": "18", "instance": "orders-v18"},
             "record": {"zoneId": "Z", "name": "db.example"}
         }))
@@ -165,6 +107,6 @@ mod tests {
 
         let found = secrets_of(&run).map(|name| name.replace("pgleap/r/", ""));
 
-        assert_eq!(found, ["work", "dms-source", "dms-target", "record", "cutover-1"]);
+        assert_eq!(found, ["work", "copy-source", "copy-target", "record", "cutover-1"]);
     }
 }

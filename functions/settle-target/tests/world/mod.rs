@@ -46,7 +46,7 @@ pub(crate) const PRELUDE: &str = include_str!("../../../../tests/e2e/src/catalog
 pub(crate) const CUTOVER: Cutover = Cutover { generation: Generation::FORWARD, deadline_epoch_ms: 4_102_444_800_000 };
 pub(crate) const MASTER: &str = "orders_master";
 pub(crate) const WORK: &str = "pgleap_trip_work";
-pub(crate) const DMS: &str = "pgleap_trip_dms";
+pub(crate) const DMS: &str = "pgleap_trip_copy";
 
 pub(crate) async fn complete(world: &World) {
     let advance =
@@ -99,7 +99,7 @@ pub(crate) async fn prepare_source_of_another_step(world: &World) {
 pub(crate) async fn clean_databases_of_another_step(world: &World, owner: &Session) {
     let admin = world.target_admin().await;
     admin.batch_execute(&format!("DROP OWNED BY {DMS} CASCADE; DROP OWNED BY {WORK} CASCADE")).await.unwrap();
-    owner.run("clean", "DROP SCHEMA pgleap CASCADE; DROP SCHEMA pgleap_dms CASCADE").await.unwrap();
+    owner.run("clean", "DROP SCHEMA pgleap CASCADE; DROP SCHEMA pgleap_copy CASCADE").await.unwrap();
 }
 
 pub(crate) async fn count(session: &Session, sql: &str) -> i64 {
@@ -128,7 +128,7 @@ pub(crate) fn same(what: &str, before: &BTreeSet<String>, after: &BTreeSet<Strin
 
 pub(crate) fn a_run() -> Run {
     serde_json::from_value(serde_json::json!({
-        "id": "trip", "executionArn": "arn", "mode": "upgrade", "replication": {}, "choices": {}, "limits": {},
+        "id": "trip", "executionArn": "arn", "mode": "upgrade", "copy": {}, "choices": {}, "limits": {},
         "source": {"instance": "orders", "loginSecret": "s"}, "target": {"version": "18", "instance": "orders-v18"},
         "record": {"zoneId": "Z", "name": "db.example"}
     }))

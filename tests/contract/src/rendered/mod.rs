@@ -48,8 +48,8 @@ pub fn files() -> Result<Vec<Rendered>> {
     Ok(files)
 }
 
-fn manifest_of((name, declared): &Step) -> Result<Rendered> {
-    let path = format!("functions/{name}/Cargo.toml");
+fn manifest_of((_, declared): &Step) -> Result<Rendered> {
+    let path = format!("{}/Cargo.toml", declared.folder);
     let text = std::fs::read_to_string(repository().join(&path)).with_context(|| format!("read {path}"))?;
     Ok(Rendered { text: manifest::render(&text, declared), path })
 }

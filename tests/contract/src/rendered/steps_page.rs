@@ -11,7 +11,7 @@ const HEAD: &str = "\
 <!-- By `make render`, from the steps' own words. -->
 # The steps, in the order of the run
 
-A folder is a step, a crate, a function, a state and a policy of one name.
+A folder is a step, a crate, a function, a state and a policy of one name. Those of a copy engine are in `engines/<engine>`.
 `step.yaml` declares what everybody else must know of it: its phase, its function, its policy, what undoes it, how it fails.
 `src/lib.rs` begins with what it changes, what makes it repeatable and what happens when it dies half-way; `decide` in it is the judgement, pure and with its cases.
 [statemachine/upgrade.asl.yaml](../statemachine/upgrade.asl.yaml) wires them; `recover.asl.yaml` calls some of them again.
@@ -41,7 +41,8 @@ pub(super) fn render(steps: &[Step]) -> Result<String> {
     page.push_str(&rows(steps, None)?);
     page.push_str(PAGES_HEAD);
     for name in PAGES {
-        page.push_str(&format!("| [{name}]({name}/src/lib.rs) | {} |\n", first_sentence(&code_of(name)?)));
+        let code = format!("functions/{name}/src/lib.rs");
+        page.push_str(&format!("| [{name}]({}) | {} |\n", from_here(&code), first_sentence(&code_of(&code)?)));
     }
     Ok(page)
 }
@@ -49,15 +50,20 @@ pub(super) fn render(steps: &[Step]) -> Result<String> {
 fn rows(steps: &[Step], phase: Option<Phase>) -> Result<String> {
     let of_phase = steps.iter().filter(|(_, declared)| declared.phase == phase);
     let row = |(name, declared): &Step| {
-        let does = first_sentence(&code_of(name)?);
-        Ok(format!("| [{name}]({name}/src/lib.rs) | {does} | {} |\n", declared.undo))
+        let code = format!("{}/src/lib.rs", declared.folder);
+        let does = first_sentence(&code_of(&code)?);
+        Ok(format!("| [{name}]({}) | {does} | {} |\n", from_here(&code), declared.undo))
     };
     of_phase.map(row).collect()
 }
 
-fn code_of(function: &str) -> Result<String> {
-    let path = repository().join(format!("functions/{function}/src/lib.rs"));
-    std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))
+fn code_of(path: &str) -> Result<String> {
+    std::fs::read_to_string(repository().join(path)).with_context(|| format!("read {path}"))
+}
+
+/// A path from the repository's root, as a link of this page.
+fn from_here(path: &str) -> String {
+    path.strip_prefix("functions/").map_or_else(|| format!("../{path}"), str::to_owned)
 }
 
 fn capital(text: &str) -> String {

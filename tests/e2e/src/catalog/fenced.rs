@@ -23,7 +23,7 @@ pub fn as_fenced(before: &Catalog, fence: &Catalog, database_grants: Option<&str
 }
 
 /// A role or schema of the run's, or something in or of one: `role pgleap_x_work`, `table pgleap.marker`,
-/// `settings pgleap_x_dms in shop`, `comment schema pgleap`.
+/// `settings pgleap_x_copy in shop`, `comment schema pgleap`.
 fn is_the_runs(object: &ObjectName) -> bool {
     object.name.split(' ').any(|word| {
         let name = word.trim_start_matches('"');
@@ -111,7 +111,7 @@ mod tests {
                 "shop.clicks",
                 &[
                     ("replica identity", "f"),
-                    ("grants", "app=SELECT by owner, owner=SELECT by owner, pgleap_r_dms=SELECT by owner"),
+                    ("grants", "app=SELECT by owner, owner=SELECT by owner, pgleap_r_copy=SELECT by owner"),
                 ],
             ),
             (
@@ -119,15 +119,15 @@ mod tests {
                 "shop",
                 &[(
                     "grants",
-                    "PUBLIC=TEMPORARY by owner, owner=CREATE by owner, pgleap_r_dms=CONNECT by owner, pgleap_r_work=CONNECT* by owner",
+                    "PUBLIC=TEMPORARY by owner, owner=CREATE by owner, pgleap_r_copy=CONNECT by owner, pgleap_r_work=CONNECT* by owner",
                 )],
             ),
             ("role", "owner", &[("attributes", "login"), ("member of", "pgleap_r_work with admin option")]),
             ("role", "pgleap_r_work", &[("attributes", "login")]),
             ("table", "pgleap.marker", &[("owner", "pgleap_r_work")]),
             ("function", "pgleap.shut(text[])", &[("definition", "..")]),
-            ("settings", "pgleap_r_dms in all databases", &[("values", "..")]),
-            ("comment", "schema pgleap_dms", &[("text", "..")]),
+            ("settings", "pgleap_r_copy in all databases", &[("values", "..")]),
+            ("comment", "schema pgleap_copy", &[("text", "..")]),
         ]);
 
         assert_eq!(as_fenced(&catalog(BEFORE), &fence, None), catalog(BEFORE));

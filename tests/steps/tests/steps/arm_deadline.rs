@@ -14,7 +14,7 @@ use step_tests::as_step;
 fn a_run(execution: &str, cutover_seconds: u32) -> Result<Run> {
     Ok(serde_json::from_value(json!({
         "id": "orders-18", "executionArn": format!("arn:aws:states:eu-west-1:123456789012:execution:upgrade:{execution}"),
-        "mode": "upgrade", "replication": {}, "choices": {}, "limits": { "cutoverSeconds": cutover_seconds },
+        "mode": "upgrade", "copy": {}, "choices": {}, "limits": { "cutoverSeconds": cutover_seconds },
         "source": { "instance": "orders", "loginSecret": "secret" },
         "target": { "version": "18", "instance": "orders-v18" },
         "record": { "zoneId": "Z", "name": "orders-db.example.internal" },

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use pgleap_contract::steps::{
-    ColumnName, CompareTablesInput, CopyDataInput, CopyDataOutput, CopyReading, CreateReplicationInput,
-    CreateReplicationOutput, DatabaseSize, LobLimit, MeasureLobsInput, MeasureLobsOutput, ReloadTablesInput,
-    ReloadTablesOutput, Repair, Selection, TableName, UpgradeWay, WatchCopyInput, WatchCopyOutput,
+    ColumnName, CompareTablesInput, CopyDataInput, CopyDataOutput, CopyReading, CreateTaskInput, DatabaseSize,
+    LobLimit, MeasureLobsInput, MeasureLobsOutput, NoOutput, PrepareReplicationInput, PrepareReplicationOutput,
+    ReloadTablesInput, ReloadTablesOutput, Repair, Selection, TableName, UpgradeWay, WatchCopyInput, WatchCopyOutput,
 };
 use pgleap_contract::{ErrorCode, Server};
 use pgleap_pg::{Session, fingerprint};
@@ -30,6 +30,8 @@ const ROWS: &str = r#"
     FROM generate_series(1, 300) g;
     INSERT INTO "My_shop".events SELECT g, 'eu' FROM generate_series(1, 1000) g;"#;
 
+const SECRET_ROLE: &str = "arn:aws:iam::111122223333:role/DmsSecretRole";
+
 /// A source, a target that RDS made, and what the steps do between them.
 pub(crate) struct Both {
     pub(crate) world: World,
@@ -43,13 +45,13 @@ impl Both {
         owner.run("make the schema", SCHEMA).await?;
         owner.run("fill it", ROWS).await?;
         world.prepare_source().await?;
-        let dms = world.run.id.names().dms_login();
+        let dms = world.run.id.names().copy_login();
         let rights = format!(
             "GRANT USAGE ON SCHEMA \"My_shop\" TO {dms}; GRANT ALL ON ALL TABLES IN SCHEMA \"My_shop\" TO {dms}"
         );
         let owner = world.owner().await?;
         owner.run("let DMS read", &rights).await?;
-        // as prepare-target does just before the load
+        // as prepare-target does before the load
         fingerprint::take_filenodes(&owner).await?;
         world.arm_watch().await?;
 
@@ -60,35 +62,55 @@ impl Both {
         Ok(Self { world, target })
     }
 
-    pub(crate) fn input(&self) -> CreateReplicationInput {
+    fn way() -> UpgradeWay {
+        UpgradeWay {
+            from: "15".to_owned(),
+            hops: Vec::new(),
+            dms_engine_version: "3.6.1".to_owned(),
+            subnet_ids: vec!["subnet-a".to_owned(), "subnet-b".to_owned()],
+            security_group_ids: vec!["sg-a".to_owned()],
+        }
+    }
+
+    pub(crate) fn prepare_input(&self) -> PrepareReplicationInput {
+        PrepareReplicationInput {
+            run: self.world.run.clone(),
+            source: self.world.source.clone(),
+            way: Self::way(),
+            size: DatabaseSize { tables: 3, bytes: 1 << 20, sequences: 0 },
+            ingress: None,
+        }
+    }
+
+    pub(crate) async fn prepare(&self, input: PrepareReplicationInput) -> StepResult<Polled<PrepareReplicationOutput>> {
+        prepare_replication::run_with(self.world.as_step("prepare-replication"), input, SECRET_ROLE).await
+    }
+
+    async fn create_task(&self) -> StepResult<Polled<NoOutput>> {
         let schema = "My_shop".to_owned();
         let parent = TableName { schema: schema.clone(), table: "events".to_owned() };
         let generated = ColumnName { schema: schema.clone(), table: "Orders".to_owned(), column: "twice".to_owned() };
-        CreateReplicationInput {
+        let input = CreateTaskInput {
             run: self.world.run.clone(),
             source: self.world.source.clone(),
             target: self.target.clone(),
-            way: UpgradeWay {
-                from: "15".to_owned(),
-                hops: Vec::new(),
-                dms_engine_version: "3.6.1".to_owned(),
-                subnet_ids: vec!["subnet-a".to_owned(), "subnet-b".to_owned()],
-                security_group_ids: vec!["sg-a".to_owned()],
-            },
-            size: DatabaseSize { tables: 3, bytes: 1 << 20, sequences: 0 },
+            way: Self::way(),
             selection: Selection {
                 schemas: vec![schema],
                 excluded_tables: vec![parent],
                 removed_columns: vec![generated],
                 replica_role: false,
             },
-            ingress: None,
-        }
+        };
+        create_task::run_with(self.world.as_step("create-task"), input, SECRET_ROLE).await
     }
 
-    pub(crate) async fn create(&self) -> StepResult<Polled<CreateReplicationOutput>> {
-        let role = "arn:aws:iam::111122223333:role/DmsSecretRole";
-        create_replication::run_with(self.world.as_step("create-replication"), self.input(), role).await
+    /// A look of both steps that make what DMS needs.
+    pub(crate) async fn create(&self) -> StepResult<Polled<NoOutput>> {
+        match self.prepare(self.prepare_input()).await? {
+            Polled::Done(_) => self.create_task().await,
+            Polled::Waiting(waiting_for) => Ok(Polled::Waiting(waiting_for)),
+        }
     }
 
     /// As the machine does it: a failed connection test is worth a few retries.
@@ -105,7 +127,7 @@ impl Both {
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        bail!("create-replication: not done after 60 s")
+        bail!("prepare-replication and create-task: not done after 60 s")
     }
 
     pub(crate) async fn copy(&self) -> StepResult<CopyDataOutput> {
@@ -178,9 +200,9 @@ impl Both {
 
     /// What DMS noted on the target.
     pub(crate) async fn notes(&self) -> Result<Vec<String>> {
-        let secret = self.world.run.id.names().dms_target_secret();
+        let secret = self.world.run.id.names().copy_target_secret();
         let dms = self.world.ctx.connect(&self.world.run, &self.target, &secret).await?;
-        Ok(pgleap_pg::dms_notes::read(&dms).await?)
+        Ok(dms_databases::notes::read(&dms).await?)
     }
 
     pub(crate) async fn copy_until_some_in_error(&self) -> Result<Vec<TableName>> {

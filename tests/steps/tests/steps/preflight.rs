@@ -199,7 +199,7 @@ async fn everything_that_aws_says_against_the_run_is_named_at_once() -> Result<(
     .await?;
     world.run.source.login_secret = "no-such".to_owned();
     world.run.record.name = "no-such.example.internal".to_owned();
-    world.run.replication.instance_class = Some("dms.no.such".to_owned());
+    world.run.copy.dms.instance_class = Some("dms.no.such".to_owned());
 
     let output = check_instance::run(&world.ctx, world.run_only()).await?;
 

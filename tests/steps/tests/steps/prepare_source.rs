@@ -58,7 +58,7 @@ async fn logins_may_what_they_must(world: &World) -> Result<()> {
     work.run("mark", "INSERT INTO pgleap.marker (id, kind) VALUES ('11111111-1111-1111-1111-111111111111', 'test')")
         .await?;
     work.run("read a sequence", "SELECT last_value FROM shop.numbers").await?;
-    let dms = world.ctx.connect(&world.run, &world.source, &world.run.id.names().dms_source_secret()).await?;
+    let dms = world.ctx.connect(&world.run, &world.source, &world.run.id.names().copy_source_secret()).await?;
     dms.run("read", "SELECT * FROM shop.orders; SELECT * FROM pgleap.marker").await?;
     dms.run("make a slot", "SELECT pg_create_logical_replication_slot('a_test', 'test_decoding')").await?;
     dms.run("drop the slot", "SELECT pg_drop_replication_slot('a_test')").await?;
@@ -142,7 +142,7 @@ async fn what_an_earlier_call_left_half_made_is_finished() -> Result<()> {
     world.prepare_source().await?;
 
     world.ctx.as_work(&world.run, &world.source).await?;
-    world.ctx.connect(&world.run, &world.source, &names.dms_source_secret()).await?;
+    world.ctx.connect(&world.run, &world.source, &names.copy_source_secret()).await?;
     assert_eq!(fingerprint::changed(&owner).await?, Vec::<String>::new());
     Ok(())
 }

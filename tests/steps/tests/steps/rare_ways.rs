@@ -5,7 +5,7 @@ use aws_sdk_rds::types::{ApplyMethod, Parameter, Tag};
 use local_aws_rds::PlannedFault;
 use pgleap_contract::ErrorCode;
 use pgleap_contract::steps::{
-    CreateReplicationInput, DatabaseSize, RestoreTargetInput, Selection, UpgradeHop, UpgradeTargetInput, UpgradeWay,
+    DatabaseSize, PrepareReplicationInput, RestoreTargetInput, UpgradeHop, UpgradeTargetInput, UpgradeWay,
 };
 use step_tests::{SOURCE, TARGET, World, once_allowed, until_done, wait_for};
 
@@ -156,17 +156,15 @@ fn reboots(world: &World) -> usize {
 #[tokio::test]
 async fn a_replication_instance_that_goes_is_told_with_its_events() -> Result<()> {
     let world = World::start(15).await?;
-    let input = || CreateReplicationInput {
+    let input = || PrepareReplicationInput {
         run: world.run.clone(),
         source: world.source.clone(),
-        target: world.source.clone(),
         way: UpgradeWay { subnet_ids: vec!["subnet-a".to_owned(), "subnet-b".to_owned()], ..way_to("15.0") },
         size: DatabaseSize { tables: 1, bytes: 1 << 20, sequences: 0 },
-        selection: Selection::default(),
         ingress: None,
     };
     let role = "arn:aws:iam::111122223333:role/DmsSecretRole";
-    let create = async || create_replication::run_with(world.as_step("create-replication"), input(), role).await;
+    let create = async || prepare_replication::run_with(world.as_step("prepare-replication"), input(), role).await;
     let dms = aws_sdk_databasemigration::Client::new(world.ctx.aws());
     let arn = wait_for("the replication instance", async || {
         let _no_secrets_yet = create().await;

@@ -140,7 +140,7 @@ fn settings(aws: &LocalAws) -> aws_config::ConfigLoader {
 fn a_run(zone_id: &str) -> Result<Run> {
     Ok(serde_json::from_value(json!({
         "id": "orders-18", "executionArn": "arn:aws:states:eu-west-1:123456789012:execution:upgrade:orders-18",
-        "mode": "upgrade", "replication": {}, "choices": {}, "limits": {},
+        "mode": "upgrade", "copy": {}, "choices": {}, "limits": {},
         "source": { "instance": "orders", "loginSecret": "secret" },
         "target": { "version": "18", "instance": "orders-v18" },
         "record": { "zoneId": zone_id, "name": NAME, "cutoverTtlSeconds": 1 },

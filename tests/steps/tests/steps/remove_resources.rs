@@ -36,7 +36,7 @@ async fn make_everything(world: &World) -> Result<()> {
     restore(world, world.run.id.as_str()).await?;
     let secrets = aws_sdk_secretsmanager::Client::new(world.ctx.aws());
     let tag = aws_sdk_secretsmanager::types::Tag::builder().key(Names::TAG).value(world.run.id.as_str()).build();
-    for name in [names.work_secret(), names.dms_source_secret(), names.dms_target_secret(), names.record_secret()] {
+    for name in [names.work_secret(), names.copy_source_secret(), names.copy_target_secret(), names.record_secret()] {
         secrets.create_secret().name(name).secret_string("{}").tags(tag.clone()).send().await?;
     }
     let recovery = Recovery {

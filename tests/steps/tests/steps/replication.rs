@@ -1,4 +1,4 @@
-//! `create-replication`, `copy-data`, `watch-copy`, `resume-replication`, `remove-replication` against the local DMS,
+//! `prepare-replication`, `create-task`, `copy-data`, `watch-copy`, `resume-replication`, `remove-replication` against the local DMS,
 //! which really moves rows between real servers: one story, because each begins where the one before ended.
 
 use anyhow::Result;
@@ -14,7 +14,7 @@ async fn a_copy_is_made_followed_and_removed_and_each_step_twice_changes_nothing
     both.create_until_done().await?;
     let made = both.world.changes();
     assert!(both.create().await?.done().is_some());
-    assert_eq!(both.world.changes(), made, "a second create-replication changes nothing");
+    assert_eq!(both.world.changes(), made, "a second time changes nothing");
 
     let copied = both.copy_until_done().await?;
     assert_eq!((copied.progress.percent, copied.progress.tables_errored), (100, 0), "{copied:?}");
@@ -85,7 +85,7 @@ async fn a_time_out_is_explained_and_where_the_run_may_it_asks_for_the_one_rule_
 
     both.world.run.network.authorize_ingress = true;
     let rule = wait_for("a rule to be asked for", async || {
-        Ok(both.create().await?.done().and_then(|output| output.missing_rule))
+        Ok(both.prepare(both.prepare_input()).await?.done().and_then(|output| output.missing_rule))
     })
     .await?;
     let expected = IngressRule { group_id: "sg-a".to_owned(), cidr: "127.200.0.1/32".to_owned(), port };

@@ -11,7 +11,7 @@ const PASS: &str = r#"{"StartAt": "Pass", "States": {"Pass": {"Type": "Pass", "E
 
 fn a_run(execution: &str) -> Result<Run> {
     Ok(serde_json::from_value(json!({
-        "id": "orders-18", "executionArn": execution, "mode": "upgrade", "replication": {}, "choices": {}, "limits": {},
+        "id": "orders-18", "executionArn": execution, "mode": "upgrade", "copy": {}, "choices": {}, "limits": {},
         "source": { "instance": "orders", "loginSecret": "secret" },
         "target": { "version": "18", "instance": "orders-v18" },
         "record": { "zoneId": "Z", "name": "orders-db.example.internal" },

@@ -35,11 +35,11 @@ impl Watched {
         pgleap_pg::fingerprint::take_filenodes(&world.owner().await?).await?;
         world.arm_watch().await?;
         let names = world.run.id.names();
-        let login = world.ctx.login(&names.dms_source_secret()).await?;
+        let login = world.ctx.login(&names.copy_source_secret()).await?;
         let secret = json!({ "username": login.username, "password": login.password });
         let secrets = aws_sdk_secretsmanager::Client::new(world.ctx.aws());
-        secrets.create_secret().name(names.dms_target_secret()).secret_string(secret.to_string()).send().await?;
-        let notes = format!("CREATE SCHEMA pgleap_dms AUTHORIZATION {}", names.dms_login());
+        secrets.create_secret().name(names.copy_target_secret()).secret_string(secret.to_string()).send().await?;
+        let notes = format!("CREATE SCHEMA pgleap_copy AUTHORIZATION {}", names.copy_login());
         world.rdsadmin(TARGET, DATABASE).await?.batch_execute(&notes).await?;
         world.arm().await?;
         Ok(Self { world, target })
@@ -183,12 +183,12 @@ async fn the_last_changes_before_the_fence_are_read_before_the_source_is_drained
 /// What happened between the gate's last look and the fence, or while the drain went on.
 #[tokio::test]
 async fn what_came_after_the_last_look_is_seen_before_the_source_is_drained() -> Result<()> {
-    let noted = "CREATE TABLE pgleap_dms.awsdms_suspended_tables (task_name text, table_owner text, table_name text, suspend_reason text);
-                 INSERT INTO pgleap_dms.awsdms_suspended_tables VALUES ('t', 'app', 'a_busy', 'no reason')";
+    let noted = "CREATE TABLE pgleap_copy.awsdms_suspended_tables (task_name text, table_owner text, table_name text, suspend_reason text);
+                 INSERT INTO pgleap_copy.awsdms_suspended_tables VALUES ('t', 'app', 'a_busy', 'no reason')";
     // Where a first call came as far as `applied`, DMS could still note something until it was shut out.
     let applied = "INSERT INTO pgleap.marker (id, kind) VALUES (gen_random_uuid(), 'applied-1')";
     let readable =
-        "GRANT USAGE ON SCHEMA pgleap_dms TO PUBLIC; GRANT SELECT ON ALL TABLES IN SCHEMA pgleap_dms TO PUBLIC";
+        "GRANT USAGE ON SCHEMA pgleap_copy TO PUBLIC; GRANT SELECT ON ALL TABLES IN SCHEMA pgleap_copy TO PUBLIC";
     let cases = [
         (
             SOURCE,

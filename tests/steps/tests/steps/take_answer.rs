@@ -91,7 +91,7 @@ fn asking_function() -> FunctionConfig {
 fn a_run(wait_seconds: u32) -> Result<Run> {
     Ok(serde_json::from_value(json!({
         "id": "orders-18", "executionArn": "arn:aws:states:eu-west-1:111122223333:execution:pgleap-upgrade:orders-18",
-        "mode": "upgrade", "replication": {}, "choices": {}, "limits": {},
+        "mode": "upgrade", "copy": {}, "choices": {}, "limits": {},
         "source": { "instance": "orders", "loginSecret": "secret" },
         "target": { "version": "18", "instance": "orders-v18" },
         "record": { "zoneId": "Z", "name": "orders-db.example.internal" },

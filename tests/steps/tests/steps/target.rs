@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use aws_sdk_rds::types::{ApplyMethod, Parameter};
 use local_aws_core::{Effect, Fault, Outcome};
 use pgleap_contract::steps::{
-    CheckInstanceOutput, OnBoth, PrepareTargetOutput, RestoreTargetInput, UnderFence, UpgradeTargetInput, UpgradeWay,
+    CheckInstanceOutput, EmptyTargetOutput, OnBoth, RestoreTargetInput, UnderFence, UpgradeTargetInput, UpgradeWay,
 };
 use pgleap_contract::{ErrorCode, Server};
 use pgleap_pg::Session;
@@ -52,11 +52,11 @@ async fn a_target_is_made_upgraded_prepared_rebuilt_and_completed() -> Result<()
     done_and_again!(world, "upgrade-target", upgrade_target::run, upgrade());
     assert_upgraded(&world, &target).await?;
 
-    let prepared =
-        until_done("prepare-target", async || prepare_target::run(world.as_step("prepare-target"), both()).await)
-            .await?;
-    assert_eq!(Polled::Done(prepared.clone()), prepare_target::run(world.as_step("prepare-target"), both()).await?);
-    assert_selected(&prepared);
+    done_and_again!(world, "prepare-target", prepare_target::run, both());
+    let emptied =
+        until_done("empty-target", async || empty_target::run(world.as_step("empty-target"), both()).await).await?;
+    assert_eq!(Polled::Done(emptied.clone()), empty_target::run(world.as_step("empty-target"), both()).await?);
+    assert_selected(&emptied);
 
     done_and_again!(world, "rebuild-target", rebuild_target::run, both());
     done_and_again!(world, "analyze-target", analyze_target::run, both());
@@ -105,10 +105,11 @@ async fn answers_are_lost_and_calls_die_and_the_target_is_made_all_the_same() ->
 
     keep_stale_login(&world).await?;
     cut_off(async || prepare_target::run(world.as_step("prepare-target"), both()).await.map(drop)).await;
-    let prepared =
-        until_done("prepare-target", async || prepare_target::run(world.as_step("prepare-target"), both()).await)
-            .await?;
-    assert_selected(&prepared);
+    done_and_again!(world, "prepare-target", prepare_target::run, both());
+    cut_off(async || empty_target::run(world.as_step("empty-target"), both()).await.map(drop)).await;
+    let emptied =
+        until_done("empty-target", async || empty_target::run(world.as_step("empty-target"), both()).await).await?;
+    assert_selected(&emptied);
     cut_off(async || rebuild_target::run(world.as_step("rebuild-target"), both()).await.map(drop)).await;
     done_and_again!(world, "rebuild-target", rebuild_target::run, both());
     cut_off(async || analyze_target::run(world.as_step("analyze-target"), both()).await.map(drop)).await;
@@ -248,7 +249,7 @@ async fn keep_stale_login(world: &World) -> Result<()> {
     let secrets = aws_sdk_secretsmanager::Client::new(world.ctx.aws());
     secrets
         .create_secret()
-        .name(world.run.id.names().dms_target_secret())
+        .name(world.run.id.names().copy_target_secret())
         .secret_string(stale)
         .tags(tag)
         .send()
@@ -292,8 +293,8 @@ async fn assert_upgraded(world: &World, target: &Server) -> Result<()> {
     Ok(())
 }
 
-fn assert_selected(prepared: &PrepareTargetOutput) {
-    let selection = &prepared.selection;
+fn assert_selected(emptied: &EmptyTargetOutput) {
+    let selection = &emptied.selection;
     assert_eq!(selection.schemas, ["Sales Dept", "public", "shop"]);
     let excluded: Vec<_> = selection.excluded_tables.iter().map(|table| table.table.as_str()).collect();
     assert_eq!(excluded, ["measurements", "measurements_2025", "shipments"]);

@@ -41,6 +41,6 @@ SELECT n.nspname::text, c.relname::text, c.relkind = 'p' AS partitioned,
         WHERE k.contype = 'f' AND k.conrelid = c.oid AND k.conparentid = 0) AS references
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence = 'p'
-  AND n.nspname !~ '^(pg_|information_schema$)' AND n.nspname NOT IN ('rehearsal', 'pgleap', 'pgleap_dms')
+  AND n.nspname !~ '^(pg_|information_schema$)' AND n.nspname NOT IN ('rehearsal', 'pgleap', 'pgleap_copy')
   AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
 ORDER BY 1, 2

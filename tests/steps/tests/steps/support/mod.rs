@@ -29,20 +29,20 @@ pub(crate) async fn create_target(world: &World, version: &str) -> Result<Server
         CREATE TABLE pgleap.catalog_skipped (schema name PRIMARY KEY);
         CREATE TABLE pgleap.filenode_before (name text PRIMARY KEY, relation oid NOT NULL, file oid NOT NULL)";
     there.run("make what the snapshot would bring", marker).await?;
-    create_dms_login(world, &target, &there).await?;
+    create_copy_login(world, &target, &there).await?;
     Ok(target)
 }
 
-async fn create_dms_login(world: &World, target: &Server, there: &Session) -> Result<()> {
+async fn create_copy_login(world: &World, target: &Server, there: &Session) -> Result<()> {
     let names = world.run.id.names();
-    let dms = names.dms_login();
+    let dms = names.copy_login();
     let sql = format!(
-        "CREATE ROLE {dms} LOGIN PASSWORD 'a-password'; CREATE SCHEMA pgleap_dms; GRANT ALL ON SCHEMA pgleap_dms TO {dms};
+        "CREATE ROLE {dms} LOGIN PASSWORD 'a-password'; CREATE SCHEMA pgleap_copy; GRANT ALL ON SCHEMA pgleap_copy TO {dms};
          GRANT USAGE ON SCHEMA pgleap TO {dms}; GRANT ALL ON ALL TABLES IN SCHEMA pgleap TO {dms}"
     );
     there.run("make DMS's login", &sql).await?;
     let value = json!({ "username": dms, "password": "a-password", "host": target.host, "port": target.port });
     let secrets = aws_sdk_secretsmanager::Client::new(world.ctx.aws());
-    secrets.create_secret().name(names.dms_target_secret()).secret_string(value.to_string()).send().await?;
+    secrets.create_secret().name(names.copy_target_secret()).secret_string(value.to_string()).send().await?;
     Ok(())
 }

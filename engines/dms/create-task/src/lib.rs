@@ -1,0 +1,80 @@
+//! Create the task: the target's endpoint, the proof that the replication instance reaches both sides, and a task that is ready.
+//!
+//! Changes:      DMS (the target's endpoint, the task, named after the run and tagged)
+//! Repeatable:   yes; everything is looked up by its name first, and what is there stays
+//! If it dies:   what was asked for goes on being made; the next look finds it
+
+mod mapping;
+mod settings;
+mod task;
+
+use aws_sdk_databasemigration::Client;
+use aws_sdk_databasemigration::types::ReplicationEndpointTypeValue;
+use pgleap_contract::steps::{CreateTaskInput, NoOutput};
+use pgleap_dms::{FailedTest, Instance, Route, Tests, WantedEndpoint};
+use pgleap_step_kit::prelude::*;
+
+/// One look, with the role by which DMS reads the run's secrets from the environment.
+pub async fn run(ctx: &Ctx, input: CreateTaskInput) -> StepResult<Polled<NoOutput>> {
+    run_with(ctx, input, &pgleap_dms::secret_role()?).await
+}
+
+/// The source was tested before the snapshot. It is looked at once more, because DMS forgets.
+pub async fn run_with(ctx: &Ctx, input: CreateTaskInput, secret_role: &str) -> StepResult<Polled<NoOutput>> {
+    let dms = Client::new(ctx.aws());
+    let names = input.run.id.names();
+
+    let target = pgleap_dms::ensure_endpoint(&dms, &input.run, endpoint(&input, secret_role)).await?;
+    let source = pgleap_dms::endpoint(&dms, &names.source_endpoint()).await?;
+    let source = source.ok_or_else(|| gone(&names.source_endpoint()))?;
+    let source = pgleap_dms::arn("the source's endpoint", source.endpoint_arn())?;
+    let name = names.replication_instance();
+    let found = pgleap_dms::instance(&dms, &name).await?.ok_or_else(|| gone(&name))?;
+    let (instance, address) = match pgleap_dms::look_at_instance(&dms, &name, &found).await? {
+        Instance::Available { arn, address } => (arn, address),
+        Instance::Passing { status } => {
+            return Ok(Polled::Waiting(format!("replication instance is {status}")));
+        }
+    };
+    match pgleap_dms::tests(&dms, &instance, &[&source, &target]).await? {
+        Tests::Good => task::ensure(&dms, &input, &task::Ends { instance, source, target }).await,
+        Tests::Testing(names) => Ok(Polled::Waiting(format!("connections are tested: {names}"))),
+        Tests::Failed(failed) => Err(explained(&input, address, &failed)),
+    }
+}
+
+/// Under the replica role neither foreign keys nor ordinary triggers act on what DMS writes; where the login may not set it,
+/// empty-target has set both aside.
+fn endpoint(input: &CreateTaskInput, secret_role: &str) -> WantedEndpoint {
+    let names = input.run.id.names();
+    let script = input.selection.replica_role.then(|| "SET session_replication_role='replica'".to_owned());
+    let settings = pgleap_dms::endpoint_settings(&input.source.database, secret_role)
+        .secrets_manager_secret_id(names.copy_target_secret())
+        .set_after_connect_script(script)
+        .build();
+    WantedEndpoint {
+        name: names.target_endpoint(),
+        side: ReplicationEndpointTypeValue::Target,
+        attributes: None,
+        settings,
+    }
+}
+
+fn gone(name: &str) -> StepError {
+    StepError::new(ErrorCode::ReplicationFailed, format!("create the task: {name}, made before the snapshot, is gone"))
+}
+
+/// The failures as an error that says what to do.
+fn explained(input: &CreateTaskInput, address: Option<String>, failed: &[FailedTest]) -> StepError {
+    let names = input.run.id.names();
+    pgleap_dms::explained(failed, |endpoint| {
+        let behind = if endpoint == names.target_endpoint() { &input.target } else { &input.source };
+        Route {
+            instance: format!("replication instance {}", names.replication_instance()),
+            address: address.clone(),
+            host: behind.host.clone(),
+            port: behind.port,
+            security_group: input.way.security_group_ids.first().cloned(),
+        }
+    })
+}

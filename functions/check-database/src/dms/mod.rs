@@ -1,0 +1,57 @@
+//! What the database says about a copy by DMS: the types, values and keys that it does not carry, and what it needs besides.
+
+mod columns;
+mod deferred_constraints;
+mod generated_keys;
+mod inheritance;
+mod keyless_tables;
+mod leftovers;
+mod list_lengths;
+mod lob_not_null;
+mod lob_without_key;
+mod longest;
+mod names_by_case;
+mod replica_role;
+mod row_security;
+mod unique_over_coalesce;
+mod values;
+
+use pgleap_contract::Finding;
+use pgleap_contract::steps::LongValue;
+use pgleap_pg::Session;
+use pgleap_step_kit::StepResult;
+
+use crate::checks::Check;
+use crate::or_unseen;
+use crate::query::Asked;
+
+/// In the order in which an operator would ask.
+pub(crate) const CHECKS: &[Check] = &[
+    Check::Facts(replica_role::check),
+    Check::Query(&leftovers::CHECK),
+    Check::Facts(list_lengths::check),
+    Check::Query(&keyless_tables::CHECK),
+    Check::Query(&generated_keys::CHECK),
+    Check::Query(&lob_without_key::CHECK),
+    Check::Query(&lob_not_null::CHECK),
+    Check::Query(&row_security::CHECK),
+    Check::Query(&inheritance::CHECK),
+    Check::Query(&names_by_case::CHECK),
+    Check::Query(&deferred_constraints::CHECK),
+    Check::Query(&unique_over_coalesce::CHECK),
+];
+
+/// What more than a query finds out, with the longest values that travel apart from their row.
+pub(crate) async fn look(session: &Session, asked: &Asked) -> StepResult<(Vec<Finding>, Vec<LongValue>)> {
+    let mut findings = or_unseen(columns::ID, columns::check(session, asked).await)?;
+    findings.extend(or_unseen(values::ID, values::check(session, asked).await)?);
+    let longest = match longest::measure(session, asked).await {
+        Ok(longest) => longest,
+        Err(error) => {
+            findings.extend(or_unseen(longest::ID, Err(error))?);
+            Vec::new()
+        }
+    };
+    findings.extend(longest::judge(&longest));
+    Ok((findings, longest))
+}

@@ -1,5 +1,0 @@
-//! Composition only: the step is in `lib.rs`.
-
-fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    pgleap_step_kit::serve("create-replication", create_replication::run)
-}
