@@ -141,6 +141,18 @@ test-new-step: setup ## Add a step word by word as docs/adding-a-step.md says, i
 		cargo test --quiet -p contract-tests && \
 		cargo test --quiet -p step-tests --test steps the_tables_of_the_source_are_counted
 
+.PHONY: test-new-engine
+test-new-engine: setup ## Add a copy engine word by word as docs/adding-an-engine.md says, in a copy of the project, and rehearse it
+	@cargo run --quiet -p contract-tests --bin follow-page -- docs/adding-an-engine.md target/new-engine
+	@ln -sfn $(CURDIR)/.local target/new-engine/.local
+	@sh scripts/share-target.sh target target/new-engine/target
+	@cd target/new-engine && export CARGO_TARGET_DIR=$(CURDIR)/target/new-engine/target TMPDIR=$$(sh scripts/test-folder.sh) && \
+		cargo run --quiet -p contract-tests --bin render && cargo fmt --all --check && \
+		cargo clippy --quiet -p ready-table -p table-copy-databases -p pgleap-engines -- -D warnings && \
+		cargo test --quiet -p contract-tests && \
+		cargo build --quiet --workspace --bins && \
+		target/debug/rehearsal run --dump engines/table-copy/rehearsal.sql --input-file engines/table-copy/rehearsal.json --tps 20
+
 .PHONY: policies
 policies: ## After make test: every action of every policy was called, and every call was allowed
 	@cargo run --quiet -p contract-tests --bin check-policies -- target/policy-record

@@ -399,7 +399,7 @@ mod tests {
     #[test]
     fn states_of_the_way_back_are_entered_by_a_failure() {
         for (row, entry) in
-            [("UnfenceSource", Entry::Back), ("FinishResources", Entry::Plain), ("FindLeftRule", Entry::RuleBack)]
+            [("UnfenceSource", Entry::Back), ("FinishResources", Entry::Plain), ("FindRule", Entry::RuleBack)]
         {
             let (_, fate) = fate(&format!("{row}: stopped"));
             assert!(matches!(fate, Fate::Run { entry: by, .. } if by == entry), "{row}: {fate:?}");

@@ -51,10 +51,10 @@ pub const WINDOW: &str = "tests/e2e/matrix/window.json";
 /// States that not every run enters: machine, state, by which entries.
 const RARE: &[(&str, &str, &[Entry])] = &[
     ("upgrade", "AuthorizeIngress", &[Entry::Rule]),
-    ("upgrade", "FindRule", &[Entry::Rule]),
-    ("upgrade", "RevokeIngress", &[Entry::Rule]),
-    ("upgrade", "FindLeftRule", &[Entry::RuleBack]),
-    ("upgrade", "RevokeLeftIngress", &[Entry::RuleBack]),
+    ("upgrade", "FinishFindRule", &[Entry::Rule]),
+    ("upgrade", "FinishRevokeIngress", &[Entry::Rule]),
+    ("upgrade", "FindRule", &[Entry::RuleBack]),
+    ("upgrade", "RevokeIngress", &[Entry::RuleBack]),
     ("upgrade", "MeasureLobs", &[Entry::Lobs]),
     ("upgrade", "ReloadTables", &[Entry::Lobs]),
     ("upgrade", "CompareTables", &[Entry::Lobs]),
@@ -65,8 +65,8 @@ const RARE: &[(&str, &str, &[Entry])] = &[
     ("upgrade", "AskApproval", &[Entry::Asked]),
     ("upgrade", "FindWindow", &[Entry::Asked]),
     ("upgrade", "WatchHeldCutover", &[Entry::Asked]),
-    ("recover", "FindLeftRule", &[Entry::RuleRecoverBack, Entry::RuleRecoverForward]),
-    ("recover", "RevokeLeftIngress", &[Entry::RuleRecoverBack, Entry::RuleRecoverForward]),
+    ("recover", "FindRule", &[Entry::RuleRecoverBack, Entry::RuleRecoverForward]),
+    ("recover", "RevokeIngress", &[Entry::RuleRecoverBack, Entry::RuleRecoverForward]),
     ("recover", "ResumeJobs", &[Entry::RecoverForward]),
     ("recover", "SettleTarget", &[Entry::RecoverForward]),
 ];

@@ -205,7 +205,7 @@ async fn everything_that_aws_says_against_the_run_is_named_at_once() -> Result<(
 
     let ids: Vec<_> = output.findings.list.iter().map(|finding| finding.check.as_str()).collect();
     let expected =
-        ["pending-modifications", "upgrade-way", "dms-engine", "login-secret", "record", "names-free", "other-record"];
+        ["pending-modifications", "upgrade-way", "login-secret", "record", "names-free", "dms-engine", "other-record"];
     assert_eq!(ids, expected, "{:#?}", output.findings.list);
     assert_eq!((output.source.is_some(), output.way), (true, None));
 
