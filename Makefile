@@ -158,4 +158,4 @@ policies: ## After make test: every action of every policy was called, and every
 	@cargo run --quiet -p contract-tests --bin check-policies -- target/policy-record
 
 .PHONY: ci
-ci: check validate test policies test-new-step ## What CI runs
+ci: check validate test policies test-new-step test-new-engine ## What CI runs

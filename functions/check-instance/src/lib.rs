@@ -59,7 +59,7 @@ fn way(facts: &Facts) -> Option<UpgradeWay> {
     Some(UpgradeWay {
         from: instance.version.clone(),
         hops: facts.way.as_ref()?.as_ref().ok()?.clone(),
-        dms_engine_version: dms::pick(facts)?.version.to_string(),
+        dms_engine_version: dms::pick(facts).map(|offer| offer.version.to_string()),
         subnet_ids: instance.subnets.iter().map(|subnet| subnet.id.clone()).collect(),
         security_group_ids: instance.security_groups.clone(),
     })

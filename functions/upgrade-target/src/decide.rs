@@ -83,7 +83,7 @@ mod tests {
         UpgradeWay {
             from: "13.10".to_owned(),
             hops: vec![hop("13.23", "postgres13"), hop("17.6", "postgres17"), hop("18.4", "postgres18")],
-            dms_engine_version: "3.6.1".to_owned(),
+            dms_engine_version: Some("3.6.1".to_owned()),
             subnet_ids: vec![],
             security_group_ids: vec![],
         }

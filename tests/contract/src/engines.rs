@@ -55,22 +55,23 @@ pub(crate) fn with_states(source: &str) -> Result<String> {
     Ok(text)
 }
 
-/// Put each engine's states where the machine has a point for them.
-pub(crate) fn expand(machine: &mut Value) -> Result<()> {
+/// Put each engine's states where the machine has a point for them. Answers whose they are, by the state's name.
+pub(crate) fn expand(machine: &mut Value) -> Result<BTreeMap<String, String>> {
+    let mut owners = BTreeMap::new();
     let Some(engines) = machine.as_object_mut().and_then(|machine| machine.shift_remove("Engines")) else {
-        return Ok(());
+        return Ok(owners);
     };
-    let Some(states) = machine.get_mut("States").and_then(Value::as_object_mut) else { return Ok(()) };
+    let Some(states) = machine.get_mut("States").and_then(Value::as_object_mut) else { return Ok(owners) };
     let mut expanded = States::new();
     for (name, state) in std::mem::take(states) {
         match state.get("Engine").and_then(Value::as_str) {
-            Some(point) => put(&mut expanded, &name, &state, &of_point(&engines, point))
+            Some(point) => put(&mut expanded, &mut owners, &name, &state, &of_point(&engines, point))
                 .with_context(|| format!("state {name}, point {point}"))?,
             None => add(&mut expanded, name, state)?,
         }
     }
     *states = expanded;
-    Ok(())
+    Ok(owners)
 }
 
 fn of_point<'a>(engines: &'a Value, point: &str) -> BTreeMap<&'a str, &'a Value> {
@@ -78,7 +79,13 @@ fn of_point<'a>(engines: &'a Value, point: &str) -> BTreeMap<&'a str, &'a Value>
     engines.filter_map(|(name, points)| Some((name.as_str(), points.get(point)?))).collect()
 }
 
-fn put(states: &mut States, name: &str, point: &Value, of_point: &BTreeMap<&str, &Value>) -> Result<()> {
+fn put(
+    states: &mut States,
+    owners: &mut BTreeMap<String, String>,
+    name: &str,
+    point: &Value,
+    of_point: &BTreeMap<&str, &Value>,
+) -> Result<()> {
     let next = point["Next"].as_str().context("nothing follows it")?;
     let prefix = point["Prefix"].as_str().unwrap_or_default();
     let mut choices = Vec::new();
@@ -123,7 +130,9 @@ fn put(states: &mut States, name: &str, point: &Value, of_point: &BTreeMap<&str,
                 own if own_states.contains_key(own) => format!("{prefix}{own}"),
                 other => other.to_owned(),
             });
-            add(states, format!("{prefix}{own_name}"), state)?;
+            let own_name = format!("{prefix}{own_name}");
+            owners.insert(own_name.clone(), (*engine).to_owned());
+            add(states, own_name, state)?;
         }
     }
     Ok(())
@@ -170,8 +179,9 @@ mod tests {
             }
         });
 
-        expand(&mut machine).expect("expanded");
+        let owners = expand(&mut machine).expect("expanded");
 
+        assert_eq!(owners.get("AgainTwo").map(String::as_str), Some("a"));
         assert_eq!(
             machine["States"],
             json!({

@@ -22,6 +22,14 @@ pub struct Machine {
     /// The definition, anchors expanded, placeholders still in it.
     pub definition: Value,
     phases: BTreeMap<String, Phase>,
+    engines: BTreeMap<String, String>,
+}
+
+/// What a source says.
+struct Parsed {
+    definition: Value,
+    phases: BTreeMap<String, Phase>,
+    engines: BTreeMap<String, String>,
 }
 
 impl Machine {
@@ -29,14 +37,20 @@ impl Machine {
     pub fn read(name: &str) -> Result<Self> {
         let path = repository().join("statemachine").join(format!("{name}.asl.yaml"));
         let source = std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
-        let (definition, phases) = parse(&source).with_context(|| format!("parse {}", path.display()))?;
-        Ok(Self { name: name.to_owned(), definition, phases })
+        let Parsed { definition, phases, engines } =
+            parse(&source).with_context(|| format!("parse {}", path.display()))?;
+        Ok(Self { name: name.to_owned(), definition, phases, engines })
     }
 
     /// The phase that a state belongs to: a state that says `Phase` begins one, and those that follow it in the file belong
     /// to it too. None in a machine that says nothing of phases.
     pub fn phase_of(&self, state: &str) -> Option<Phase> {
         self.phases.get(state).copied()
+    }
+
+    /// The copy engine whose state it is; none for a state of every run.
+    pub fn engine_of(&self, state: &str) -> Option<&str> {
+        self.engines.get(state).map(String::as_str)
     }
 
     /// Every state with its name, those of Parallel's branches included.
@@ -97,15 +111,15 @@ pub fn goes_on_at_once(state: &Map<String, Value>) -> bool {
     state.get("Arguments").is_some_and(|arguments| arguments["InvocationType"] == "Event")
 }
 
-/// Parse YAML, expanding anchors and the words that are not Amazon States Language (`engines`, `constructs`). Phases are
-/// answered by state.
-fn parse(source: &str) -> Result<(Value, BTreeMap<String, Phase>)> {
+/// Parse YAML, expanding anchors and the words that are not Amazon States Language (`engines`, `constructs`). Phases and
+/// engines are answered by state.
+fn parse(source: &str) -> Result<Parsed> {
     let mut definition: Value = serde_yaml_ng::from_str(&engines::with_states(source)?)?;
-    engines::expand(&mut definition)?;
+    let engines = engines::expand(&mut definition)?;
     let mut phases = BTreeMap::new();
     let mut current = None;
     let Some(states) = definition.get_mut("States").and_then(Value::as_object_mut) else {
-        return Ok((definition, phases));
+        return Ok(Parsed { definition, phases, engines });
     };
     constructs::expand(states)?;
     for (name, state) in states {
@@ -121,12 +135,12 @@ fn parse(source: &str) -> Result<(Value, BTreeMap<String, Phase>)> {
             phases.insert(name.clone(), phase);
         }
     }
-    Ok((definition, phases))
+    Ok(Parsed { definition, phases, engines })
 }
 
 /// The definition as Step Functions takes it: every `${CopyDataFunctionArn}` replaced by `arn_of("copy-data")`.
 pub fn render(source: &str, arn_of: impl Fn(&str) -> String) -> Result<Value> {
-    let (mut definition, _) = parse(source)?;
+    let mut definition = parse(source)?.definition;
     substitute(&mut definition, &arn_of)?;
     Ok(definition)
 }

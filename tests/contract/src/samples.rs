@@ -8,6 +8,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use crate::engines;
+
 /// An execution's input, as an operator would write it.
 pub fn request() -> Value {
     json!({
@@ -40,8 +42,13 @@ pub fn answers(step: &str, payload: &Value) -> Result<Vec<Value>> {
             asks["approval"] = json!({"reboot": true, "cutover": true, "onRejectedCutover": "keep-replicating"});
             let mut windowed = run("upgrade");
             windowed["window"] = json!({"start": "02:00", "end": "05:00", "timeZone": "Europe/Berlin"});
-            let runs = [run("upgrade"), may_authorize, asks, windowed, run("plan")];
-            typed::<StartRunOutput>(runs.map(|run| json!({"run": run})).to_vec())
+            let mut runs = vec![run("upgrade"), may_authorize, asks, windowed, run("plan")];
+            for engine in engines::names()? {
+                let mut copies = run("upgrade");
+                copies["copy"]["engine"] = json!(engine);
+                runs.push(copies);
+            }
+            typed::<StartRunOutput>(runs.into_iter().map(|run| json!({"run": run})).collect())
         }
         "check-instance" => exchange::<RunOnly, CheckInstanceOutput>(
             payload,

@@ -60,8 +60,9 @@ pub struct UpgradeWay {
     pub from: String,
     /// Versions to upgrade the copy to, in order; the last is the wanted one.
     pub hops: Vec<UpgradeHop>,
-    /// DMS engine version to pin.
-    pub dms_engine_version: String,
+    /// DMS engine version to pin; absent where DMS does not copy, or offers none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dms_engine_version: Option<String>,
     /// Subnets of the replication instance: those of the source's subnet group.
     pub subnet_ids: Vec<String>,
     /// Security groups of the replication instance: those of the source.

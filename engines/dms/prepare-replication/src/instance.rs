@@ -36,7 +36,7 @@ pub(crate) async fn ensure(dms: &Client, input: &PrepareReplicationInput) -> Ste
         .replication_instance_identifier(&name)
         .replication_instance_class(class)
         .allocated_storage(size::storage_gib(&input.size))
-        .engine_version(&input.way.dms_engine_version)
+        .set_engine_version(input.way.dms_engine_version.clone())
         .auto_minor_version_upgrade(false)
         .replication_subnet_group_identifier(input.run.id.names().replication_subnet_group())
         .set_vpc_security_group_ids(Some(input.way.security_group_ids.clone()))

@@ -66,7 +66,7 @@ impl Both {
         UpgradeWay {
             from: "15".to_owned(),
             hops: Vec::new(),
-            dms_engine_version: "3.6.1".to_owned(),
+            dms_engine_version: Some("3.6.1".to_owned()),
             subnet_ids: vec!["subnet-a".to_owned(), "subnet-b".to_owned()],
             security_group_ids: vec!["sg-a".to_owned()],
         }

@@ -97,7 +97,7 @@ fn way_to(version: &str) -> UpgradeWay {
     UpgradeWay {
         from: "15.0".to_owned(),
         hops: vec![UpgradeHop { version: version.to_owned(), family: "postgres15".to_owned() }],
-        dms_engine_version: "3.6.1".to_owned(),
+        dms_engine_version: Some("3.6.1".to_owned()),
         subnet_ids: Vec::new(),
         security_group_ids: Vec::new(),
     }
