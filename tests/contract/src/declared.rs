@@ -121,7 +121,7 @@ pub fn roots() -> Result<Vec<String>> {
     Ok(std::iter::once("functions".to_owned()).chain(engines.iter().map(|name| format!("engines/{name}"))).collect())
 }
 
-fn read_all() -> Result<BTreeMap<String, Declared>> {
+pub(crate) fn read_all() -> Result<BTreeMap<String, Declared>> {
     let mut found = BTreeMap::new();
     for root in roots()? {
         for entry in std::fs::read_dir(repository().join(&root)).with_context(|| format!("list {root}"))?.flatten() {

@@ -71,6 +71,7 @@ pub const TROUBLES: &[&str] = &[
     "source-disk-full",
     "target-disk-full",
     "source-failover",
+    "idle-functions",
     "key-updated",
     "equal-row-deleted",
     "value-clamped",

@@ -58,6 +58,8 @@ pub enum Trouble {
     TargetDiskFull,
     /// The source's standby takes over in the load: its server restarts. DMS and clients come again, nothing is mended.
     SourceFailover,
+    /// Nobody has used the stack for weeks: every function is inactive, and refuses for a minute after its first call.
+    IdleFunctions,
     /// A client updates a key while indexes are built, which DMS ignores. Nothing mends that.
     KeyUpdated,
     /// A client deletes one of two equal rows while the copy is verified, and DMS would delete both.
@@ -189,6 +191,7 @@ impl Trouble {
             | Trouble::SourceDiskFills
             | Trouble::SourceDiskFull
             | Trouble::SourceFailover
+            | Trouble::IdleFunctions
             | Trouble::KeyUpdated
             | Trouble::EqualRowDeleted
             | Trouble::ValueClamped
@@ -371,6 +374,7 @@ const WORDS: &[(&str, Trouble)] = &[
     ("source-disk-full", Trouble::SourceDiskFull),
     ("target-disk-full", Trouble::TargetDiskFull),
     ("source-failover", Trouble::SourceFailover),
+    ("idle-functions", Trouble::IdleFunctions),
     ("key-updated", Trouble::KeyUpdated),
     ("equal-row-deleted", Trouble::EqualRowDeleted),
     ("value-clamped", Trouble::ValueClamped),

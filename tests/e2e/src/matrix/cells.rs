@@ -72,6 +72,8 @@ pub enum Rule {
     FirstCall,
     /// What the recovery calls there does not say which way it goes, so the function does the same on both.
     BothWays,
+    /// Functions are woken up side by side by equal calls, before anything was touched.
+    Woken,
 }
 
 impl Rule {
@@ -92,6 +94,7 @@ impl Rule {
             Rule::FirstCall => {
                 "it is the first call of the state's function: nothing was done yet, as where the call of the function fails"
             }
+            Rule::Woken => "functions are woken up side by side by equal calls, before anything was touched",
             Rule::BothWays => "the recovery calls the function there with the same input on both ways",
             Rule::SameCall => "the same function calls the same operation, and nothing can be fenced yet",
         }
@@ -119,10 +122,9 @@ impl Cell {
         name(&self.row, self.column)
     }
 
-    /// The cell of the other way stands for this one.
-    fn stand_for_both_ways(&mut self, own: &str, other: &str) {
-        let to = name(&self.row.replace(own, other), self.column);
-        self.fate = Fate::Equal { to, rule: Rule::BothWays };
+    /// The cell of another row stands for this one.
+    fn stand_aside(&mut self, own: &str, other: &str, rule: Rule) {
+        self.fate = Fate::Equal { to: name(&self.row.replace(own, other), self.column), rule };
     }
 }
 
@@ -134,7 +136,7 @@ fn name(row: &str, column: &str) -> String {
 pub fn cells(calls: &BTreeMap<(Entry, String), Vec<String>>) -> Vec<Cell> {
     let forward = reachable_without_way_back();
     let after = reachable("upgrade", ARM);
-    let (mut all, mut seen) = (Vec::new(), BTreeMap::new());
+    let (mut all, mut seen, mut woken) = (Vec::new(), BTreeMap::new(), None::<String>);
     for machine in machines() {
         for (state, definition) in machine.states() {
             if definition.get("Type").is_none_or(|kind| kind != "Task") {
@@ -155,9 +157,16 @@ pub fn cells(calls: &BTreeMap<(Entry, String), Vec<String>>) -> Vec<Cell> {
                     of_row.extend(row.of_operation(step.as_deref(), call, nth == 0, &mut seen));
                 }
                 if recovers && *entry != entries[0] && !knows_way(&definition) {
-                    of_row
-                        .iter_mut()
-                        .for_each(|cell| cell.stand_for_both_ways(&entry.to_string(), &entries[0].to_string()));
+                    let (own, other) = (entry.to_string(), entries[0].to_string());
+                    of_row.iter_mut().for_each(|cell| cell.stand_aside(&own, &other, Rule::BothWays));
+                }
+                if only_warms(&definition) && part == Part::BeforeArm {
+                    match woken.clone() {
+                        Some(first) => {
+                            of_row.iter_mut().for_each(|cell| cell.stand_aside(&row.name, &first, Rule::Woken))
+                        }
+                        None => woken = Some(row.name.clone()),
+                    }
                 }
                 all.extend(of_row);
             }

@@ -14,7 +14,10 @@ from moto.stepfunctions.parser.api import HistoryEventType, TaskFailedEventDetai
 from moto.stepfunctions.parser.asl.component.common.error_name.custom_error_name import CustomErrorName
 from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import FailureEvent
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
-from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import state_task_service_aws_sdk
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import (
+    state_task_service_aws_sdk,
+    state_task_service_lambda,
+)
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_lambda import StateTaskServiceLambda
 from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
 
@@ -29,6 +32,7 @@ def apply(settings):
     _clients(settings)
     _lost_connections()
     _calling_state()
+    _calls_that_are_not_waited_for()
 
 
 def _clients(settings):
@@ -78,6 +82,11 @@ def _calling_state():
 def _add_state(request, **ignored):
     if state := getattr(_calling, "state", None):
         request.headers[STATE_HEADER] = state
+
+
+def _calls_that_are_not_waited_for():
+    """Upstream drops `InvocationType`, and waits for the answer of every function."""
+    state_task_service_lambda._SUPPORTED_API_PARAM_BINDINGS["invoke"].add("InvocationType")
 
 
 def _lost_connections():

@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 
 use crate::answer::Outcome;
 use crate::config::{FunctionConfig, HostConfig};
+use crate::idle::Idle;
 use crate::logs::Logs;
 use crate::plan::{KillPlan, Place, Plan, Planned, Plans, What};
 use crate::runtime_api;
@@ -61,6 +62,7 @@ pub(crate) struct Inner {
     pub(crate) runtime_api: SocketAddr,
     pub(crate) logs: Arc<Logs>,
     pub(crate) plans: Plans,
+    pub(crate) idle: Idle,
     pub(crate) progress: broadcast::Sender<Progress>,
     pub(crate) next_sandbox: AtomicU64,
     state: Mutex<State>,
@@ -94,6 +96,7 @@ impl LambdaHost {
             logs: Arc::new(Logs::new(config.log_folder.clone())),
             config,
             plans: Plans::default(),
+            idle: Idle::default(),
             progress: broadcast::channel(4096).0,
             next_sandbox: AtomicU64::new(1),
             state: Mutex::default(),
@@ -134,6 +137,11 @@ impl LambdaHost {
     pub async fn invoke(&self, function: &str, payload: Value) -> Result<Outcome, ApiError> {
         let invoked = self.inner.invoke(function, None, payload.to_string().into()).await?;
         Ok(invoked.outcome)
+    }
+
+    /// All functions have stood idle for weeks: each refuses until so long after its first invocation, by AWS's clock.
+    pub fn stand_idle(&self, wakes_after: Duration) {
+        self.inner.idle.plan(self.functions(), self.inner.config.clock.scaled(wakes_after));
     }
 
     /// Kill an invocation to come.

@@ -19,6 +19,8 @@ use crate::sandbox::{Invocation, Posted, Sandbox};
 /// A process that has not asked for work after this long will not: Lambda's limit for the init phase.
 const INIT_LIMIT: Duration = Duration::from_secs(10);
 
+/// How often an event that waits for its function is tried.
+const QUEUE_PAUSE: Duration = Duration::from_secs(5);
 /// Pauses before the second and the third attempt of an asynchronous invocation.
 const EVENT_PAUSES: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(120)];
 
@@ -49,6 +51,7 @@ impl Inner {
         payload: Bytes,
         strikes: Strikes,
     ) -> Result<Invoked, ApiError> {
+        self.idle.invoked(function)?;
         let request_id = uuid::Uuid::new_v4().to_string();
         let (frozen, is_frozen) = oneshot::channel();
         let cut_off = strikes.freeze().is_some_and(|freeze| freeze.cut_off);
@@ -132,6 +135,7 @@ impl Inner {
         tokio::spawn(async move {
             for pause in EVENT_PAUSES.into_iter().map(Some).chain([None]) {
                 let strikes = strikes.take().unwrap_or_else(|| host.plans.take(&function, state.as_deref()));
+                host.await_active(&function).await;
                 let invoked = host.invoke_struck(&function, state.as_deref(), payload.clone(), strikes).await;
                 if let Ok(Invoked { outcome: Outcome::Answered(_) | Outcome::CutOff, .. }) = invoked {
                     return;
@@ -143,6 +147,13 @@ impl Inner {
             }
         });
         Ok(!cut_off)
+    }
+
+    /// An event stays in its queue while the function cannot take it, and that is no attempt.
+    async fn await_active(&self, function: &str) {
+        while self.idle.invoked(function).is_err() {
+            self.config.clock.sleep(QUEUE_PAUSE).await;
+        }
     }
 
     async fn run(

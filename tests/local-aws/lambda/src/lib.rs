@@ -18,6 +18,7 @@ mod answer;
 mod config;
 mod function_url;
 mod host;
+mod idle;
 mod invocation;
 mod invoke_api;
 mod logs;

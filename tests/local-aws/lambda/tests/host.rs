@@ -196,6 +196,23 @@ async fn an_asynchronous_invocation_is_tried_three_times() {
 }
 
 #[tokio::test]
+async fn an_idle_function_refuses_callers_until_it_is_awake_and_an_event_waits_for_it() {
+    let fixture = host(|_| {}).await;
+    let mut progress = fixture.host.on_invoke();
+    let hour = Duration::from_secs(3_600);
+
+    fixture.host.stand_idle(hour);
+    let refused = fixture.host.invoke("toy", json!({"do": "echo"})).await.err().map(|error| (error.status, error.code));
+    assert_eq!(refused, Some((502, "ResourceNotReadyException".to_owned())));
+
+    fixture.host.stand_idle(Duration::from_secs(60));
+    let began = std::time::Instant::now();
+    fixture.host.deliver(&LambdaHost::arn("toy"), json!({"do": "echo"})).await.unwrap();
+    assert_eq!(next_end(&mut progress).await, "answered");
+    assert!(began.elapsed() >= Duration::from_millis(60), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
 async fn a_planned_kill_strikes_its_invocation_only() {
     let fixture = host(|_| {}).await;
     let plan = |invocation, when| fixture.host.plan_kill(KillPlan { function: "toy".to_owned(), invocation, when });

@@ -103,6 +103,9 @@ impl RawService for Functions {
             return Box::pin(async move { answer });
         }
         let event: Value = serde_json::from_slice(&body).unwrap_or_default();
+        if request.headers.get("x-amz-invocation-type").is_some_and(|kind| kind == "Event") {
+            return Box::pin(async move { Response::builder().status(202).body(Bytes::new()).unwrap() });
+        }
         Box::pin(async move { self.answer(&function, event).await })
     }
 }
