@@ -4,6 +4,7 @@
 //! Repeatable:   yes; the same execution always gives the same run
 //! If it dies:   nothing has happened
 
+pub mod changes;
 mod elsewhere;
 mod others;
 mod request;
@@ -20,25 +21,26 @@ pub async fn run(ctx: &Ctx, input: StartRunInput) -> StepResult<StartRunOutput> 
     let arn = &input.execution_arn;
     let to_run =
         |request: Value| request::to_run(arn, request).map_err(|reason| StepError::new(ErrorCode::BadInput, reason));
-    let run = match input.request {
+    match input.request {
         Some(request) => {
             let run = to_run(request)?;
             if run.mode == Mode::Upgrade {
                 others::refuse_second(ctx, &run).await?;
                 elsewhere::refuse_second(ctx, &run).await?;
             }
-            run
+            Ok(StartRunOutput { run, has_changed_something: false })
         }
         None => {
             let execution = execution(ctx, arn).await?;
             let run = to_run(execution.input.clone())?;
-            if run.mode == Mode::Upgrade {
-                others::refuse_recovery(ctx, &run, &execution).await?;
+            if run.mode == Mode::Plan {
+                return Ok(StartRunOutput { run, has_changed_something: false });
             }
-            run
+            others::refuse_recovery(ctx, &run, &execution).await?;
+            let has_changed_something = changes::has_changed_something(ctx, arn).await?;
+            Ok(StartRunOutput { run, has_changed_something })
         }
-    };
-    Ok(StartRunOutput { run })
+    }
 }
 
 /// An execution, as Step Functions knows it.

@@ -48,7 +48,10 @@ pub fn answers(step: &str, payload: &Value) -> Result<Vec<Value>> {
                 copies["copy"]["engine"] = json!(engine);
                 runs.push(copies);
             }
-            typed::<StartRunOutput>(runs.into_iter().map(|run| json!({"run": run})).collect())
+            let mut answers: Vec<_> =
+                runs.into_iter().map(|run| json!({"run": run, "hasChangedSomething": true})).collect();
+            answers.push(json!({"run": run("upgrade"), "hasChangedSomething": false}));
+            typed::<StartRunOutput>(answers)
         }
         "check-instance" => exchange::<RunOnly, CheckInstanceOutput>(
             payload,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result};
-use contract_tests::declared::roots;
+use contract_tests::declared::{roots, steps};
 use contract_tests::machine::{Machine, is_under_fence, pascal, repository, step_of, waits_for_token};
 use contract_tests::{samples, walk::walk};
 use pgleap_contract::ErrorCode;
@@ -297,5 +297,30 @@ fn a_state_is_named_as_its_step_where_the_step_is_called_once() {
             .map(|(name, _)| name)
             .collect();
         assert!(states.contains(&pascal(&step)), "{step} is called by {states:?}");
+    }
+}
+
+/// The recovery of an execution that did not come to this state does nothing.
+#[test]
+fn nothing_is_changed_before_the_state_that_the_recovery_looks_for() {
+    const FIRST_CHANGE: &str = "ConfigureSource";
+    let source = std::fs::read_to_string(repository().join("functions/start-run/src/changes.rs")).expect("the step");
+    assert!(source.contains(&format!("FIRST_CHANGE: &str = \"{FIRST_CHANGE}\"")), "start-run looks for another state");
+    let machine = Machine::read("upgrade").expect("a committed machine");
+    let (mut next, _) = edges(&machine);
+    next.insert(FIRST_CHANGE.to_owned(), BTreeSet::new());
+    next.insert("UnfenceSource".to_owned(), BTreeSet::new()); // somebody said no to the reboot
+    let undo: BTreeMap<String, String> =
+        steps().expect("steps").into_iter().map(|(name, step)| (name, step.undo)).collect();
+
+    let before = reachable("StartRun", &[&next]);
+    assert!(before.contains(FIRST_CHANGE) && before.contains("PlanRun"), "{before:?}");
+    for (name, state) in machine.states() {
+        let Some(step) = step_of(&state).filter(|step| before.contains(&name) && *step != "configure-source") else {
+            continue;
+        };
+        if step != "unfence-source" {
+            assert!(undo[&step].starts_with("nothing to undo"), "{name} changes something: {}", undo[&step]);
+        }
     }
 }

@@ -168,7 +168,11 @@ async fn rehearse(
             deeds::prepare(*deed, &stage.access(SOURCE)).await.with_context(|| format!("prepare {disturbance}"))?;
         }
     }
-    let (zone_id, secret) = (stage.create_record(&source).await?, stage.create_login_secret(&owner).await?);
+    let mut known = owner.clone();
+    if arguments.faults.contains(&Trouble::WrongSecret) {
+        known.password.push_str("-of-last-week");
+    }
+    let (zone_id, secret) = (stage.create_record(&source).await?, stage.create_login_secret(&known).await?);
     stage.deploy(&binaries(arguments)?, &zone_id, &secret).await?;
     if arguments.faults.contains(&Trouble::IdleFunctions) {
         stage.aws().lambda().stand_idle(WAKES_AFTER);

@@ -60,6 +60,8 @@ pub enum Trouble {
     SourceFailover,
     /// Nobody has used the stack for weeks: every function is inactive, and refuses for a minute after its first call.
     IdleFunctions,
+    /// The secret that the input names has another password than the database's owner. Nothing mends that.
+    WrongSecret,
     /// A client updates a key while indexes are built, which DMS ignores. Nothing mends that.
     KeyUpdated,
     /// A client deletes one of two equal rows while the copy is verified, and DMS would delete both.
@@ -192,6 +194,7 @@ impl Trouble {
             | Trouble::SourceDiskFull
             | Trouble::SourceFailover
             | Trouble::IdleFunctions
+            | Trouble::WrongSecret
             | Trouble::KeyUpdated
             | Trouble::EqualRowDeleted
             | Trouble::ValueClamped
@@ -267,6 +270,7 @@ impl Trouble {
                 "table shop.clicks: an update or delete of a row of which there were equal ones",
             )),
             Trouble::ValueClamped => Some(("ChangeNotCarried", "table shop.customers: an infinite date")),
+            Trouble::WrongSecret => Some(("PreflightBlocked", "[login]")),
             Trouble::RuleMissing => Some(("NetworkBlocked", "lacks an inbound rule")),
             Trouble::LobErrors { megabytes } if megabytes > 100 => Some(("TablesInError", "limited LOB mode holds")),
             _ => None,
@@ -375,6 +379,7 @@ const WORDS: &[(&str, Trouble)] = &[
     ("target-disk-full", Trouble::TargetDiskFull),
     ("source-failover", Trouble::SourceFailover),
     ("idle-functions", Trouble::IdleFunctions),
+    ("wrong-secret", Trouble::WrongSecret),
     ("key-updated", Trouble::KeyUpdated),
     ("equal-row-deleted", Trouble::EqualRowDeleted),
     ("value-clamped", Trouble::ValueClamped),

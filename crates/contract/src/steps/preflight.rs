@@ -22,6 +22,8 @@ pub struct StartRunInput {
 pub struct StartRunOutput {
     /// The run, every default filled in.
     pub run: Run,
+    /// Whether the execution came as far as changing anything; false for one that begins.
+    pub has_changed_something: bool,
 }
 
 /// Output of `check-instance`: findings about AWS resources, and what later steps need to know of them.

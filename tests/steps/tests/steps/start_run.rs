@@ -1,13 +1,14 @@
 //! `start-run` where only the execution's ARN is known: Step Functions is asked for its input.
 
 use anyhow::{Context, Result};
+use aws_sdk_sfn::types::ExecutionStatus;
 use local_aws::{Config, LocalAws};
 use pgleap_contract::ErrorCode;
 use pgleap_contract::steps::StartRunInput;
 use pgleap_pg::Environment;
 use pgleap_step_kit::Ctx;
 use serde_json::json;
-use step_tests::{SOURCE, World, as_step, until_done};
+use step_tests::{SOURCE, World, as_step, until_done, wait_for};
 
 const PASS: &str = r#"{"StartAt": "Pass", "States": {"Pass": {"Type": "Pass", "End": true}}}"#;
 
@@ -47,6 +48,34 @@ async fn the_run_of_an_execution_is_the_same_whoever_asks() -> Result<()> {
         start_run::run(&ctx, StartRunInput { execution_arn: nobodys, request: None }).await.err().context("found")?;
     assert_eq!(error.code, ErrorCode::BadInput);
     aws.stop().await;
+    Ok(())
+}
+
+/// A run that ended in preflight calls nobody, whatever is wrong with its secret or its network.
+#[tokio::test]
+async fn an_execution_that_ended_before_its_first_change_has_nothing_to_recover() -> Result<()> {
+    let world = World::start_with_states(15).await?;
+    let client = aws_sdk_sfn::Client::new(world.ctx.aws());
+    let ended_in = async |state: &str| {
+        let definition =
+            json!({ "StartAt": "A", "States": { "A": { "Type": "Pass", "Next": state }, state: { "Type": "Fail" } } });
+        let role = "arn:aws:iam::123456789012:role/r";
+        let machine = format!("pgleap-{state}-upgrade");
+        let machine = client.create_state_machine().name(machine).definition(definition.to_string()).role_arn(role);
+        let machine = machine.send().await?.state_machine_arn;
+        let start = client.start_execution().state_machine_arn(machine).input(request("orders").to_string());
+        let input = StartRunInput { execution_arn: start.send().await?.execution_arn, request: None };
+        wait_for("its end", async || {
+            let asked = start_run::run(world.as_step("start-run"), input.clone()).await?;
+            let seen = client.describe_execution().execution_arn(&input.execution_arn).send().await?;
+            Ok((*seen.status() == ExecutionStatus::Failed).then_some(asked.has_changed_something))
+        })
+        .await
+    };
+
+    assert!(!ended_in("PreflightBlocked").await?);
+    assert!(ended_in(start_run::changes::FIRST_CHANGE).await?);
+    world.aws.stop().await;
     Ok(())
 }
 
