@@ -170,9 +170,6 @@ pub struct Choices {
     /// Schemas that go live as they were at the snapshot.
     #[serde(default)]
     pub as_of_snapshot_schemas: Vec<String>,
-    /// The rehearsal's hook: OPEN waits a moment for an observer that holds an advisory lock on the target.
-    #[serde(default)]
-    pub await_observer: bool,
 }
 
 /// Bounds of the run.

@@ -13,7 +13,7 @@ pub(crate) fn input(arguments: &RunArguments, pace: Pace, zone_id: &str, secret:
         "source": { "instance": SOURCE, "database": DATABASE, "loginSecret": secret },
         "target": { "version": arguments.to.to_string() },
         "record": { "zoneId": zone_id, "name": RECORD },
-        "choices": { "keylessTables": "replica-identity-full", "awaitObserver": true },
+        "choices": { "keylessTables": "replica-identity-full" },
         // Every table of the demo is compared, the busy ones too; long enough for a computer that does much else.
         "limits": { "verifySeconds": 120 },
     });

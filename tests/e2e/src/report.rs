@@ -169,7 +169,7 @@ pub struct LockOutReport {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Part {
-    /// `fence`, `drain`, `complete`, `open`, `dns`, `reconnect`.
+    /// `fence`, `drain`, `complete`, the observer, `open`, `dns`, `reconnect`.
     pub name: String,
     /// Seconds.
     pub seconds: f64,
