@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Approval, Rates, Window};
+use crate::{Approval, Window};
 
 /// Input of an execution. Everything but the first four fields has a default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -39,9 +39,6 @@ pub struct RunRequest {
     /// Bounds.
     #[serde(default)]
     pub limits: Limits,
-    /// What the plan's estimates go by.
-    #[serde(default)]
-    pub rates: Rates,
 }
 
 /// `upgrade` does it, `plan` ends after preflight with the findings.

@@ -5,10 +5,9 @@ use serde_json::{Value, json};
 
 use crate::cli::RunArguments;
 use crate::disturbance::Disturbance;
-use crate::rates::{Pace, rates};
 use crate::stage::{DATABASE, RECORD, SOURCE};
 
-pub(crate) fn input(arguments: &RunArguments, pace: Pace, zone_id: &str, secret: &str) -> Result<Value> {
+pub(crate) fn input(arguments: &RunArguments, zone_id: &str, secret: &str) -> Result<Value> {
     let mut input = json!({
         "source": { "instance": SOURCE, "database": DATABASE, "loginSecret": secret },
         "target": { "version": arguments.to.to_string() },
@@ -17,7 +16,6 @@ pub(crate) fn input(arguments: &RunArguments, pace: Pace, zone_id: &str, secret:
         // Every table of the demo is compared, the busy ones too; long enough for a computer that does much else.
         "limits": { "verifySeconds": 120 },
     });
-    input["rates"] = rates(arguments.time_scale, pace)?;
     if arguments.plan {
         input["mode"] = json!("plan");
     }

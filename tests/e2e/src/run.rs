@@ -19,6 +19,7 @@ use crate::disturbance::Disturbance;
 use crate::input::input;
 use crate::inventory::Inventory;
 use crate::observer::connect;
+use crate::rates::rates;
 use crate::report::{Failure, Report, Side, Status};
 use crate::said;
 use crate::screen::Screen;
@@ -168,7 +169,8 @@ async fn rehearse(
     }
     let (zone_id, secret) = (stage.create_record(&source).await?, stage.create_login_secret(&owner).await?);
     stage.deploy(&binaries(arguments)?, &zone_id, &secret).await?;
-    let input = input(arguments, cast.pace, &zone_id, &secret)?;
+    stage.set_rates(&rates(arguments.time_scale, cast.pace)?)?;
+    let input = input(arguments, &zone_id, &secret)?;
     let before = catalog::read(&connect(&stage.access(SOURCE)).await?).await?;
 
     let there = Inventory::read(&stage, &zone_id).await?;

@@ -118,6 +118,14 @@ impl LambdaHost {
         self.inner.state().environment = environment;
     }
 
+    /// Set a variable of one function, as `UpdateFunctionConfiguration` does for the sandboxes that start afterwards.
+    pub fn set_variable(&self, function: &str, name: &str, value: &str) -> anyhow::Result<()> {
+        let mut state = self.inner.state();
+        let function = state.functions.get_mut(function).with_context(|| format!("there is no function {function}"))?;
+        function.config.environment.insert(name.to_owned(), value.to_owned());
+        Ok(())
+    }
+
     /// The functions' names.
     pub fn functions(&self) -> Vec<String> {
         let mut names: Vec<_> = self.inner.state().functions.keys().cloned().collect();
