@@ -88,7 +88,7 @@ pub(crate) fn notes(input: &PlanRunInput) -> Vec<String> {
             "an RDS Proxy, alarms, event subscriptions and code that name the instance stay with the source",
             "an update that changes a primary key does not arrive (AWS DMS); the comparison of rows would show it and stop the run",
             "free storage is known to CloudWatch alone; what is said of it here is allocated storage less the database",
-            "every figure is an estimate by assumed rates (the variable PGLEAP_RATES of the function plan-run sets yours) and a dated table of prices",
+            "every figure is an estimate from assumed throughput and delays (the variable PGLEAP_RATES of the function plan-run sets yours) and a dated table of prices",
         ]
         .map(str::to_owned),
     );
