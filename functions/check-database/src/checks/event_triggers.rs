@@ -12,8 +12,7 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
         return Vec::new();
     }
     let found = format!("event triggers stop the upgrade of the copy: {}", facts.event_triggers.join(", "));
-    let remedy =
-        "keep their definitions (pg_dump has them), drop them before the run, and create them on the target after it";
+    let remedy = "save their definitions (pg_dump writes them), drop them before the run, and create them again on the target afterwards";
     vec![Finding::blocker(ID, found, remedy)]
 }
 
