@@ -118,11 +118,12 @@ impl LambdaHost {
         self.inner.state().environment = environment;
     }
 
-    /// Set a variable of one function, as `UpdateFunctionConfiguration` does for the sandboxes that start afterwards.
+    /// Set a variable of one function, as `UpdateFunctionConfiguration` does.
     pub fn set_variable(&self, function: &str, name: &str, value: &str) -> anyhow::Result<()> {
-        let mut state = self.inner.state();
-        let function = state.functions.get_mut(function).with_context(|| format!("there is no function {function}"))?;
-        function.config.environment.insert(name.to_owned(), value.to_owned());
+        let config = self.inner.state().functions.get(function).map(|function| function.config.clone());
+        let mut config = config.with_context(|| format!("there is no function {function}"))?;
+        config.environment.insert(name.to_owned(), value.to_owned());
+        self.register(config);
         Ok(())
     }
 
