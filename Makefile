@@ -7,6 +7,9 @@ SHELL := /bin/bash
 FROM ?= 15
 TO ?= 18
 DUMP ?=
+# JSON that is laid over the execution's input; the builds that are deployed, in place of debug builds.
+INPUT ?=
+RELEASE ?=
 KEEP ?=
 BREAK ?=
 # Deploying: the stack's name, one step, the functions' processor, values for the template's parameters.
@@ -30,6 +33,8 @@ help: ## This list
 	@echo "  make demo FROM=13 TO=18      any pair of majors from 13 to 18"
 	@echo "  make demo DUMP=my.sql        your own plain SQL dump as the source"
 	@echo "  make demo FAULTS=lob-errors  trouble that the run mends: out-of-memory, lob-errors[:MB], slot-lost, instance-reboot, table-suspended, task-stopped, security-group, disk-full, ..; that it ends with: wal-piles-up, table-fails, .."
+	@echo "  make demo INPUT=more.json    laid over the execution's input, e.g. {\"choices\": {\"keylessTables\": \"replica-identity-full\"}}"
+	@echo "  make demo RELEASE=1          the builds that make deploy deploys, in place of debug builds"
 	@echo "  make demo KEEP=1             leaves the servers up and prints how to connect"
 	@echo "  make build ARCH=arm64        for the other processor; needs zig and Rust's library for it"
 
@@ -52,8 +57,9 @@ machines: ## Render the state machines to target/statemachine
 demo: ## Upgrade a live database on this computer and prove that nothing was lost
 	@sh scripts/check-needs.sh
 	@$(MAKE) --no-print-directory setup
-	@cargo build --quiet --workspace --bins
-	@target/debug/rehearsal run --from $(FROM) --to $(TO) $(if $(DUMP),--dump $(DUMP)) $(if $(KEEP),--keep) $(if $(BREAK),--break $(BREAK)) $(if $(FAULTS),--faults $(FAULTS))
+	@$(if $(RELEASE),bash scripts/release-functions.sh)
+	@cargo build --quiet $(if $(RELEASE),--package rehearsal,--workspace) --bins
+	@target/debug/rehearsal run --from $(FROM) --to $(TO) $(if $(RELEASE),--functions target/lambda) $(if $(DUMP),--dump $(DUMP)) $(if $(INPUT),--input-file $(INPUT)) $(if $(KEEP),--keep) $(if $(BREAK),--break $(BREAK)) $(if $(FAULTS),--faults $(FAULTS))
 
 .PHONY: scenarios
 scenarios: setup ## Every disturbance that a run promises to bear: kills, stops, schema changes

@@ -12,7 +12,6 @@ mod findings;
 mod names;
 mod phase;
 pub mod prices;
-mod rates;
 mod redact;
 pub mod replication_size;
 mod request;
@@ -26,7 +25,6 @@ pub use error::ErrorCode;
 pub use findings::{Finding, Findings, Severity};
 pub use names::Names;
 pub use phase::Phase;
-pub use rates::Rates;
 pub use redact::redact;
 pub use request::{
     Choices, CopyEngine, CopySettings, DmsSettings, KeylessTables, Limits, Mode, Network, Record, RunRequest, Source,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Approval, Rates, Window};
+use crate::{Approval, Window};
 
 /// Input of an execution. Everything but the first four fields has a default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -39,9 +39,6 @@ pub struct RunRequest {
     /// Bounds.
     #[serde(default)]
     pub limits: Limits,
-    /// What the plan's estimates go by.
-    #[serde(default)]
-    pub rates: Rates,
 }
 
 /// `upgrade` does it, `plan` ends after preflight with the findings.
@@ -193,9 +190,6 @@ pub struct Choices {
     /// Schemas that go live as they were at the snapshot.
     #[serde(default)]
     pub as_of_snapshot_schemas: Vec<String>,
-    /// The rehearsal's hook: OPEN waits a moment for an observer that holds an advisory lock on the target.
-    #[serde(default)]
-    pub await_observer: bool,
 }
 
 /// Bounds of the run.

@@ -4,9 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    Approval, Choices, CopySettings, Limits, Mode, Network, Rates, Record, Source, Target, UncomparedTables, Window,
-};
+use crate::{Approval, Choices, CopySettings, Limits, Mode, Network, Record, Source, Target, UncomparedTables, Window};
 
 /// Name of a run: short, because names derived from it must fit AWS's and PostgreSQL's limits.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -86,9 +84,6 @@ pub struct Run {
     pub window: Option<Window>,
     /// Bounds.
     pub limits: Limits,
-    /// What the plan's estimates go by.
-    #[serde(default)]
-    pub rates: Rates,
 }
 
 impl Run {

@@ -5,5 +5,5 @@ mod links;
 mod topic;
 
 pub use answer_link::{AnswerKey, AnswerLinks, Asked, Sealed, Unusable};
-pub use links::{console, region_of, runbook};
+pub use links::{Runbook, console, region_of};
 pub use topic::Topic;

@@ -16,9 +16,31 @@ pub fn console(execution_arn: &str) -> String {
     format!("https://{region}.{domain}/states/home?region={region}#/v2/executions/details/{execution_arn}")
 }
 
-/// The page of an error's word, or the runbook's index by the name `README`.
-pub fn runbook(word: &str) -> String {
-    format!("{}/blob/main/docs/runbook/{word}.md", env!("CARGO_PKG_REPOSITORY"))
+/// Where the pages of the runbook are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Runbook {
+    folder: String,
+}
+
+impl Runbook {
+    /// The page of an error code, or the index by the name `README`.
+    pub fn page(&self, name: &str) -> String {
+        format!("{}/{name}.md", self.folder)
+    }
+
+    /// As the deployment says; else the pages of this version in the project's repository.
+    pub fn from_environment() -> Self {
+        Self::at(&std::env::var("PGLEAP_RUNBOOK_URL").unwrap_or_default())
+    }
+
+    /// The pages below an address; those of this version if it is empty.
+    pub fn at(address: &str) -> Self {
+        let folder = match address.trim().trim_end_matches('/') {
+            "" => concat!(env!("CARGO_PKG_REPOSITORY"), "/blob/v", env!("CARGO_PKG_VERSION"), "/docs/runbook"),
+            address => address,
+        };
+        Self { folder: folder.to_owned() }
+    }
 }
 
 #[cfg(test)]
@@ -32,5 +54,17 @@ mod tests {
 
         assert_eq!(console(arn), format!("{link}{arn}"));
         assert!(console("arn:aws-cn:states:cn-north-1:1:execution:m:n").contains("cn-north-1.console.amazonaws.cn/"));
+    }
+
+    #[test]
+    fn a_page_is_that_of_this_version_unless_the_stack_has_its_own() {
+        let version = env!("CARGO_PKG_VERSION");
+        let own = Runbook::at("https://wiki.example.com/pgleap/runbook/");
+
+        assert_eq!(
+            Runbook::at("").page("CopyDiffers"),
+            format!("https://github.com/pgleap/pgleap/blob/v{version}/docs/runbook/CopyDiffers.md")
+        );
+        assert_eq!(own.page("README"), "https://wiki.example.com/pgleap/runbook/README.md");
     }
 }

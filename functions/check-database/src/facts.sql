@@ -54,7 +54,7 @@ SELECT current_setting('server_version_num')::int / 10000 AS major,
        (SELECT count(*) FROM pg_largeobject_metadata) AS large_objects,
        (SELECT count(*) FROM pg_prepared_xacts) AS prepared_transactions,
        ARRAY(SELECT e.evtname::text FROM pg_event_trigger e JOIN pg_roles o ON o.oid = e.evtowner
-             WHERE o.rolname <> 'rdsadmin' AND e.evtenabled <> 'D' ORDER BY 1) AS event_triggers,
+             WHERE o.rolname <> 'rdsadmin' ORDER BY 1) AS event_triggers,
        ARRAY(SELECT p.pubname::text FROM pg_publication p ORDER BY 1) AS publications,
        ARRAY(SELECT s.subname::text FROM pg_subscription s WHERE s.subdbid = d.oid ORDER BY 1) AS subscriptions,
        ARRAY(SELECT format('%s (%s, %s)', s.slot_name, s.plugin,

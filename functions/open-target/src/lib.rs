@@ -6,16 +6,11 @@
 //! If it dies:   before the transaction committed, unfence-source wins the outcome; after it, unfence-source learns that
 //!               the target is open, and writes the mark
 
-use std::time::Duration;
-
 use pgleap_contract::Outcome;
 use pgleap_contract::steps::{OutcomeOutput, UnderFence};
 use pgleap_mark::State;
 use pgleap_pg::{Session, access};
 use pgleap_step_kit::{Deadline, prelude::*};
-
-/// Longest wait for the rehearsal's observer.
-const OBSERVER_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Open unless it is open, then note it. The note is written while clients are served already.
 pub async fn run(ctx: &Ctx, input: UnderFence) -> StepResult<OutcomeOutput> {
@@ -36,9 +31,6 @@ async fn open(input: &UnderFence, source: &Session, target: &Session, deadline: 
     deadline.check("open the target")?;
     // Where the target cannot be asked later, this row says whether OPEN may have reached it.
     refuse_back(access::claim(source, input.cutover.generation, Outcome::Open).await?)?;
-    if input.run.choices.await_observer {
-        await_observer(target).await?;
-    }
     // The server itself refuses at the deadline, so that no OPEN commits after it.
     let names = input.run.id.names();
     let (work, copy) = (names.work_login(), names.copy_login());
@@ -50,16 +42,4 @@ fn refuse_back(holder: Outcome) -> StepResult<()> {
         Outcome::Open => Ok(()),
         Outcome::Back => Err(StepError::new(ErrorCode::AlreadyBack, "open the target: the rollback was claimed first")),
     }
-}
-
-/// The rehearsal compares both sides in snapshots taken at this moment: it is told, and holds a lock until it has
-/// them. Off in production; nobody holding the lock costs microseconds.
-async fn await_observer(target: &Session) -> StepResult<()> {
-    target.run("tell the observer", "NOTIFY pgleap_drained").await?;
-    let patience = OBSERVER_PATIENCE.as_millis();
-    let wait = format!(
-        "SET lock_timeout = {patience}; SELECT pg_advisory_lock(hashtext('pgleap observer'));
-         SELECT pg_advisory_unlock(hashtext('pgleap observer')); SET lock_timeout = 0"
-    );
-    Ok(target.run("await the observer", &wait).await?)
 }

@@ -4,6 +4,8 @@ use pgleap_contract::steps::{Cost, PlanRunInput, PlannedPhase};
 use pgleap_contract::{CopyEngine, replication_size};
 use pgleap_prices::{Amounts, Replication};
 
+use crate::rates::Rates;
+
 const BASIS: &str = "estimate: hours by the plan's phases, transitions and calls by its waits; list prices";
 const GIB: f64 = 1_073_741_824.0;
 /// A call of a function, most of it waiting for a database or an API; what the largest functions have of memory.
@@ -13,13 +15,13 @@ const GIGABYTES: f64 = 0.25;
 const OTHER_TRANSITIONS: f64 = 40.0;
 
 /// For the length of the run; whoever keeps the source after it pays for both.
-pub(crate) fn estimate(input: &PlanRunInput, phases: &[PlannedPhase]) -> Cost {
+pub(crate) fn estimate(input: &PlanRunInput, rates: &Rates, phases: &[PlannedPhase]) -> Cost {
     let since = |name: &str| {
         let from = phases.iter().position(|phase| phase.name == name).unwrap_or(0);
         phases[from..].iter().map(|phase| phase.seconds).sum::<f64>() / 3_600.0
     };
     let shape = input.shape.as_ref();
-    let scale = input.run.rates.delay_scale.max(0.001); // the machine's waits are scaled like AWS's delays
+    let scale = rates.delay_scale.max(0.001); // the machine's waits are scaled like AWS's delays
     let calls: f64 = phases.iter().map(|phase| phase.steps.len() as f64 + looks(phase, scale)).sum();
     pgleap_prices::cost(&Amounts {
         basis: BASIS,
@@ -58,10 +60,10 @@ mod tests {
 
     #[test]
     fn a_class_without_a_price_is_named_and_not_guessed() {
-        let mut unknown = input();
+        let (mut unknown, rates) = (input(), Rates::default());
         unknown.run.copy.dms.instance_class = Some("dms.z9.large".to_owned());
 
-        let cost = estimate(&unknown, &crate::plan(&unknown).phases);
+        let cost = estimate(&unknown, &rates, &crate::plan(&unknown, &rates).phases);
 
         assert!(cost.unpriced.iter().any(|what| what.contains("dms.z9.large")), "{cost:?}");
         assert!(cost.parts.iter().any(|part| part.what.starts_with("target: ")), "{cost:?}");
@@ -69,7 +71,7 @@ mod tests {
 
     #[test]
     fn dms_target_storage_functions_and_machine_are_all_in_it() {
-        let parts = crate::plan(&input()).cost.parts;
+        let parts = crate::plan(&input(), &Rates::default()).cost.parts;
 
         for what in ["target: ", "DMS replication instance: ", "storage of the target", "Step Functions: ", "Lambda: "]
         {

@@ -1,8 +1,8 @@
 //! What AWS takes whatever the database's size, in seconds.
 //!
 //! Assumed: nobody has measured them on AWS for this project. Order and kind are those of the user guides,
-//! lengths those that the local AWS uses, which are round figures out of public reports. `rates.delayScale` of a run's input
-//! multiplies them all.
+//! lengths those that the local AWS uses, which are round figures out of public reports. `delayScale` of the rates multiplies
+//! them all.
 
 /// Attaching a parameter group until it shows as waiting for a reboot.
 pub(crate) const ATTACH_GROUP: f64 = 70.0;

@@ -4,8 +4,8 @@
 //! Repeatable:   yes; the same findings give the same plan
 //! If it dies:   nothing has happened
 //!
-//! Pure over what preflight saw. Every figure is an estimate by the rates of the run's input (`pgleap_contract::Rates`), the
-//! delays of `delays` and the prices of `pgleap_contract::prices`; all three are assumptions until somebody measured them.
+//! Pure over what preflight saw. Every figure is an estimate by the rates of `rates`, the delays of `delays` and
+//! the prices of `pgleap_contract::prices`; all three are assumptions until somebody measured them.
 
 mod cost;
 mod created;
@@ -13,23 +13,26 @@ mod delays;
 mod dms;
 mod outage;
 mod phases;
+mod rates;
 mod words;
 
 use pgleap_contract::steps::{Plan, PlanRunInput};
 use pgleap_step_kit::prelude::*;
 
+use crate::rates::Rates;
+
 /// The plan of a run.
 pub async fn run(_ctx: &Ctx, input: PlanRunInput) -> StepResult<Plan> {
-    Ok(plan(&input))
+    Ok(plan(&input, &Rates::from_environment()?))
 }
 
 /// The plan, from what preflight saw.
-pub fn plan(input: &PlanRunInput) -> Plan {
-    let outage = outage::expect(input);
-    let phases = phases::expect(input, &outage);
+fn plan(input: &PlanRunInput, rates: &Rates) -> Plan {
+    let outage = outage::expect(input, rates);
+    let phases = phases::expect(input, rates, &outage);
     let seconds = phases.iter().map(|phase| phase.seconds).sum();
     let creates = created::list(input);
-    let cost = cost::estimate(input, &phases);
+    let cost = cost::estimate(input, rates, &phases);
     let warnings = words::warnings(input, &phases);
     let notes = words::notes(input);
     Plan { phases, seconds, outage, creates, cost, warnings, notes }
@@ -59,11 +62,11 @@ pub(crate) mod tests {
 
     #[test]
     fn a_larger_database_takes_longer_and_costs_more_and_its_clients_wait_as_long() {
-        let small = plan(&input());
+        let small = plan(&input(), &Rates::default());
         let mut larger = input();
         larger.size.bytes *= 10;
         larger.load.index_bytes *= 10;
-        let large = plan(&larger);
+        let large = plan(&larger, &Rates::default());
 
         assert!(large.seconds > 5.0 * small.seconds, "{} {}", large.seconds, small.seconds);
         assert!(large.cost.usd > small.cost.usd);
@@ -72,7 +75,7 @@ pub(crate) mod tests {
 
     #[test]
     fn the_whole_is_the_sum_of_its_parts() {
-        let plan = plan(&input());
+        let plan = plan(&input(), &Rates::default());
 
         let parts: f64 = plan.outage.parts.iter().map(|part| part.milliseconds).sum();
         assert!((plan.outage.milliseconds - parts).abs() < 0.01);
@@ -87,7 +90,7 @@ pub(crate) mod tests {
         blocked.way = None;
         blocked.shape = None;
 
-        let plan = plan(&blocked);
+        let plan = plan(&blocked, &Rates::default());
 
         assert!(plan.seconds > 0.0);
         assert!(plan.cost.unpriced.iter().any(|what| what.contains("target")), "{:?}", plan.cost);

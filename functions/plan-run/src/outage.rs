@@ -3,6 +3,7 @@
 use pgleap_contract::steps::{OutagePart, PlanRunInput, PlannedOutage};
 
 use crate::delays;
+use crate::rates::Rates;
 
 /// The part that comes when the target is open: the steps are through.
 const AFTER_OPEN: &str = "clients ask the record again and connect";
@@ -13,9 +14,8 @@ pub(crate) fn seconds_of_steps(outage: &PlannedOutage) -> f64 {
     of_steps.map(|part| part.milliseconds).sum::<f64>() / 1_000.0
 }
 
-/// By the rates of the run. The size of the data has no part in it, the number of sequences has.
-pub(crate) fn expect(input: &PlanRunInput) -> PlannedOutage {
-    let rates = &input.run.rates;
+/// The size of the data has no part in it, the number of sequences has.
+pub(crate) fn expect(input: &PlanRunInput, rates: &Rates) -> PlannedOutage {
     let part = |what: &str, milliseconds: f64| OutagePart { what: what.to_owned(), milliseconds };
     let thousands = input.size.sequences as f64 / 1_000.0;
     let parts = vec![
@@ -47,13 +47,13 @@ mod tests {
         let mut ready = input();
         ready.load.logical = true;
 
-        assert!(expect(&input()).reboot_seconds.is_some_and(|seconds| seconds > 0.0));
-        assert_eq!(expect(&ready).reboot_seconds, None);
+        assert!(expect(&input(), &Rates::default()).reboot_seconds.is_some_and(|seconds| seconds > 0.0));
+        assert_eq!(expect(&ready, &Rates::default()).reboot_seconds, None);
     }
 
     #[test]
     fn the_steps_are_through_before_the_clients_are() {
-        let outage = expect(&input());
+        let outage = expect(&input(), &Rates::default());
 
         let steps = seconds_of_steps(&outage);
 
@@ -65,6 +65,6 @@ mod tests {
         let mut many = input();
         many.size.sequences = 50_000;
 
-        assert!(expect(&many).milliseconds > expect(&input()).milliseconds);
+        assert!(expect(&many, &Rates::default()).milliseconds > expect(&input(), &Rates::default()).milliseconds);
     }
 }

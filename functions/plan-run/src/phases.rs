@@ -3,6 +3,7 @@
 use pgleap_contract::steps::{PlanRunInput, PlannedOutage, PlannedPhase, STEPS};
 use pgleap_contract::{CopyEngine, Phase};
 
+use crate::rates::Rates;
 use crate::{delays, dms};
 
 /// What a phase is made of.
@@ -15,18 +16,17 @@ struct Made {
 }
 
 /// Phases in the order of the run, named as reports name them.
-pub(crate) fn expect(input: &PlanRunInput, outage: &PlannedOutage) -> Vec<PlannedPhase> {
+pub(crate) fn expect(input: &PlanRunInput, rates: &Rates, outage: &PlannedOutage) -> Vec<PlannedPhase> {
     let reboots = !input.load.logical;
-    before_the_load(input, reboots)
+    before_the_load(input, rates, reboots)
         .into_iter()
-        .chain(load_and_after(input))
-        .chain(cutover(input, outage))
-        .map(|made| phase(input, &made, reboots))
+        .chain(load_and_after(input, rates))
+        .chain(cutover(input, rates, outage))
+        .map(|made| phase(input, rates, &made, reboots))
         .collect()
 }
 
-fn phase(input: &PlanRunInput, made: &Made, reboots: bool) -> PlannedPhase {
-    let rates = &input.run.rates;
+fn phase(input: &PlanRunInput, rates: &Rates, made: &Made, reboots: bool) -> PlannedPhase {
     let of_dms = if input.run.copy.engine == CopyEngine::Dms { dms::delay(made.phase) } else { 0.0 };
     let delay_seconds = (made.delay + of_dms) * rates.delay_scale;
     let steps: Vec<String> =
@@ -49,8 +49,7 @@ fn table_bytes(input: &PlanRunInput) -> f64 {
     input.size.bytes.saturating_sub(input.load.index_bytes) as f64
 }
 
-fn before_the_load(input: &PlanRunInput, reboots: bool) -> Vec<Made> {
-    let rates = &input.run.rates;
+fn before_the_load(input: &PlanRunInput, rates: &Rates, reboots: bool) -> Vec<Made> {
     let (bytes, tables) = (input.size.bytes as f64, input.size.tables as f64);
     let hops = input.way.as_ref().map_or(1, |way| way.hops.len().max(1)) as f64;
     let reboot = if reboots { 1.0 } else { 0.0 };
@@ -69,8 +68,7 @@ fn before_the_load(input: &PlanRunInput, reboots: bool) -> Vec<Made> {
     ]
 }
 
-fn load_and_after(input: &PlanRunInput) -> Vec<Made> {
-    let rates = &input.run.rates;
+fn load_and_after(input: &PlanRunInput, rates: &Rates) -> Vec<Made> {
     let (bytes, tables) = (table_bytes(input), input.size.tables as f64);
     vec![
         Made {
@@ -91,7 +89,7 @@ fn load_and_after(input: &PlanRunInput) -> Vec<Made> {
     ]
 }
 
-fn cutover(input: &PlanRunInput, outage: &PlannedOutage) -> Vec<Made> {
+fn cutover(input: &PlanRunInput, rates: &Rates, outage: &PlannedOutage) -> Vec<Made> {
     let ttl = input.shape.as_ref().map_or(60, |shape| shape.ttl_seconds);
     vec![
         Made { phase: Phase::MakeReady, delay: f64::from(ttl), work: 0.0 },
@@ -100,7 +98,7 @@ fn cutover(input: &PlanRunInput, outage: &PlannedOutage) -> Vec<Made> {
             phase: Phase::Confirm,
             delay: delays::IN_SYNC,
             // Constraints are validated: a read of the target, which nobody helps.
-            work: table_bytes(input) / input.run.rates.verify_bytes_per_second,
+            work: table_bytes(input) / rates.verify_bytes_per_second,
         },
         Made { phase: Phase::Finish, delay: delays::REMOVE, work: 0.0 },
     ]
@@ -111,8 +109,8 @@ mod tests {
     use super::*;
     use crate::tests::input;
 
-    fn expected(input: &PlanRunInput) -> Vec<PlannedPhase> {
-        expect(input, &crate::outage::expect(input))
+    fn expected(input: &PlanRunInput, rates: &Rates) -> Vec<PlannedPhase> {
+        expect(input, rates, &crate::outage::expect(input, rates))
     }
 
     #[test]
@@ -120,7 +118,8 @@ mod tests {
         let mut ready = input();
         ready.load.logical = true;
 
-        let (reboots, stays) = (&expected(&input())[1], &expected(&ready)[1]);
+        let rates = Rates::default();
+        let (reboots, stays) = (&expected(&input(), &rates)[1], &expected(&ready, &rates)[1]);
 
         assert!(
             reboots.steps.contains(&"reboot-source".to_owned()) && !stays.steps.contains(&"reboot-source".to_owned())
@@ -130,19 +129,19 @@ mod tests {
 
     #[test]
     fn delays_follow_their_scale_and_work_does_not() {
-        let mut fast = input();
-        fast.run.rates.delay_scale = 0.0;
+        let without_delays = Rates { delay_scale: 0.0, ..Rates::default() };
 
-        for (slow, fast) in expected(&input()).iter().zip(expected(&fast)) {
+        let (slow, fast) = (expected(&input(), &Rates::default()), expected(&input(), &without_delays));
+
+        for (slow, fast) in slow.iter().zip(fast) {
             assert!((slow.seconds - slow.delay_seconds - fast.seconds).abs() < 0.001, "{}", fast.name);
         }
     }
 
     #[test]
     fn every_step_of_the_run_up_to_its_end_is_in_a_phase_or_in_the_outage() {
-        let input = input();
-        let outage = crate::outage::expect(&input);
-        let planned: Vec<String> = expect(&input, &outage).into_iter().flat_map(|phase| phase.steps).collect();
+        let planned = expected(&input(), &Rates::default());
+        let planned: Vec<String> = planned.into_iter().flat_map(|phase| phase.steps).collect();
 
         for step in STEPS.iter().filter(|step| step.runs_always && step.phase != Some(Phase::Cutover)) {
             assert!(planned.iter().any(|planned| planned == step.name), "{}", step.name);

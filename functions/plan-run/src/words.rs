@@ -89,7 +89,7 @@ pub(crate) fn notes(input: &PlanRunInput) -> Vec<String> {
             "clients with sslmode=verify-full cannot follow the record: the certificate names the instance's endpoint",
             "an RDS Proxy, alarms, event subscriptions and code that name the instance stay with the source",
             "free storage is known to CloudWatch alone; what is said of it here is allocated storage less the database",
-            "every figure is an estimate by assumed rates (rates in the input) and a dated table of prices",
+            "every figure is an estimate from assumed throughput and delays (the variable PGLEAP_RATES of the function plan-run sets yours) and a dated table of prices",
         ]
         .map(str::to_owned),
     );
@@ -102,6 +102,7 @@ pub(crate) fn notes(input: &PlanRunInput) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rates::Rates;
     use crate::tests::{GIB, input};
 
     #[test]
@@ -109,11 +110,11 @@ mod tests {
         let mut busy = input();
         busy.load.wal_bytes_per_second = 50_000_000;
 
-        assert_eq!(warnings(&input(), &crate::plan(&input()).phases), []);
-        let found = warnings(&busy, &crate::plan(&busy).phases);
+        assert_eq!(warnings(&input(), &crate::plan(&input(), &Rates::default()).phases), []);
+        let found = warnings(&busy, &crate::plan(&busy, &Rates::default()).phases);
         assert_eq!(found.first().map(|finding| finding.check.as_str()), Some(STORAGE));
         busy.size.bytes = 400 * GIB;
-        assert!(warnings(&busy, &crate::plan(&busy).phases)[0].found.contains("about 0 GiB left"));
+        assert!(warnings(&busy, &crate::plan(&busy, &Rates::default()).phases)[0].found.contains("about 0 GiB left"));
     }
 
     #[test]

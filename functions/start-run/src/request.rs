@@ -56,7 +56,6 @@ pub(crate) fn to_run(execution_arn: &str, request: Value) -> Result<Run, String>
         approval: request.approval,
         window: request.window,
         limits: request.limits,
-        rates: request.rates,
     })
 }
 

@@ -12,7 +12,7 @@ mod words;
 
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use pgleap_contract::steps::{TellPeopleInput, TellPeopleOutput};
-use pgleap_notify::Topic;
+use pgleap_notify::{Runbook, Topic};
 use pgleap_step_kit::prelude::*;
 use serde_json::json;
 
@@ -24,24 +24,29 @@ pub const SOURCE: &str = "pgleap";
 
 /// Tell the news.
 pub async fn run(ctx: &Ctx, input: TellPeopleInput) -> StepResult<TellPeopleOutput> {
-    run_with(ctx, input, Topic::from_environment()?).await
+    run_with(ctx, input, Topic::from_environment()?, Runbook::from_environment()).await
 }
 
 /// The same, with what the environment says at hand.
-pub async fn run_with(ctx: &Ctx, input: TellPeopleInput, topic: Topic) -> StepResult<TellPeopleOutput> {
+pub async fn run_with(
+    ctx: &Ctx,
+    input: TellPeopleInput,
+    topic: Topic,
+    runbook: Runbook,
+) -> StepResult<TellPeopleOutput> {
     let about = execution::about(ctx, &input).await?;
     let tellings = words::of(&about, &input.news);
     for telling in &tellings {
-        tell(ctx, &about, telling, &topic).await?;
+        tell(ctx, &about, telling, (&topic, &runbook)).await?;
     }
     Ok(TellPeopleOutput { messages: tellings.len() })
 }
 
 /// Whom the one way does not reach, the other may. Another attempt would tell the reached ones twice, so it is made only
 /// if neither was.
-async fn tell(ctx: &Ctx, about: &About, telling: &Telling, topic: &Topic) -> StepResult<()> {
-    let message = topic.publish(ctx, &telling.subject, &telling.text()).await;
-    let event = put_event(ctx, about, telling).await;
+async fn tell(ctx: &Ctx, about: &About, telling: &Telling, (topic, runbook): (&Topic, &Runbook)) -> StepResult<()> {
+    let message = topic.publish(ctx, &telling.subject, &telling.text(runbook)).await;
+    let event = put_event(ctx, about, telling, telling.link(runbook)).await;
     match (message, event) {
         (Err(error), Err(_)) => Err(error),
         (Err(error), _) | (_, Err(error)) => {
@@ -52,11 +57,11 @@ async fn tell(ctx: &Ctx, about: &About, telling: &Telling, topic: &Topic) -> Ste
     }
 }
 
-async fn put_event(ctx: &Ctx, about: &About, telling: &Telling) -> StepResult<()> {
+async fn put_event(ctx: &Ctx, about: &About, telling: &Telling, runbook: Option<String>) -> StepResult<()> {
     let detail = json!({
         "run": about.run_id, "source": about.source, "executionArn": about.execution_arn, "subject": telling.subject,
         "sentence": telling.sentence, "phase": telling.phase, "error": telling.error, "console": telling.console,
-        "runbook": telling.runbook,
+        "runbook": runbook,
     });
     let entry = PutEventsRequestEntry::builder()
         .source(SOURCE)

@@ -2,7 +2,7 @@
 
 use pgleap_contract::steps::{News, VerifyCopyOutput, Warnings};
 use pgleap_contract::{ErrorCode, Phase, redact};
-use pgleap_notify::{console, runbook};
+use pgleap_notify::{Runbook, console};
 use serde_json::Value;
 
 use crate::execution::About;
@@ -21,16 +21,21 @@ pub(crate) struct Telling {
     pub(crate) subject: String,
     pub(crate) sentence: String,
     pub(crate) phase: Option<String>,
-    /// The error's word, and the page that says what to do.
+    /// The error code, and the page of the runbook that says what to do.
     pub(crate) error: Option<String>,
-    pub(crate) runbook: Option<String>,
+    pub(crate) page: Option<String>,
     pub(crate) console: String,
 }
 
 impl Telling {
-    pub(crate) fn text(&self) -> String {
-        let page = self.runbook.as_ref().map(|page| format!("\n\nWhat to do: {page}")).unwrap_or_default();
+    pub(crate) fn text(&self, runbook: &Runbook) -> String {
+        let page = self.link(runbook).map(|link| format!("\n\nWhat to do: {link}")).unwrap_or_default();
         format!("{}{page}\n\nThe run: {}", self.sentence, self.console)
+    }
+
+    /// Where its page is.
+    pub(crate) fn link(&self, runbook: &Runbook) -> Option<String> {
+        self.page.as_ref().map(|page| runbook.page(page))
     }
 }
 
@@ -104,8 +109,8 @@ fn ended(about: &About) -> Option<Telling> {
             (_, _, true) => "upgraded, with warnings",
             _ => "upgraded",
         };
-        let page = warned.then(|| runbook("README"));
-        return Some(Telling { runbook: page, ..telling(about, "Ended", subject, sentence) });
+        let page = warned.then(|| "README".to_owned());
+        return Some(Telling { page, ..telling(about, "Ended", subject, sentence) });
     }
     let error = if about.error.is_empty() { about.status.as_str() } else { about.error.as_str() };
     let who = if about.is_recovery { "The recovery" } else { "Run" };
@@ -157,7 +162,8 @@ fn stays(kept: &[String]) -> Option<String> {
 
 fn failed(telling: Telling, error: &str) -> Telling {
     let known = ErrorCode::ALL.iter().any(|code| code.word() == error);
-    Telling { error: Some(error.to_owned()), runbook: Some(runbook(if known { error } else { "README" })), ..telling }
+    let page = if known { error } else { "README" };
+    Telling { error: Some(error.to_owned()), page: Some(page.to_owned()), ..telling }
 }
 
 fn telling(about: &About, kind: &'static str, what: &str, sentence: String) -> Telling {
@@ -167,7 +173,7 @@ fn telling(about: &About, kind: &'static str, what: &str, sentence: String) -> T
         sentence,
         phase: None,
         error: None,
-        runbook: None,
+        page: None,
         console: console(&about.execution_arn),
     }
 }
@@ -193,6 +199,10 @@ mod tests {
             target_version: "18".to_owned(),
             ..About::default()
         }
+    }
+
+    fn text(telling: &Telling) -> String {
+        telling.text(&Runbook::at(""))
     }
 
     #[test]
@@ -227,9 +237,9 @@ mod tests {
 
         let telling = of(&about(), &back).remove(0);
 
-        assert!(telling.text().contains("docs/runbook/CopyDiffers.md"), "{}", telling.text());
+        assert!(text(&telling).contains("docs/runbook/CopyDiffers.md"), "{}", text(&telling));
         assert!(telling.sentence.ends_with("CopyDiffers: table shop.stock differs"), "{}", telling.sentence);
-        assert!(telling.text().contains("#/v2/executions/details/arn:aws:states:"), "{}", telling.text());
+        assert!(text(&telling).contains("#/v2/executions/details/arn:aws:states:"), "{}", text(&telling));
     }
 
     #[test]
@@ -263,7 +273,7 @@ mod tests {
         assert_eq!(run.subject, "pgleap orders-db: upgraded, with warnings");
         assert_eq!(recovery.subject, "pgleap orders-db: recovered, with warnings");
         for telling in [run, recovery] {
-            let text = telling.text();
+            let text = text(&telling);
             assert!(text.contains("o2_o1: it is violated. To finish it: ALTER TABLE app.o2 VALIDATE"), "{text}");
             assert!(text.contains("and 2 more") && text.contains("docs/runbook/README.md"), "{text}");
         }
@@ -298,9 +308,9 @@ mod tests {
                 is_recovery: recovery,
                 ..about()
             };
-            of(&about, &News::Ended).first().map(|telling| (telling.subject.clone(), telling.runbook.clone()))
+            of(&about, &News::Ended).first().map(|telling| (telling.subject.clone(), telling.page.clone()))
         };
-        let page = |word: &str| Some(runbook(word));
+        let page = |word: &str| Some(word.to_owned());
         let told = |subject: &str, page: Option<String>| Some((format!("pgleap orders-db: {subject}"), page));
 
         assert_eq!(end("SUCCEEDED", "", false, false), told("upgraded", None));

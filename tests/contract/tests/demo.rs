@@ -59,3 +59,49 @@ fn the_demo_checks_before_it_fetches_and_builds() {
     assert!(demo.contains("scripts/check-needs.sh"), "{demo}");
     assert!(Path::new(&repository().join("scripts/check-needs.sh")).is_file());
 }
+
+/// A project with one function and a build that only writes its zip.
+fn small_project() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    for file in
+        ["Cargo.toml", "Cargo.lock", "rust-toolchain.toml", "crates/one/src/lib.rs", "functions/step/Cargo.toml"]
+    {
+        write(file, "");
+    }
+    let build = "mkdir -p target/lambda/step && touch target/lambda/step/bootstrap.zip
+        case $(uname -m) in aarch64 | arm64) echo arm64 ;; *) echo x86_64 ;; esac >target/lambda/architecture";
+    write("scripts/build-functions.sh", build);
+    let script = std::fs::read_to_string(repository().join("scripts/release-functions.sh")).unwrap();
+    write("scripts/release-functions.sh", &script);
+    folder
+}
+
+#[test]
+fn functions_are_built_for_a_rehearsal_only_where_they_are_missing_or_old_and_it_says_why() {
+    let project = small_project();
+    let said = || {
+        let output = Command::new("bash").arg(project.path().join("scripts/release-functions.sh")).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let at = |name: &str, seconds: i64| {
+        let touched =
+            Command::new("touch").arg(format!("--date={seconds} seconds")).arg(project.path().join(name)).status();
+        assert!(touched.unwrap().success());
+    };
+
+    assert!(said().contains("target/lambda/step/bootstrap.zip is missing"));
+    at("target/lambda/step/bootstrap.zip", 60);
+    assert_eq!(said(), "");
+    at("crates/one/src/lib.rs", 120);
+    assert!(said().contains("crates/one/src/lib.rs is newer than target/lambda/step/bootstrap.zip"));
+    at("crates/one/src/lib.rs", -60);
+    at("target/lambda/step/bootstrap.zip", 60);
+    std::fs::write(project.path().join("target/lambda/architecture"), "z80").unwrap();
+    assert!(said().contains("target/lambda is not for"));
+}

@@ -1,26 +1,9 @@
-//! The documents say what is there: links lead somewhere, tests that are named exist, generated pages are as generated.
+//! The documents say what is there: tests that are named exist, lists are whole. How they are shown: `pages.rs`.
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use contract_tests::machine::repository;
-
-/// Every file below a folder that git would keep, by its ending.
-fn files(folder: &Path, endings: &[&str]) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
-        let (path, name) = (entry.path(), entry.file_name().into_string().unwrap_or_default());
-        if name.starts_with('.') || name == "target" || name == "node_modules" {
-            continue;
-        }
-        if path.is_dir() {
-            found.extend(files(&path, endings));
-        } else if endings.iter().any(|ending| name.ends_with(ending)) {
-            found.push(path);
-        }
-    }
-    found
-}
+use contract_tests::machine::{files, repository};
 
 fn read(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
@@ -40,21 +23,6 @@ fn functions() -> HashSet<String> {
         Some(rest.split(['(', '<']).next().unwrap_or_default().to_owned())
     };
     code.iter().flat_map(|path| read(path).lines().filter_map(name).collect::<Vec<_>>()).collect()
-}
-
-#[test]
-fn every_link_leads_somewhere() {
-    let mut dead = Vec::new();
-    for page in files(&repository(), &[".md"]) {
-        for link in between(&read(&page), "](", ')') {
-            let target = link.split('#').next().unwrap_or_default();
-            let outside = target.is_empty() || target.contains("://") || target.starts_with("mailto:");
-            if !outside && !page.parent().expect("a folder").join(target).exists() {
-                dead.push(format!("{}: {link}", page.display()));
-            }
-        }
-    }
-    assert_eq!(dead, Vec::<String>::new());
 }
 
 #[test]

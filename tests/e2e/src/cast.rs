@@ -8,12 +8,13 @@ use anyhow::Result;
 use crate::cli::RunArguments;
 use crate::clients::{Kind, OwnTables};
 use crate::connect::Login;
-use crate::dump::{self, Restored};
+use crate::dump::{self, Destination, Restored};
 use crate::fixture;
 use crate::fixture::Size;
+use crate::observer::connect;
 use crate::rates::Pace;
 use crate::screen::Screen;
-use crate::stage::{DATABASE, Source, Stage, owner_login};
+use crate::stage::{DATABASE, SOURCE, Source, Stage, owner_login};
 
 /// Who writes, and by whose right the fence is seen.
 pub(crate) struct Cast {
@@ -49,12 +50,23 @@ pub(crate) async fn fill(arguments: &RunArguments, stage: &Stage, source: &Sourc
     };
     screen.doing(&format!("restoring {}", file.display()));
     let at = stage.names().resolve(&source.host).await?;
-    let restored = dump::restore(file, source, &at, stage.aws().ca_file(), &owner).await?;
+    let platform = connect(&stage.access(SOURCE)).await?;
+    let restored = dump::restore(
+        file,
+        Destination {
+            source,
+            at: &at,
+            authorities: stage.aws().ca_file(),
+            login: &owner,
+            platform: (!arguments.owner).then_some(&platform),
+        },
+    );
+    let restored = restored.await?;
     restored.lines().iter().for_each(|line| screen.say(line));
     let own = OwnTables::find(&stage.connect_as(source, &owner).await?, arguments.key_updates).await?;
     screen.say(format!("clients write to {} of its tables", own.names().len()));
     own.not_written.iter().for_each(|table| screen.say(format!("  not to {}: {}", table.table, table.reason)));
-    dump::add_probe(&client).await?;
+    dump::add_probe(&platform, &owner).await?;
     let members = dump::crew(&owner, !own.names().is_empty());
     let restored = Some(restored);
     Ok(Cast { members, size, own: Arc::new(own), watched_role: dump::WATCHED_ROLE, pace: Pace::UNKNOWN, restored })

@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::bulk::Bulk;
 use crate::disturbance::Disturbance;
 use crate::dump;
+use crate::functions;
 use crate::stage::SOURCE;
 use crate::trouble::Trouble;
 
@@ -133,6 +134,9 @@ pub struct RunArguments {
     /// Folder with the functions' binaries; this program's own if absent.
     #[arg(long, value_name = "FOLDER")]
     pub binaries: Option<PathBuf>,
+    /// Folder with the zips that `make build` made (target/lambda): the builds that are deployed.
+    #[arg(long, value_name = "FOLDER", conflicts_with = "binaries")]
+    pub functions: Option<PathBuf>,
     /// Folder that gets a folder with the report for each run.
     #[arg(long, value_name = "FOLDER", default_value = "target/rehearsal")]
     pub reports: PathBuf,
@@ -150,6 +154,9 @@ impl RunArguments {
         ensure!(self.time_scale > 0.0 && self.time_scale <= 1.0, "--time-scale must be above 0 and at most 1");
         if let Some(dump) = &self.dump {
             dump::check(dump)?;
+        }
+        if let Some(zips) = &self.functions {
+            functions::check(zips)?;
         }
         Ok(())
     }

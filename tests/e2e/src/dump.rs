@@ -4,6 +4,7 @@ mod check;
 mod script;
 
 pub use check::check;
+use script::Edge;
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, ErrorKind};
@@ -21,6 +22,7 @@ use crate::connect::Login;
 use crate::names::Answer;
 use crate::stage::{DATABASE, Source};
 
+const EVENT_TRIGGERS: &str = include_str!("../schema/event-triggers.sql");
 const PROBE: &str = include_str!("../schema/probe.sql");
 /// The clients' own role beside the operator's; a password for this rehearsal only.
 const PROBE_ROLE: &str = "rehearsal_probe";
@@ -55,9 +57,37 @@ impl Restored {
     }
 }
 
+/// Where a dump is restored, and as whom.
+pub struct Destination<'a> {
+    /// The instance.
+    pub source: &'a Source,
+    /// Its address.
+    pub at: &'a Answer,
+    /// Who signed its certificate.
+    pub authorities: &'a Path,
+    /// The database's owner.
+    pub login: &'a Login,
+    /// RDS's own superuser, which creates event triggers for a login that may on RDS and not on plain PostgreSQL.
+    pub platform: Option<&'a Client>,
+}
+
 /// Restore the dump. psql goes on after errors, as a person would want it to with `ALTER .. OWNER TO somebody`, also in a
 /// transaction, and whatever the dump itself says of ON_ERROR_STOP.
-pub async fn restore(dump: &Path, source: &Source, at: &Answer, authorities: &Path, login: &Login) -> Result<Restored> {
+pub async fn restore(dump: &Path, to: Destination<'_>) -> Result<Restored> {
+    if let Some(platform) = to.platform {
+        platform.batch_execute(EVENT_TRIGGERS).await.context("prepare for event triggers")?;
+    }
+    let restored = restore_by_psql(dump, &to).await;
+    if let Some(platform) = to.platform {
+        // The dump's own event triggers keep still here.
+        let forget = "SET session_replication_role = replica; DROP SCHEMA rehearsal_rds CASCADE";
+        platform.batch_execute(forget).await.context("clean up after event triggers")?;
+    }
+    restored
+}
+
+async fn restore_by_psql(dump: &Path, to: &Destination<'_>) -> Result<Restored> {
+    let Destination { source, at, authorities, login, .. } = to;
     let psql = psql()?;
     let library_path = psql.ancestors().nth(2).unwrap_or(Path::new("/")).join("lib");
     let mut child = Command::new(&psql)
@@ -80,7 +110,7 @@ pub async fn restore(dump: &Path, source: &Source, at: &Answer, authorities: &Pa
         .spawn()
         .with_context(|| format!("start {}", psql.display()))?;
     let stdin = child.stdin.take().context("psql has no standard input")?;
-    let (fed, output) = tokio::join!(feed(dump, stdin), child.wait_with_output());
+    let (fed, output) = tokio::join!(feed(dump, stdin, to.platform.is_some()), child.wait_with_output());
     let output = output.context("wait for psql")?;
     fed?;
     let messages = String::from_utf8_lossy(&output.stderr);
@@ -91,8 +121,9 @@ pub async fn restore(dump: &Path, source: &Source, at: &Answer, authorities: &Pa
     Ok(failures(&messages))
 }
 
-/// The dump as it is, but for what would end psql at the first failed statement. Lines keep their numbers.
-async fn feed(dump: &Path, mut psql: ChildStdin) -> Result<()> {
+/// The dump as it is, but for what would end psql at the first failed statement, and for event triggers, if a function
+/// creates them. Lines keep their numbers.
+async fn feed(dump: &Path, mut psql: ChildStdin, event_triggers: bool) -> Result<()> {
     let opened = File::open(dump).with_context(|| format!("open {}", dump.display()))?;
     let mut reader = BufReader::with_capacity(1 << 16, opened);
     let mut scanner = script::Scanner::default();
@@ -100,9 +131,9 @@ async fn feed(dump: &Path, mut psql: ChildStdin) -> Result<()> {
     loop {
         line.clear();
         let read = reader.read_until(b'\n', &mut line).with_context(|| format!("read {}", dump.display()))?;
-        for command in scanner.line(&line).iter().rev().filter(|command| check::stops_at_errors(command)) {
-            line.drain(command.span.0..command.span.1);
-        }
+        let commands = scanner.line(&line);
+        let edges = scanner.edges();
+        edit(&mut line, &commands, if event_triggers { &edges } else { &[] });
         chunk.append(&mut line);
         if read > 0 && chunk.len() < 1 << 16 {
             continue;
@@ -115,6 +146,20 @@ async fn feed(dump: &Path, mut psql: ChildStdin) -> Result<()> {
         if read == 0 {
             return psql.shutdown().await.context("end psql's input");
         }
+    }
+}
+
+/// Take out what would end psql at the first failed statement, and wrap what is about an event trigger.
+fn edit(line: &mut Vec<u8>, commands: &[script::Command], edges: &[Edge]) {
+    let stops = commands.iter().filter(|command| check::stops_at_errors(command));
+    let mut edits: Vec<(usize, usize, &str)> = stops.map(|command| (command.span.0, command.span.1, "")).collect();
+    edits.extend(edges.iter().map(|edge| match *edge {
+        Edge::Begin(at) => (at, at, "SELECT rehearsal_rds.event_trigger($rehearsal$"),
+        Edge::End(at) => (at, at, "$rehearsal$)"),
+    }));
+    edits.sort_unstable();
+    for (from, to, text) in edits.into_iter().rev() {
+        line.splice(from..to, text.bytes());
     }
 }
 
@@ -158,8 +203,11 @@ fn psql() -> Result<std::path::PathBuf> {
         .with_context(|| format!("find psql below {}", home.display()))
 }
 
-/// The clients' own table and role beside the operator's schema. The client is the database owner's.
-pub async fn add_probe(client: &Client) -> Result<()> {
+/// The clients' own table and role beside the operator's schema, as the database's owner would make them. The client is a
+/// superuser's, so that the dump's event triggers keep still.
+pub async fn add_probe(client: &Client, owner: &Login) -> Result<()> {
+    let as_owner = format!("SET session_replication_role = replica; SET ROLE \"{}\"", owner.user);
+    client.batch_execute(&as_owner).await.context("become the database's owner")?;
     client.batch_execute(PROBE).await.context("make the probe table")?;
     let grants = format!(
         "CREATE ROLE {PROBE_ROLE} LOGIN PASSWORD '{PROBE_PASSWORD}';
@@ -184,6 +232,23 @@ pub const WATCHED_ROLE: &str = PROBE_ROLE;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_event_trigger_is_created_by_the_function_and_what_stops_at_errors_is_left_out() {
+        let edited = |text: &str| {
+            let (mut scanner, mut line) = (script::Scanner::default(), text.as_bytes().to_vec());
+            let commands = scanner.line(&line);
+            edit(&mut line, &commands, &scanner.edges());
+            String::from_utf8(line).unwrap()
+        };
+
+        assert_eq!(
+            edited("CREATE EVENT TRIGGER a ON sql_drop EXECUTE FUNCTION f();\n"),
+            "SELECT rehearsal_rds.event_trigger($rehearsal$CREATE EVENT TRIGGER a ON sql_drop EXECUTE FUNCTION f()$rehearsal$);\n"
+        );
+        assert_eq!(edited("\\set ON_ERROR_STOP 1\n"), "\n");
+        assert_eq!(edited("DROP TABLE a; -- CREATE EVENT TRIGGER\n"), "DROP TABLE a; -- CREATE EVENT TRIGGER\n");
+    }
 
     #[test]
     fn failed_statements_are_counted_and_shown() {

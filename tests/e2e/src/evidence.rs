@@ -28,7 +28,7 @@ pub(crate) async fn fill_report(
     let first = execution.history.visits().first().map_or(0.0, |visit| visit.entered);
     report.repairs = execution.history.repairs().to_vec();
     report.phases = execution.history.phases(first + standing.seconds);
-    report.outage = proof::of_outage(observed, *addresses, fence, &execution.history);
+    report.outage = proof::of_outage(observed, *addresses, fence, drain.as_ref(), &execution.history);
     let expected = execution.history.plan().and_then(|plan| plan["outage"]["milliseconds"].as_f64());
     report.outage.expected_seconds = expected.map(|milliseconds| milliseconds / 1_000.0);
     report.preflight = execution.history.preflight();

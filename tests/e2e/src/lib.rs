@@ -17,6 +17,7 @@ pub mod dump;
 mod evidence;
 pub mod fixture;
 pub mod follow;
+mod functions;
 pub mod history;
 mod input;
 pub mod inventory;

@@ -1,8 +1,9 @@
 //! The observer: looks at both databases as the platform's own superuser, from beside the run.
 //!
 //! Equality of two databases that are written to can be judged at one moment only: after the drain, before OPEN. The
-//! run offers a hook there: it says so by a notification and waits for an advisory lock. The observer holds that lock
-//! from the moment the target exists, opens a snapshot on each side when it is told, lets go, and then reads at leisure.
+//! run knows nothing of the observer. The host of the functions holds the first call of `open-target` until the observer
+//! has opened a snapshot on each side, for three seconds at most; then the observer reads at leisure. The clients' outage
+//! contains that hold, and the report shows it as a part of its own.
 
 mod afresh;
 mod differing;

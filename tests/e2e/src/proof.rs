@@ -8,7 +8,7 @@ use tokio_postgres::Client;
 use crate::catalog::{self, Catalog, SchemaDifference};
 use crate::clients::{Kind, Observed, OwnTables, Timeline, find_rows, invariants};
 use crate::history::History;
-use crate::observer::FenceTimes;
+use crate::observer::{DrainPoint, FenceTimes};
 use crate::report::{ClientsReport, LockOutReport, Outage, OwnTableReport, split_outage};
 
 /// The two servers' addresses, by which clients tell them apart.
@@ -79,7 +79,15 @@ fn outage_of_all(observed: &Observed, addresses: Addresses) -> Option<f64> {
 }
 
 /// The outage and what it is made of.
-pub fn of_outage(observed: &Observed, addresses: Addresses, fence: &FenceTimes, history: &History) -> Outage {
+///
+/// The observer's hold happens on the way from `complete` to `open`; nobody but a rehearsal has it.
+pub fn of_outage(
+    observed: &Observed,
+    addresses: Addresses,
+    fence: &FenceTimes,
+    drain: Option<&DrainPoint>,
+    history: &History,
+) -> Outage {
     let together = &observed.together;
     let write_seconds = outage_of_all(observed, addresses);
     let per_client =
@@ -88,10 +96,13 @@ pub fn of_outage(observed: &Observed, addresses: Addresses, fence: &FenceTimes, 
     let made_of = match (span(&addresses.source), addresses.target.as_ref().and_then(span)) {
         (Some(on_source), Some(on_target)) => {
             let left = |state| history.last_visit(state).map(|(_, left)| left);
+            let complete = left("CompleteTarget");
+            let held = drain.map_or(0.0, |drain| drain.held_milliseconds / 1_000.0);
             let ends = [
                 ("fence", left("FenceSource")),
                 ("drain (and swap of the record)", left("SwapAndDrain")),
-                ("complete", left("CompleteTarget")),
+                ("complete", complete),
+                ("the observer, in rehearsals only", complete.map(|complete| complete + held)),
                 ("open", fence.opened),
                 ("dns", addresses.target.and_then(|target| together.resolved.get(&target).copied())),
             ];

@@ -26,6 +26,8 @@ pub struct Report {
     pub error: Option<Failure>,
     /// What became of the operator's dump; absent if the source is the built-in one.
     pub dump: Option<Restored>,
+    /// The folder of the zips that the functions come from; absent where debug builds ran.
+    pub functions: Option<PathBuf>,
     /// The machine was to plan only.
     pub plan_only: bool,
     /// What preflight found, and what the plan adds to it.
@@ -169,7 +171,7 @@ pub struct LockOutReport {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Part {
-    /// `fence`, `drain`, `complete`, `open`, `dns`, `reconnect`.
+    /// `fence`, `drain`, `complete`, the observer, `open`, `dns`, `reconnect`.
     pub name: String,
     /// Seconds.
     pub seconds: f64,

@@ -1,6 +1,6 @@
 //! A whole rehearsal: stage, source, clients, run, proof, report, and nothing left behind.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,9 +16,11 @@ use crate::cli::RunArguments;
 use crate::clients::now;
 use crate::deeds;
 use crate::disturbance::Disturbance;
+use crate::functions;
 use crate::input::input;
 use crate::inventory::Inventory;
 use crate::observer::connect;
+use crate::rates::rates;
 use crate::report::{Failure, Report, Side, Status};
 use crate::said;
 use crate::screen::Screen;
@@ -31,7 +33,8 @@ pub async fn run(arguments: RunArguments) -> Result<bool> {
     arguments.check()?;
     let mut screen = Screen::new();
     let name = format!("run-{}", now() as u64);
-    let mut report = Report { plan_only: arguments.plan, ..Report::default() };
+    let functions = arguments.functions.clone();
+    let mut report = Report { plan_only: arguments.plan, functions, ..Report::default() };
     let aws = start(&arguments, &screen).await?;
     let ended = tokio::select! {
         ended = rehearse(&arguments, Arc::clone(&aws), &mut screen, &mut report) => ended,
@@ -173,30 +176,18 @@ async fn rehearse(
         known.password.push_str("-of-last-week");
     }
     let (zone_id, secret) = (stage.create_record(&source).await?, stage.create_login_secret(&known).await?);
-    stage.deploy(&binaries(arguments)?, &zone_id, &secret).await?;
+    let programs = functions::programs(arguments, stage.aws().scratch_folder())?;
+    stage.deploy(&programs, &zone_id, &secret).await?;
+    stage.set_rates(&rates(arguments.time_scale, cast.pace)?)?;
     if arguments.faults.contains(&Trouble::IdleFunctions) {
         stage.aws().lambda().stand_idle(WAKES_AFTER);
     }
-    let input = input(arguments, cast.pace, &zone_id, &secret)?;
+    let input = input(arguments, &zone_id, &secret)?;
     let before = catalog::read(&connect(&stage.access(SOURCE)).await?).await?;
 
     let there = Inventory::read(&stage, &zone_id).await?;
     let show = Show::begin(arguments, stage, source, cast, (zone_id, there), screen).await?;
     show.play(arguments, &input, before, screen, report).await
-}
-
-fn binaries(arguments: &RunArguments) -> Result<PathBuf> {
-    match &arguments.binaries {
-        Some(folder) => Ok(folder.clone()),
-        None => {
-            let own = std::env::current_exe().context("find this program")?;
-            // Test programs live one folder below.
-            let folder = own.ancestors().skip(1).find(|folder| folder.join("start-run").is_file());
-            Ok(folder
-                .context("find the functions' binaries beside this program: build the workspace first")?
-                .to_owned())
-        }
-    }
 }
 
 #[cfg(test)]

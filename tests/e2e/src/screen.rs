@@ -162,6 +162,7 @@ pub fn summary(report: &Report) -> String {
         }
         (Status::Failed, None) => lines.push(format!("FAILED  {what}{versions}")),
     }
+    lines.extend(report.functions.iter().map(|zips| format!("with the release builds in {}", zips.display())));
     lines.extend(report.dump.iter().flat_map(|dump| dump.lines()));
     lines.push(String::new());
     if report.ended_with_preflight() {

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use local_aws_lambda::{Held, Plan, What};
 use serde_json::Value;
+use tokio::sync::mpsc;
 
 use crate::cast::Cast;
 use crate::catalog::Catalog;
@@ -20,6 +22,7 @@ use crate::leaks::{Secrecy, Secret, verifiers};
 use crate::news::EventCount;
 use crate::observer::{DrainWatch, FenceWatch, Meter, Reading, connect};
 use crate::person::Person;
+use crate::place::Place;
 use crate::proof::{Addresses, Hosts};
 use crate::report::{Report, Side};
 use crate::rest::Rest;
@@ -53,6 +56,8 @@ pub(crate) struct Show {
     known: Vec<Secret>,
     clients: Clients,
     drain: DrainWatch,
+    /// Gets the call that opens the target, for the observer.
+    hold_opening: mpsc::UnboundedSender<Held>,
     fence: FenceWatch,
     target_instance: String,
     zone_id: String,
@@ -83,7 +88,8 @@ impl Show {
         let events = EventCount::start(stage.aws().events());
         let survey = Survey::start(stage.aws().lambda());
         let (on_source, on_target) = (stage.access(SOURCE), stage.access(&target_instance));
-        let drain = DrainWatch::start(on_source.clone(), on_target.clone(), arguments.to).await?;
+        let (hold_opening, openings) = mpsc::unbounded_channel();
+        let drain = DrainWatch::start(on_source.clone(), on_target.clone(), arguments.to, openings).await?;
         let fence = FenceWatch::start(on_source, on_target, cast.watched_role.to_owned());
         let clients = Clients::start(&crew, &way);
         screen.doing("clients begin to write");
@@ -106,6 +112,7 @@ impl Show {
             known,
             clients,
             drain,
+            hold_opening,
             fence,
             target_instance,
             zone_id,
@@ -130,6 +137,8 @@ impl Show {
         }
         let means = self.means(&states, &execution)?;
         let armed = Armed::all(&arguments.disturbances, &means);
+        // Last, so that the observer sees what a disturbance of the same call did.
+        self.stage.aws().lambda().plan(hold_first_opening(self.hold_opening.clone()));
         let tools = || Tools {
             source: self.stage.access(SOURCE),
             target: self.stage.access(&self.target_instance),
@@ -332,6 +341,11 @@ impl Show {
         judge(report, arguments, &seen, &armed);
         Ok(())
     }
+}
+
+/// Both sides can be compared just before OPEN only. Calls that only warm the function up are no such moment.
+fn hold_first_opening(holder: mpsc::UnboundedSender<Held>) -> Plan {
+    Plan { places: Place::Step("open-target".to_owned()).calls(), first: 1, last: Some(1), what: What::Hold(holder) }
 }
 
 /// Acknowledged writes a second, over the time since the last look but one second at least.

@@ -99,6 +99,12 @@ impl Stage {
         Ok(())
     }
 
+    /// Let plans go by the rates of this computer, as an operator sets the variable of the function.
+    pub fn set_rates(&self, rates: &serde_json::Value) -> Result<()> {
+        let function = contract_tests::function_name("plan-run");
+        self.aws.lambda().set_variable(&function, "PGLEAP_RATES", &rates.to_string()).context("set the plan's rates")
+    }
+
     /// The local AWS.
     pub fn aws(&self) -> &LocalAws {
         &self.aws

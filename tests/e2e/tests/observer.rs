@@ -5,11 +5,12 @@
 mod common;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use common::Bench;
 use local_aws_postgres::{Cluster, Shutdown};
 use rehearsal::observer::{AT_DRAIN_POINT, Access, DrainPoint, DrainWatch};
+use tokio::sync::{mpsc, oneshot};
 
 fn access(cluster: &Cluster) -> Access {
     let mut config = cluster.admin_config();
@@ -17,26 +18,23 @@ fn access(cluster: &Cluster) -> Access {
     Arc::new(move || Some(config.clone()))
 }
 
-/// What the run does: say that it is drained, and wait until the observer lets go. Bounded by the test's patience.
+/// What the host of the functions does at OPEN: hand over the call, and wait until the observer lets it go.
 async fn drained(source: &Cluster, target: &Cluster) -> DrainWatch {
-    let watch = DrainWatch::start(access(source), access(target), target.major()).await.unwrap();
-    let run = target.admin("shop").await.unwrap();
-    let held = "SELECT NOT pg_try_advisory_lock(hashtext('pgleap observer'))";
-    let began = Instant::now();
-    while !run.query_one(held, &[]).await.unwrap().get::<_, bool>(0) {
-        run.batch_execute("SELECT pg_advisory_unlock(hashtext('pgleap observer'))").await.unwrap();
-        assert!(began.elapsed() < Duration::from_secs(20), "the observer never took its lock");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    // It listens a moment after it holds the lock.
-    while run.query("SELECT FROM pg_stat_activity WHERE query LIKE 'LISTEN%'", &[]).await.unwrap().is_empty() {
-        assert!(began.elapsed() < Duration::from_secs(20), "the observer never listened");
-    }
-    let patience = "SET lock_timeout = '3s'; SELECT pg_advisory_lock(hashtext('pgleap observer'));
-                    SELECT pg_advisory_unlock(hashtext('pgleap observer'))";
-    run.batch_execute("NOTIFY pgleap_drained").await.unwrap();
-    run.batch_execute(patience).await.unwrap();
+    shut(source).await;
+    shut(target).await;
+    let (watch, calls) = watch_for(source, target).await;
+    let (call, released) = oneshot::channel::<()>();
+    calls.send(call).unwrap();
+    let released = tokio::time::timeout(Duration::from_secs(20), released).await;
+    assert!(released.is_ok(), "the observer never let the call go");
     watch
+}
+
+type Calls = mpsc::UnboundedSender<oneshot::Sender<()>>;
+
+async fn watch_for(source: &Cluster, target: &Cluster) -> (DrainWatch, Calls) {
+    let (hold, calls) = mpsc::unbounded_channel();
+    (DrainWatch::start(access(source), access(target), target.major(), calls).await.unwrap(), hold)
 }
 
 async fn drain_point(source: &Cluster, target: &Cluster) -> DrainPoint {
@@ -50,13 +48,17 @@ async fn drain_point(source: &Cluster, target: &Cluster) -> DrainPoint {
 
 /// Nobody but superusers may connect, as under the fence and before OPEN.
 async fn shut(cluster: &Cluster) {
+    set_grants(cluster, "ARRAY[makeaclitem(10, 10, 'CONNECT', false)]").await;
+}
+
+async fn open(cluster: &Cluster) {
+    set_grants(cluster, "NULL").await;
+}
+
+async fn set_grants(cluster: &Cluster, grants: &str) {
     let admin = cluster.admin("shop").await.unwrap();
-    admin
-        .batch_execute(
-            "UPDATE pg_database SET datacl = ARRAY[makeaclitem(10, 10, 'CONNECT', false)] WHERE datname = 'shop'",
-        )
-        .await
-        .unwrap();
+    let sql = format!("UPDATE pg_database SET datacl = {grants} WHERE datname = 'shop'");
+    admin.batch_execute(&sql).await.unwrap();
 }
 
 /// The server dies with the observer's snapshot, in the middle of the comparison: a lock keeps it from its end.
@@ -124,13 +126,12 @@ async fn a_comparison_that_a_crash_ended_is_made_again_as_far_as_it_is_sound() {
     // The source is not fenced: nothing can be said any more.
     let holder = target.admin("shop").await.unwrap();
     let watch = drained(&source, &target).await;
+    open(&source).await;
     holder.batch_execute(hold).await.unwrap();
     crash(&target, &watch).await;
     assert!(watch.finish().await.unwrap().is_none());
 
     // Both sides are shut: everything is compared again.
-    shut(&source).await;
-    shut(&target).await;
     for crashed in [&target, &source] {
         let holder = crashed.admin("shop").await.unwrap();
         let watch = drained(&source, &target).await;
@@ -143,15 +144,32 @@ async fn a_comparison_that_a_crash_ended_is_made_again_as_far_as_it_is_sound() {
     }
 
     // The target was opened and written to: only what nobody wrote to on the source is compared, damage there is seen.
-    let watch = DrainWatch::start(access(&source), access(&target), target.major()).await.unwrap();
+    let (watch, _calls) = watch_for(&source, &target).await;
     let on_source = source.admin("shop").await.unwrap();
     on_source.batch_execute("UPDATE shop.clicks SET seen = seen + 1; SELECT pg_sleep(1.1); SELECT 1").await.unwrap();
     drop(on_source);
+    open(&target).await;
     let on_target = target.admin("shop").await.unwrap();
-    on_target.batch_execute("UPDATE pg_database SET datacl = NULL WHERE datname = 'shop'").await.unwrap();
     on_target.batch_execute("DELETE FROM shop.clicks").await.unwrap();
     on_target.batch_execute(damage).await.unwrap();
     let point = watch.finish().await.unwrap().expect("the source is fenced");
     assert!(point.comparison.contains("nobody wrote to"), "{}", point.comparison);
     assert_eq!((point.uncompared.as_slice(), differing(&point)), (&["shop.clicks".to_owned()][..], vec!["rates"]));
+}
+
+#[tokio::test]
+async fn a_call_that_comes_when_the_source_is_open_again_is_let_go_and_not_observed() {
+    let bench = Bench::new();
+    let source = bench.source(16).await;
+    let files = common::stop(&source).await;
+    let target = bench.upgraded(&source, 17).await;
+    source.start(files).await.unwrap();
+    shut(&target).await;
+    let (watch, calls) = watch_for(&source, &target).await;
+    let (call, released) = oneshot::channel();
+
+    calls.send(call).unwrap();
+
+    assert!(tokio::time::timeout(Duration::from_secs(20), released).await.is_ok(), "it was not let go");
+    assert!(watch.finish().await.unwrap().is_none());
 }

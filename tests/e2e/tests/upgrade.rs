@@ -79,7 +79,7 @@ async fn a_database_whose_owner_is_not_the_master_user_is_upgraded_by_its_owner(
 }
 
 /// What an operator's own dump may bring: a psql that stops at errors, in a transaction; a statement that fails; a file
-/// beside it; and a type that DMS does not carry.
+/// beside it; a type that DMS does not carry; and an event trigger, which refuses what comes later.
 const DUMP: &str = "\\set ON_ERROR_STOP 1
     BEGIN;
     CREATE TYPE mood AS ENUM ('sad', 'ok');
@@ -89,6 +89,9 @@ const DUMP: &str = "\\set ON_ERROR_STOP 1
     COMMIT;
     \\copy visits FROM './visits.csv' CSV
     INSERT INTO visits SELECT count(*) + 10 FROM visits;
+    CREATE FUNCTION no_ddl() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no DDL'; END $$;
+    CREATE EVENT TRIGGER no_ddl
+        ON ddl_command_start EXECUTE FUNCTION no_ddl();
 ";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -103,11 +106,14 @@ async fn the_plan_of_an_operators_dump_names_what_failed_and_what_stops_an_upgra
     assert_eq!(report["status"], "SUCCEEDED", "{report:#}");
     let failed = "line 5: role \"somebody_unknown\" does not exist";
     assert_eq!(report["dump"], serde_json::json!({ "failedStatements": 1, "examples": [failed] }));
-    assert_eq!(report["preflight"]["blockers"], 1);
-    let blocker = &list(&report, "/preflight/findings")[0];
-    assert_eq!((&blocker["check"], &blocker["severity"]), (&"type-not-carried".into(), &"blocker".into()));
-    assert!(blocker["found"].as_str().unwrap().contains("public.person.mood"), "{blocker}");
-    assert!(!blocker["remedy"].as_str().unwrap().is_empty());
+    assert_eq!(report["preflight"]["blockers"], 2);
+    let findings = list(&report, "/preflight/findings");
+    for (check, name) in [("event-trigger", "no_ddl"), ("type-not-carried", "public.person.mood")] {
+        let blocker = findings.iter().find(|finding| finding["check"] == check).unwrap();
+        assert_eq!(blocker["severity"], "blocker");
+        assert!(blocker["found"].as_str().unwrap().contains(name), "{blocker}");
+        assert!(!blocker["remedy"].as_str().unwrap().is_empty());
+    }
     assert!(!list(&report, "/plan/phases").is_empty() && report["plan"]["cost"]["usd"].is_number());
     // Both tables are there: the statement that failed took nothing of its transaction with it.
     let written: Vec<_> = list(&report, "/clients/ownTables").iter().map(|table| table["table"].as_str()).collect();

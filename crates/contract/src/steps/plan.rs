@@ -22,7 +22,7 @@ pub struct PlanRunInput {
     pub load: SourceLoad,
 }
 
-/// Output of `plan-run`. Every figure is an estimate by the rates of the run's input.
+/// Output of `plan-run`. Every figure is an estimate by the rates of `plan-run`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Plan {

@@ -1,4 +1,5 @@
-//! Event triggers come along and fire on what the run does to the copy.
+//! Event triggers stop the upgrade of the copy: RDS asks for a database without them.
+//! Source: Amazon RDS user guide, "Event triggers for RDS for PostgreSQL".
 
 use pgleap_contract::Finding;
 
@@ -10,8 +11,9 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
     if facts.event_triggers.is_empty() {
         return Vec::new();
     }
-    let found = format!("event triggers would fire on what the run does: {}", facts.event_triggers.join(", "));
-    vec![Finding::warning(ID, found, "make sure that they do not refuse the owner's own statements")]
+    let found = format!("event triggers stop the upgrade of the copy: {}", facts.event_triggers.join(", "));
+    let remedy = "save their definitions (pg_dump writes them), drop them before the run, and create them again on the target afterwards";
+    vec![Finding::blocker(ID, found, remedy)]
 }
 
 #[cfg(test)]
@@ -20,6 +22,6 @@ mod tests {
 
     #[test]
     fn an_event_trigger_is_found() {
-        assert_found(|facts| facts.event_triggers = vec!["no_ddl".to_owned()], &["w event-trigger"]);
+        assert_found(|facts| facts.event_triggers = vec!["no_ddl".to_owned()], &["b event-trigger"]);
     }
 }

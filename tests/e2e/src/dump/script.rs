@@ -42,6 +42,16 @@ impl Command {
     }
 }
 
+/// Where a statement about an event trigger begins or ends, in bytes of its line. Only one that has its first three words
+/// on one line is found, as pg_dump writes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Edge {
+    /// Before its first word.
+    Begin(usize),
+    /// Before what ends it.
+    End(usize),
+}
+
 /// Where a line begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Within {
@@ -63,6 +73,9 @@ pub(super) struct Scanner {
     first_word: String,
     last_word: String,
     reads_stdin: bool,
+    /// The statement so far is about an event trigger.
+    is_about_event_trigger: bool,
+    edges: Vec<Edge>,
     /// `standard_conforming_strings` is off.
     escapes: bool,
 }
@@ -74,6 +87,8 @@ impl Default for Scanner {
             first_word: String::new(),
             last_word: String::new(),
             reads_stdin: false,
+            is_about_event_trigger: false,
+            edges: Vec::new(),
             escapes: false,
         }
     }
@@ -98,7 +113,7 @@ impl Scanner {
                         let end = command.span.1;
                         data_follows |= command.has_data() || (command.name.starts_with('g') && self.copies());
                         if command.name.starts_with('g') {
-                            self.end_statement();
+                            self.end_statement(at);
                         }
                         commands.push(command);
                         end
@@ -148,7 +163,15 @@ impl Scanner {
         self.first_word == "copy" && self.reads_stdin
     }
 
-    fn end_statement(&mut self) {
+    /// The edges in the line that was read last.
+    pub(super) fn edges(&mut self) -> Vec<Edge> {
+        std::mem::take(&mut self.edges)
+    }
+
+    fn end_statement(&mut self, at: usize) {
+        if std::mem::take(&mut self.is_about_event_trigger) {
+            self.edges.push(Edge::End(at));
+        }
         self.first_word.clear();
         self.last_word.clear();
         self.reads_stdin = false;
@@ -171,12 +194,16 @@ impl Scanner {
                     return at + tag.len();
                 }
             }
-            b';' => self.end_statement(),
+            b';' => self.end_statement(at),
             byte if is_of_word(byte) => {
                 let length = rest.iter().take_while(|byte| is_of_word(**byte)).count();
                 if rest.get(length) == Some(&b'\'') && rest[..length].eq_ignore_ascii_case(b"e") {
                     self.within = Within::Literal(true);
                     return at + length + 1;
+                }
+                if self.first_word.is_empty() && is_about_event_trigger(rest) {
+                    self.is_about_event_trigger = true;
+                    self.edges.push(Edge::Begin(at));
                 }
                 self.word(&String::from_utf8_lossy(&rest[..length]).to_ascii_lowercase());
                 return at + length;
@@ -201,6 +228,13 @@ impl Scanner {
             word.clone_into(&mut self.last_word);
         }
     }
+}
+
+/// `CREATE EVENT TRIGGER`, `ALTER EVENT TRIGGER`: what takes a superuser.
+fn is_about_event_trigger(statement: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(statement).to_ascii_lowercase();
+    let words: Vec<_> = text.split_whitespace().take(3).collect();
+    matches!(words[..], ["create" | "alter", "event", "trigger"])
 }
 
 fn is_of_word(byte: u8) -> bool {
@@ -362,5 +396,33 @@ mod tests {
         assert_eq!(file("a FROM stdin"), None);
         assert_eq!(file("a FROM PROGRAM 'cat a'"), None);
         assert_eq!(file("a TO 'b.csv'"), None);
+    }
+
+    #[test]
+    fn statements_about_event_triggers_are_found_and_no_others() {
+        let edges = |script: &str| -> Vec<(usize, Edge)> {
+            let mut scanner = Scanner::default();
+            let lines = script.split_inclusive('\n').enumerate();
+            let edges = lines.flat_map(|(number, line)| {
+                scanner.line(line.as_bytes());
+                scanner.edges().into_iter().map(|edge| (number, edge)).collect::<Vec<_>>()
+            });
+            edges.collect()
+        };
+
+        let created = edges(
+            "SELECT 1; CREATE EVENT TRIGGER a ON ddl_command_end\n  WHEN TAG IN ('a;')\n  EXECUTE FUNCTION f();\n",
+        );
+
+        assert_eq!(created, [(0, Edge::Begin(10)), (2, Edge::End(22))]);
+        assert_eq!(edges("alter event  trigger a owner to b;\n"), [(0, Edge::Begin(0)), (0, Edge::End(33))]);
+        for other in [
+            "-- CREATE EVENT TRIGGER a;\n",
+            "SELECT 'CREATE EVENT TRIGGER a';\n",
+            "COMMENT ON EVENT TRIGGER a IS 'x';\n",
+            "CREATE FUNCTION f() RETURNS event_trigger AS $$ BEGIN; CREATE EVENT TRIGGER a; END $$;\n",
+        ] {
+            assert_eq!(edges(other), [], "{other}");
+        }
     }
 }

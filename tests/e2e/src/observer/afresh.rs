@@ -47,14 +47,14 @@ impl Beside {
         let Some(target) = (self.target)() else { return Ok(None) };
         let (source, catalogs) = (ready(&self.source).await?, ready_for_catalogs(&self.source).await?);
         tokio::try_join!(snapshot(&source), snapshot(&catalogs))?;
-        if count(&source, DOORS).await? > 0 {
+        if !is_shut(&source).await? {
             return Ok(None);
         }
         drop(target);
         let target = ready(&self.target).await?;
         snapshot(&target).await?;
         ensure!(major_of(&target).await? == self.major, "the target is not upgraded");
-        let target_is_shut = count(&target, DOORS).await? == 0;
+        let target_is_shut = is_shut(&target).await?;
         let written = match target_is_shut {
             true => BTreeSet::new(),
             false => written(&self.before, &activity(&source).await?),
@@ -97,11 +97,13 @@ async fn activity(client: &Client) -> Result<Activity> {
     Ok(rows.iter().map(|row| ((row.get(0), row.get(1)), row.get(2))).collect())
 }
 
-async fn count(client: &Client, sql: &str) -> Result<i64> {
-    Ok(client.query_one(sql, &[]).await.context("look who may connect")?.get(0))
+/// Whether no application may connect, as of the session's snapshot.
+pub(super) async fn is_shut(client: &Client) -> Result<bool> {
+    let doors: i64 = client.query_one(DOORS, &[]).await.context("look who may connect")?.get(0);
+    Ok(doors == 0)
 }
 
-async fn major_of(client: &Client) -> Result<u16> {
+pub(super) async fn major_of(client: &Client) -> Result<u16> {
     let sql = "SELECT current_setting('server_version_num')::int / 10000";
     let major: i32 = client.query_one(sql, &[]).await.context("ask for the version")?.get(0);
     Ok(u16::try_from(major)?)

@@ -5,14 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
-use futures_util::StreamExt;
-use futures_util::stream::poll_fn;
-use tokio::sync::mpsc;
+use anyhow::{Context, Result, ensure};
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinHandle;
-use tokio_postgres::{AsyncMessage, Client, NoTls};
+use tokio_postgres::Client;
 
-use super::afresh::Beside;
+use super::afresh::{self, Beside};
 use super::{ALIKE, Access, SequenceComparison, TableComparison, ViewAge, connect, rows, sequences, views};
 use crate::catalog::{self, Catalog};
 use crate::clients::now;
@@ -57,17 +55,23 @@ pub struct DrainWatch {
 
 /// The target comes and goes while it is restored and upgraded.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
-/// Taking the lock and being told are tried again after a lost connection, for as long as the run lives.
-const LOCK: &str = "hashtext('pgleap observer')";
+/// Longest hold of the call that opens the target: then it goes on, and both sides are compared at the end of the run.
+const PATIENCE: Duration = Duration::from_secs(3);
 /// A server that crashed is back after this time, or the comparison is given up.
 const LONGEST_RESTART: Duration = Duration::from_secs(60);
 
 impl DrainWatch {
     /// Begin, before the clients do. `major` is the target's wanted one: before the upgrade the copy is left alone.
-    pub async fn start(source: Access, target: Access, major: u16) -> Result<Self> {
+    /// The first of `calls` is the call that opens the target, which waits for as long as the value lives.
+    pub async fn start<Call: Send + 'static>(
+        source: Access,
+        target: Access,
+        major: u16,
+        calls: UnboundedReceiver<Call>,
+    ) -> Result<Self> {
         let came = Arc::new(AtomicBool::new(false));
         let sides = Arc::new(Beside::begin(source, target, major).await?);
-        let task = tokio::spawn(watch(Arc::clone(&sides), Arc::clone(&came)));
+        let task = tokio::spawn(watch(Arc::clone(&sides), calls, Arc::clone(&came)));
         Ok(Self { came, task, sides })
     }
 
@@ -93,13 +97,26 @@ impl Drop for DrainWatch {
     }
 }
 
-async fn watch(sides: Arc<Beside>, came: Arc<AtomicBool>) -> Result<Option<DrainPoint>> {
-    let drained = loop {
-        match await_drain(&sides.source, &sides.target, sides.major).await {
-            Ok(drained) => break drained,
-            Err(error) => tracing::debug!(error = format!("{error:#}"), "the observer looks again"),
+/// Only the first call is observed: a second one may be the repetition of one that opened the target already.
+async fn watch<Call>(
+    sides: Arc<Beside>,
+    mut calls: UnboundedReceiver<Call>,
+    came: Arc<AtomicBool>,
+) -> Result<Option<DrainPoint>> {
+    let mut sessions = None;
+    let call = loop {
+        tokio::select! {
+            call = calls.recv() => break call,
+            opened = Sessions::open_when_upgraded(&sides), if sessions.is_none() => sessions = Some(opened),
         }
-        tokio::time::sleep(LOOK_AGAIN).await;
+    };
+    let Some(call) = call else { return Ok(None) };
+    let observed = tokio::time::timeout(PATIENCE, observe(&sides, sessions)).await;
+    drop(call);
+    let drained = match observed {
+        Ok(Ok(drained)) => drained,
+        Ok(Err(error)) => return missed(&format!("{error:#}")),
+        Err(_) => return missed("its time was over"),
     };
     came.store(true, Ordering::Release);
     match compare(drained).await {
@@ -109,6 +126,11 @@ async fn watch(sides: Arc<Beside>, came: Arc<AtomicBool>) -> Result<Option<Drain
             compare_once_both_are_back(&sides).await
         }
     }
+}
+
+fn missed(why: &str) -> Result<Option<DrainPoint>> {
+    tracing::warn!(why, "the observer missed the drain point");
+    Ok(None)
 }
 
 /// The snapshots of a server are gone with it.
@@ -125,68 +147,59 @@ async fn compare_once_both_are_back(sides: &Beside) -> Result<Option<DrainPoint>
     }
 }
 
-/// Both sides, each in a transaction with a snapshot of the drain point.
-struct Sides {
+/// Connections that are opened ahead of time, so that the call is held for milliseconds.
+struct Sessions {
     source: Client,
     /// A session of its own, made ready to read the source's catalogs.
     catalogs: Client,
     target: Client,
+}
+
+impl Sessions {
+    async fn open_when_upgraded(sides: &Beside) -> Self {
+        loop {
+            match Self::open(sides).await {
+                Ok(sessions) => return sessions,
+                Err(error) => tracing::debug!(error = format!("{error:#}"), "the observer looks again"),
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    async fn open(sides: &Beside) -> Result<Self> {
+        let target = ready(&sides.target).await?;
+        ensure!(afresh::major_of(&target).await? == sides.major, "the target is not upgraded yet");
+        Ok(Self { source: ready(&sides.source).await?, catalogs: ready_for_catalogs(&sides.source).await?, target })
+    }
+
+    fn are_alive(&self) -> bool {
+        ![&self.source, &self.catalogs, &self.target].iter().any(|client| client.is_closed())
+    }
+}
+
+/// Both sides, each in a transaction with a snapshot of the drain point.
+struct Sides {
+    sessions: Sessions,
     sequences: Vec<SequenceComparison>,
     at: f64,
     held_milliseconds: f64,
 }
 
-async fn await_drain(source: &Access, target: &Access, major: u16) -> Result<Sides> {
-    let config = target().context("the target is not running")?;
-    let (guard, mut connection) = config.connect(NoTls).await.context("connect to the target")?;
-    let (tell, mut told) = mpsc::unbounded_channel();
-    tokio::spawn(async move {
-        let mut messages = poll_fn(move |context| connection.poll_message(context));
-        while let Some(Ok(message)) = messages.next().await {
-            if let AsyncMessage::Notification(_) = message
-                && tell.send(()).is_err()
-            {
-                return;
-            }
-        }
-    });
-    hold_the_lock(&guard, major).await?;
-    let mut on_source = ready(source).await?;
-    let mut catalogs = ready_for_catalogs(source).await?;
-    let on_target = ready(target).await?;
-
-    told.recv().await.context("the connection to the target ended")?;
+/// Open the snapshots. A late call, of a run that went back, finds a side that somebody may write to.
+async fn observe(sides: &Beside, sessions: Option<Sessions>) -> Result<Sides> {
     let began = now();
-    if on_source.is_closed() || catalogs.is_closed() {
-        on_source = ready(source).await?;
-        catalogs = ready_for_catalogs(source).await?;
-    }
-    tokio::try_join!(snapshot(&on_source), snapshot(&on_target), snapshot(&catalogs))?;
-    let (ours, theirs) = tokio::try_join!(sequences::read(&on_source), sequences::read(&on_target))?;
-    let at = now();
-    guard.batch_execute(&format!("SELECT pg_advisory_unlock({LOCK})")).await.context("let the run go on")?;
+    let sessions = match sessions.filter(Sessions::are_alive) {
+        Some(sessions) => sessions,
+        None => Sessions::open_when_upgraded(sides).await,
+    };
+    let Sessions { source, catalogs, target } = &sessions;
+    tokio::try_join!(snapshot(source), snapshot(target), snapshot(catalogs))?;
+    let shut = tokio::try_join!(afresh::is_shut(source), afresh::is_shut(target))?;
+    ensure!(shut == (true, true), "source and target are not both shut: {shut:?}");
+    let (ours, theirs) = tokio::try_join!(sequences::read(source), sequences::read(target))?;
     let sequences = sequences::compare(&ours, &theirs);
-    Ok(Sides {
-        source: on_source,
-        catalogs,
-        target: on_target,
-        sequences,
-        at,
-        held_milliseconds: (now() - began) * 1000.0,
-    })
-}
-
-async fn hold_the_lock(guard: &Client, major: u16) -> Result<()> {
-    let version: String = guard.query_one("SHOW server_version_num", &[]).await.context("ask for the version")?.get(0);
-    if !version.starts_with(&major.to_string()) {
-        bail!("the target is not upgraded yet: {version}");
-    }
-    let locked =
-        guard.query_one(&format!("SELECT pg_try_advisory_lock({LOCK})"), &[]).await.context("take the lock")?;
-    if !locked.get::<_, bool>(0) {
-        bail!("somebody else holds the observer's lock");
-    }
-    guard.batch_execute("LISTEN pgleap_drained").await.context("listen")
+    let at = now();
+    Ok(Sides { sessions, sequences, at, held_milliseconds: (at - began) * 1000.0 })
 }
 
 pub(super) async fn ready(access: &Access) -> Result<Client> {
@@ -210,10 +223,10 @@ pub(super) async fn snapshot(client: &Client) -> Result<()> {
 }
 
 async fn compare(sides: Sides) -> Result<DrainPoint> {
-    let catalog = Some(catalog::read_prepared(&sides.catalogs).await?);
-    let tables = rows::compare(&sides.source, &sides.target, &BTreeSet::new()).await?;
-    let views = views::at_drain(&sides.target).await?;
-    let Sides { sequences, at, held_milliseconds, .. } = sides;
+    let Sides { sessions: Sessions { source, catalogs, target }, sequences, at, held_milliseconds } = sides;
+    let catalog = Some(catalog::read_prepared(&catalogs).await?);
+    let tables = rows::compare(&source, &target, &BTreeSet::new()).await?;
+    let views = views::at_drain(&target).await?;
     let comparison = AT_DRAIN_POINT.to_owned();
     Ok(DrainPoint { at, held_milliseconds, tables, sequences, views, catalog, comparison, uncompared: Vec::new() })
 }

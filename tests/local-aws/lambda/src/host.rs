@@ -121,6 +121,15 @@ impl LambdaHost {
         self.inner.state().environment = environment;
     }
 
+    /// Set a variable of one function, as `UpdateFunctionConfiguration` does.
+    pub fn set_variable(&self, function: &str, name: &str, value: &str) -> anyhow::Result<()> {
+        let config = self.inner.state().functions.get(function).map(|function| function.config.clone());
+        let mut config = config.with_context(|| format!("there is no function {function}"))?;
+        config.environment.insert(name.to_owned(), value.to_owned());
+        self.register(config);
+        Ok(())
+    }
+
     /// The functions' names.
     pub fn functions(&self) -> Vec<String> {
         let mut names: Vec<_> = self.inner.state().functions.keys().cloned().collect();

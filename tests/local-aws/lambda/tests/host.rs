@@ -91,6 +91,11 @@ async fn a_function_sees_the_environment_of_lambda_its_template_and_the_host() {
     assert_eq!(environment["CARGO_MANIFEST_DIR"], Value::Null, "nothing of the host's own environment");
     let left = i128::from(answer["deadline"].as_u64().unwrap()) - before.as_millis() as i128;
     assert!((29_000..35_000).contains(&left), "the deadline is absolute, {left} ms from now");
+
+    fixture.host.set_variable("toy", "OWN", "2").unwrap();
+    let answer = body(&call(&fixture.host, "toy", &json!({})).await);
+    assert_eq!(answer["environment"]["OWN"], "2", "also where a process of before rests");
+    assert!(fixture.host.set_variable("other", "OWN", "2").is_err());
 }
 
 #[tokio::test]

@@ -3,9 +3,9 @@
 use anyhow::Result;
 use local_aws_core::EventBus;
 use pgleap_contract::ErrorCode;
-use pgleap_contract::steps::{AskApprovalInput, TellPeopleInput};
-use pgleap_notify::Topic;
-use serde_json::json;
+use pgleap_contract::steps::{AskApprovalInput, TellPeopleOutput};
+use pgleap_notify::{Runbook, Topic};
+use serde_json::{Value, json};
 use step_tests::World;
 
 /// As the template names it.
@@ -19,8 +19,10 @@ fn question(world: &World) -> Result<AskApprovalInput> {
     }))?)
 }
 
-fn news(world: &World, news: serde_json::Value) -> Result<TellPeopleInput> {
-    Ok(serde_json::from_value(json!({"executionArn": world.run.execution_arn, "run": world.run, "news": news}))?)
+async fn tell(world: &World, news: Value) -> Result<TellPeopleOutput> {
+    let input = json!({"executionArn": world.run.execution_arn, "run": world.run, "news": news});
+    let (topic, runbook) = (Topic::of(TOPIC), Runbook::at("https://pages.example/runbook"));
+    Ok(tell_people::run_with(world.as_step("tell-people"), serde_json::from_value(input)?, topic, runbook).await?)
 }
 
 async fn next_event(events: &mut tokio::sync::broadcast::Receiver<local_aws_core::Event>) -> Result<serde_json::Value> {
@@ -41,15 +43,14 @@ async fn people_are_asked_and_told_by_message_and_event_and_a_closed_way_does_no
     let refused =
         ask_approval::run_with(world.as_step("ask-approval"), question(&world)?, Topic::of(TOPIC), None).await;
     assert!(refused.is_err(), "there is no such topic yet");
-    let alone =
-        tell_people::run_with(world.as_step("tell-people"), news(&world, json!({"phase": "load"}))?, Topic::of(TOPIC));
-    assert_eq!(alone.await?.messages, 1, "the bus was told");
+    let alone = tell(&world, json!({"phase": "load"})).await?;
+    assert_eq!(alone.messages, 1, "the bus was told");
     assert_eq!(next_event(&mut events).await?["detail"]["phase"], "load");
 
     world.aws.sns().add_topic(TOPIC);
     ask_approval::run_with(world.as_step("ask-approval"), question(&world)?, Topic::of(TOPIC), None).await?;
     let went_back = json!({"wentBack": {"error": "TooMuchWal", "cause": "60 GB are kept"}});
-    tell_people::run_with(world.as_step("tell-people"), news(&world, went_back)?, Topic::of(TOPIC)).await?;
+    tell(&world, went_back).await?;
 
     let messages = world.aws.sns().messages();
     assert_eq!(messages.len(), 2);
@@ -59,7 +60,9 @@ async fn people_are_asked_and_told_by_message_and_event_and_a_closed_way_does_no
     assert_eq!(messages[1].subject, "pgleap orders: went back, TooMuchWal");
     let event = next_event(&mut events).await?;
     assert_eq!((event["kind"].as_str(), event["detail"]["error"].as_str()), (Some("Went Back"), Some("TooMuchWal")));
-    assert!(messages[1].text.contains(event["detail"]["runbook"].as_str().unwrap_or("none")), "{}", messages[1].text);
+    let page = "https://pages.example/runbook/TooMuchWal.md";
+    assert_eq!(event["detail"]["runbook"], page);
+    assert!(messages[1].text.contains(&format!("What to do: {page}\n")), "{}", messages[1].text);
     Ok(())
 }
 

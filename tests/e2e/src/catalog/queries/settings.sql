@@ -10,3 +10,5 @@ SET timezone = 'UTC';
 SET extra_float_digits = 1;
 SET bytea_output = 'hex';
 SET statement_timeout = 0;
+-- What is made for the reading is nobody's DDL: event triggers keep still.
+SET session_replication_role = replica;

@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# See to it that the functions are built for Lambda as the sources are now, for a rehearsal of what is deployed.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+case $(uname -m) in aarch64 | arm64) own=arm64 ;; *) own=x86_64 ;; esac
+
+why_build() {
+    local oldest="" zip newer
+    for folder in functions/*/Cargo.toml; do
+        zip=target/lambda/$(basename "$(dirname "$folder")")/bootstrap.zip
+        [ -f "$zip" ] || { echo "$zip is missing"; return; }
+        [ -n "$oldest" ] && [ "$oldest" -ot "$zip" ] || oldest=$zip
+    done
+    [ "$(cat target/lambda/architecture 2>/dev/null)" = "$own" ] || { echo "target/lambda is not for $own"; return; }
+    newer=$(find crates functions Cargo.toml Cargo.lock rust-toolchain.toml -type f -newer "$oldest" \
+        ! -name '*.md' ! -name '*.yaml' ! -path '*/tests/*' -print -quit)
+    [ -z "$newer" ] || echo "$newer is newer than $oldest"
+}
+
+reason=$(why_build)
+if [ -n "$reason" ]; then
+    echo "building the functions for Lambda first, which takes minutes: $reason"
+    bash scripts/build-functions.sh
+fi
