@@ -134,6 +134,21 @@ pub struct DmsSettings {
     /// DMS class, e.g. `dms.r6i.large`; by the size of the database if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instance_class: Option<String>,
+    /// Where the replication instance stands.
+    #[serde(default)]
+    pub network: DmsNetwork,
+}
+
+/// Where the replication instance stands. It must reach both databases and Secrets Manager.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum DmsNetwork {
+    /// In the subnets and security groups of the stack's functions, which reach both already.
+    #[default]
+    Stack,
+    /// In the source's subnets, with its security groups.
+    Source,
 }
 
 /// What the run may do about the network.

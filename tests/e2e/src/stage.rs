@@ -86,7 +86,7 @@ impl Stage {
             ("RecordName", RECORD),
             ("LoginSecretArn", login_secret),
             ("AnswerLinks", "yes"),
-            ("VpcSubnetIds", "subnet-rehearsal"),
+            ("VpcSubnetIds", "subnet-rehearsal-a,subnet-rehearsal-b"),
             ("VpcSecurityGroupIds", "sg-rehearsal"),
         ];
         let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned())).into();

@@ -6,8 +6,13 @@ use pgleap_contract::steps::PrepareReplicationInput;
 use pgleap_dms::Instance;
 use pgleap_step_kit::prelude::*;
 
-/// The subnets of the source, so that the instance reaches both sides without leaving the network.
-pub(crate) async fn ensure_subnet_group(dms: &Client, input: &PrepareReplicationInput) -> StepResult<()> {
+use crate::Place;
+
+pub(crate) async fn ensure_subnet_group(
+    dms: &Client,
+    input: &PrepareReplicationInput,
+    place: &Place,
+) -> StepResult<()> {
     let name = input.run.id.names().replication_subnet_group();
     if pgleap_dms::subnet_group(dms, &name).await?.is_some() {
         return Ok(());
@@ -16,7 +21,7 @@ pub(crate) async fn ensure_subnet_group(dms: &Client, input: &PrepareReplication
         .create_replication_subnet_group()
         .replication_subnet_group_identifier(&name)
         .replication_subnet_group_description(format!("pgleap run {}", input.run.id))
-        .set_subnet_ids(Some(input.way.subnet_ids.clone()))
+        .set_subnet_ids(Some(place.subnet_ids.clone()))
         .tags(pgleap_dms::tag(&input.run.id))
         .send()
         .await;
@@ -25,7 +30,7 @@ pub(crate) async fn ensure_subnet_group(dms: &Client, input: &PrepareReplication
 
 /// Engine version pinned and no automatic minor upgrade: with it DMS takes its default version even where another was
 /// asked for (AWS documentation, CreateReplicationInstance).
-pub(crate) async fn ensure(dms: &Client, input: &PrepareReplicationInput) -> StepResult<Instance> {
+pub(crate) async fn ensure(dms: &Client, input: &PrepareReplicationInput, place: &Place) -> StepResult<Instance> {
     let name = input.run.id.names().replication_instance();
     if let Some(found) = pgleap_dms::instance(dms, &name).await? {
         return pgleap_dms::look_at_instance(dms, &name, &found).await;
@@ -39,7 +44,7 @@ pub(crate) async fn ensure(dms: &Client, input: &PrepareReplicationInput) -> Ste
         .set_engine_version(input.way.dms_engine_version.clone())
         .auto_minor_version_upgrade(false)
         .replication_subnet_group_identifier(input.run.id.names().replication_subnet_group())
-        .set_vpc_security_group_ids(Some(input.way.security_group_ids.clone()))
+        .set_vpc_security_group_ids(Some(place.security_group_ids.clone()))
         .publicly_accessible(false)
         .multi_az(false)
         .tags(pgleap_dms::tag(&input.run.id))

@@ -7,6 +7,7 @@
 
 mod instance;
 mod network;
+mod place;
 
 use aws_sdk_databasemigration::Client;
 use aws_sdk_databasemigration::types::{PluginNameValue, ReplicationEndpointTypeValue};
@@ -14,13 +15,15 @@ use pgleap_contract::steps::{PrepareReplicationInput, PrepareReplicationOutput};
 use pgleap_dms::{Instance, Tests, WantedEndpoint};
 use pgleap_step_kit::prelude::*;
 
+pub use place::Place;
+
 /// varchar without a length is cut at 8000 characters unless this is raised to its maximum (AWS documentation, PostgreSQL as a
 /// source for DMS).
 const ATTRIBUTES: &str = "unboundedVarcharMaxSize=10485760";
 
-/// One look, with the role by which DMS reads the run's secrets from the environment.
+/// One look, with the role by which DMS reads the run's secrets, and the functions' place, from the environment.
 pub async fn run(ctx: &Ctx, input: PrepareReplicationInput) -> StepResult<Polled<PrepareReplicationOutput>> {
-    run_with(ctx, input, &pgleap_dms::secret_role()?).await
+    run_with(ctx, input, &pgleap_dms::secret_role()?, &Place::of_stack()?).await
 }
 
 /// Everything that can be made without waiting is made in the first look: the endpoint does not need the instance.
@@ -28,11 +31,13 @@ pub async fn run_with(
     ctx: &Ctx,
     input: PrepareReplicationInput,
     secret_role: &str,
+    stack: &Place,
 ) -> StepResult<Polled<PrepareReplicationOutput>> {
     let dms = Client::new(ctx.aws());
+    let place = Place::chosen(&input, stack);
 
-    instance::ensure_subnet_group(&dms, &input).await?;
-    let instance = instance::ensure(&dms, &input).await?;
+    instance::ensure_subnet_group(&dms, &input, &place).await?;
+    let instance = instance::ensure(&dms, &input, &place).await?;
     let source = pgleap_dms::ensure_endpoint(&dms, &input.run, endpoint(&input, secret_role)).await?;
     let (instance_arn, address) = match instance {
         Instance::Available { arn, address } => (arn, address),

@@ -1,16 +1,19 @@
-//! DMS gets a place in the source's own network: its subnets must lie in two availability zones.
+//! Where DMS is to stand in the source's own network: its subnets must lie in two availability zones. The functions' network is
+//! proven by check-database, which logs in from there.
 //! Source: AWS DMS service model, CreateReplicationSubnetGroup, ReplicationSubnetGroupDoesNotCoverEnoughAZs.
 
 use std::collections::HashSet;
 
-use pgleap_contract::Finding;
+use pgleap_contract::{DmsNetwork, Finding};
 
 use crate::facts::Facts;
 
 const ID: &str = "dms-network";
 
 pub(crate) fn check(facts: &Facts) -> Vec<Finding> {
-    let Some(instance) = facts.source.found() else { return Vec::new() };
+    let Some(instance) = facts.source.found().filter(|_| facts.run.copy.dms.network == DmsNetwork::Source) else {
+        return Vec::new();
+    };
     let zones: HashSet<_> = instance.subnets.iter().map(|subnet| subnet.zone.as_str()).collect();
     let mut findings = Vec::new();
     if zones.len() < 2 {
@@ -31,10 +34,20 @@ mod tests {
 
     #[test]
     fn a_network_that_dms_cannot_use_is_found() {
-        assert_found(|facts| instance(facts).subnets.truncate(1), &["b dms-network"]);
-        let one_zone =
-            |facts: &mut Facts| instance(facts).subnets.iter_mut().for_each(|subnet| subnet.zone = "a".to_owned());
-        assert_found(one_zone, &["b dms-network"]);
-        assert_found(|facts| instance(facts).security_groups.clear(), &["b dms-network"]);
+        let asked = |change: fn(&mut Facts), expected: &[&str]| {
+            assert_found(change, &[]);
+            let in_the_sources = |facts: &mut Facts| {
+                facts.run.copy.dms.network = DmsNetwork::Source;
+                change(facts);
+            };
+            assert_found(in_the_sources, expected);
+        };
+        asked(|_| (), &[]);
+        asked(|facts| instance(facts).subnets.truncate(1), &["b dms-network"]);
+        asked(
+            |facts| instance(facts).subnets.iter_mut().for_each(|subnet| subnet.zone = "a".to_owned()),
+            &["b dms-network"],
+        );
+        asked(|facts| instance(facts).security_groups.clear(), &["b dms-network"]);
     }
 }

@@ -32,6 +32,14 @@ const ROWS: &str = r#"
 
 const SECRET_ROLE: &str = "arn:aws:iam::111122223333:role/DmsSecretRole";
 
+/// Where the functions stand.
+pub(crate) fn stack() -> prepare_replication::Place {
+    prepare_replication::Place {
+        subnet_ids: vec!["subnet-a".to_owned(), "subnet-b".to_owned()],
+        security_group_ids: vec!["sg-functions".to_owned()],
+    }
+}
+
 /// A source, a target that RDS made, and what the steps do between them.
 pub(crate) struct Both {
     pub(crate) world: World,
@@ -83,7 +91,7 @@ impl Both {
     }
 
     pub(crate) async fn prepare(&self, input: PrepareReplicationInput) -> StepResult<Polled<PrepareReplicationOutput>> {
-        prepare_replication::run_with(self.world.as_step("prepare-replication"), input, SECRET_ROLE).await
+        prepare_replication::run_with(self.world.as_step("prepare-replication"), input, SECRET_ROLE, &stack()).await
     }
 
     async fn create_task(&self) -> StepResult<Polled<NoOutput>> {

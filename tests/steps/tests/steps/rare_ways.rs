@@ -164,7 +164,9 @@ async fn a_replication_instance_that_goes_is_told_with_its_events() -> Result<()
         ingress: None,
     };
     let role = "arn:aws:iam::111122223333:role/DmsSecretRole";
-    let create = async || prepare_replication::run_with(world.as_step("prepare-replication"), input(), role).await;
+    let create = async || {
+        prepare_replication::run_with(world.as_step("prepare-replication"), input(), role, &crate::both::stack()).await
+    };
     let dms = aws_sdk_databasemigration::Client::new(world.ctx.aws());
     let arn = wait_for("the replication instance", async || {
         let _no_secrets_yet = create().await;

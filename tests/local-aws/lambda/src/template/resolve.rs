@@ -37,6 +37,15 @@ pub(super) fn long_form(yaml: serde_yaml_ng::Value) -> Result<Value, TemplateErr
     })
 }
 
+/// A list is given as one text with commas.
+fn as_typed(parameter: &Value, value: Value) -> Value {
+    let kind = parameter["Type"].as_str().unwrap_or_default();
+    match value.as_str() {
+        Some(text) if kind.starts_with("List<") || kind == "CommaDelimitedList" => text.split(',').collect(),
+        _ => value,
+    }
+}
+
 /// What references stand for.
 #[derive(Debug, Clone)]
 pub(super) struct Resolver {
@@ -62,7 +71,8 @@ impl Resolver {
         for (name, parameter) in template["Parameters"].as_object().into_iter().flatten() {
             let given = parameters.get(name).map(|value| Value::from(value.clone()));
             let value = given.or_else(|| parameter.get("Default").cloned()).or_else(|| of_no_meaning_here(parameter));
-            values.insert(name.clone(), value.ok_or_else(|| TemplateError(format!("parameter {name} has no value")))?);
+            let value = value.ok_or_else(|| TemplateError(format!("parameter {name} has no value")))?;
+            values.insert(name.clone(), as_typed(parameter, value));
         }
         Ok(Self {
             values,
