@@ -9,7 +9,7 @@ use crate::{Mapping, Settings};
 
 /// Stop it. Answers what is waited for; a task that has just ended by itself is looked at again.
 pub async fn stop(client: &Client, task: &ReplicationTask) -> StepResult<String> {
-    let (name, arn) = names(task);
+    let (name, arn) = names(task)?;
     match client.stop_replication_task().replication_task_arn(arn).send().await.doing(format!("stop task {name}")) {
         Err(error) if !error.is(Class::WrongState) => Err(error.into()),
         _asked => Ok(format!("task {name} stops")),
@@ -23,7 +23,7 @@ pub async fn change(
     mapping: &Mapping,
     settings: &Settings,
 ) -> StepResult<String> {
-    let (name, arn) = names(task);
+    let (name, arn) = names(task)?;
     let answer = client
         .modify_replication_task()
         .replication_task_arn(arn)
@@ -37,6 +37,6 @@ pub async fn change(
     }
 }
 
-fn names(task: &ReplicationTask) -> (&str, &str) {
-    (task.replication_task_identifier().unwrap_or_default(), task.replication_task_arn().unwrap_or_default())
+fn names(task: &ReplicationTask) -> StepResult<(&str, &str)> {
+    Ok((task.replication_task_identifier().unwrap_or_default(), crate::find::task_arn(task)?))
 }

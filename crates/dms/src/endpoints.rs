@@ -5,9 +5,9 @@ use aws_sdk_databasemigration::types::builders::PostgreSqlSettingsBuilder;
 use aws_sdk_databasemigration::types::{DmsSslModeValue, Endpoint, PostgreSqlSettings, ReplicationEndpointTypeValue};
 use pgleap_contract::{ErrorCode, Run};
 use pgleap_step_kit::aws::{Class, Doing};
-use pgleap_step_kit::{StepError, StepResult};
+use pgleap_step_kit::{StepError, StepResult, arn};
 
-use crate::find::{arn, endpoint, tag};
+use crate::find::{endpoint, tag};
 
 /// How long one statement of DMS may take, in seconds; its default of 60 ends long reads of a large table.
 const STATEMENT_SECONDS: i32 = 86_400;
@@ -70,7 +70,7 @@ pub async fn ensure_endpoint(client: &Client, run: &Run, wanted: WantedEndpoint)
         Err(error) if error.is(Class::AlreadyThere) => endpoint(client, &name).await?,
         Err(error) => return Err(error.into()),
     };
-    arn(&format!("endpoint {name}"), made.as_ref().and_then(Endpoint::endpoint_arn))
+    arn(&format!("endpoint {name}"), made.as_ref().and_then(Endpoint::endpoint_arn)).map(str::to_owned)
 }
 
 /// An endpoint of this name is the run's only if it reads the run's secret and database.
@@ -81,7 +81,7 @@ fn adopt(found: &Endpoint, wanted: &PostgreSqlSettings, name: &str) -> StepResul
     // DMS may answer with the secret's ARN, which ends in its name and six random characters.
     let same_secret = secret.contains(wanted.secrets_manager_secret_id().unwrap_or_default());
     if same_secret && Some(database) == wanted.database_name() {
-        return arn(&format!("endpoint {name}"), found.endpoint_arn());
+        return arn(&format!("endpoint {name}"), found.endpoint_arn()).map(str::to_owned);
     }
     let reason = "an endpoint of this name exists and reads another secret or database; give the run another runId";
     Err(StepError::new(ErrorCode::BadInput, format!("create endpoint {name}: {reason}")))

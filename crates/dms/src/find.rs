@@ -7,7 +7,7 @@ use aws_sdk_databasemigration::types::{
 };
 use pgleap_contract::{Names, RunId};
 use pgleap_step_kit::aws::{AwsError, Doing, Optional};
-use pgleap_step_kit::{StepError, StepResult};
+use pgleap_step_kit::{StepError, StepResult, arn};
 
 use crate::{Mapping, Settings};
 
@@ -16,13 +16,20 @@ pub fn tag(run: &RunId) -> Tag {
     Tag::builder().key(Names::TAG).value(run.as_str()).build()
 }
 
-/// An ARN that DMS's answer must have.
+/// A task's ARN.
 ///
 /// # Errors
-/// It has none, and nothing could be asked for without it.
-pub fn arn(of: &str, found: Option<&str>) -> StepResult<String> {
-    let found = found.filter(|arn| !arn.is_empty());
-    found.map(str::to_owned).ok_or_else(|| StepError::bug(format!("read the ARN of {of}: DMS's answer has none")))
+/// It has none.
+pub fn task_arn(task: &ReplicationTask) -> StepResult<&str> {
+    arn(task.replication_task_identifier().unwrap_or("the task"), task.replication_task_arn())
+}
+
+/// The ARN of a task's replication instance.
+///
+/// # Errors
+/// It has none.
+pub fn instance_arn(task: &ReplicationTask) -> StepResult<&str> {
+    arn("the task's replication instance", task.replication_instance_arn())
 }
 
 pub(crate) fn filter(name: &str, values: impl IntoIterator<Item = impl Into<String>>) -> Filter {
@@ -82,7 +89,7 @@ pub async fn current_task(client: &Client, names: &Names<'_>) -> Result<Option<R
 
 /// A task's mapping and settings, as it has them now.
 pub async fn written(client: &Client, task: &ReplicationTask) -> StepResult<(Mapping, Settings)> {
-    let arn = task.replication_task_arn().unwrap_or_default();
+    let arn = task_arn(task)?;
     let answer = client.describe_replication_tasks().filters(filter("replication-task-arn", [arn])).send().await;
     let found = answer.doing(format!("read the settings of task {arn}"))?.replication_tasks.unwrap_or_default();
     let task = found

@@ -3,10 +3,10 @@
 use aws_sdk_databasemigration::Client;
 use aws_sdk_databasemigration::types::{ReplicationInstance, SourceType};
 use pgleap_contract::ErrorCode;
-use pgleap_step_kit::{StepError, StepResult};
+use pgleap_step_kit::{StepError, StepResult, arn};
 
 use crate::Standing;
-use crate::find::{arn, events};
+use crate::find::events;
 
 /// Where the instance is.
 #[derive(Debug, PartialEq, Eq)]
@@ -33,7 +33,7 @@ pub async fn look_at_instance(client: &Client, name: &str, found: &ReplicationIn
     let status = found.replication_instance_status().unwrap_or("unknown").to_owned();
     match Standing::of(&status) {
         Standing::Usable => Ok(Instance::Available {
-            arn: arn(&format!("replication instance {name}"), found.replication_instance_arn())?,
+            arn: arn(&format!("replication instance {name}"), found.replication_instance_arn())?.to_owned(),
             address: found.replication_instance_private_ip_addresses().first().cloned(),
         }),
         Standing::Passing => Ok(Instance::Passing { status }),

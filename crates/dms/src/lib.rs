@@ -24,7 +24,10 @@ pub use class::{memory_gib, next_larger, offered_classes};
 pub use connections::{Connections, FailedTest, Tests, connections, explained, retest, tests};
 pub use endpoints::{WantedEndpoint, endpoint_settings, ensure_endpoint, secret_role};
 pub use explain::{Reason, Route, explain, reason};
-pub use find::{arn, current_task, endpoint, events, instance, instance_status, subnet_group, tag, tasks, written};
+pub use find::{
+    current_task, endpoint, events, instance, instance_arn, instance_status, subnet_group, tag, task_arn, tasks,
+    written,
+};
 pub use instance::{Instance, look_at_instance};
 pub use mapping::Mapping;
 pub use memory::{Memory, remember};

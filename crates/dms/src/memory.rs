@@ -4,7 +4,8 @@
 use aws_sdk_databasemigration::Client;
 use aws_sdk_databasemigration::types::{ReplicationTask, Tag};
 use pgleap_contract::steps::{EstimatedCost, Repair, RepairKind};
-use pgleap_step_kit::aws::{AwsError, Doing};
+use pgleap_step_kit::StepResult;
+use pgleap_step_kit::aws::Doing;
 
 const LOADED: &str = "pgleap:loaded";
 const CAUSE: &str = "pgleap:cause";
@@ -44,8 +45,8 @@ pub struct Memory {
 
 impl Memory {
     /// Read it.
-    pub async fn of(client: &Client, task: &ReplicationTask) -> Result<Self, AwsError> {
-        let arn = task.replication_task_arn().unwrap_or_default();
+    pub async fn of(client: &Client, task: &ReplicationTask) -> StepResult<Self> {
+        let arn = crate::find::task_arn(task)?;
         let answer = client.list_tags_for_resource().resource_arn(arn).send().await;
         let tags = answer.doing("read the tags of the task")?.tag_list.unwrap_or_default();
         Ok(Self::read(&tags))
@@ -101,10 +102,11 @@ impl Memory {
 }
 
 /// Write it down on the task. What is remembered already and not named stays.
-pub async fn remember(client: &Client, task: &ReplicationTask, memory: &Memory) -> Result<(), AwsError> {
-    let arn = task.replication_task_arn().unwrap_or_default();
+pub async fn remember(client: &Client, task: &ReplicationTask, memory: &Memory) -> StepResult<()> {
+    let arn = crate::find::task_arn(task)?;
     let answer = client.add_tags_to_resource().resource_arn(arn).set_tags(Some(memory.tags())).send().await;
-    answer.doing("tag the task").map(|_tagged| ())
+    answer.doing("tag the task")?;
+    Ok(())
 }
 
 /// A tag's value has letters, digits, blanks and a few signs.

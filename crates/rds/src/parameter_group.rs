@@ -134,7 +134,7 @@ async fn check_ours(rds: &Client, run: &Run, group: &DbParameterGroup, family: &
 
 async fn tag_of(rds: &Client, group: &DbParameterGroup, key: &str) -> StepResult<Option<String>> {
     let name = group.db_parameter_group_name().unwrap_or_default();
-    let arn = group.db_parameter_group_arn().unwrap_or_default();
+    let arn = pgleap_step_kit::arn(name, group.db_parameter_group_arn())?;
     let tags = rds.list_tags_for_resource().resource_name(arn).send().await.doing(format!("list tags of {name}"))?;
     let found = tags.tag_list().iter().find(|tag: &&Tag| tag.key() == Some(key));
     Ok(found.and_then(|tag| tag.value().map(str::to_owned)))

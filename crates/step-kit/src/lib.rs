@@ -1,6 +1,7 @@
 //! What every step is made with: one way to be called, one way to fail, one way to log, one place where errors of AWS
 //! are sorted. A step's `main.rs` is one line, its `lib.rs` the decisions.
 
+mod arn;
 pub mod aws;
 pub mod chores;
 mod context;
@@ -16,6 +17,7 @@ pub mod source_watch;
 pub mod unchanged;
 pub mod wal;
 
+pub use arn::arn;
 pub use context::{Ctx, SecretOwner};
 pub use deadline::Deadline;
 pub use error::{StepError, StepResult};

@@ -80,7 +80,7 @@ async fn candidates(rds: &Client, run: &Run) -> StepResult<Vec<DbParameterGroup>
 }
 
 async fn is_tagged(rds: &Client, run: &Run, group: &DbParameterGroup) -> StepResult<bool> {
-    let arn = group.db_parameter_group_arn().unwrap_or_default();
+    let arn = pgleap_step_kit::arn("a parameter group", group.db_parameter_group_arn())?;
     let answer = rds.list_tags_for_resource().resource_name(arn).send().await;
     let Some(tags) = answer.doing(format!("list tags of {arn}")).optional()? else { return Ok(false) };
     Ok(tags.tag_list().iter().any(|tag| tag.key() == Some(Names::TAG) && tag.value() == Some(run.id.as_str())))

@@ -49,7 +49,7 @@ impl Attempt {
         let events = instance::events(rds, name, None).await?;
         let last = events.iter().filter_map(|event| event.date()?.to_millis().ok()).max().unwrap_or(0);
         let tag = Tag::builder().key(NOTE).value(format!("{version} {last}")).build();
-        let arn = copy.db_instance_arn().unwrap_or_default();
+        let arn = pgleap_step_kit::arn("the copy", copy.db_instance_arn())?;
         rds.add_tags_to_resource()
             .resource_name(arn)
             .tags(tag)
@@ -62,7 +62,7 @@ impl Attempt {
     /// The target is not to live with the note.
     pub(crate) async fn forget(rds: &Client, copy: &DbInstance) -> StepResult<()> {
         if copy.tag_list().iter().any(|tag| tag.key() == Some(NOTE)) {
-            let arn = copy.db_instance_arn().unwrap_or_default();
+            let arn = pgleap_step_kit::arn("the copy", copy.db_instance_arn())?;
             let answer = rds.remove_tags_from_resource().resource_name(arn).tag_keys(NOTE).send().await;
             answer.doing(format!("remove the note of the upgrade from {arn}"))?;
         }

@@ -118,7 +118,7 @@ pub(crate) async fn prepare(
 async fn remove(dms: &Client, task: &ReplicationTask) -> StepResult<String> {
     let name = task.replication_task_identifier().unwrap_or_default();
     if Status::of(task) != Status::Deleting {
-        let arn = task.replication_task_arn().unwrap_or_default();
+        let arn = pgleap_dms::task_arn(task)?;
         let answer = dms.delete_replication_task().replication_task_arn(arn).send().await;
         match answer.doing(format!("delete task {name}")) {
             Err(error) if !error.is(Class::WrongState) && !error.is(Class::NotFound) => return Err(error.into()),

@@ -134,7 +134,10 @@ pub(crate) async fn to(dms: &Client, name: &str, larger: &Larger) -> StepResult<
     let wanted = in_words(larger);
     let answer = dms
         .modify_replication_instance()
-        .replication_instance_arn(instance.replication_instance_arn().unwrap_or_default())
+        .replication_instance_arn(pgleap_step_kit::arn(
+            "the replication instance",
+            instance.replication_instance_arn(),
+        )?)
         .set_replication_instance_class(larger.class.clone())
         .set_allocated_storage(larger.storage)
         .apply_immediately(true)

@@ -56,7 +56,7 @@ pub async fn run(ctx: &Ctx, input: CopyDataInput) -> StepResult<CopyDataOutput> 
         Verdict::MakeAnew(cause) => Some(anew::make(&dms, &input.run, task, &memory, cause).await?),
         Verdict::Grow(cause) => grow::for_broken(&dms, &input.run, task, &memory, cause).await?,
         Verdict::NameTables | Verdict::Done => {
-            let problems = pgleap_dms::table_problems(&dms, task.replication_task_arn().unwrap_or_default()).await?;
+            let problems = pgleap_dms::table_problems(&dms, pgleap_dms::task_arn(task)?).await?;
             let waiting_for = judge(name, decide(task, &memory) == Verdict::Done, &problems)?;
             in_error = problems.in_error;
             waiting_for

@@ -11,7 +11,7 @@ use crate::failed;
 pub(crate) async fn start(dms: &Client, name: &str, task: &ReplicationTask) -> StepResult<String> {
     let answer = dms
         .start_replication_task()
-        .replication_task_arn(task.replication_task_arn().unwrap_or_default())
+        .replication_task_arn(pgleap_dms::task_arn(task)?)
         .start_replication_task_type(StartReplicationTaskTypeValue::StartReplication)
         .send()
         .await;
@@ -55,8 +55,11 @@ fn refused(error: &AwsError) -> Refused {
 
 /// A test that fails now ends the load with its reason.
 async fn test_again(dms: &Client, task: &ReplicationTask) -> StepResult<String> {
-    let instance = task.replication_instance_arn().unwrap_or_default();
-    let endpoints = [task.source_endpoint_arn().unwrap_or_default(), task.target_endpoint_arn().unwrap_or_default()];
+    let instance = pgleap_dms::instance_arn(task)?;
+    let endpoints = [
+        pgleap_step_kit::arn("an endpoint", task.source_endpoint_arn())?,
+        pgleap_step_kit::arn("an endpoint", task.target_endpoint_arn())?,
+    ];
     if pgleap_dms::connections(dms, instance, &endpoints).await? == Connections::Good {
         pgleap_dms::retest(dms, instance, &endpoints).await?;
     }
@@ -65,7 +68,7 @@ async fn test_again(dms: &Client, task: &ReplicationTask) -> StepResult<String> 
 
 /// An instance that no waiting mends would hold the load up for days.
 async fn look_at_instance(dms: &Client, task: &ReplicationTask, reason: &str) -> StepResult<String> {
-    let arn = task.replication_instance_arn().unwrap_or_default();
+    let arn = pgleap_dms::instance_arn(task)?;
     let status = pgleap_dms::instance_status(dms, arn).await?;
     if Standing::of(&status) == Standing::Broken {
         let message = format!("start the load: the replication instance is {status}");

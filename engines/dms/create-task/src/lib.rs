@@ -27,7 +27,7 @@ pub async fn run_with(ctx: &Ctx, input: CreateTaskInput, secret_role: &str) -> S
     let target = pgleap_dms::ensure_endpoint(&dms, &input.run, endpoint(&input, secret_role)).await?;
     let source = pgleap_dms::endpoint(&dms, &names.source_endpoint()).await?;
     let source = source.ok_or_else(|| gone(&names.source_endpoint()))?;
-    let source = pgleap_dms::arn("the source's endpoint", source.endpoint_arn())?;
+    let source = pgleap_step_kit::arn("the source's endpoint", source.endpoint_arn())?.to_owned();
     let name = names.replication_instance();
     let found = pgleap_dms::instance(&dms, &name).await?.ok_or_else(|| gone(&name))?;
     let (instance, address) = match pgleap_dms::look_at_instance(&dms, &name, &found).await? {

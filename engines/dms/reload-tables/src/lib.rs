@@ -58,7 +58,7 @@ async fn reload(
     task: &ReplicationTask,
     input: ReloadTablesInput,
 ) -> StepResult<Polled<ReloadTablesOutput>> {
-    let arn = task.replication_task_arn().unwrap_or_default();
+    let arn = pgleap_dms::task_arn(task)?;
     let tables: Vec<TableName> = input.limits.iter().map(name_of).collect();
     let statistics = pgleap_dms::tables(dms, arn, &tables).await?;
     let resumed = task.replication_task_start_date.map_or(0.0, |date| date.as_secs_f64());
@@ -109,7 +109,7 @@ async fn resume(dms: &Client, task: &ReplicationTask) -> StepResult<String> {
     let name = task.replication_task_identifier().unwrap_or_default();
     let answer = dms
         .start_replication_task()
-        .replication_task_arn(task.replication_task_arn().unwrap_or_default())
+        .replication_task_arn(pgleap_dms::task_arn(task)?)
         .start_replication_task_type(StartReplicationTaskTypeValue::ResumeProcessing)
         .send()
         .await;

@@ -39,7 +39,7 @@ pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<Polled<NoOutput>> {
 /// Answers what is waited for.
 async fn remove_task(dms: &Client, task: &ReplicationTask) -> StepResult<String> {
     let name = task.replication_task_identifier().unwrap_or_default();
-    let arn = task.replication_task_arn().unwrap_or_default();
+    let arn = pgleap_dms::task_arn(task)?;
     let asked = match decide(task) {
         Verdict::Wait(status) => return Ok(format!("task {name} is {status}")),
         Verdict::Stop => {
@@ -75,7 +75,7 @@ fn decide(task: &ReplicationTask) -> Verdict {
 async fn remove_endpoint(dms: &Client, name: &str) -> StepResult<Option<String>> {
     let Some(endpoint) = pgleap_dms::endpoint(dms, name).await? else { return Ok(None) };
     if endpoint.status() != Some("deleting") {
-        let arn = endpoint.endpoint_arn().unwrap_or_default();
+        let arn = pgleap_step_kit::arn("an endpoint", endpoint.endpoint_arn())?;
         let answer = dms.delete_endpoint().endpoint_arn(arn).send().await;
         asked_for(answer.doing(format!("delete endpoint {name}")).map(|_| ""))?;
     }
@@ -92,7 +92,7 @@ async fn remove_instance(dms: &Client, names: &Names<'_>) -> StepResult<Option<S
     if status == "deleting" {
         return Ok(Some(format!("replication instance {name} is being deleted")));
     }
-    let arn = instance.replication_instance_arn().unwrap_or_default();
+    let arn = pgleap_step_kit::arn("the replication instance", instance.replication_instance_arn())?;
     let answer = dms.delete_replication_instance().replication_instance_arn(arn).send().await;
     let asked = answer.doing(format!("delete replication instance {name}")).map(|_| "is being deleted");
     Ok(Some(format!("replication instance {name} {}", asked_for(asked)?)))

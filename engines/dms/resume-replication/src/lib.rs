@@ -21,7 +21,7 @@ pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<Polled<NoOutput>> {
     let task =
         pgleap_dms::current_task(&dms, &names).await?.ok_or_else(|| failed(&names.task(), "it does not exist"))?;
     let name = task.replication_task_identifier().unwrap_or_default();
-    let arn = task.replication_task_arn().unwrap_or_default();
+    let arn = pgleap_dms::task_arn(&task)?;
 
     match decide(&task, &Memory::of(&dms, &task).await?) {
         Verdict::Done => Ok(Polled::Done(NoOutput {})),
