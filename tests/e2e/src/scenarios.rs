@@ -71,6 +71,7 @@ pub const TROUBLES: &[&str] = &[
     "source-disk-full",
     "target-disk-full",
     "source-failover",
+    "quota-reached",
     "key-updated",
     "equal-row-deleted",
     "value-clamped",

@@ -11,7 +11,7 @@ use aws_config::SdkConfig;
 use aws_sdk_databasemigration::types::ReplicationTask;
 use local_aws_dms::Fault;
 use local_aws_lambda::Progress;
-use local_aws_rds::{PlannedFault, Rds};
+use local_aws_rds::{PlannedFault, Quota, Rds};
 use serde_json::{Value, json};
 use tokio::sync::broadcast::Receiver;
 use tokio::task::JoinHandle;
@@ -58,6 +58,8 @@ pub enum Trouble {
     TargetDiskFull,
     /// The source's standby takes over in the load: its server restarts. DMS and clients come again, nothing is mended.
     SourceFailover,
+    /// The account's last instance is created by somebody else after preflight. Nothing mends that.
+    QuotaReached,
     /// A client updates a key while indexes are built, which DMS ignores. Nothing mends that.
     KeyUpdated,
     /// A client deletes one of two equal rows while the copy is verified, and DMS would delete both.
@@ -87,6 +89,8 @@ enum Act {
     FillDisk(&'static str),
     /// The owner gives it more.
     GiveStorage(&'static str),
+    /// RDS lets the account have no more instances than there are.
+    ReachQuota,
 }
 
 /// What deeds are done with.
@@ -189,6 +193,7 @@ impl Trouble {
             | Trouble::SourceDiskFills
             | Trouble::SourceDiskFull
             | Trouble::SourceFailover
+            | Trouble::QuotaReached
             | Trouble::KeyUpdated
             | Trouble::EqualRowDeleted
             | Trouble::ValueClamped
@@ -229,6 +234,7 @@ impl Trouble {
             }
             Trouble::TargetDiskFull => &[("watch-copy", Act::FillDisk(TARGET))],
             Trouble::SourceFailover => &[("watch-copy", Act::FailOver(SOURCE))],
+            Trouble::QuotaReached => &[("snapshot-source", Act::ReachQuota)],
             Trouble::KeyUpdated => &[("rebuild-target", Act::OnSource(UPDATE_KEY))],
             Trouble::EqualRowDeleted => &[("verify-copy", Act::OnSource(DELETE_TWIN))],
             Trouble::ValueClamped => &[("lower-ttl", Act::OnSource(WRITE_INFINITY))],
@@ -256,6 +262,7 @@ impl Trouble {
             Trouble::SourceDiskFills => Some(("TooMuchWal", "half of the")),
             Trouble::SourceDiskFull => Some(("InstanceFailed", "shop-db is storage-full")),
             Trouble::TargetDiskFull => Some(("InstanceFailed", "-v18 is storage-full")),
+            Trouble::QuotaReached => Some(("QuotaExceeded", "InstanceQuotaExceeded")),
             Trouble::KeyUpdated => {
                 Some(("ChangeNotCarried", "table shop.stock: an update of its key: (batch) = (2) became (1000002)"))
             }
@@ -321,6 +328,10 @@ impl Act {
                 modify.allocated_storage(200).apply_immediately(true).send().await.context("give storage")?;
                 Ok(())
             }
+            Act::ReachQuota => {
+                tools.rds.reach_quota(Quota::Instances);
+                Ok(())
+            }
             Act::StopTask => {
                 let arn = tools
                     .task()
@@ -371,6 +382,7 @@ const WORDS: &[(&str, Trouble)] = &[
     ("source-disk-full", Trouble::SourceDiskFull),
     ("target-disk-full", Trouble::TargetDiskFull),
     ("source-failover", Trouble::SourceFailover),
+    ("quota-reached", Trouble::QuotaReached),
     ("key-updated", Trouble::KeyUpdated),
     ("equal-row-deleted", Trouble::EqualRowDeleted),
     ("value-clamped", Trouble::ValueClamped),

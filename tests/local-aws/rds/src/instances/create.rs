@@ -11,6 +11,7 @@ use crate::engine_versions::{self, EngineVersion};
 use crate::names::{host_name, identifier, instance_arn, new_resource_id};
 use crate::paging::one;
 use crate::parameter_groups::{default_group, refuse_wrong_family};
+use crate::quotas::Quota;
 use crate::service::Shared;
 use crate::state::{AttachedGroup, Instance, Status};
 use crate::{classes, delays, errors, roles, tags};
@@ -102,6 +103,8 @@ impl Shared {
         if state.instances.contains_key(&new.identifier) {
             return Err(errors::instance_exists());
         }
+        state.refuse_beyond(Quota::Instances, 1)?;
+        state.refuse_beyond(Quota::Storage, instance.number("AllocatedStorage"))?;
         state.tags.insert(instance_arn(&new.identifier), new.tags);
         state.instances.insert(new.identifier, instance);
         Ok(resource_id)

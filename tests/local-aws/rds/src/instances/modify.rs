@@ -14,6 +14,7 @@ use super::create::refuse_password;
 use crate::engine_versions::{self, EngineVersion};
 use crate::paging::one;
 use crate::parameter_groups::{default_group, refuse_wrong_family};
+use crate::quotas::Quota;
 use crate::service::Shared;
 use crate::state::{AttachedGroup, Instance, State, Status};
 use crate::{classes, errors};
@@ -119,13 +120,13 @@ fn refuse(state: &State, instance: &Instance, call: &Call, majors: &[u16]) -> Re
             ));
         }
     }
-    refuse_storage(instance, call)?;
+    refuse_storage(state, instance, call)?;
     let version = wanted_version(instance, call, majors)?;
     classes::orderable(call.str("DBInstanceClass").unwrap_or(&instance.class), version)?;
     refuse_upgrade(state, instance, version, call)
 }
 
-fn refuse_storage(instance: &Instance, call: &Call) -> Result<(), ApiError> {
+fn refuse_storage(state: &State, instance: &Instance, call: &Call) -> Result<(), ApiError> {
     let (current, Some(wanted)) = (instance.number("AllocatedStorage"), call.int("AllocatedStorage")) else {
         return Ok(());
     };
@@ -139,7 +140,7 @@ fn refuse_storage(instance: &Instance, call: &Call) -> Result<(), ApiError> {
             "Requested storage size ({wanted}) must be at least 10 percent more than the current storage size ({current})."
         )));
     }
-    Ok(())
+    state.refuse_beyond(Quota::Storage, wanted - current)
 }
 
 fn wanted_version(instance: &Instance, call: &Call, majors: &[u16]) -> Result<&'static EngineVersion, ApiError> {
