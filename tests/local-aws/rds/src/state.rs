@@ -93,6 +93,8 @@ pub(crate) struct Instance {
     pub(crate) planned_faults: Vec<PlannedFault>,
     /// Actions of maintenance that wait.
     pub(crate) maintenance: Vec<String>,
+    /// End of the last automated backup; none while backups are off.
+    pub(crate) backed_up_at: Option<f64>,
     /// Held by whoever changes the server: one change after the other.
     pub(crate) busy: Arc<tokio::sync::Mutex<()>>,
 }

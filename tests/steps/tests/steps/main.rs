@@ -11,6 +11,7 @@ mod plan;
 mod planted;
 mod preflight;
 mod prepare_source;
+mod protect_target;
 mod quotas;
 mod rare_ways;
 mod record;

@@ -1,6 +1,7 @@
 //! CreateDBInstance.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use local_aws_core::{ApiError, Call, Reply};
 use serde_json::{Map, Value, json};
@@ -97,6 +98,7 @@ impl Shared {
             logs: Vec::new(),
             planned_faults: Vec::new(),
             maintenance: Vec::new(),
+            backed_up_at: None,
             busy: Arc::default(),
         };
         let mut state = self.state();
@@ -171,7 +173,7 @@ impl Shared {
         };
         self.tell_instance(&identifier, 5, "DB instance created");
         if retention > 0 {
-            self.back_up(resource_id, &identifier).await;
+            self.back_up(resource_id, &identifier, delays::BACKING_UP).await;
         }
         self.set_status(resource_id, Status::Available);
         Ok(())
@@ -194,10 +196,11 @@ impl Shared {
     }
 
     /// The status of an automated backup. None is kept: nothing restores from automated snapshots here.
-    pub(crate) async fn back_up(&self, resource_id: &str, identifier: &str) {
+    pub(crate) async fn back_up(&self, resource_id: &str, identifier: &str, nominal: Duration) {
         self.set_status(resource_id, Status::BackingUp);
         self.tell_instance(identifier, 1, "Backing up DB instance");
-        self.pause(delays::BACKING_UP).await;
+        self.pause(nominal).await;
+        self.with_instance(resource_id, |instance| instance.backed_up_at = Some(self.now()));
         self.tell_instance(identifier, 2, "Finished DB Instance backup");
     }
 }
