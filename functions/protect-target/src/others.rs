@@ -5,13 +5,26 @@ use aws_sdk_rds::Client;
 use aws_sdk_rds::operation::modify_db_instance::builders::ModifyDBInstanceFluentBuilder;
 use aws_sdk_rds::types::{DatabaseInsightsMode, DbInstance};
 use pgleap_contract::steps::{ProtectTargetOutput, Unfinished};
+use pgleap_rds::growth::{self, Growth};
 use pgleap_step_kit::prelude::*;
+
+const GROWTH: &str = "limit of storage autoscaling";
 
 /// A setting of the source that the target does not have yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Setting {
-    Monitoring { interval: i32, role: Option<String> },
-    Insights { enabled: bool, key: Option<String>, days: Option<i32>, mode: Option<DatabaseInsightsMode> },
+    /// Storage grows by itself up to so many GiB.
+    Growth(i32),
+    Monitoring {
+        interval: i32,
+        role: Option<String>,
+    },
+    Insights {
+        enabled: bool,
+        key: Option<String>,
+        days: Option<i32>,
+        mode: Option<DatabaseInsightsMode>,
+    },
     MaintenanceWindow(String),
     MinorUpgrades(bool),
     DeletionProtection(bool),
@@ -25,10 +38,7 @@ pub(crate) async fn set(
     target: &DbInstance,
 ) -> StepResult<Polled<ProtectTargetOutput>> {
     let left = left(source, target);
-    if left.is_empty() {
-        return Ok(Polled::Done(ProtectTargetOutput { unset: Vec::new() }));
-    }
-    let mut unset = Vec::new();
+    let mut unset: Vec<_> = too_near(name, source, target).into_iter().collect();
     match ask(rds, name, &left).await {
         Ok(()) => {}
         Err(error) if is_of_the_setting(&error) && left.len() > 1 => {
@@ -50,6 +60,9 @@ pub(crate) async fn set(
 }
 
 async fn ask(rds: &Client, name: &str, settings: &[Setting]) -> Result<(), AwsError> {
+    if settings.is_empty() {
+        return Ok(());
+    }
     let modify = rds.modify_db_instance().db_instance_identifier(name).apply_immediately(true);
     let modify = settings.iter().fold(modify, apply);
     modify.send().await.doing(format!("set {settings:?} of instance {name}")).map(|_| ())
@@ -69,6 +82,9 @@ fn later(name: &str, error: AwsError) -> StepResult<Polled<ProtectTargetOutput>>
 
 fn left(source: &DbInstance, target: &DbInstance) -> Vec<Setting> {
     let mut left = Vec::new();
+    if let Growth::Set(limit) = growth::left(source, target) {
+        left.push(Setting::Growth(limit));
+    }
     let interval = source.monitoring_interval.unwrap_or(0);
     if interval != target.monitoring_interval.unwrap_or(0) {
         left.push(Setting::Monitoring { interval, role: source.monitoring_role_arn.clone().filter(|_| interval > 0) });
@@ -107,6 +123,7 @@ fn insights(source: &DbInstance, target: &DbInstance) -> Option<Setting> {
 
 fn apply(modify: ModifyDBInstanceFluentBuilder, setting: &Setting) -> ModifyDBInstanceFluentBuilder {
     match setting.clone() {
+        Setting::Growth(limit) => modify.max_allocated_storage(limit),
         Setting::Monitoring { interval, role } => modify.monitoring_interval(interval).set_monitoring_role_arn(role),
         Setting::Insights { enabled, key, days, mode } => modify
             .enable_performance_insights(enabled)
@@ -123,6 +140,7 @@ impl Setting {
     /// What it is, for people.
     fn what(&self) -> &'static str {
         match self {
+            Self::Growth(_) => GROWTH,
             Self::Monitoring { .. } => "Enhanced Monitoring",
             Self::Insights { .. } => "Performance Insights",
             Self::MaintenanceWindow(_) => "maintenance window",
@@ -137,6 +155,7 @@ impl Setting {
         let option =
             |name: &str, value: Option<&str>| value.map(|value| format!(" --{name} {value}")).unwrap_or_default();
         match self {
+            Self::Growth(limit) => format!("--max-allocated-storage {limit}"),
             Self::Monitoring { interval, role } => {
                 format!("--monitoring-interval {interval}{}", option("monitoring-role-arn", role.as_deref()))
             }
@@ -157,13 +176,32 @@ impl Setting {
 fn unfinished(name: &str, setting: &Setting, error: &AwsError) -> Unfinished {
     let reason = format!("{} ({})", error.message, error.code);
     Unfinished {
-        object: format!("setting of instance {name}: {}", setting.what()),
+        object: object(name, setting.what()),
         reason: reason.chars().take(Unfinished::LONGEST_REASON).collect(),
-        statements: format!(
-            "aws rds modify-db-instance --db-instance-identifier {name} {} --apply-immediately",
-            setting.options()
-        ),
+        statements: command(name, &setting.options()),
     }
+}
+
+/// A limit that RDS does not take is not asked for.
+fn too_near(name: &str, source: &DbInstance, target: &DbInstance) -> Option<Unfinished> {
+    let Growth::TooNear { limit, allocated } = growth::left(source, target) else { return None };
+    let least = (allocated * 11 + 9) / 10;
+    Some(Unfinished {
+        object: object(name, GROWTH),
+        reason: format!(
+            "the source's limit of {limit} GiB is below 110 % of the {allocated} GiB that are allocated, which RDS refuses; the \
+             target's storage does not grow by itself"
+        ),
+        statements: command(name, &format!("--max-allocated-storage {least}")),
+    })
+}
+
+fn object(name: &str, what: &str) -> String {
+    format!("setting of instance {name}: {what}")
+}
+
+fn command(name: &str, options: &str) -> String {
+    format!("aws rds modify-db-instance --db-instance-identifier {name} {options} --apply-immediately")
 }
 
 #[cfg(test)]
@@ -194,6 +232,13 @@ mod tests {
                 plain().monitoring_interval(0),
                 vec![Setting::Monitoring { interval: 60, role: Some("arn:role".to_owned()) }],
             ),
+            (
+                "a limit",
+                plain().max_allocated_storage(1_000),
+                plain().allocated_storage(100),
+                vec![Setting::Growth(1_000)],
+            ),
+            ("a limit that is too near", plain().max_allocated_storage(105), plain().allocated_storage(100), vec![]),
             ("insights", with_insights(), plain(), vec![insights(None)]),
             (
                 "their mode",
@@ -211,6 +256,17 @@ mod tests {
         for (what, source, target, expected) in cases {
             assert_eq!(left(&source.build(), &target.build()), expected, "{what}");
         }
+    }
+
+    #[test]
+    fn a_limit_that_is_too_near_is_named_with_the_least_that_rds_takes() {
+        let source = DbInstance::builder().max_allocated_storage(105).build();
+        let target = DbInstance::builder().allocated_storage(105).build();
+
+        let named = too_near("orders-v18", &source, &target).expect("a warning");
+
+        assert_eq!(named.object, "setting of instance orders-v18: limit of storage autoscaling");
+        assert!(named.statements.contains("--max-allocated-storage 116 "), "{}", named.statements);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 use aws_sdk_rds::Client;
 use aws_sdk_rds::types::DbInstance;
 use pgleap_contract::steps::NoOutput;
+use pgleap_rds::growth::{self, Growth};
 use pgleap_rds::instance;
 use pgleap_step_kit::prelude::*;
 
@@ -29,21 +30,28 @@ pub(crate) async fn complete(rds: &Client, run: &Run, copy: &DbInstance) -> Step
     if let Some((role, feature)) = roles_left(&source, copy).into_iter().next() {
         return add_role(rds, name, &role, &feature).await;
     }
-    if let Some(limit) = source.max_allocated_storage.filter(|limit| copy.max_allocated_storage != Some(*limit)) {
-        return let_grow(rds, name, limit).await;
+    if let Growth::Set(limit) = growth::left(&source, copy)
+        && let Some(waits) = let_grow(rds, name, limit).await?
+    {
+        return Ok(Polled::Waiting(waits));
     }
     Attempt::forget(rds, copy).await?;
     Ok(Polled::Done(NoOutput {}))
 }
 
-async fn let_grow(rds: &Client, name: &str, limit: i32) -> StepResult<Polled<NoOutput>> {
+/// What it waits for, if for anything: a load is more likely to end with the limit, and may begin without it. Whether the target
+/// has it in the end, protect-target says.
+async fn let_grow(rds: &Client, name: &str, limit: i32) -> StepResult<Option<String>> {
     let modify = rds.modify_db_instance().db_instance_identifier(name).apply_immediately(true);
     let answer = modify.max_allocated_storage(limit).send().await;
     match answer.doing(format!("let the storage of instance {name} grow to {limit} GiB")) {
-        Ok(_) => Ok(Polled::Waiting(format!("instance {name} to let its storage grow to {limit} GiB"))),
-        Err(error) if error.is(Class::WrongState) => Ok(Polled::Waiting(format!("instance {name}: {}", error.message))),
-        Err(error) if error.is(Class::Refused) => Err(StepError::new(ErrorCode::InstanceFailed, error.to_string())),
-        Err(error) => Err(error.into()),
+        Ok(_) => Ok(None),
+        Err(error) if error.is(Class::WrongState) => Ok(Some(format!("instance {name}: {}", error.message))),
+        Err(error) if error.is(Class::Throttled) || error.is(Class::Unavailable) => Err(error.into()),
+        Err(error) => {
+            tracing::warn!(%error, "the storage of the target does not grow by itself");
+            Ok(None)
+        }
     }
 }
 

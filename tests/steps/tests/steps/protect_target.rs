@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result};
 use aws_sdk_rds::types::DbInstance;
+use local_aws_core::Outcome;
 use local_aws_rds::PlannedFault;
 use pgleap_contract::ErrorCode;
 use pgleap_contract::steps::{ProtectPart, ProtectTargetInput, ProtectTargetOutput};
@@ -105,6 +106,40 @@ async fn a_setting_that_rds_refuses_is_a_warning_and_the_others_are_set() -> Res
     let error = look(&world, ProtectPart::Await).await.err().context("it goes on")?;
     assert_eq!(error.code, ErrorCode::InstanceFailed);
     assert!(error.message.contains("exhausted"), "with RDS's events: {error}");
+    world.aws.stop().await;
+    Ok(())
+}
+
+/// A source that has grown to its limit: RDS takes no such limit for its copy.
+#[tokio::test]
+async fn a_limit_of_storage_that_is_too_near_is_a_warning_and_is_never_asked_for() -> Result<()> {
+    let world = World::start(15).await?;
+    let modify = world.rds().modify_db_instance().db_instance_identifier(SOURCE).apply_immediately(true);
+    let limit = modify.clone().max_allocated_storage(100);
+    once_allowed("the limit", async || limit.clone().send().await).await?;
+    let grown = modify.allocated_storage(95);
+    once_allowed("the growth", async || grown.clone().send().await).await?;
+    wait_for("the storage", async || {
+        let source = instance(&world, SOURCE).await?;
+        let grown = (source.allocated_storage(), source.max_allocated_storage()) == (Some(95), Some(100));
+        Ok((grown && source.db_instance_status() == Some("available")).then_some(()))
+    })
+    .await?;
+    world.prepare_source().await?;
+    world.make_copy().await?;
+    let before = world.aws.calls().since(0).len();
+
+    let finished = until_done("protection", async || look(&world, ProtectPart::Finish).await).await?;
+
+    let [unset] = &finished.unset[..] else { panic!("one is unset: {:?}", finished.unset) };
+    assert_eq!(unset.object, "setting of instance orders-next: limit of storage autoscaling");
+    assert!(unset.statements.contains("--max-allocated-storage 105"), "{}", unset.statements);
+    let calls = world.aws.calls().since(0);
+    let refused = calls.iter().skip(before).filter(|call| call.operation == "ModifyDBInstance");
+    assert!(refused.into_iter().all(|call| call.outcome == Outcome::Answered), "nothing was refused");
+    let near = world.rds().modify_db_instance().db_instance_identifier(TARGET).max_allocated_storage(100).send().await;
+    let said = near.err().and_then(|error| error.into_service_error().meta().message().map(str::to_owned));
+    assert_eq!(said.as_deref(), Some("The maximum allocated storage must be increased by at least 10 percent."));
     world.aws.stop().await;
     Ok(())
 }

@@ -244,6 +244,9 @@ fn refuse_storage(call: &Call) -> Result<(), ApiError> {
         Some(size) if size < least => Err(errors::combination(format!(
             "Invalid storage size for engine name postgres and storage type {storage_type}: {size}"
         ))),
-        Some(_) => Ok(()),
+        Some(size) => match call.int("MaxAllocatedStorage") {
+            Some(limit) => super::modify::refuse_limit(limit, size, false),
+            None => Ok(()),
+        },
     }
 }

@@ -127,6 +127,9 @@ fn refuse(state: &State, instance: &Instance, call: &Call, majors: &[u16]) -> Re
 }
 
 fn refuse_storage(state: &State, instance: &Instance, call: &Call) -> Result<(), ApiError> {
+    if let Some(limit) = call.int("MaxAllocatedStorage") {
+        refuse_limit(limit, call.int("AllocatedStorage").unwrap_or_else(|| instance.number("AllocatedStorage")), true)?;
+    }
     let (current, Some(wanted)) = (instance.number("AllocatedStorage"), call.int("AllocatedStorage")) else {
         return Ok(());
     };
@@ -141,6 +144,20 @@ fn refuse_storage(state: &State, instance: &Instance, call: &Call) -> Result<(),
         )));
     }
     state.refuse_beyond(Quota::Storage, wanted - current)
+}
+
+/// A limit of storage autoscaling; one that equals the storage switches it off, where that is allowed.
+pub(super) fn refuse_limit(limit: i64, allocated: i64, may_be_off: bool) -> Result<(), ApiError> {
+    if may_be_off && limit == allocated {
+        return Ok(());
+    }
+    if limit <= allocated {
+        return Err(errors::combination("Max storage size must be greater than storage size"));
+    }
+    if limit * 10 < allocated * 11 {
+        return Err(errors::combination("The maximum allocated storage must be increased by at least 10 percent."));
+    }
+    Ok(())
 }
 
 fn wanted_version(instance: &Instance, call: &Call, majors: &[u16]) -> Result<&'static EngineVersion, ApiError> {
@@ -201,6 +218,9 @@ fn change_attributes(instance: &mut Instance, call: &Call) {
         exported.extend(listed(change.get("EnableLogTypes")));
         exported.dedup();
         instance.attributes.insert("EnabledCloudwatchLogsExports".to_owned(), exported.into());
+    }
+    if call.int("MaxAllocatedStorage").is_some_and(|limit| limit == instance.number("AllocatedStorage")) {
+        instance.attributes.remove("MaxAllocatedStorage");
     }
     if call.input.get("ManageMasterUserPassword") == Some(&Value::Bool(false)) {
         instance.attributes.remove("MasterUserSecret");
