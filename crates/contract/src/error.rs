@@ -33,6 +33,10 @@ error_codes! {
     Throttled,
     /// An AWS service did not answer or failed by itself. Retried by the machine.
     ServiceUnavailable,
+    /// A quota of the account is reached; the message has AWS's code and words.
+    QuotaExceeded,
+    /// AWS has no capacity for what was asked for, in this Availability Zone, for the moment. Retried by the machine.
+    InsufficientCapacity,
     /// A resource is in a state that forbids the call for the moment. Retried by the machine.
     ResourceBusy,
     /// A database does not answer. Retried by the machine.

@@ -1,5 +1,6 @@
-//! What restore-target and upgrade-target both do with RDS: look at an instance and its events, make parameter groups.
+//! What several steps do with RDS: look at an instance and its events, make parameter groups, compare settings.
 
+pub mod growth;
 pub mod instance;
 pub mod parameter_group;
 pub mod parameters;

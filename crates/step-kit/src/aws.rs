@@ -20,6 +20,10 @@ pub enum Class {
     Denied,
     /// No answer, or a failure on AWS's side.
     Unavailable,
+    /// A quota of the account is reached: only a person raises it.
+    Quota,
+    /// AWS has no capacity of the kind at the moment.
+    Capacity,
     /// AWS refuses the combination of parameters: the text says why.
     Refused,
     /// Anything else: a defect of ours.
@@ -125,6 +129,9 @@ fn class_of(code: &str) -> Class {
         | "PriorRequestNotComplete"
         | "RequestThrottled"
         | "SlowDown" => Class::Throttled,
+        "KMSThrottling" => Class::Throttled,
+        // Whatever is wrong with a key, it is for the key's owner to put right.
+        _ if name.starts_with("KMS") => Class::Denied,
         "AccessDenied"
         | "UnauthorizedOperation"
         | "AuthorizationError"
@@ -136,7 +143,14 @@ fn class_of(code: &str) -> Class {
         "InternalFailure" | "InternalServer" | "InternalService" | "InternalServiceError" | "ServiceUnavailable" => {
             Class::Unavailable
         }
-        "InvalidParameterCombination"
+        "InsufficientDBInstanceCapacity"
+        | "InsufficientStorageClusterCapacity"
+        | "InsufficientResourceCapacity"
+        | "ProvisionedIopsNotAvailableInAZ" => Class::Capacity,
+        // Not for want of capacity: the type does not go with the instance, today or tomorrow.
+        "StorageTypeNotSupported"
+        | "NetworkTypeNotSupported"
+        | "InvalidParameterCombination"
         | "InvalidParameterValue"
         | "InvalidParameter"
         | "InvalidRequest"
@@ -149,6 +163,13 @@ fn class_of(code: &str) -> Class {
         | "NoSuchHostedZone"
         | "NoSuchChange" => Class::NotFound,
         "Conflict" | "ResourceExists" | "ResourceAlreadyExists" => Class::AlreadyThere,
+        // EC2 and Secrets Manager say limit where the others say quota.
+        _ if name.ends_with("QuotaExceeded")
+            || name.ends_with("LimitExceeded")
+            || name.starts_with("QuotaExceeded.") =>
+        {
+            Class::Quota
+        }
         _ if name.ends_with("NotFound") => Class::NotFound,
         _ if name.ends_with("AlreadyExists") => Class::AlreadyThere,
         _ if (name.starts_with("Invalid") && name.ends_with("State")) || name.ends_with("NotReady") => {
@@ -187,7 +208,31 @@ mod tests {
             ("InvalidParameterCombination", Class::Refused),
             ("InvalidParameterCombinationException", Class::Refused),
             ("ValidationException", Class::Refused),
-            ("KMSKeyNotAccessibleFault", Class::Bug),
+            ("KMSKeyNotAccessibleFault", Class::Denied),
+            ("KMSAccessDeniedFault", Class::Denied),
+            ("KMSDisabledFault", Class::Denied),
+            ("KMSFault", Class::Denied),
+            ("KMSInvalidStateFault", Class::Denied),
+            ("KMSNotFoundFault", Class::Denied),
+            ("KMSThrottlingFault", Class::Throttled),
+            ("InstanceQuotaExceeded", Class::Quota),
+            ("SnapshotQuotaExceeded", Class::Quota),
+            ("StorageQuotaExceeded", Class::Quota),
+            ("StorageQuotaExceededFault", Class::Quota),
+            ("DBParameterGroupQuotaExceeded", Class::Quota),
+            ("DBInstanceRoleQuotaExceeded", Class::Quota),
+            ("DBInstanceAutomatedBackupQuotaExceeded", Class::Quota),
+            ("QuotaExceeded.DBSecurityGroup", Class::Quota),
+            ("ResourceQuotaExceededFault", Class::Quota),
+            ("ServiceQuotaExceededException", Class::Quota),
+            ("LimitExceededException", Class::Quota),
+            ("RulesPerSecurityGroupLimitExceeded", Class::Quota),
+            ("RequestLimitExceeded", Class::Throttled),
+            ("InsufficientDBInstanceCapacity", Class::Capacity),
+            ("InsufficientResourceCapacityFault", Class::Capacity),
+            ("ProvisionedIopsNotAvailableInAZFault", Class::Capacity),
+            ("StorageTypeNotSupported", Class::Refused),
+            ("NeverHeardOf", Class::Bug),
         ];
         for (code, class) in cases {
             assert_eq!(class_of(code), class, "{code}");

@@ -41,6 +41,8 @@ impl From<AwsError> for StepError {
             Class::WrongState => ErrorCode::ResourceBusy,
             Class::Denied => ErrorCode::AccessDenied,
             Class::Unavailable => ErrorCode::ServiceUnavailable,
+            Class::Quota => ErrorCode::QuotaExceeded,
+            Class::Capacity => ErrorCode::InsufficientCapacity,
             Class::NotFound | Class::AlreadyThere | Class::Refused | Class::Bug => ErrorCode::Bug,
         };
         Self { code, message: error.to_string(), source: Some(Box::new(error)) }

@@ -48,6 +48,8 @@ pub(crate) struct Facts {
     pub(crate) maintenance: Vec<Maintenance>,
     /// Things that exist already and have a name that the run would use.
     pub(crate) taken: Vec<Taken>,
+    /// Quotas of the account, of RDS and of the copy engine.
+    pub(crate) quotas: Vec<Quota>,
 }
 
 impl Facts {
@@ -137,6 +139,23 @@ pub(crate) enum Routing {
     Weighted(i64),
     /// Latency, failover, geolocation, ..
     Other(&'static str),
+}
+
+/// How much of a kind the account may have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Quota {
+    /// `RDS` or `DMS`.
+    pub(crate) service: &'static str,
+    /// As the service names it.
+    pub(crate) name: String,
+    pub(crate) used: i64,
+    pub(crate) max: i64,
+}
+
+impl Quota {
+    pub(crate) fn left(&self) -> i64 {
+        self.max - self.used
+    }
 }
 
 /// Something that has a name of ours.

@@ -50,6 +50,7 @@ fn shape(facts: &Facts) -> Option<InstanceShape> {
         class: instance.class.clone(),
         storage_gib: instance.storage_gib.unsigned_abs(),
         multi_az: instance.multi_az,
+        backups: instance.backup_days > 0,
         ttl_seconds: u32::try_from(ttl).unwrap_or(0),
     })
 }

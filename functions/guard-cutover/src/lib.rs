@@ -36,7 +36,7 @@ struct Seen {
     workers: Vec<String>,
     /// Bytes that the watch on the source's changes has not read.
     unwatched: u64,
-    /// A person has not said yes yet.
+    /// A person has not said yes yet, or the target is not protected yet.
     held: bool,
 }
 
@@ -113,7 +113,7 @@ fn tell(run: &Run, seen: &Seen, slot: &Slot) {
 fn decide(seen: &Seen, limits: &Limits) -> Vec<String> {
     let mut in_the_way = Vec::new();
     if seen.held {
-        in_the_way.push("a person's yes".to_owned());
+        in_the_way.push("the end of what holds the cutover up".to_owned());
     }
     if seen.lag.is_none() {
         in_the_way.push(format!("the lag is above {} s", limits.max_lag_seconds));
@@ -204,7 +204,7 @@ mod tests {
         };
         let cases = [
             (good.clone(), vec![]),
-            (Seen { held: true, ..good.clone() }, vec!["a person's yes"]),
+            (Seen { held: true, ..good.clone() }, vec!["holds the cutover up"]),
             (Seen { lag: None, ..good.clone() }, vec!["lag"]),
             (Seen { long_transactions: vec!["pid 7 of shop since 40 s".to_owned()], ..good.clone() }, vec!["pid 7"]),
             (Seen { prepared: 2, ..good.clone() }, vec!["2 prepared"]),

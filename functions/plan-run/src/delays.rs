@@ -14,8 +14,13 @@ pub(crate) const SNAPSHOT: f64 = 120.0;
 pub(crate) const RESTORE: f64 = 400.0;
 /// A hop's checks, shutdown, start and events, beside what `pg_upgrade` does.
 pub(crate) const UPGRADE: f64 = 450.0;
-/// Settings that a restore does not take.
-pub(crate) const SETTINGS: f64 = 100.0;
+/// What the load needs and a restore does not take.
+pub(crate) const SETTINGS: f64 = 60.0;
+/// A standby is made of a snapshot of the volume.
+pub(crate) const STANDBY: f64 = 600.0;
+/// The first backup reads the whole volume, which was restored and is loaded from S3 as it is read: for each GiB of storage. By
+/// one public report two to three hours (hashicorp/terraform-provider-aws issue 44104), by this figure those of a TiB.
+pub(crate) const FIRST_BACKUP_OF_GIB: f64 = 10.0;
 /// Route 53 says INSYNC.
 pub(crate) const IN_SYNC: f64 = 60.0;
 /// Snapshot, groups, and what the copy engine made.

@@ -51,7 +51,7 @@ pub(crate) mod tests {
             "run": {"id": "r", "executionArn": "arn", "mode": "plan", "copy": {}, "choices": {}, "limits": {},
                     "source": {"instance": "orders", "loginSecret": "s"},
                     "target": {"version": "18", "instance": "orders-v18"}, "record": {"zoneId": "Z", "name": "db.example.com"}},
-            "shape": {"class": "db.m6g.large", "storageGib": 300, "multiAz": false, "ttlSeconds": 60},
+            "shape": {"class": "db.m6g.large", "storageGib": 300, "multiAz": false, "backups": true, "ttlSeconds": 60},
             "way": {"from": "15.18", "hops": [{"version": "18.4", "family": "postgres18"}], "dmsEngineVersion": "3.6.1",
                     "subnetIds": [], "securityGroupIds": []},
             "size": {"tables": 200, "bytes": 100 * GIB, "sequences": 1_000},

@@ -13,6 +13,8 @@ struct Made {
     delay: f64,
     /// Everything else.
     work: f64,
+    /// What is left of delays that began in an earlier phase, scaled.
+    left: f64,
 }
 
 /// Phases in the order of the run, named as reports name them.
@@ -28,7 +30,7 @@ pub(crate) fn expect(input: &PlanRunInput, rates: &Rates, outage: &PlannedOutage
 
 fn phase(input: &PlanRunInput, rates: &Rates, made: &Made, reboots: bool) -> PlannedPhase {
     let of_dms = if input.run.copy.engine == CopyEngine::Dms { dms::delay(made.phase) } else { 0.0 };
-    let delay_seconds = (made.delay + of_dms) * rates.delay_scale;
+    let delay_seconds = (made.delay + of_dms) * rates.delay_scale + made.left;
     let steps: Vec<String> =
         steps_of(made.phase).filter(|step| reboots || *step != "reboot-source").map(str::to_owned).collect();
     let seconds = delay_seconds + made.work + rates.step_seconds * steps.len() as f64;
@@ -56,15 +58,26 @@ fn before_the_load(input: &PlanRunInput, rates: &Rates, reboots: bool) -> Vec<Ma
     let per_hop =
         rates.server_seconds + bytes / rates.upgrade_bytes_per_second + tables / rates.upgrade_tables_per_second;
     vec![
-        Made { phase: Phase::Preflight, delay: 0.0, work: tables / rates.check_tables_per_second },
-        Made { phase: Phase::PrepareSource, delay: delays::ATTACH_GROUP + reboot * delays::REBOOT, work: 0.0 },
+        Made { phase: Phase::Preflight, delay: 0.0, work: tables / rates.check_tables_per_second, left: 0.0 },
+        Made {
+            phase: Phase::PrepareSource,
+            delay: delays::ATTACH_GROUP + reboot * delays::REBOOT,
+            work: 0.0,
+            left: 0.0,
+        },
         Made {
             phase: Phase::CopyInstance,
             delay: delays::SNAPSHOT + delays::RESTORE,
             work: rates.server_seconds + 2.0 * bytes / rates.snapshot_bytes_per_second,
+            left: 0.0,
         },
-        Made { phase: Phase::UpgradeCopy, delay: hops * delays::UPGRADE + delays::SETTINGS, work: hops * per_hop },
-        Made { phase: Phase::PrepareTarget, delay: 0.0, work: tables / rates.load_tables_per_second / 2.0 },
+        Made {
+            phase: Phase::UpgradeCopy,
+            delay: hops * delays::UPGRADE + delays::SETTINGS,
+            work: hops * per_hop,
+            left: 0.0,
+        },
+        Made { phase: Phase::PrepareTarget, delay: 0.0, work: tables / rates.load_tables_per_second / 2.0, left: 0.0 },
     ]
 }
 
@@ -75,32 +88,46 @@ fn load_and_after(input: &PlanRunInput, rates: &Rates) -> Vec<Made> {
             phase: Phase::Load,
             delay: 0.0,
             work: bytes / rates.load_bytes_per_second + tables / rates.load_tables_per_second,
+            left: 0.0,
         },
         Made {
             phase: Phase::Rebuild,
             delay: 0.0,
             work: input.load.index_bytes as f64 / rates.index_bytes_per_second + bytes / rates.analyze_bytes_per_second,
+            left: 0.0,
         },
-        Made {
-            phase: Phase::CatchUp,
-            delay: 0.0,
-            work: (bytes / rates.verify_bytes_per_second).min(f64::from(input.run.limits.verify_seconds)),
-        },
+        Made { phase: Phase::CatchUp, delay: 0.0, work: verification(input, rates), left: 0.0 },
     ]
+}
+
+/// The comparison of both sides.
+fn verification(input: &PlanRunInput, rates: &Rates) -> f64 {
+    let seconds = table_bytes(input) / rates.verify_bytes_per_second;
+    seconds.min(f64::from(input.run.limits.verify_seconds))
+}
+
+/// The source's standby and backups are made for the target from the end of the load on: what the comparison does not hide of
+/// them is waited for.
+fn protection_left(input: &PlanRunInput, rates: &Rates) -> f64 {
+    let Some(shape) = &input.shape else { return 0.0 };
+    let standby = if shape.multi_az { delays::STANDBY } else { 0.0 };
+    let backup = if shape.backups { delays::FIRST_BACKUP_OF_GIB * f64::from(shape.storage_gib) } else { 0.0 };
+    ((standby + backup) * rates.delay_scale - verification(input, rates)).max(0.0)
 }
 
 fn cutover(input: &PlanRunInput, rates: &Rates, outage: &PlannedOutage) -> Vec<Made> {
     let ttl = input.shape.as_ref().map_or(60, |shape| shape.ttl_seconds);
     vec![
-        Made { phase: Phase::MakeReady, delay: f64::from(ttl), work: 0.0 },
-        Made { phase: Phase::Cutover, delay: 0.0, work: crate::outage::seconds_of_steps(outage) },
+        Made { phase: Phase::MakeReady, delay: f64::from(ttl), work: 0.0, left: protection_left(input, rates) },
+        Made { phase: Phase::Cutover, delay: 0.0, work: crate::outage::seconds_of_steps(outage), left: 0.0 },
         Made {
             phase: Phase::Confirm,
             delay: delays::IN_SYNC,
             // Constraints are validated: a read of the target, which nobody helps.
             work: table_bytes(input) / rates.verify_bytes_per_second,
+            left: 0.0,
         },
-        Made { phase: Phase::Finish, delay: delays::REMOVE, work: 0.0 },
+        Made { phase: Phase::Finish, delay: delays::REMOVE, work: 0.0, left: 0.0 },
     ]
 }
 
@@ -125,6 +152,26 @@ mod tests {
             reboots.steps.contains(&"reboot-source".to_owned()) && !stays.steps.contains(&"reboot-source".to_owned())
         );
         assert!(reboots.seconds > stays.seconds);
+    }
+
+    #[test]
+    fn a_first_backup_is_waited_for_as_far_as_the_comparison_does_not_hide_it() {
+        let seconds = |storage_gib, backups, multi_az| {
+            let mut input = input();
+            let shape = input.shape.as_mut().expect("a shape");
+            (shape.storage_gib, shape.backups, shape.multi_az) = (storage_gib, backups, multi_az);
+            let rates = Rates { verify_bytes_per_second: input.size.bytes as f64, ..Rates::default() }; // about a second
+            expected(&input, &rates)
+                .iter()
+                .find(|phase| phase.name == Phase::MakeReady.name())
+                .expect("it is a phase")
+                .seconds
+        };
+        let without = seconds(1_000, false, false);
+
+        assert!((seconds(1_000, true, false) - without - 9_999.0).abs() < 2.0);
+        assert!((seconds(1_000, true, true) - seconds(1_000, true, false) - 600.0).abs() < 0.001);
+        assert!(seconds(0, true, false) - without < 0.001, "hidden by the comparison");
     }
 
     #[test]

@@ -83,6 +83,12 @@ pub(crate) fn notes(input: &PlanRunInput) -> Vec<String> {
     if single {
         notes.push("the source has one zone: writes pause for a moment when the snapshot begins".to_owned());
     }
+    if input.shape.as_ref().is_some_and(|shape| shape.backups) {
+        notes.push(
+            "the cutover waits for the target's first backup, which takes minutes to hours: 10 s for each GiB of storage is assumed"
+                .to_owned(),
+        );
+    }
     notes.extend(
         [
             "no server sees by which name a client came: clients of the instance's own endpoint do not move",

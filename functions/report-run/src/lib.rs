@@ -83,7 +83,7 @@ mod tests {
             "run": {"id": "r", "executionArn": "arn", "mode": "upgrade", "copy": {}, "choices": {}, "limits": {},
                     "source": {"instance": "orders", "loginSecret": "s"},
                     "target": {"version": "18", "instance": "orders-v18"}, "record": {"zoneId": "Z", "name": "db.example.com"}},
-            "shape": {"class": "db.m6g.large", "storageGib": 300, "multiAz": false, "ttlSeconds": 60},
+            "shape": {"class": "db.m6g.large", "storageGib": 300, "multiAz": false, "backups": true, "ttlSeconds": 60},
             "size": {"tables": 200, "bytes": 1_u64 << 30, "sequences": 1}, "repairs": []
         }))
         .expect("an input")

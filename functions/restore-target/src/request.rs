@@ -1,4 +1,4 @@
-//! Every setting of the source that a restore takes. What it does not take, upgrade-target sets afterwards.
+//! Every setting of the source that a restore takes. What it does not take, upgrade-target and protect-target set afterwards.
 //! Source: Amazon RDS service model, RestoreDBInstanceFromDBSnapshot; user guide, "Restoring from a DB snapshot".
 
 use aws_sdk_rds::Client;
@@ -7,7 +7,7 @@ use aws_sdk_rds::types::{DbInstance, Tag};
 use pgleap_contract::Run;
 use pgleap_rds::instance;
 
-/// The request. Until the upgrade is done the copy has one zone, no backups (an upgrade would take two, and each costs
+/// The request. Until the load is done the copy has one zone, no backups (an upgrade would take two, and each costs
 /// time), no protection against being deleted by the way back, and no minor upgrades of its own.
 pub(crate) fn restore(
     rds: &Client,

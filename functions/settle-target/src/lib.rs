@@ -8,7 +8,7 @@
 //! Repeatable:   yes; each chore commits together with the note that it is done
 //! If it dies:   the workers on the server go on; the next look finds what is left
 
-use pgleap_contract::steps::{OnBoth, SettleTargetOutput, Warnings};
+use pgleap_contract::steps::{SettleTargetInput, SettleTargetOutput, Unfinished, Warnings};
 use pgleap_pg::Session;
 use pgleap_pg::chores::{self, Phase};
 use pgleap_step_kit::chores::{OnFailure, work_off};
@@ -20,16 +20,20 @@ const WORKERS: i64 = 2;
 const LONGEST_SECONDS: f64 = 24.0 * 3_600.0;
 
 /// Let the server work.
-pub async fn run(ctx: &Ctx, input: OnBoth) -> StepResult<Polled<SettleTargetOutput>> {
+pub async fn run(ctx: &Ctx, input: SettleTargetInput) -> StepResult<Polled<SettleTargetOutput>> {
     run_within(ctx, input, LONGEST_SECONDS).await
 }
 
 /// The same, with another limit.
-pub async fn run_within(ctx: &Ctx, input: OnBoth, longest_seconds: f64) -> StepResult<Polled<SettleTargetOutput>> {
+pub async fn run_within(
+    ctx: &Ctx,
+    input: SettleTargetInput,
+    longest_seconds: f64,
+) -> StepResult<Polled<SettleTargetOutput>> {
     let target = ctx.as_owner(&input.run, &input.target).await?;
     if !chores::are_there(&target).await? {
         // The clean-up has been here: the recovery comes by once more.
-        return Ok(done(Warnings::default()));
+        return Ok(done(Warnings::default(), input.unset));
     }
     let begun = chores::seconds_since_begun(&target, Phase::Settle).await?;
     let look = work_off(ctx, &input.run, &input.target, &target, Phase::Settle, WORKERS, OnFailure::GoOn).await?;
@@ -40,17 +44,17 @@ pub async fn run_within(ctx: &Ctx, input: OnBoth, longest_seconds: f64) -> StepR
         let worker = input.run.id.names().application(Phase::Settle.word());
         chores::give_up(&target, Phase::Settle, &worker, "not finished within a day").await?;
     }
-    finish(&target).await
+    finish(&target, input.unset).await
 }
 
-async fn finish(target: &Session) -> StepResult<Polled<SettleTargetOutput>> {
+async fn finish(target: &Session, unset: Vec<Unfinished>) -> StepResult<Polled<SettleTargetOutput>> {
     let warnings = chores::unfinished(target).await?;
     for unfinished in &warnings.named {
         tracing::warn!(unfinished.object, unfinished.reason, unfinished.statements, "stays unfinished");
     }
-    Ok(done(warnings))
+    Ok(done(warnings, unset))
 }
 
-fn done(warnings: Warnings) -> Polled<SettleTargetOutput> {
-    Polled::Done(SettleTargetOutput { warnings })
+fn done(warnings: Warnings, unset: Vec<Unfinished>) -> Polled<SettleTargetOutput> {
+    Polled::Done(SettleTargetOutput { warnings: warnings.after(unset) })
 }

@@ -148,8 +148,9 @@ fn unfinished(warnings: &Warnings) -> Option<String> {
         lines.push(format!("- and {more} more; the execution's log names them"));
     }
     Some(format!(
-        "Applications are served, but {} object(s) of the target could not be finished. A constraint among them is NOT VALID: it \
-         holds for new rows. A materialized view keeps its earlier content.\n{}",
+        "Applications are served, but {} object(s) or setting(s) of the target could not be finished. A constraint among them is NOT \
+         VALID: it holds for new rows. A materialized view keeps its earlier content. A setting of the instance is what RDS gives \
+         a restored one.\n{}",
         warnings.count,
         lines.join("\n")
     ))

@@ -1,4 +1,4 @@
-//! Upgrade the target: hop by hop to the wanted version, on the copy, then the settings that a restore does not take.
+//! Upgrade the target: hop by hop to the wanted version, on the copy, then what the load needs and a restore does not take.
 //!
 //! Changes:      AWS (the target instance, a parameter group for each family on the way)
 //! Repeatable:   yes; the version says which hop is next, a hop is noted on the instance before it is asked for, and

@@ -53,6 +53,7 @@ async fn aws_sdk_rds_parses_every_answer() {
     let mut p = Parsed::default();
 
     call!(p, rds.add_role_to_db_instance(db_instance_identifier, role_arn, feature_name));
+    call!(p, rds.describe_account_attributes());
     call!(p, rds.add_tags_to_resource(resource_name, tags = tag));
     call!(
         p,

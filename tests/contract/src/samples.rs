@@ -83,9 +83,16 @@ pub fn answers(step: &str, payload: &Value) -> Result<Vec<Value>> {
         "restore-target" => {
             exchange::<RestoreTargetInput, RestoreTargetOutput>(payload, vec![json!({"target": server()})])
         }
-        "settle-target" => {
-            exchange::<OnBoth, SettleTargetOutput>(payload, vec![json!({"warnings": {"count": 0, "named": []}})])
-        }
+        "settle-target" => exchange::<SettleTargetInput, SettleTargetOutput>(
+            payload,
+            vec![json!({"warnings": {"count": 0, "named": []}})],
+        ),
+        "protect-target" => exchange::<ProtectTargetInput, ProtectTargetOutput>(
+            payload,
+            vec![
+                json!({"unset": [{"object": "setting of instance x: maintenance window", "reason": "no", "statements": "aws rds .."}]}),
+            ],
+        ),
         "upgrade-target" => exchange::<UpgradeTargetInput, NoOutput>(payload, vec![json!({})]),
         "empty-target" => exchange::<OnBoth, EmptyTargetOutput>(payload, vec![json!({"selection": selection()})]),
         "create-task" => exchange::<CreateTaskInput, NoOutput>(payload, vec![json!({})]),
@@ -229,7 +236,7 @@ fn way() -> Value {
 }
 
 fn shape() -> Value {
-    json!({"class": "db.m6g.large", "storageGib": 100, "multiAz": false, "ttlSeconds": 60})
+    json!({"class": "db.m6g.large", "storageGib": 100, "multiAz": false, "backups": true, "ttlSeconds": 60})
 }
 
 fn load() -> Value {

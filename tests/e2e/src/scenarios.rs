@@ -73,6 +73,7 @@ pub const TROUBLES: &[&str] = &[
     "source-failover",
     "idle-functions",
     "wrong-secret",
+    "quota-reached",
     "key-updated",
     "equal-row-deleted",
     "value-clamped",

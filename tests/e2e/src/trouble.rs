@@ -11,7 +11,7 @@ use aws_config::SdkConfig;
 use aws_sdk_databasemigration::types::ReplicationTask;
 use local_aws_dms::Fault;
 use local_aws_lambda::Progress;
-use local_aws_rds::{PlannedFault, Rds};
+use local_aws_rds::{PlannedFault, Quota, Rds};
 use serde_json::{Value, json};
 use tokio::sync::broadcast::Receiver;
 use tokio::task::JoinHandle;
@@ -62,6 +62,8 @@ pub enum Trouble {
     IdleFunctions,
     /// The secret that the input names has another password than the database's owner. Nothing mends that.
     WrongSecret,
+    /// The account's last instance is created by somebody else after preflight. Nothing mends that.
+    QuotaReached,
     /// A client updates a key while indexes are built, which DMS ignores. Nothing mends that.
     KeyUpdated,
     /// A client deletes one of two equal rows while the copy is verified, and DMS would delete both.
@@ -91,6 +93,8 @@ enum Act {
     FillDisk(&'static str),
     /// The owner gives it more.
     GiveStorage(&'static str),
+    /// RDS lets the account have no more instances than there are.
+    ReachQuota,
 }
 
 /// What deeds are done with.
@@ -195,6 +199,7 @@ impl Trouble {
             | Trouble::SourceFailover
             | Trouble::IdleFunctions
             | Trouble::WrongSecret
+            | Trouble::QuotaReached
             | Trouble::KeyUpdated
             | Trouble::EqualRowDeleted
             | Trouble::ValueClamped
@@ -235,6 +240,7 @@ impl Trouble {
             }
             Trouble::TargetDiskFull => &[("watch-copy", Act::FillDisk(TARGET))],
             Trouble::SourceFailover => &[("watch-copy", Act::FailOver(SOURCE))],
+            Trouble::QuotaReached => &[("snapshot-source", Act::ReachQuota)],
             Trouble::KeyUpdated => &[("rebuild-target", Act::OnSource(UPDATE_KEY))],
             Trouble::EqualRowDeleted => &[("verify-copy", Act::OnSource(DELETE_TWIN))],
             Trouble::ValueClamped => &[("lower-ttl", Act::OnSource(WRITE_INFINITY))],
@@ -262,6 +268,7 @@ impl Trouble {
             Trouble::SourceDiskFills => Some(("TooMuchWal", "half of the")),
             Trouble::SourceDiskFull => Some(("InstanceFailed", "shop-db is storage-full")),
             Trouble::TargetDiskFull => Some(("InstanceFailed", "-v18 is storage-full")),
+            Trouble::QuotaReached => Some(("QuotaExceeded", "InstanceQuotaExceeded")),
             Trouble::KeyUpdated => {
                 Some(("ChangeNotCarried", "table shop.stock: an update of its key: (batch) = (2) became (1000002)"))
             }
@@ -328,6 +335,10 @@ impl Act {
                 modify.allocated_storage(200).apply_immediately(true).send().await.context("give storage")?;
                 Ok(())
             }
+            Act::ReachQuota => {
+                tools.rds.reach_quota(Quota::Instances);
+                Ok(())
+            }
             Act::StopTask => {
                 let arn = tools
                     .task()
@@ -380,6 +391,7 @@ const WORDS: &[(&str, Trouble)] = &[
     ("source-failover", Trouble::SourceFailover),
     ("idle-functions", Trouble::IdleFunctions),
     ("wrong-secret", Trouble::WrongSecret),
+    ("quota-reached", Trouble::QuotaReached),
     ("key-updated", Trouble::KeyUpdated),
     ("equal-row-deleted", Trouble::EqualRowDeleted),
     ("value-clamped", Trouble::ValueClamped),

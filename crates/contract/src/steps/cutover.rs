@@ -23,7 +23,7 @@ pub struct GuardCutoverInput {
     pub source: Server,
     /// The target's server.
     pub target: Server,
-    /// The cutover is held for a person: what ends the run is looked for, nothing is made ready, and it is never done.
+    /// The cutover is held, for a person or until the target is protected: what ends the run is looked for, nothing is made ready, and it is never done.
     #[serde(default)]
     pub held: bool,
 }

@@ -50,6 +50,8 @@ pub struct InstanceShape {
     pub storage_gib: u32,
     /// A standby in another zone.
     pub multi_az: bool,
+    /// Automated backups are kept.
+    pub backups: bool,
     /// The record's TTL as it is.
     pub ttl_seconds: u32,
 }

@@ -2,6 +2,23 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::{Run, Server};
+
+/// Input of `settle-target`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SettleTargetInput {
+    /// The run.
+    pub run: Run,
+    /// The source's server.
+    pub source: Server,
+    /// The target's server.
+    pub target: Server,
+    /// Settings of the instance that stay unset: named first among the warnings. The recovery does not know them.
+    #[serde(default)]
+    pub unset: Vec<Unfinished>,
+}
+
 /// Output of `settle-target`, once everything that can be finished is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -23,6 +40,14 @@ pub struct Warnings {
 impl Warnings {
     /// How many are named; the others are counted.
     pub const NAMED: usize = 20;
+
+    /// These as well, before the others.
+    #[must_use]
+    pub fn after(self, first: Vec<Unfinished>) -> Self {
+        let count = self.count + first.len() as u64;
+        let named = first.into_iter().chain(self.named).take(Self::NAMED).collect();
+        Self { count, named }
+    }
 }
 
 /// An object of the target that could not be finished.

@@ -12,6 +12,7 @@ pub(crate) mod maintenance;
 pub(crate) mod names_free;
 pub(crate) mod other_records;
 pub(crate) mod pending_modifications;
+pub(crate) mod quotas;
 pub(crate) mod record;
 pub(crate) mod shared_group;
 pub(crate) mod source_version;
@@ -37,6 +38,7 @@ const ALL: &[fn(&Facts) -> Vec<Finding>] = &[
     record::check,
     other_records::check,
     names_free::check,
+    quotas::check,
     carried_on::check,
 ];
 
@@ -101,6 +103,7 @@ pub(crate) mod tests {
             group_shared_with: Vec::new(),
             maintenance: Vec::new(),
             taken: Vec::new(),
+            quotas: Vec::new(),
         }
     }
 

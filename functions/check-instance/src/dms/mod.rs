@@ -4,19 +4,20 @@ mod engine;
 mod names;
 mod network;
 mod offers;
+mod quotas;
 mod version;
 
 use aws_sdk_databasemigration::Client;
 use pgleap_contract::{Finding, Run};
 use pgleap_step_kit::prelude::*;
 
-use crate::facts::{Facts, Taken};
+use crate::facts::{Facts, Quota, Taken};
 use crate::observe::Eyes;
 pub(crate) use engine::pick;
 pub(crate) use version::DmsVersion;
 
 /// In the order in which an operator would ask.
-pub(crate) const CHECKS: &[fn(&Facts) -> Vec<Finding>] = &[engine::check, network::check];
+pub(crate) const CHECKS: &[fn(&Facts) -> Vec<Finding>] = &[engine::check, network::check, quotas::check];
 
 /// An engine that can be ordered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,10 +26,22 @@ pub(crate) struct Offer {
     pub(crate) class: String,
 }
 
-/// What DMS offers, and the run's names that are taken.
-pub(crate) async fn observe(ctx: &Ctx, eyes: &mut Eyes, run: &Run) -> StepResult<(Vec<Offer>, Vec<Taken>)> {
+/// What DMS says.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    /// What can be ordered.
+    pub(crate) offers: Vec<Offer>,
+    /// The run's names that are taken.
+    pub(crate) taken: Vec<Taken>,
+    /// Quotas of the account.
+    pub(crate) quotas: Vec<Quota>,
+}
+
+/// Look at everything in DMS.
+pub(crate) async fn observe(ctx: &Ctx, eyes: &mut Eyes, run: &Run) -> StepResult<Seen> {
     let client = Client::new(ctx.aws());
     let offers = eyes.list(offers::offers(&client).await)?;
     let taken = eyes.all(names::taken(&client, run).await)?;
-    Ok((offers, taken))
+    let quotas = eyes.list(quotas::quotas(&client).await)?;
+    Ok(Seen { offers, taken, quotas })
 }

@@ -54,11 +54,12 @@ pub(crate) async fn observe(ctx: &Ctx, run: Run) -> StepResult<Facts> {
     }
     let families: Vec<&str> = hops.iter().map(|hop| hop.family.as_str()).collect();
     let mut taken = names::taken(&mut eyes, &rds, &secrets, &run, &families).await?;
-    let mut offers = Vec::new();
+    let mut quotas = eyes.list(rds::quotas(&rds).await)?;
+    let mut of_dms = dms::Seen::default();
     if run.copy.engine == CopyEngine::Dms {
-        let (offered, taken_there) = dms::observe(ctx, &mut eyes, &run).await?;
-        offers = offered;
-        taken.extend(taken_there);
+        of_dms = dms::observe(ctx, &mut eyes, &run).await?;
+        taken.append(&mut of_dms.taken);
+        quotas.append(&mut of_dms.quotas);
     }
     let unseen = eyes.unseen;
     Ok(Facts {
@@ -67,7 +68,7 @@ pub(crate) async fn observe(ctx: &Ctx, run: Run) -> StepResult<Facts> {
         source,
         way,
         class_not_orderable,
-        dms: offers,
+        dms: of_dms.offers,
         secret,
         zone,
         records,
@@ -75,6 +76,7 @@ pub(crate) async fn observe(ctx: &Ctx, run: Run) -> StepResult<Facts> {
         group_shared_with,
         maintenance,
         taken,
+        quotas,
     })
 }
 

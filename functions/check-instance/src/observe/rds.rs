@@ -4,7 +4,7 @@ use aws_sdk_rds::Client;
 use aws_sdk_rds::types::{DbInstance, PendingModifiedValues};
 use pgleap_step_kit::prelude::*;
 
-use crate::facts::{Instance, Maintenance, Subnet};
+use crate::facts::{Instance, Maintenance, Quota, Subnet};
 use crate::versions::EngineVersion;
 
 pub(super) async fn instance(client: &Client, name: &str) -> Result<Option<Instance>, AwsError> {
@@ -135,6 +135,18 @@ pub(super) async fn versions(client: &Client) -> Result<Vec<EngineVersion>, AwsE
         }));
     }
     Ok(all)
+}
+
+/// Quotas of the account.
+pub(super) async fn quotas(client: &Client) -> Result<Vec<Quota>, AwsError> {
+    let answer = client.describe_account_attributes().send().await.doing("describe account attributes of RDS")?;
+    let quotas = answer.account_quotas().iter();
+    Ok(quotas
+        .filter_map(|quota| {
+            let name = quota.account_quota_name()?.to_owned();
+            Some(Quota { service: "RDS", name, used: quota.used()?, max: quota.max()? })
+        })
+        .collect())
 }
 
 /// Whether a class can be ordered with a version.

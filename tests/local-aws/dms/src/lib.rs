@@ -10,5 +10,5 @@ mod catalog;
 mod control;
 mod data;
 
-pub use control::{Dms, DmsSettings};
+pub use control::{Dms, DmsSettings, Quota};
 pub use data::faults::{Fault, UnknownFault};

@@ -9,6 +9,10 @@ pub(crate) const CREATING: Duration = Duration::from_secs(240);
 pub(crate) const RESTORING: Duration = Duration::from_secs(300);
 /// The first backup of a new instance, and those before and after an upgrade.
 pub(crate) const BACKING_UP: Duration = Duration::from_secs(60);
+/// The first backup after backups were switched on reads the whole volume: for each GiB of storage.
+pub(crate) const FIRST_BACKUP_OF_GIB: Duration = Duration::from_secs(10);
+/// A standby is made of a snapshot of the volume.
+pub(crate) const STANDBY: Duration = Duration::from_secs(600);
 /// The settling after a restore, during which `available` was already seen once.
 pub(crate) const SETTLING: Duration = Duration::from_secs(30);
 pub(crate) const MODIFYING: Duration = Duration::from_secs(45);

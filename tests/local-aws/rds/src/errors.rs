@@ -41,6 +41,10 @@ pub(crate) fn group_state(text: impl Into<String>) -> ApiError {
     ApiError::new(400, "InvalidDBParameterGroupState", text)
 }
 
+pub(crate) fn quota(code: &'static str, text: impl Into<String>) -> ApiError {
+    ApiError::new(400, code, text)
+}
+
 pub(crate) fn value(text: impl Into<String>) -> ApiError {
     ApiError::new(400, "InvalidParameterValue", text)
 }

@@ -20,6 +20,7 @@ mod logs;
 mod names;
 mod paging;
 mod parameter_groups;
+mod quotas;
 mod roles;
 mod service;
 mod snapshots;
@@ -28,4 +29,5 @@ mod tags;
 mod upgrade;
 
 pub use faults::PlannedFault;
+pub use quotas::Quota;
 pub use service::{KeepSecret, Rds, Surroundings};

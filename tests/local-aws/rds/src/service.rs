@@ -120,6 +120,7 @@ impl Rds {
             "AddTagsToResource" => rds.add_tags(call),
             "RemoveTagsFromResource" => rds.remove_tags(call),
             "ListTagsForResource" => rds.list_tags(call),
+            "DescribeAccountAttributes" => rds.describe_account_attributes(),
             "AddRoleToDBInstance" => rds.add_role(call),
             other => Err(ApiError::not_implemented(other)),
         }

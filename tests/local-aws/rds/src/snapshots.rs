@@ -11,6 +11,7 @@ use crate::faults::PlannedFault;
 use crate::instances::JobFailed;
 use crate::names::{identifier, instance_arn, snapshot_arn};
 use crate::paging::{Filters, answer, one};
+use crate::quotas::Quota;
 use crate::service::Shared;
 use crate::state::{Snapshot, State, Status};
 use crate::{delays, errors, tags};
@@ -81,6 +82,7 @@ impl Shared {
         if state.snapshots.contains_key(name) {
             return Err(errors::snapshot_exists(name));
         }
+        state.refuse_beyond(Quota::ManualSnapshots, 1)?;
         let Some(instance) = state.by_resource_id(resource_id) else {
             return Err(errors::instance_not_found(resource_id));
         };

@@ -12,6 +12,7 @@ use crate::engine_versions::EngineVersion;
 use crate::events::Recorded;
 use crate::faults::PlannedFault;
 use crate::parameter_groups::{ParameterGroup, Values};
+use crate::quotas::Quota;
 use crate::snapshots::KeptBackup;
 use crate::tags::Tags;
 use crate::{classes, errors};
@@ -25,6 +26,8 @@ pub(crate) struct State {
     pub(crate) groups: BTreeMap<String, ParameterGroup>,
     pub(crate) tags: HashMap<String, Tags>,
     pub(crate) events: Vec<Recorded>,
+    /// Quotas that are not what a new account has.
+    pub(crate) maxima: BTreeMap<Quota, i64>,
 }
 
 /// `DBInstanceStatus`.
@@ -90,6 +93,8 @@ pub(crate) struct Instance {
     pub(crate) planned_faults: Vec<PlannedFault>,
     /// Actions of maintenance that wait.
     pub(crate) maintenance: Vec<String>,
+    /// End of the last automated backup; none while backups are off.
+    pub(crate) backed_up_at: Option<f64>,
     /// Held by whoever changes the server: one change after the other.
     pub(crate) busy: Arc<tokio::sync::Mutex<()>>,
 }

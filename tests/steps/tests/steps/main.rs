@@ -11,6 +11,8 @@ mod plan;
 mod planted;
 mod preflight;
 mod prepare_source;
+mod protect_target;
+mod quotas;
 mod rare_ways;
 mod record;
 mod remove_resources;

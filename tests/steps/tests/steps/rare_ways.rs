@@ -49,6 +49,8 @@ async fn a_source_with_jobs_and_roles_is_copied_and_its_jobs_go_on() -> Result<(
     let role = world.rds().add_role_to_db_instance().db_instance_identifier(SOURCE).role_arn(ROLE);
     let role = role.feature_name("s3Import");
     once_allowed("the role", async || role.clone().send().await).await?;
+    let limit = world.rds().modify_db_instance().db_instance_identifier(SOURCE).max_allocated_storage(1_000);
+    once_allowed("the limit of its storage", async || limit.clone().send().await).await?;
     world.prepare_source().await?;
     until_done("snapshot-source", async || {
         snapshot_source::run(world.as_step("snapshot-source"), world.run_only()).await
@@ -74,6 +76,7 @@ async fn a_source_with_jobs_and_roles_is_copied_and_its_jobs_go_on() -> Result<(
     let upgrade = || UpgradeTargetInput { run: world.run.clone(), way: way_to(&version) };
     until_done("upgrade-target", async || upgrade_target::run(world.as_step("upgrade-target"), upgrade()).await)
         .await?;
+    assert_eq!(instance(&world, TARGET).await?.max_allocated_storage(), Some(1_000));
     let roles = instance(&world, TARGET).await?.associated_roles.unwrap_or_default();
     assert_eq!(roles.first().and_then(|role| role.role_arn()), Some(ROLE));
 

@@ -7,7 +7,8 @@ use anyhow::{Context, Result};
 use aws_sdk_rds::types::{ApplyMethod, Parameter};
 use local_aws_core::{Effect, Fault, Outcome};
 use pgleap_contract::steps::{
-    CheckInstanceOutput, EmptyTargetOutput, OnBoth, RestoreTargetInput, UnderFence, UpgradeTargetInput, UpgradeWay,
+    CheckInstanceOutput, EmptyTargetOutput, OnBoth, ProtectPart, ProtectTargetInput, RestoreTargetInput,
+    SettleTargetInput, UnderFence, UpgradeTargetInput, UpgradeWay,
 };
 use pgleap_contract::{ErrorCode, Server};
 use pgleap_pg::Session;
@@ -60,9 +61,12 @@ async fn a_target_is_made_upgraded_prepared_rebuilt_and_completed() -> Result<()
 
     done_and_again!(world, "rebuild-target", rebuild_target::run, both());
     done_and_again!(world, "analyze-target", analyze_target::run, both());
+    let protect = || ProtectTargetInput { run: world.run.clone(), part: ProtectPart::Finish };
+    let protected = done_and_again!(world, "protect-target", protect_target::run, protect());
+    assert_eq!(protected.unset, []);
     complete(&world, &target).await?;
     done_and_again!(world, "resume-jobs", resume_jobs::run, world.run_only());
-    done_and_again!(world, "settle-target", settle_target::run, both());
+    done_and_again!(world, "settle-target", settle_target::run, settled(&world, &target));
     let owner = world.ctx.as_owner(&world.run, &target).await?;
     let sql = "SELECT string_agg(conname, ', ' ORDER BY conname) FROM pg_constraint WHERE NOT convalidated";
     let not_valid = owner.row("read constraints", sql, &[]).await?.get::<_, Option<String>>(0);
@@ -101,7 +105,7 @@ async fn answers_are_lost_and_calls_die_and_the_target_is_made_all_the_same() ->
     let carried_out =
         |call: &&local_aws_core::LoggedCall| call.operation == "ModifyDBInstance" && call.outcome == Outcome::Answered;
     let changes = world.aws.calls().since(0).iter().filter(carried_out).count();
-    assert_eq!(changes, 3, "the source's group, one upgrade, the settings");
+    assert_eq!(changes, 2, "the source's group, one upgrade");
 
     keep_stale_login(&world).await?;
     cut_off(async || prepare_target::run(world.as_step("prepare-target"), both()).await.map(drop)).await;
@@ -112,6 +116,9 @@ async fn answers_are_lost_and_calls_die_and_the_target_is_made_all_the_same() ->
     assert_selected(&emptied);
     cut_off(async || rebuild_target::run(world.as_step("rebuild-target"), both()).await.map(drop)).await;
     done_and_again!(world, "rebuild-target", rebuild_target::run, both());
+    lose_answers(&world, &["ModifyDBInstance"]);
+    let protect = || ProtectTargetInput { run: world.run.clone(), part: ProtectPart::Finish };
+    done_and_again!(world, "protect-target", protect_target::run, protect());
     cut_off(async || analyze_target::run(world.as_step("analyze-target"), both()).await.map(drop)).await;
     done_and_again!(world, "analyze-target", analyze_target::run, both());
     cut_off(async || {
@@ -121,8 +128,9 @@ async fn answers_are_lost_and_calls_die_and_the_target_is_made_all_the_same() ->
     complete_target::run(world.as_step("complete-target"), under_fence(&world, &target)).await?;
     let missed: Vec<_> = world.aws.faults().struck().into_iter().filter(|(_, struck)| *struck == 0).collect();
     assert!(missed.is_empty(), "every planned fault has struck: {missed:?}");
-    cut_off(async || settle_target::run(world.as_step("settle-target"), both()).await.map(drop)).await;
-    done_and_again!(world, "settle-target", settle_target::run, both());
+    let settle = async || settle_target::run(world.as_step("settle-target"), settled(&world, &target)).await;
+    cut_off(async || settle().await.map(drop)).await;
+    done_and_again!(world, "settle-target", settle_target::run, settled(&world, &target));
 
     let owner = world.ctx.as_owner(&world.run, &target).await?;
     assert_eq!(count(&owner, "SELECT count(*) FROM pgleap.chore WHERE done_at IS NULL AND phase <> 'calm'").await?, 0);
@@ -262,6 +270,11 @@ async fn way(world: &World) -> Result<UpgradeWay> {
     output.way.with_context(|| format!("no way: {}", output.findings.text))
 }
 
+fn settled(world: &World, target: &Server) -> SettleTargetInput {
+    let (run, source, target) = (world.run.clone(), world.source.clone(), target.clone());
+    SettleTargetInput { run, source, target, unset: Vec::new() }
+}
+
 async fn assert_isolated(world: &World, target: &Server) -> Result<()> {
     let admin = world.rdsadmin(TARGET, &target.database).await?;
     let row = admin
@@ -283,7 +296,7 @@ async fn assert_upgraded(world: &World, target: &Server) -> Result<()> {
     assert_eq!((row.get::<_, &str>(0), row.get::<_, &str>(1), row.get::<_, &str>(2)), ("8MB", "45s", "4"));
     let answer = world.rds().describe_db_instances().db_instance_identifier(TARGET).send().await?;
     let instance = answer.db_instances().first().context("no target")?;
-    assert_eq!(instance.backup_retention_period(), Some(1));
+    assert_eq!(instance.backup_retention_period(), Some(0), "no backups before the load");
     assert!(instance.tag_list().iter().all(|tag| tag.key() != Some("pgleap:upgrade")));
     let group = instance.db_parameter_groups().first().context("no group")?;
     assert_eq!(

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use super::errors::{already_exists, invalid_combination, invalid_state, invalid_value, not_found};
 use super::filters::{Item, Rules, select};
 use super::identifiers::{arn, identifier, resource_id};
+use super::quotas::{Quota, refuse_one_more};
 use super::records::{Endpoint, Records, present};
 use super::service::Inner;
 use super::tags;
@@ -58,6 +59,7 @@ pub(crate) fn create(dms: &Arc<Inner>, call: &Call) -> Reply {
     if records.endpoints.values().any(|other| other.identifier == endpoint.identifier) {
         return Err(already_exists("Endpoint", &endpoint.identifier));
     }
+    refuse_one_more(&records, Quota::Endpoints)?;
     let endpoint = changed(&records, endpoint, call, false)?;
     let answer = json(&endpoint);
     let arn = endpoint.arn.clone();

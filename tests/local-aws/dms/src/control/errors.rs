@@ -14,6 +14,10 @@ pub(crate) fn already_exists(kind: &str, identifier: &str) -> ApiError {
     ApiError::new(400, "ResourceAlreadyExistsFault", format!("{kind} {identifier} already exists."))
 }
 
+pub(crate) fn quota(text: impl Into<String>) -> ApiError {
+    ApiError::new(400, "ResourceQuotaExceededFault", text)
+}
+
 /// Real and absent from the published model.
 pub(crate) fn invalid_value(text: impl Into<String>) -> ApiError {
     ApiError::new(400, "InvalidParameterValueException", text)

@@ -11,6 +11,7 @@ use super::errors::{already_exists, invalid_combination, invalid_state, invalid_
 use super::events::{About, Happened, tell};
 use super::filters::{Item, Rules, select};
 use super::identifiers::{arn, identifier, resource_id};
+use super::quotas::{Quota, refuse_one_more};
 use super::records::{Instance, Records, present, zone};
 use super::service::Inner;
 use super::{tags, task_runs};
@@ -61,6 +62,7 @@ pub(crate) fn create(dms: &Arc<Inner>, call: &Call) -> Reply {
     if records.instances.values().any(|instance| instance.identifier == identifier) {
         return Err(already_exists("Replication Instance", &identifier));
     }
+    refuse_one_more(&records, Quota::Instances)?;
     let subnet_group = call.str("ReplicationSubnetGroupIdentifier").map(str::to_lowercase);
     if let Some(group) = &subnet_group
         && !records.subnet_groups.contains_key(group)

@@ -3,6 +3,7 @@
 mod errors;
 mod filters;
 mod identifiers;
+mod quotas;
 mod records;
 mod service;
 
@@ -17,4 +18,5 @@ mod tags;
 mod task_runs;
 mod tasks;
 
+pub use quotas::Quota;
 pub use service::{Dms, DmsSettings};

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Map, Value, json};
 use tokio::sync::{mpsc, watch};
 
+use super::quotas::Quota;
 use crate::data::lsn::Lsn;
 use crate::data::statistics::{Progress, TableName};
 use crate::data::task::{Halt, Migration, Parked};
@@ -26,6 +27,8 @@ pub(crate) struct Records {
     pub(crate) events: Vec<EventRecord>,
     /// Instances made so far: each gets an address of its own.
     pub(crate) addresses_given: u8,
+    /// Quotas that are not what a new account has.
+    pub(crate) maxima: BTreeMap<Quota, usize>,
 }
 
 pub(crate) struct SubnetGroup {

@@ -9,7 +9,8 @@ use tokio::task::JoinSet;
 
 use super::records::Records;
 use super::{
-    certificates, connections, endpoints, events, instances, subnet_groups, table_statistics, tags, task_runs, tasks,
+    certificates, connections, endpoints, events, instances, quotas, subnet_groups, table_statistics, tags, task_runs,
+    tasks,
 };
 use crate::catalog;
 use crate::data::access::Seams;
@@ -150,7 +151,7 @@ fn answer(dms: &Arc<Inner>, call: &Call) -> Reply {
             let zones = ["eu-west-1a", "eu-west-1b", "eu-west-1c"];
             listed(call, "OrderableReplicationInstances", catalog::orderable_instances(&zones))
         }
-        "DescribeAccountAttributes" => Ok(account_attributes(dms)),
+        "DescribeAccountAttributes" => Ok(quotas::account_attributes(dms)),
         other => Err(ApiError::not_implemented(other)),
     }
 }
@@ -159,17 +160,4 @@ fn answer(dms: &Arc<Inner>, call: &Call) -> Reply {
 fn listed(call: &Call, member: &str, items: Vec<serde_json::Value>) -> Reply {
     let page = super::filters::page(call, items, 100)?;
     Ok(super::records::present(json!({ member: page.items, "Marker": page.marker })))
-}
-
-fn account_attributes(dms: &Inner) -> serde_json::Value {
-    let records = dms.records();
-    let quotas = [
-        ("ReplicationInstances", records.instances.len(), 60),
-        ("AllocatedStorage", records.instances.len() * 50, 30_000),
-        ("ReplicationSubnetGroups", records.subnet_groups.len(), 60),
-        ("Endpoints", records.endpoints.len(), 1000),
-    ];
-    let quotas: Vec<_> =
-        quotas.iter().map(|(name, used, max)| json!({"AccountQuotaName": name, "Used": used, "Max": max})).collect();
-    json!({"AccountQuotas": quotas, "UniqueAccountIdentifier": "cqahfbfy5xee"})
 }

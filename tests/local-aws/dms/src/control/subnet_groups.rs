@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::errors::{already_exists, invalid_state, invalid_value, not_found};
 use super::filters::{Item, Rules, select};
 use super::identifiers::arn;
+use super::quotas::{Quota, refuse_one_more};
 use super::records::{SubnetGroup, present};
 use super::service::Inner;
 use super::tags;
@@ -32,6 +33,7 @@ pub(crate) fn create(dms: &Arc<Inner>, call: &Call) -> Reply {
     if records.subnet_groups.contains_key(&identifier) {
         return Err(already_exists("Replication Subnet Group", &identifier));
     }
+    refuse_one_more(&records, Quota::SubnetGroups)?;
     let group = SubnetGroup { identifier: identifier.clone(), description, subnets };
     let answer = group.json();
     records.subnet_groups.insert(identifier.clone(), group);

@@ -10,6 +10,7 @@ use super::errors::{already_exists, invalid_combination, invalid_state, invalid_
 use super::events::{About, Happened, tell};
 use super::filters::{Item, Rules, select};
 use super::identifiers::{arn, identifier, resource_id};
+use super::quotas::{Quota, refuse_one_more};
 use super::records::{Records, Task, present};
 use super::service::Inner;
 use super::{endpoints, instances, tags};
@@ -50,6 +51,7 @@ pub(crate) fn create(dms: &Arc<Inner>, call: &Call) -> Reply {
     if records.tasks.values().any(|task| task.identifier == identifier) {
         return Err(already_exists("Replication Task", &identifier));
     }
+    refuse_one_more(&records, Quota::Tasks)?;
     let source = call.required("SourceEndpointArn")?.to_owned();
     let target = call.required("TargetEndpointArn")?.to_owned();
     let instance = call.required("ReplicationInstanceArn")?.to_owned();

@@ -1,6 +1,7 @@
 //! CreateDBInstance.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use local_aws_core::{ApiError, Call, Reply};
 use serde_json::{Map, Value, json};
@@ -11,6 +12,7 @@ use crate::engine_versions::{self, EngineVersion};
 use crate::names::{host_name, identifier, instance_arn, new_resource_id};
 use crate::paging::one;
 use crate::parameter_groups::{default_group, refuse_wrong_family};
+use crate::quotas::Quota;
 use crate::service::Shared;
 use crate::state::{AttachedGroup, Instance, Status};
 use crate::{classes, delays, errors, roles, tags};
@@ -96,12 +98,15 @@ impl Shared {
             logs: Vec::new(),
             planned_faults: Vec::new(),
             maintenance: Vec::new(),
+            backed_up_at: None,
             busy: Arc::default(),
         };
         let mut state = self.state();
         if state.instances.contains_key(&new.identifier) {
             return Err(errors::instance_exists());
         }
+        state.refuse_beyond(Quota::Instances, 1)?;
+        state.refuse_beyond(Quota::Storage, instance.number("AllocatedStorage"))?;
         state.tags.insert(instance_arn(&new.identifier), new.tags);
         state.instances.insert(new.identifier, instance);
         Ok(resource_id)
@@ -168,7 +173,7 @@ impl Shared {
         };
         self.tell_instance(&identifier, 5, "DB instance created");
         if retention > 0 {
-            self.back_up(resource_id, &identifier).await;
+            self.back_up(resource_id, &identifier, delays::BACKING_UP).await;
         }
         self.set_status(resource_id, Status::Available);
         Ok(())
@@ -191,10 +196,11 @@ impl Shared {
     }
 
     /// The status of an automated backup. None is kept: nothing restores from automated snapshots here.
-    pub(crate) async fn back_up(&self, resource_id: &str, identifier: &str) {
+    pub(crate) async fn back_up(&self, resource_id: &str, identifier: &str, nominal: Duration) {
         self.set_status(resource_id, Status::BackingUp);
         self.tell_instance(identifier, 1, "Backing up DB instance");
-        self.pause(delays::BACKING_UP).await;
+        self.pause(nominal).await;
+        self.with_instance(resource_id, |instance| instance.backed_up_at = Some(self.now()));
         self.tell_instance(identifier, 2, "Finished DB Instance backup");
     }
 }
@@ -238,6 +244,9 @@ fn refuse_storage(call: &Call) -> Result<(), ApiError> {
         Some(size) if size < least => Err(errors::combination(format!(
             "Invalid storage size for engine name postgres and storage type {storage_type}: {size}"
         ))),
-        Some(_) => Ok(()),
+        Some(size) => match call.int("MaxAllocatedStorage") {
+            Some(limit) => super::modify::refuse_limit(limit, size, false),
+            None => Ok(()),
+        },
     }
 }

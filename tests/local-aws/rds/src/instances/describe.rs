@@ -54,6 +54,9 @@ impl Shared {
             "TagList": tags::to_json(&state.tags_of(&arn)),
         });
         shown.extend(typed.as_object().cloned().unwrap_or_default());
+        if let Some(at) = instance.backed_up_at {
+            shown.insert("LatestRestorableTime".to_owned(), at.into());
+        }
         // A new instance has neither before its server runs.
         if instance.cluster.is_some() {
             let port = self.around.port;

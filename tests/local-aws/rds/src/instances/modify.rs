@@ -14,6 +14,7 @@ use super::create::refuse_password;
 use crate::engine_versions::{self, EngineVersion};
 use crate::paging::one;
 use crate::parameter_groups::{default_group, refuse_wrong_family};
+use crate::quotas::Quota;
 use crate::service::Shared;
 use crate::state::{AttachedGroup, Instance, State, Status};
 use crate::{classes, errors};
@@ -119,13 +120,16 @@ fn refuse(state: &State, instance: &Instance, call: &Call, majors: &[u16]) -> Re
             ));
         }
     }
-    refuse_storage(instance, call)?;
+    refuse_storage(state, instance, call)?;
     let version = wanted_version(instance, call, majors)?;
     classes::orderable(call.str("DBInstanceClass").unwrap_or(&instance.class), version)?;
     refuse_upgrade(state, instance, version, call)
 }
 
-fn refuse_storage(instance: &Instance, call: &Call) -> Result<(), ApiError> {
+fn refuse_storage(state: &State, instance: &Instance, call: &Call) -> Result<(), ApiError> {
+    if let Some(limit) = call.int("MaxAllocatedStorage") {
+        refuse_limit(limit, call.int("AllocatedStorage").unwrap_or_else(|| instance.number("AllocatedStorage")), true)?;
+    }
     let (current, Some(wanted)) = (instance.number("AllocatedStorage"), call.int("AllocatedStorage")) else {
         return Ok(());
     };
@@ -138,6 +142,20 @@ fn refuse_storage(instance: &Instance, call: &Call) -> Result<(), ApiError> {
         return Err(errors::combination(format!(
             "Requested storage size ({wanted}) must be at least 10 percent more than the current storage size ({current})."
         )));
+    }
+    state.refuse_beyond(Quota::Storage, wanted - current)
+}
+
+/// A limit of storage autoscaling; one that equals the storage switches it off, where that is allowed.
+pub(super) fn refuse_limit(limit: i64, allocated: i64, may_be_off: bool) -> Result<(), ApiError> {
+    if may_be_off && limit == allocated {
+        return Ok(());
+    }
+    if limit <= allocated {
+        return Err(errors::combination("Max storage size must be greater than storage size"));
+    }
+    if limit * 10 < allocated * 11 {
+        return Err(errors::combination("The maximum allocated storage must be increased by at least 10 percent."));
     }
     Ok(())
 }
@@ -200,6 +218,9 @@ fn change_attributes(instance: &mut Instance, call: &Call) {
         exported.extend(listed(change.get("EnableLogTypes")));
         exported.dedup();
         instance.attributes.insert("EnabledCloudwatchLogsExports".to_owned(), exported.into());
+    }
+    if call.int("MaxAllocatedStorage").is_some_and(|limit| limit == instance.number("AllocatedStorage")) {
+        instance.attributes.remove("MaxAllocatedStorage");
     }
     if call.input.get("ManageMasterUserPassword") == Some(&Value::Bool(false)) {
         instance.attributes.remove("MasterUserSecret");

@@ -90,7 +90,8 @@ impl Shared {
             self.tell_instance(identifier, number, text);
         }
         if queued.keys().any(|member| member != "EngineVersion" && member != "DBParameterGroupName") {
-            self.pause(delays::MODIFYING).await;
+            let standby = queued.get("MultiAZ") == Some(&Value::Bool(true));
+            self.pause(if standby { delays::STANDBY } else { delays::MODIFYING }).await;
         }
         self.with_instance(resource_id, |instance| {
             for (member, value) in queued {
@@ -108,7 +109,13 @@ impl Shared {
             self.tell_instance(identifier, number, text);
         }
         if begins_backups {
-            self.back_up(resource_id, identifier).await;
+            let gib =
+                self.with_instance(resource_id, |instance| instance.number("AllocatedStorage")).unwrap_or_default();
+            let nominal = delays::FIRST_BACKUP_OF_GIB * u32::try_from(gib).unwrap_or_default();
+            self.back_up(resource_id, identifier, nominal).await;
+        }
+        if queued.get("BackupRetentionPeriod").and_then(Value::as_i64) == Some(0) {
+            self.with_instance(resource_id, |instance| instance.backed_up_at = None);
         }
         Ok(())
     }

@@ -9,6 +9,7 @@ use crate::engine_versions::{EngineVersion, family, major_of_family};
 use crate::events::Subject;
 use crate::names::{group_arn, identifier};
 use crate::paging::{Filters, answer, one};
+use crate::quotas::Quota;
 use crate::service::Shared;
 use crate::state::State;
 use crate::{errors, tags};
@@ -102,6 +103,7 @@ impl Shared {
         if state.groups.contains_key(&name) {
             return Err(errors::group_exists(&name));
         }
+        state.refuse_beyond(Quota::ParameterGroups, 1)?;
         let group = ParameterGroup { name: name.clone(), major, description, values };
         let reply = one("DBParameterGroup", group.to_json());
         state.tags.insert(group_arn(&name), tags::requested(call, "pg"));

@@ -32,7 +32,7 @@ impl Shared {
             self.with_instance(resource_id, |instance| (instance.version, instance.number("BackupRetentionPeriod")));
         let Some((from, retention)) = about else { return Ok(()) };
         if retention > 0 {
-            self.back_up(resource_id, identifier).await;
+            self.back_up(resource_id, identifier, delays::BACKING_UP).await;
         }
         self.set_status(resource_id, Status::Upgrading);
         let upgraded = if from.major == target.major {
@@ -45,7 +45,7 @@ impl Shared {
             upgraded
         };
         if upgraded? && retention > 0 {
-            self.back_up(resource_id, identifier).await;
+            self.back_up(resource_id, identifier, delays::BACKING_UP).await;
         }
         Ok(())
     }
