@@ -54,6 +54,16 @@ pub fn tags_of_source(run: &Run) -> Vec<Tag> {
     vec![tag(run), Tag::builder().key(Names::EXECUTION_TAG).value(&run.execution_arn).build()]
 }
 
+/// Its status for people, with how far the work on its storage is: `storage-initialization (35 %)`.
+pub fn status(instance: &DbInstance) -> String {
+    let status = instance.db_instance_status().unwrap_or("unknown");
+    let percent = instance.storage_operation_percent_progress().map(|percent| percent.to_string());
+    match percent.or_else(|| instance.percent_progress().map(|percent| percent.trim_end_matches('%').to_owned())) {
+        Some(percent) => format!("{status} ({percent} %)"),
+        None => status.to_owned(),
+    }
+}
+
 /// Where it listens, once it has an endpoint.
 pub fn server(instance: &DbInstance, database: &str) -> Option<Server> {
     let endpoint = instance.endpoint()?;
@@ -105,4 +115,24 @@ pub async fn failed(rds: &Client, name: &str, doing: &str, reason: &str) -> Step
         Err(error) => format!("its events cannot be read: {error}"),
     };
     StepError::new(ErrorCode::InstanceFailed, format!("{doing} {name}: {reason}; events: {said}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_comes_with_its_progress() {
+        let initializing = || DbInstance::builder().db_instance_status("storage-initialization");
+        let cases = [
+            (DbInstance::builder().build(), "unknown"),
+            (DbInstance::builder().db_instance_status("available").build(), "available"),
+            (initializing().build(), "storage-initialization"),
+            (initializing().percent_progress("35").build(), "storage-initialization (35 %)"),
+            (initializing().storage_operation_percent_progress(40).build(), "storage-initialization (40 %)"),
+        ];
+        for (instance, expected) in cases {
+            assert_eq!(status(&instance), expected);
+        }
+    }
 }

@@ -4,7 +4,7 @@
 /// What a step can do about a status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
-    /// Calls are taken.
+    /// The server works. RDS may still refuse a change for the moment.
     Usable,
     /// It changes by itself: look again. A status that we do not know passes too, until the machine's bound.
     Passing,
@@ -16,7 +16,8 @@ pub enum Standing {
 /// Source: Amazon RDS user guide, "Viewing Amazon RDS DB instance status".
 pub fn of_instance(status: &str) -> Standing {
     match status {
-        "available" | "storage-optimization" => Standing::Usable,
+        // While blocks of a restored volume come from S3 the instance "remains available for operations".
+        "available" | "storage-optimization" | "storage-initialization" => Standing::Usable,
         "stopped"
         | "storage-full"
         | "upgrade_failed"
@@ -53,6 +54,7 @@ mod tests {
         let cases = [
             ("available", Standing::Usable),
             ("storage-optimization", Standing::Usable),
+            ("storage-initialization", Standing::Usable),
             ("rebooting", Standing::Passing),
             ("configuring-log-exports", Standing::Passing),
             ("never-heard-of", Standing::Passing),

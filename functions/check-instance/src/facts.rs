@@ -50,6 +50,8 @@ pub(crate) struct Facts {
     pub(crate) taken: Vec<Taken>,
     /// Quotas of the account, of RDS and of the copy engine.
     pub(crate) quotas: Vec<Quota>,
+    /// KMS keys that the stack was given.
+    pub(crate) keys: Keys,
 }
 
 impl Facts {
@@ -87,6 +89,17 @@ pub(crate) struct Instance {
     pub(crate) storage_gib: i32,
     /// How far it grows by itself; 0: it does not.
     pub(crate) storage_grows_to: i32,
+    /// KMS key of the storage: the operator's own or AWS's.
+    pub(crate) storage_key: Option<String>,
+    /// .. of Performance Insights, where they are on.
+    pub(crate) insights_key: Option<String>,
+}
+
+/// KMS keys that the functions may use, by the stack's parameters.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Keys {
+    pub(crate) storage: Option<String>,
+    pub(crate) insights: Option<String>,
 }
 
 /// A subnet of the source's subnet group.

@@ -1,6 +1,7 @@
 //! Whether the target has the source's standby and backups. Pure.
 
 use aws_sdk_rds::types::DbInstance;
+use pgleap_rds::instance;
 use pgleap_step_kit::instance_status::{self, Standing};
 
 /// What a cutover waits for.
@@ -24,7 +25,7 @@ pub(crate) fn decide(source: &DbInstance, target: &DbInstance) -> Verdict {
     let status = target.db_instance_status().unwrap_or("unknown");
     match instance_status::of_instance(status) {
         Standing::Broken => return Verdict::Fail(format!("it is {status}")),
-        Standing::Passing => return Verdict::Wait(format!("is {status}")),
+        Standing::Passing => return Verdict::Wait(format!("is {}", instance::status(target))),
         Standing::Usable => (),
     }
     // RDS may say `available` for some seconds after it has accepted a change.

@@ -41,7 +41,7 @@ pub async fn run(ctx: &Ctx, input: ProtectTargetInput) -> StepResult<Polled<Prot
         (Verdict::Wait(_), ProtectPart::Begin) => Ok(nothing_unset),
         (Verdict::Wait(reason), _) => Ok(Polled::Waiting(format!("instance {name} {reason}"))),
         (Verdict::Protect(wanted), part) => {
-            let waits = protect(&rds, name, &wanted).await?;
+            let waits = protect(&rds, name, &target, &wanted).await?;
             Ok(if part == ProtectPart::Begin { nothing_unset } else { Polled::Waiting(waits) })
         }
         (Verdict::Protected, ProtectPart::Finish) => others::set(&rds, name, &source, &target).await,
@@ -56,7 +56,7 @@ async fn find(rds: &Client, side: &str, name: &str) -> StepResult<DbInstance> {
 }
 
 /// Both in one request: RDS makes the standby and then backs up, and neither waits for another look of ours.
-async fn protect(rds: &Client, name: &str, wanted: &[Protection]) -> StepResult<String> {
+async fn protect(rds: &Client, name: &str, target: &DbInstance, wanted: &[Protection]) -> StepResult<String> {
     let modify = rds.modify_db_instance().db_instance_identifier(name).apply_immediately(true);
     let modify = wanted.iter().fold(modify, |modify, wanted| match wanted {
         Protection::MultiAz(on) => modify.multi_az(*on),
@@ -64,7 +64,9 @@ async fn protect(rds: &Client, name: &str, wanted: &[Protection]) -> StepResult<
     });
     match modify.send().await.doing(format!("set {wanted:?} of instance {name}")) {
         Ok(_) => Ok(format!("instance {name} to take {wanted:?}")),
-        Err(error) if error.is(Class::WrongState) => Ok(format!("instance {name}: {}", error.message)),
+        Err(error) if error.is(Class::WrongState) => {
+            Ok(format!("instance {name} is {}: {}", instance::status(target), error.message))
+        }
         Err(error) if error.is(Class::Refused) => Err(StepError::new(ErrorCode::InstanceFailed, error.to_string())),
         Err(error) => Err(error.into()),
     }

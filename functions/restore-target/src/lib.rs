@@ -29,7 +29,7 @@ pub async fn run(ctx: &Ctx, input: RestoreTargetInput) -> StepResult<Polled<Rest
             None => Ok(Polled::Waiting(format!("instance {name} to have an endpoint"))),
         },
         Verdict::Wait(reason) => Ok(Polled::Waiting(format!("instance {name} {reason}"))),
-        Verdict::Reboot => Ok(Polled::Waiting(reboot(&rds, name).await?)),
+        Verdict::Reboot => Ok(Polled::Waiting(reboot(&rds, name, &copy).await?)),
         Verdict::Fail(reason) => Err(instance::failed(&rds, name, "restore instance", &reason).await),
     }
 }
@@ -49,13 +49,13 @@ fn decide(copy: &DbInstance, run: &Run) -> Verdict {
     let status = copy.db_instance_status().unwrap_or("unknown");
     match instance_status::of_instance(status) {
         Standing::Broken => return Verdict::Fail(format!("it is {status}")),
-        Standing::Passing => return Verdict::Wait(format!("is {status}")),
+        Standing::Passing => return Verdict::Wait(format!("is {}", instance::status(copy))),
         Standing::Usable => (),
     }
     // The first start may come before the group is known everywhere: then the quiet values wait for a reboot.
     match copy.db_parameter_groups().first().and_then(|group| group.parameter_apply_status()) {
         Some("in-sync") => Verdict::Done,
-        Some("pending-reboot") if status == "available" => Verdict::Reboot,
+        Some("pending-reboot") => Verdict::Reboot,
         Some("failed-to-apply") => Verdict::Fail("its parameters could not be applied".to_owned()),
         other => Verdict::Wait(format!("is {status}, parameters are {}", other.unwrap_or("unknown"))),
     }
@@ -100,10 +100,13 @@ async fn make_quiet_group(rds: &Client, run: &Run, source: &DbInstance) -> StepR
     Ok(name)
 }
 
-async fn reboot(rds: &Client, name: &str) -> StepResult<String> {
+/// Whether RDS reboots an instance that is still at work on its storage, it says itself.
+async fn reboot(rds: &Client, name: &str, copy: &DbInstance) -> StepResult<String> {
     match rds.reboot_db_instance().db_instance_identifier(name).send().await.doing(format!("reboot instance {name}")) {
         Ok(_) => Ok(format!("instance {name} reboots for its parameters")),
-        Err(error) if error.is(Class::WrongState) => Ok(format!("instance {name}: {}", error.message)),
+        Err(error) if error.is(Class::WrongState) => {
+            Ok(format!("instance {name} is {}: {}", instance::status(copy), error.message))
+        }
         Err(error) => Err(error.into()),
     }
 }
@@ -126,7 +129,9 @@ mod tests {
         let cases = [
             ("r", "available", "in-sync", Verdict::Done),
             ("r", "creating", "in-sync", wait("is creating")),
+            ("r", "storage-initialization", "in-sync", Verdict::Done),
             ("r", "available", "pending-reboot", Verdict::Reboot),
+            ("r", "storage-initialization", "pending-reboot", Verdict::Reboot),
             ("r", "available", "applying", wait("is available, parameters are applying")),
             ("r", "restore-error", "in-sync", fail("it is restore-error")),
             ("r", "available", "failed-to-apply", fail("its parameters could not be applied")),

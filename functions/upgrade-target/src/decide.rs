@@ -68,7 +68,7 @@ pub(crate) fn decide<'a>(seen: &Seen, way: &'a UpgradeWay, final_group: &str) ->
     }
     match seen.group_status.as_str() {
         "in-sync" => Verdict::Complete,
-        "pending-reboot" if status == "available" => Verdict::Reboot,
+        "pending-reboot" => Verdict::Reboot,
         "failed-to-apply" => Verdict::Fail("its parameters could not be applied".to_owned()),
         other => Verdict::Wait(format!("is {status}, parameters are {other}")),
     }
@@ -114,10 +114,8 @@ mod tests {
             (seen("available", "18.4", true, "in-sync"), wait("is available, a change is pending")),
             (seen("available", "18.4", false, "pending-reboot"), Verdict::Reboot),
             (seen("available", "18.4", false, "applying"), wait("is available, parameters are applying")),
-            (
-                seen("storage-optimization", "18.4", false, "pending-reboot"),
-                wait("is storage-optimization, parameters are pending-reboot"),
-            ),
+            (seen("storage-initialization", "13.10", false, "in-sync"), Verdict::Upgrade(&way.hops[0])),
+            (seen("storage-optimization", "18.4", false, "pending-reboot"), Verdict::Reboot),
             (seen("available", "18.4", false, "failed-to-apply"), fail("its parameters could not be applied")),
             (seen("available", "18.5", false, "in-sync"), fail("it is on 18.5, which is not on the way from 13.10")),
             (seen("upgrade_failed", "13.23", false, "in-sync"), fail("it is upgrade_failed")),

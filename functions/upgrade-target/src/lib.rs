@@ -32,7 +32,7 @@ pub async fn run(ctx: &Ctx, input: UpgradeTargetInput) -> StepResult<Polled<NoOu
     match decide(&Seen::of(&copy), &input.way, &final_group) {
         Verdict::Wait(reason) => Ok(Polled::Waiting(format!("instance {name} {reason}"))),
         Verdict::Upgrade(hop) => upgrade(&rds, run, &copy, hop, last).await,
-        Verdict::Reboot => reboot(&rds, name).await,
+        Verdict::Reboot => reboot(&rds, name, &copy).await,
         Verdict::Complete => settings::complete(&rds, run, &copy).await,
         Verdict::Fail(reason) => Err(instance::failed(&rds, name, "upgrade instance", &reason).await),
     }
@@ -63,16 +63,21 @@ async fn upgrade(
     let doing = format!("upgrade instance {name} to {}", hop.version);
     match modify.send().await.doing(&doing) {
         Ok(_) => Ok(Polled::Waiting(format!("instance {name} to be upgraded to {}", hop.version))),
-        Err(error) if error.is(Class::WrongState) => Ok(Polled::Waiting(format!("instance {name}: {}", error.message))),
+        Err(error) if error.is(Class::WrongState) => Ok(not_now(name, copy, &error)),
         Err(error) if error.is(Class::Refused) => Err(StepError::new(ErrorCode::UpgradeRefused, error.to_string())),
         Err(error) => Err(error.into()),
     }
 }
 
-async fn reboot(rds: &Client, name: &str) -> StepResult<Polled<NoOutput>> {
+async fn reboot(rds: &Client, name: &str, copy: &DbInstance) -> StepResult<Polled<NoOutput>> {
     match rds.reboot_db_instance().db_instance_identifier(name).send().await.doing(format!("reboot instance {name}")) {
         Ok(_) => Ok(Polled::Waiting(format!("instance {name} reboots for its parameters"))),
-        Err(error) if error.is(Class::WrongState) => Ok(Polled::Waiting(format!("instance {name}: {}", error.message))),
+        Err(error) if error.is(Class::WrongState) => Ok(not_now(name, copy, &error)),
         Err(error) => Err(error.into()),
     }
+}
+
+/// An instance that RDS changes later, because it is still at work on its storage for one.
+fn not_now(name: &str, copy: &DbInstance, error: &AwsError) -> Polled<NoOutput> {
+    Polled::Waiting(format!("instance {name} is {}: {}", instance::status(copy), error.message))
 }

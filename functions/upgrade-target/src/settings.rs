@@ -24,9 +24,6 @@ pub(crate) async fn complete(rds: &Client, run: &Run, copy: &DbInstance) -> Step
         )
     })?;
     note_managed_password(&source, copy);
-    if copy.db_instance_status() != Some("available") {
-        return Ok(Polled::Waiting(format!("instance {name} is {}", copy.db_instance_status().unwrap_or("unknown"))));
-    }
     if let Some((role, feature)) = roles_left(&source, copy).into_iter().next() {
         return add_role(rds, name, &role, &feature).await;
     }

@@ -16,6 +16,7 @@ pub(crate) mod quotas;
 pub(crate) mod record;
 pub(crate) mod shared_group;
 pub(crate) mod source_version;
+pub(crate) mod storage_key;
 pub(crate) mod upgrade_way;
 
 use pgleap_contract::{CopyEngine, Finding};
@@ -39,6 +40,7 @@ const ALL: &[fn(&Facts) -> Vec<Finding>] = &[
     other_records::check,
     names_free::check,
     quotas::check,
+    storage_key::check,
     carried_on::check,
 ];
 
@@ -104,6 +106,7 @@ pub(crate) mod tests {
             maintenance: Vec::new(),
             taken: Vec::new(),
             quotas: Vec::new(),
+            keys: crate::facts::Keys::default(),
         }
     }
 

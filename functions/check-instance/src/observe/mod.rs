@@ -11,7 +11,7 @@ use pgleap_contract::{CopyEngine, Finding, Run};
 use pgleap_step_kit::prelude::*;
 
 use crate::dms;
-use crate::facts::{Facts, Secret, Seen};
+use crate::facts::{Facts, Keys, Secret, Seen};
 use crate::versions::EngineVersion;
 use crate::way;
 
@@ -77,7 +77,14 @@ pub(crate) async fn observe(ctx: &Ctx, run: Run) -> StepResult<Facts> {
         maintenance,
         taken,
         quotas,
+        keys: keys(),
     })
+}
+
+/// The stack's parameters, which it gives to this function.
+fn keys() -> Keys {
+    let given = |name: &str| std::env::var(name).ok().filter(|arn| !arn.is_empty());
+    Keys { storage: given("PGLEAP_STORAGE_KEY_ARN"), insights: given("PGLEAP_INSIGHTS_KEY_ARN") }
 }
 
 /// What could not be seen.

@@ -48,6 +48,11 @@ fn plain(instance: &DbInstance) -> Instance {
         multi_az: instance.multi_az().unwrap_or(false),
         storage_gib: instance.allocated_storage().unwrap_or(0),
         storage_grows_to: instance.max_allocated_storage().unwrap_or(0),
+        storage_key: instance.kms_key_id().filter(|_| instance.storage_encrypted() == Some(true)).map(str::to_owned),
+        insights_key: instance
+            .performance_insights_kms_key_id()
+            .filter(|_| instance.performance_insights_enabled() == Some(true))
+            .map(str::to_owned),
     }
 }
 

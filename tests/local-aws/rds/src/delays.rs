@@ -15,6 +15,8 @@ pub(crate) const FIRST_BACKUP_OF_GIB: Duration = Duration::from_secs(10);
 pub(crate) const STANDBY: Duration = Duration::from_secs(600);
 /// The settling after a restore, during which `available` was already seen once.
 pub(crate) const SETTLING: Duration = Duration::from_secs(30);
+/// Blocks of a restored volume come from S3.
+pub(crate) const INITIALIZING: Duration = Duration::from_secs(3_600);
 pub(crate) const MODIFYING: Duration = Duration::from_secs(45);
 /// Attaching a parameter group, changing a dynamic parameter.
 pub(crate) const APPLYING: Duration = Duration::from_secs(20);

@@ -23,13 +23,15 @@ pub enum PlannedFault {
     FailPrecheck(String),
     /// The next snapshot fails.
     FailSnapshot,
+    /// The next restore of a snapshot of this instance loads its volume for a while after it serves.
+    InitializeStorage,
 }
 
 impl Rds {
     /// Let a fault happen now or at its time. Comes back when a fault that happens now has begun.
     pub async fn plan(&self, instance_id: &str, fault: PlannedFault) -> Result<(), ApiError> {
         match fault {
-            PlannedFault::FailPrecheck(_) | PlannedFault::FailSnapshot => {
+            PlannedFault::FailPrecheck(_) | PlannedFault::FailSnapshot | PlannedFault::InitializeStorage => {
                 self.shared.state().instance_mut(instance_id)?.planned_faults.push(fault);
                 Ok(())
             }

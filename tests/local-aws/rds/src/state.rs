@@ -43,6 +43,7 @@ pub(crate) enum Status {
     Rebooting,
     ResettingMasterCredentials,
     StorageFull,
+    StorageInitialization,
     StorageOptimization,
     Upgrading,
 }
@@ -60,6 +61,7 @@ impl Status {
             Self::Rebooting => "rebooting",
             Self::ResettingMasterCredentials => "resetting-master-credentials",
             Self::StorageFull => "storage-full",
+            Self::StorageInitialization => "storage-initialization",
             Self::StorageOptimization => "storage-optimization",
             Self::Upgrading => "upgrading",
         }

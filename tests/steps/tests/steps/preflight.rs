@@ -3,7 +3,7 @@
 use anyhow::Result;
 use local_aws_core::{Effect, Fault};
 use pgleap_contract::{Finding, KeylessTables, Severity};
-use step_tests::{SOURCE, World, wait_for};
+use step_tests::{SOURCE, World, once_allowed, wait_for};
 
 fn worded(findings: &[Finding]) -> Vec<String> {
     let word = |finding: &Finding| match finding.severity {
@@ -25,6 +25,22 @@ async fn an_instance_in_which_nothing_is_wrong_passes_and_nothing_is_changed() -
     assert_eq!(output.source, Some(world.source.clone()));
     assert!(output.way.is_some_and(|way| way.hops.last().is_some_and(|hop| hop.version.starts_with("18."))));
     assert_eq!(world.changes(), changes);
+    Ok(())
+}
+
+/// The stack of the tests was given no key.
+#[tokio::test]
+async fn a_key_of_which_the_stack_knows_nothing_is_a_warning() -> Result<()> {
+    let world = World::start_to(15, "17").await?;
+    let key = "arn:aws:kms:eu-west-1:111122223333:key/of-insights";
+    let modify = world.rds().modify_db_instance().db_instance_identifier(SOURCE).enable_performance_insights(true);
+    let modify = modify.performance_insights_kms_key_id(key);
+    once_allowed("the insights", async || modify.clone().send().await).await?;
+
+    let output = check_instance::run(world.as_step("check-instance"), world.run_only()).await?;
+
+    let [found] = &worded(&output.findings.list)[..] else { panic!("{}", output.findings.text) };
+    assert!(found.starts_with("w insights-key") && found.contains(key), "{found}");
     Ok(())
 }
 

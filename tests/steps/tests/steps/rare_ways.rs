@@ -7,6 +7,7 @@ use pgleap_contract::ErrorCode;
 use pgleap_contract::steps::{
     DatabaseSize, PrepareReplicationInput, RestoreTargetInput, UpgradeHop, UpgradeTargetInput, UpgradeWay,
 };
+use pgleap_step_kit::Polled;
 use step_tests::{SOURCE, TARGET, World, once_allowed, until_done, wait_for};
 
 const ROLE: &str = "arn:aws:iam::111122223333:role/imports-from-s3";
@@ -153,6 +154,30 @@ async fn value(world: &World, group: &str) -> Result<Option<String>> {
 fn reboots(world: &World) -> usize {
     let calls = world.aws.calls().since(0);
     calls.iter().filter(|call| call.operation == "RebootDBInstance" && call.caller == "pgleap-restore-target").count()
+}
+
+/// While its volume comes from S3 the copy serves SQL, and RDS changes it later.
+#[tokio::test]
+async fn a_copy_whose_storage_is_initialized_is_isolated_at_once_and_upgraded_later() -> Result<()> {
+    let world = World::start_to(15, "16").await?;
+    world.prepare_source().await?;
+    let way = check_instance::run(world.as_step("check-instance"), world.run_only()).await?.way.context("no way")?;
+    world.aws.rds().plan(SOURCE, PlannedFault::InitializeStorage).await?;
+
+    world.make_copy().await?;
+    let copy = instance(&world, TARGET).await?;
+    assert_eq!(copy.db_instance_status(), Some("storage-initialization"), "it was not waited for");
+    assert_eq!(copy.storage_operation_status(), Some("Initializing"));
+    let upgrade = || UpgradeTargetInput { run: world.run.clone(), way: way.clone() };
+    let look = async || upgrade_target::run(world.as_step("upgrade-target"), upgrade()).await;
+    let Polled::Waiting(waits) = look().await? else { panic!("it does not wait") };
+
+    assert!(waits.contains("is storage-initialization (") && waits.contains(" %): "), "{waits}");
+    until_done("upgrade-target", look).await?;
+    let version = instance(&world, TARGET).await?.engine_version.context("no version")?;
+    assert!(version.starts_with("16."), "{version}");
+    world.aws.stop().await;
+    Ok(())
 }
 
 /// Somebody deletes the replication instance under the run.

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::attributes;
 use super::create::NewInstance;
 use super::jobs::JobFailed;
+use crate::faults::PlannedFault;
 use crate::names::{identifier, snapshot_arn};
 use crate::paging::one;
 use crate::service::Shared;
@@ -118,8 +119,39 @@ impl Shared {
         self.pause(delays::BEFORE_A_CHANGE_SHOWS).await;
         self.set_status(resource_id, Status::Modifying);
         self.pause(delays::SETTLING).await;
+        if self.is_storage_to_initialize(snapshot_name) {
+            self.initialize_storage(resource_id).await;
+        }
         self.set_status(resource_id, Status::Available);
         Ok(())
+    }
+
+    fn is_storage_to_initialize(&self, snapshot_name: &str) -> bool {
+        let mut state = self.state();
+        let source = state.snapshots.get(snapshot_name).map(|snapshot| snapshot.resource_id.clone());
+        let Some(source) = source.and_then(|source| state.by_resource_id(&source)) else { return false };
+        let place = source.planned_faults.iter().position(|fault| *fault == PlannedFault::InitializeStorage);
+        place.map(|place| source.planned_faults.remove(place)).is_some()
+    }
+
+    /// The server works; what is shown is how much of the volume has arrived.
+    async fn initialize_storage(&self, resource_id: &str) {
+        const STEPS: u32 = 10;
+        self.set_status(resource_id, Status::StorageInitialization);
+        for step in 0..STEPS {
+            let percent = step * 100 / STEPS;
+            self.with_instance(resource_id, |instance| {
+                instance.attributes.insert("StorageOperationStatus".to_owned(), "Initializing".into());
+                instance.attributes.insert("StorageOperationPercentProgress".to_owned(), percent.into());
+                instance.attributes.insert("PercentProgress".to_owned(), percent.to_string().into());
+            });
+            self.pause(delays::INITIALIZING / STEPS).await;
+        }
+        self.with_instance(resource_id, |instance| {
+            for member in ["StorageOperationStatus", "StorageOperationPercentProgress", "PercentProgress"] {
+                instance.attributes.remove(member);
+            }
+        });
     }
 
     async fn recover_server(
