@@ -1,7 +1,7 @@
 //! What only the whole picture shows, and what no check can see.
 
 use pgleap_contract::steps::{BusyTable, PlanRunInput, PlannedPhase};
-use pgleap_contract::{CopyEngine, Finding, UncomparedTables};
+use pgleap_contract::{CopyEngine, Finding, ReadReplicas, UncomparedTables};
 
 use crate::dms;
 
@@ -12,6 +12,9 @@ const BUSY: &str = "busy-tables";
 const HOT: u64 = 600;
 /// A table without a key is read at once, by one statement.
 const LARGE: u64 = 20 << 30;
+
+const REPLICAS_STAY: &str = "read replicas of the source refuse new connections from the fence on, open sessions on them see no new \
+                             data, and the target has no replicas until somebody creates them";
 
 /// From the making of the slot until the copy has caught up, the source keeps its WAL.
 const KEEPS_WAL: &[&str] = &["load", "rebuild indexes and statistics", "catch up and verify"];
@@ -93,6 +96,9 @@ pub(crate) fn notes(input: &PlanRunInput) -> Vec<String> {
         ]
         .map(str::to_owned),
     );
+    if input.run.choices.read_replicas == ReadReplicas::Stay {
+        notes.push(REPLICAS_STAY.to_owned());
+    }
     if input.run.copy.engine == CopyEngine::Dms {
         notes.push(dms::NOTE.to_owned());
     }
@@ -115,6 +121,15 @@ mod tests {
         assert_eq!(found.first().map(|finding| finding.check.as_str()), Some(STORAGE));
         busy.size.bytes = 400 * GIB;
         assert!(warnings(&busy, &crate::plan(&busy, &Rates::default()).phases)[0].found.contains("about 0 GiB left"));
+    }
+
+    #[test]
+    fn what_replicas_do_is_noted_where_they_stay() {
+        let mut stays = input();
+        stays.run.choices.read_replicas = ReadReplicas::Stay;
+
+        assert!(!notes(&input()).iter().any(|note| note == REPLICAS_STAY));
+        assert!(notes(&stays).iter().any(|note| note == REPLICAS_STAY));
     }
 
     #[test]

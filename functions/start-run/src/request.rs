@@ -196,6 +196,7 @@ mod tests {
             ("/choices", json!({"keylessTables": "drop"}), "choices.keylessTables:"),
             ("/choices", json!({"uncomparedTables": "skip"}), "choices.uncomparedTables:"),
             ("/choices", json!({"uncomparedTables": "ask"}), "choices.uncomparedTables: ask needs approval.cutover"),
+            ("/choices", json!({"readReplicas": "move"}), "choices.readReplicas:"),
             ("/choices", json!({"asOfSnapshotSchemas": vec!["s"; 501]}), "choices.asOfSnapshotSchemas:"),
             ("/limits", json!({"cutoverSeconds": 0}), "limits.cutoverSeconds:"),
             ("/approval", json!({"cutover": true, "waitSeconds": 1}), "approval.waitSeconds:"),
