@@ -200,6 +200,11 @@ pub struct Choices {
     /// Read replicas of the source.
     #[serde(default)]
     pub read_replicas: ReadReplicas,
+    /// Names of roles that may come and go under the run, as a tool that hands out short-lived logins makes them. `%` stands
+    /// for any text: `v-token-%`. The run does not notice when they change. Those that are created after the snapshot do not
+    /// exist on the target, nor do their grants.
+    #[serde(default)]
+    pub ignored_roles: Vec<String>,
     /// Databases that go live as they were at the snapshot.
     #[serde(default)]
     pub as_of_snapshot_databases: Vec<String>,

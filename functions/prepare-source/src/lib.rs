@@ -35,7 +35,8 @@ pub async fn run(ctx: &Ctx, input: OnSource) -> StepResult<NoOutput> {
     if run.choices.keyless_tables == KeylessTables::ReplicaIdentityFull {
         keyless::log_whole_rows(&owner, &run.choices.as_of_snapshot_schemas).await?;
     }
-    fingerprint::take(&owner, &run.choices.as_of_snapshot_schemas, &names.work_login()).await?;
+    let (skipped, ignored) = (&run.choices.as_of_snapshot_schemas, &run.choices.ignored_roles);
+    fingerprint::take(&owner, skipped, ignored, &names.work_login()).await?;
     Ok(NoOutput {})
 }
 
