@@ -57,7 +57,7 @@ fn before_the_load(input: &PlanRunInput, rates: &Rates, reboots: bool) -> Vec<Ma
         rates.server_seconds + bytes / rates.upgrade_bytes_per_second + tables / rates.upgrade_tables_per_second;
     vec![
         Made { phase: Phase::Preflight, delay: 0.0, work: tables / rates.check_tables_per_second },
-        Made { phase: Phase::PrepareSource, delay: delays::ATTACH_GROUP + reboot * delays::REBOOT, work: 0.0 },
+        Made { phase: Phase::PrepareSource, delay: reboot * (delays::ATTACH_GROUP + delays::REBOOT), work: 0.0 },
         Made {
             phase: Phase::CopyInstance,
             delay: delays::SNAPSHOT + delays::RESTORE,
