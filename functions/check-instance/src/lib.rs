@@ -51,6 +51,7 @@ fn shape(facts: &Facts) -> Option<InstanceShape> {
         storage_gib: instance.storage_gib.unsigned_abs(),
         multi_az: instance.multi_az,
         ttl_seconds: u32::try_from(ttl).unwrap_or(0),
+        rotates_in_seconds: facts.secret.found().filter(|secret| secret.rotates).and_then(|secret| secret.rotates_in),
     })
 }
 
