@@ -57,7 +57,8 @@ pub struct Findings {
 impl Findings {
     /// How many findings travel; the rest are in the step's log.
     pub const LISTED: usize = 80;
-    /// Longest [`Self::text`] in bytes: the Cause of a failed execution takes 32,768 characters, and preflight has two.
+    /// Longest [`Self::text`] in bytes: the Cause of a failed execution takes 32,768 characters, and preflight has two; the plan's own
+    /// is one finding at most.
     const LONGEST_TEXT: usize = 15_000;
     /// Longest text of one finding in bytes.
     const LONGEST: usize = 500;

@@ -27,8 +27,8 @@ pub use names::Names;
 pub use phase::Phase;
 pub use redact::redact;
 pub use request::{
-    Choices, CopyEngine, CopySettings, DmsNetwork, DmsSettings, KeylessTables, Limits, Mode, Network, Record,
-    RunRequest, Source, Target, UncomparedTables,
+    Choices, CopyEngine, CopySettings, DmsNetwork, DmsSettings, KeylessTables, Limits, Mode, Network, ReadReplicas,
+    Record, RunRequest, Source, Target, UncomparedTables,
 };
 pub use run::{Run, RunId, RunIdError, Server};
 pub use window::{Day, Window};

@@ -188,6 +188,19 @@ pub enum UncomparedTables {
     Accept,
 }
 
+/// What to do about read replicas of the source: the run neither moves nor replaces them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum ReadReplicas {
+    /// A blocker.
+    #[default]
+    Refuse,
+    /// They stay with the source. From the fence on they refuse new connections, and open sessions read data that no longer
+    /// changes. The target has no replicas until somebody creates them.
+    Stay,
+}
+
 /// What the operator accepts.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -199,6 +212,14 @@ pub struct Choices {
     /// Tables that could not be compared; `ask` where `approval.cutover` is set, else `refuse`, if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uncompared_tables: Option<UncomparedTables>,
+    /// Read replicas of the source.
+    #[serde(default)]
+    pub read_replicas: ReadReplicas,
+    /// Names of roles that may come and go under the run, as a tool that hands out short-lived logins makes them. `%` stands
+    /// for any text: `v-token-%`. The run does not notice when they change. Those that are created after the snapshot do not
+    /// exist on the target, nor do their grants.
+    #[serde(default)]
+    pub ignored_roles: Vec<String>,
     /// Databases that go live as they were at the snapshot.
     #[serde(default)]
     pub as_of_snapshot_databases: Vec<String>,

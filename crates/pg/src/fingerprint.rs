@@ -19,6 +19,7 @@ const FILES: &str = "\
 
 const TABLES: &str = "\
     CREATE TABLE IF NOT EXISTS pgleap.catalog_skipped (schema name PRIMARY KEY);
+    CREATE TABLE IF NOT EXISTS pgleap.roles_ignored (pattern text PRIMARY KEY);
     CREATE TABLE IF NOT EXISTS pgleap.catalog_before (kind text, object text, fingerprint text NOT NULL, PRIMARY KEY (kind, object));
     CREATE TABLE IF NOT EXISTS pgleap.filenode_before (name text PRIMARY KEY, relation oid NOT NULL, file oid NOT NULL);";
 
@@ -26,25 +27,35 @@ const TABLES: &str = "\
 const NAMED: i64 = 20;
 
 /// Remember the catalogs, once: a repeated call keeps the first, so that no change in between is lost. `skipped` schemas
-/// go live as of the snapshot and may change. As the owner of schema `pgleap`; `reader` may compare later.
-pub async fn take(owner: &Session, skipped: &[String], reader: &str) -> Result<(), PgError> {
+/// go live as of the snapshot and may change; `ignored` are patterns of roles that may come and go. As the owner of schema
+/// `pgleap`; `reader` may compare later.
+pub async fn take(owner: &Session, skipped: &[String], ignored: &[String], reader: &str) -> Result<(), PgError> {
     let doing = "remember the catalogs";
     let reader = crate::ident(reader);
-    let list: Vec<String> = skipped.iter().map(|schema| format!("({})", crate::literal(schema))).collect();
-    let skip = if list.is_empty() {
-        String::new()
-    } else {
-        format!("INSERT INTO pgleap.catalog_skipped VALUES {} ON CONFLICT DO NOTHING;", list.join(", "))
-    };
+    let skip = insert("catalog_skipped", skipped.iter().map(String::as_str));
+    let ignore = insert("roles_ignored", ignored.iter().map(|pattern| like(pattern)));
     let sql = format!(
         "BEGIN; {TABLES}
-         GRANT SELECT ON pgleap.catalog_skipped, pgleap.catalog_before, pgleap.filenode_before TO {reader};
-         {skip}
+         GRANT SELECT ON pgleap.catalog_skipped, pgleap.roles_ignored, pgleap.catalog_before, pgleap.filenode_before TO {reader};
+         {skip}{ignore}
          INSERT INTO pgleap.catalog_before (kind, object, fingerprint)
          SELECT kind, object, fingerprint FROM ({CATALOG}) now WHERE NOT EXISTS (SELECT FROM pgleap.catalog_before);
          COMMIT"
     );
     owner.run(doing, &sql).await
+}
+
+fn insert(table: &str, texts: impl Iterator<Item = impl AsRef<str>>) -> String {
+    let list: Vec<String> = texts.map(|text| format!("({})", crate::literal(text.as_ref()))).collect();
+    if list.is_empty() {
+        return String::new();
+    }
+    format!("INSERT INTO pgleap.{table} VALUES {} ON CONFLICT DO NOTHING;", list.join(", "))
+}
+
+/// A pattern of the input, in which `%` alone means something, as LIKE takes it: names of roles are full of `_`.
+pub fn like(pattern: &str) -> String {
+    pattern.replace('\\', "\\\\").replace('_', "\\_")
 }
 
 /// What is otherwise than when the catalogs were remembered: "table shop.orders: changed". Empty if nothing is.
@@ -89,4 +100,16 @@ async fn differences(session: &Session, doing: &str, query: &str) -> Result<Vec<
         named.push(format!("and {} more", all - NAMED));
     }
     Ok(named)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_percent_sign_means_something_in_a_pattern() {
+        for (pattern, expected) in [("v-token-%", "v-token-%"), ("app_%", r"app\_%"), (r"a\b", r"a\\b")] {
+            assert_eq!(like(pattern), expected, "{pattern}");
+        }
+    }
 }

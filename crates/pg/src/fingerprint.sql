@@ -1,13 +1,15 @@
 -- One row for each thing in the database that replication does not carry: what it is, its name, a hash of its definition.
 --
--- Reads: the catalogs, pgleap.catalog_skipped. Changes: nothing. Safe to repeat.
+-- Reads: the catalogs, pgleap.catalog_skipped, pgleap.roles_ignored. Changes: nothing. Safe to repeat.
 -- Hashes the catalogs' own columns instead of deparsed statements: fast, and compared with the same database only.
 -- Under the fence a database's grants are those that the fence saved.
 -- Left out on purpose: statistics and counters; object ids that a REINDEX or a rewrite changes; replica identity and what
--- is granted to the run's own logins, which the run itself changes; NOT NULL constraints as rows of pg_constraint (18),
+-- is granted to the run's own logins, which the run itself changes; roles that the operator has the run ignore, and what is
+-- granted to them; NOT NULL constraints as rows of pg_constraint (18),
 -- which pg_attribute says as well; the indexes that a REINDEX CONCURRENTLY builds beside the ones it replaces.
-WITH ours AS (
-    SELECT coalesce(array_agg(r.oid), '{}') AS roles FROM pg_catalog.pg_roles r WHERE r.rolname LIKE 'pgleap\_%'
+WITH apart AS (
+    SELECT coalesce(array_agg(r.oid), '{}') AS roles FROM pg_catalog.pg_roles r
+    WHERE r.rolname LIKE 'pgleap\_%' OR EXISTS (SELECT FROM pgleap.roles_ignored i WHERE r.rolname LIKE i.pattern)
 ), spaces AS (
     SELECT n.oid, n.nspname, n.nspowner, n.nspacl
     FROM pg_catalog.pg_namespace n
@@ -26,7 +28,7 @@ WITH ours AS (
         CASE WHEN a.atthasdef THEN (SELECT d.adbin::text FROM pg_catalog.pg_attrdef d WHERE d.adrelid = a.attrelid AND d.adnum = a.attnum) END,
         CASE WHEN a.attacl IS NOT NULL THEN (
             SELECT string_agg(concat_ws(':', e.grantee, e.privilege_type, e.is_grantable), ',' ORDER BY e.grantee, e.privilege_type)
-            FROM aclexplode(a.attacl) e, ours WHERE e.grantee <> ALL (ours.roles)) END
+            FROM aclexplode(a.attacl) e, apart WHERE e.grantee <> ALL (apart.roles)) END
         ), E'\n' ORDER BY a.attnum) AS text
     FROM pg_catalog.pg_attribute a JOIN relations r ON r.oid = a.attrelid
     WHERE r.relkind IN ('r', 'p', 'v', 'm', 'f', 'c') AND a.attnum > 0 AND NOT a.attisdropped
@@ -42,7 +44,7 @@ SELECT CASE r.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' WHE
            (SELECT concat_ws(':', p.partstrat, p.partattrs, p.partclass, p.partcollation, p.partexprs::text)
             FROM pg_catalog.pg_partitioned_table p WHERE p.partrelid = r.oid),
            (SELECT string_agg(concat_ws(':', e.grantee, e.privilege_type, e.is_grantable), ',' ORDER BY e.grantee, e.privilege_type)
-            FROM aclexplode(coalesce(r.relacl, acldefault('r', r.relowner))) e, ours WHERE e.grantee <> ALL (ours.roles)),
+            FROM aclexplode(coalesce(r.relacl, acldefault('r', r.relowner))) e, apart WHERE e.grantee <> ALL (apart.roles)),
            c.text)) AS fingerprint
 FROM relations r LEFT JOIN columns c ON c.attrelid = r.oid
 WHERE r.relkind IN ('r', 'p', 'v', 'm', 'f', 'c')
@@ -56,7 +58,7 @@ UNION ALL
 SELECT 'sequence', r.name, md5(concat_ws('|', r.relpersistence, r.relowner, q.seqtypid, q.seqstart, q.seqincrement,
            q.seqmax, q.seqmin, q.seqcache, q.seqcycle,
            (SELECT string_agg(concat_ws(':', e.grantee, e.privilege_type, e.is_grantable), ',' ORDER BY e.grantee, e.privilege_type)
-            FROM aclexplode(coalesce(r.relacl, acldefault('s', r.relowner))) e, ours WHERE e.grantee <> ALL (ours.roles))))
+            FROM aclexplode(coalesce(r.relacl, acldefault('s', r.relowner))) e, apart WHERE e.grantee <> ALL (apart.roles))))
 FROM relations r JOIN pg_catalog.pg_sequence q ON q.seqrelid = r.oid
 UNION ALL
 SELECT 'constraint', coalesce(r.name, format('%I.%I', s.nspname, t.typname)) || '.' || quote_ident(k.conname),
@@ -89,7 +91,7 @@ UNION ALL
 SELECT 'function', p.oid::regprocedure::text,
        md5((to_jsonb(p) - '{oid,proacl}'::text[])::text || coalesce((
             SELECT string_agg(concat_ws(':', e.grantee, e.privilege_type, e.is_grantable), ',' ORDER BY e.grantee, e.privilege_type)
-            FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) e, ours WHERE e.grantee <> ALL (ours.roles)), ''))
+            FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) e, apart WHERE e.grantee <> ALL (apart.roles)), ''))
 FROM pg_catalog.pg_proc p JOIN spaces s ON s.oid = p.pronamespace
 WHERE NOT EXISTS (SELECT FROM members m WHERE m.classid = 'pg_catalog.pg_proc'::regclass AND m.objid = p.oid)
 UNION ALL
@@ -105,7 +107,7 @@ WHERE t.typtype IN ('d', 'e', 'r')
 UNION ALL
 SELECT 'schema', quote_ident(s.nspname), md5(concat_ws('|', s.nspowner,
            (SELECT string_agg(concat_ws(':', e.grantee, e.privilege_type, e.is_grantable), ',' ORDER BY e.grantee, e.privilege_type)
-            FROM aclexplode(coalesce(s.nspacl, acldefault('n', s.nspowner))) e, ours WHERE e.grantee <> ALL (ours.roles))))
+            FROM aclexplode(coalesce(s.nspacl, acldefault('n', s.nspowner))) e, apart WHERE e.grantee <> ALL (apart.roles))))
 FROM spaces s
 UNION ALL
 SELECT 'extension', quote_ident(x.extname), md5(concat_ws('|', x.extversion, x.extnamespace, x.extowner))
@@ -121,14 +123,14 @@ UNION ALL
 SELECT 'role', quote_ident(r.rolname), md5(concat_ws('|', r.rolsuper, r.rolinherit, r.rolcreaterole, r.rolcreatedb,
            r.rolcanlogin, r.rolreplication, r.rolbypassrls, r.rolconnlimit, r.rolvaliduntil,
            (SELECT string_agg(concat(m.roleid, ':', m.admin_option), ',' ORDER BY m.roleid, m.admin_option)
-            FROM pg_catalog.pg_auth_members m, ours WHERE m.member = r.oid AND m.roleid <> ALL (ours.roles))))
-FROM pg_catalog.pg_roles r
-WHERE r.rolname !~ '^(pg_|pgleap_|rds)'
+            FROM pg_catalog.pg_auth_members m, apart WHERE m.member = r.oid AND m.roleid <> ALL (apart.roles))))
+FROM pg_catalog.pg_roles r, apart
+WHERE r.rolname !~ '^(pg_|pgleap_|rds)' AND r.oid <> ALL (apart.roles)
 UNION ALL
 SELECT 'settings of', coalesce(quote_ident(r.rolname), 'all roles') || ' in ' || CASE WHEN s.setdatabase = 0 THEN 'all databases' ELSE 'this database' END,
        md5(s.setconfig::text)
-FROM pg_catalog.pg_db_role_setting s LEFT JOIN pg_catalog.pg_roles r ON r.oid = s.setrole, ours
-WHERE s.setrole <> ALL (ours.roles) AND coalesce(r.rolname, '') !~ '^rds'
+FROM pg_catalog.pg_db_role_setting s LEFT JOIN pg_catalog.pg_roles r ON r.oid = s.setrole, apart
+WHERE s.setrole <> ALL (apart.roles) AND coalesce(r.rolname, '') !~ '^rds'
   AND s.setdatabase IN (0, (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = current_database()))
 UNION ALL
 SELECT 'database', quote_ident(d.datname), md5(concat_ws('|', d.datdba,
@@ -138,13 +140,14 @@ SELECT 'database', quote_ident(d.datname), md5(concat_ws('|', d.datdba,
                   WHERE NOT EXISTS (SELECT FROM pgleap.saved_access s WHERE s.database = d.datname)
                   UNION ALL
                   SELECT a.grantee, a.privilege_type, a.is_grantable
-                  FROM pgleap.saved_access s CROSS JOIN LATERAL pgleap.saved_doors(s.acl) a WHERE s.database = d.datname) e, ours
-            WHERE e.grantee <> ALL (ours.roles))))
+                  FROM pgleap.saved_access s CROSS JOIN LATERAL pgleap.saved_doors(s.acl) a WHERE s.database = d.datname) e, apart
+            WHERE e.grantee <> ALL (apart.roles))))
 FROM pg_catalog.pg_database d WHERE d.datname = current_database()
 UNION ALL
-SELECT 'default privileges', 'all', md5(coalesce(string_agg(concat_ws('|', a.defaclrole, a.defaclnamespace, a.defaclobjtype, a.defaclacl), E'\n'
-           ORDER BY a.defaclrole, a.defaclnamespace, a.defaclobjtype), ''))
-FROM pg_catalog.pg_default_acl a
+SELECT 'default privileges', 'all', md5(coalesce(string_agg(concat_ws('|', a.defaclrole, a.defaclnamespace, a.defaclobjtype, e.grantee,
+           e.privilege_type, e.is_grantable), E'\n' ORDER BY a.defaclrole, a.defaclnamespace, a.defaclobjtype, e.grantee, e.privilege_type), ''))
+FROM pg_catalog.pg_default_acl a CROSS JOIN LATERAL aclexplode(a.defaclacl) e, apart
+WHERE a.defaclrole <> ALL (apart.roles) AND e.grantee <> ALL (apart.roles)
 UNION ALL
 SELECT 'comments on', d.classoid::regclass::text,
        md5(string_agg(concat_ws('|', d.objoid, d.objsubid, d.description), E'\n' ORDER BY d.objoid, d.objsubid))

@@ -2,12 +2,13 @@
 
 use pgleap_contract::Run;
 use pgleap_contract::steps::{DatabaseSize, OnSource, Selection};
-use pgleap_pg::{PgError, Session};
+use pgleap_pg::{PgError, Session, fingerprint};
 use pgleap_step_kit::prelude::*;
 use tokio_postgres::Row;
 
 const FACTS: &str = include_str!("facts.sql");
 const DATABASES: &str = include_str!("databases.sql");
+const SHORT_LIVED_ROLES: &str = include_str!("checks/short_lived_roles.sql");
 
 /// How many other databases are looked into.
 const LOOKED_INTO: usize = 20;
@@ -35,6 +36,20 @@ pub(crate) struct Facts {
     pub(crate) slots: Vec<String>,
     /// Things that have a name of the run.
     pub(crate) leftovers: Vec<String>,
+    /// Roles that may come and go, but for those that the run ignores.
+    pub(crate) short_lived_roles: Vec<ShortLivedRole>,
+}
+
+/// What tells a role that comes and goes from others. Times in seconds.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct ShortLivedRole {
+    pub(crate) name: String,
+    /// Until its VALID UNTIL, if that is to come and the role may log in.
+    pub(crate) expires_in: Option<f64>,
+    /// Since the moment that its name holds, if it is named as Vault names a lease.
+    pub(crate) issued_ago: Option<f64>,
+    /// A user that Teleport provisioned.
+    pub(crate) of_teleport: bool,
 }
 
 /// What the login of the input may do.
@@ -113,6 +128,7 @@ pub(crate) async fn gather(ctx: &Ctx, input: &OnSource, session: &Session) -> St
         other.tables = tables_in(ctx, input, &other.name).await;
     }
     let mut facts = read(&row, run, others);
+    facts.short_lived_roles = short_lived_roles(session, &run.choices.ignored_roles).await?;
     facts.login.may_grant_replica_role = may_grant_replica_role(session, facts.major).await?;
     Ok(facts)
 }
@@ -175,7 +191,20 @@ fn read(row: &Row, run: &Run, others: Vec<OtherDatabase>) -> Facts {
         subscriptions: row.get("subscriptions"),
         slots: row.get("slots"),
         leftovers: row.get("leftovers"),
+        short_lived_roles: Vec::new(),
     }
+}
+
+async fn short_lived_roles(session: &Session, ignored: &[String]) -> Result<Vec<ShortLivedRole>, PgError> {
+    let patterns: Vec<String> = ignored.iter().map(|pattern| fingerprint::like(pattern)).collect();
+    let rows = session.rows("look for short-lived roles", SHORT_LIVED_ROLES, &[&patterns]).await?;
+    let read = |row: &Row| ShortLivedRole {
+        name: row.get("name"),
+        expires_in: row.get("expires_in"),
+        issued_ago: row.get("issued_ago"),
+        of_teleport: row.get("of_teleport"),
+    };
+    Ok(rows.iter().map(read).collect())
 }
 
 async fn others(session: &Session) -> Result<Vec<OtherDatabase>, PgError> {

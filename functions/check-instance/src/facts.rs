@@ -115,6 +115,8 @@ pub(crate) struct Secret {
     pub(crate) deleted: bool,
     /// Its password is changed from time to time.
     pub(crate) rotates: bool,
+    /// Seconds until that happens at the latest.
+    pub(crate) rotates_in: Option<i64>,
 }
 
 /// An action of maintenance that waits.

@@ -52,6 +52,7 @@ fn shape(facts: &Facts) -> Option<InstanceShape> {
         multi_az: instance.multi_az,
         backups: instance.backup_days > 0,
         ttl_seconds: u32::try_from(ttl).unwrap_or(0),
+        rotates_in_seconds: facts.secret.found().filter(|secret| secret.rotates).and_then(|secret| secret.rotates_in),
     })
 }
 

@@ -8,14 +8,21 @@ use pgleap_rds::instance;
 use pgleap_rds::parameter_group::{self, COPIED_FROM};
 use pgleap_step_kit::prelude::*;
 
-/// What a copy needs of the source. `wal_sender_timeout`: the engine may be silent for longer than the default of 30 s while it
-/// writes a large transaction to disk, and the server would end its connection.
+/// What the run's own group sets. Without the first there is no logical decoding. The second is what AWS asks for; prepare-source
+/// sets it for the copy's login too, which is all that a source needs that decodes already.
 /// Source: AWS DMS user guide, "Using an AWS-managed PostgreSQL database as a DMS source".
-const VALUES: [(&str, &str); 2] = [("rds.logical_replication", "1"), ("wal_sender_timeout", "0")];
+const VALUES: [(&str, &str); 2] = [DECODING, ("wal_sender_timeout", "0")];
+const DECODING: (&str, &str) = ("rds.logical_replication", "1");
 
-/// Whether a group sets every value.
+/// Whether a group has logical decoding on.
 pub(crate) async fn serves(rds: &Client, group: &str) -> StepResult<bool> {
-    let set = parameter_group::values_of(rds, group).await?;
+    let (name, value) = DECODING;
+    Ok(parameter_group::values_of(rds, group).await?.get(name).is_some_and(|set| set == value))
+}
+
+/// Whether the run's own group has all its values: an earlier call may have died before it set them.
+pub(crate) async fn is_complete(rds: &Client, own: &str) -> StepResult<bool> {
+    let set = parameter_group::values_of(rds, own).await?;
     Ok(VALUES.iter().all(|(name, value)| set.get(*name).is_some_and(|set| set == value)))
 }
 

@@ -1,5 +1,5 @@
 //! Configure the source for logical replication, in a parameter group of the run's own: an edit of the user's group
-//! would reach every other instance that shares it.
+//! would reach every other instance that shares it. A group that has logical decoding on is taken as it is.
 //!
 //! Changes:      AWS (one parameter group, tagged with the run; the source's association with its group)
 //! Repeatable:   yes; a group that already serves is left alone, the run's own is found by its name
@@ -21,11 +21,13 @@ pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<Polled<ConfigureSource
     let run = &input.run;
     let rds = Client::new(ctx.aws());
     let association = Association::of(&describe(&rds, &run.source.instance).await?);
+    let own = run.id.names().source_parameter_group();
     let serves = match &association.group {
+        Some(group) if *group == own => group::is_complete(&rds, group).await?,
         Some(group) => group::serves(&rds, group).await?,
         None => false,
     };
-    match decide(&association, serves, &run.id.names().source_parameter_group()) {
+    match decide(&association, serves, &own) {
         Verdict::Done { reboot_needed } => Ok(Polled::Done(ConfigureSourceOutput { reboot_needed })),
         Verdict::Wait(reason) => Ok(Polled::Waiting(format!("instance {}: {reason}", run.source.instance))),
         Verdict::Fail(ErrorCode::InstanceFailed, reason) => {

@@ -5,6 +5,7 @@
 //! If it dies:   nothing but a marker row
 
 mod fence;
+mod logins;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -49,6 +50,7 @@ pub async fn run(ctx: &Ctx, input: GuardCutoverInput) -> StepResult<Polled<Guard
     let slot = refuse_too_much_wal(&source, &input.source, limits).await?;
     refuse_changed_source(&source).await?;
     fence::refuse_what_would_pass(&source, &target, &input.run).await?;
+    logins::refuse_changed_password(ctx, &input).await?;
     let problems = pgleap_engines::problems(&input.run, &target).await?;
     if !problems.is_empty() {
         return Err(StepError::new(ErrorCode::TablesInError, problems.join("; ")));

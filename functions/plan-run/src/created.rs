@@ -14,10 +14,11 @@ pub(crate) fn list(input: &PlanRunInput) -> Vec<Created> {
     let storage = shape.map_or("as the source".to_owned(), |shape| format!("{} GiB", shape.storage_gib));
     let class = shape.map_or("as the source", |shape| shape.class.as_str());
     let gone = |kind: &str, name: String, size: String| Created { kind: kind.to_owned(), name, size, stays: false };
-    let mut all = vec![
-        Created { stays: true, ..gone("DB parameter group", names.source_parameter_group(), String::new()) },
-        gone("secrets", format!("pgleap/{}/..", input.run.id), "4".to_owned()),
-    ];
+    let mut all = Vec::new();
+    if !input.load.logical {
+        all.push(Created { stays: true, ..gone("DB parameter group", names.source_parameter_group(), String::new()) });
+    }
+    all.push(gone("secrets", format!("pgleap/{}/..", input.run.id), "4".to_owned()));
     if input.run.copy.engine == CopyEngine::Dms {
         all.extend(dms::created(input));
     }
@@ -55,5 +56,13 @@ mod tests {
 
         assert_eq!(stays, ["pgleap-r-source", "orders-v18", "pgleap-r-target-postgres18"]);
         assert!(created.iter().any(|made| made.size == "dms.t3.large, 50 GiB"), "{created:?}");
+    }
+
+    #[test]
+    fn a_source_that_decodes_already_keeps_its_group() {
+        let mut ready = input();
+        ready.load.logical = true;
+
+        assert!(!list(&ready).iter().any(|made| made.name == "pgleap-r-source"));
     }
 }

@@ -16,6 +16,7 @@ mod phases;
 mod rates;
 mod words;
 
+use pgleap_contract::Findings;
 use pgleap_contract::steps::{Plan, PlanRunInput};
 use pgleap_step_kit::prelude::*;
 
@@ -33,9 +34,9 @@ fn plan(input: &PlanRunInput, rates: &Rates) -> Plan {
     let seconds = phases.iter().map(|phase| phase.seconds).sum();
     let creates = created::list(input);
     let cost = cost::estimate(input, rates, &phases);
-    let warnings = words::warnings(input, &phases);
+    let findings = Findings::collect(words::findings(input, &phases));
     let notes = words::notes(input);
-    Plan { phases, seconds, outage, creates, cost, warnings, notes }
+    Plan { phases, seconds, outage, creates, cost, findings, notes }
 }
 
 #[cfg(test)]

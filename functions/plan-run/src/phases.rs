@@ -61,7 +61,7 @@ fn before_the_load(input: &PlanRunInput, rates: &Rates, reboots: bool) -> Vec<Ma
         Made { phase: Phase::Preflight, delay: 0.0, work: tables / rates.check_tables_per_second, left: 0.0 },
         Made {
             phase: Phase::PrepareSource,
-            delay: delays::ATTACH_GROUP + reboot * delays::REBOOT,
+            delay: reboot * (delays::ATTACH_GROUP + delays::REBOOT),
             work: 0.0,
             left: 0.0,
         },

@@ -1,24 +1,49 @@
 //! What only the whole picture shows, and what no check can see.
 
 use pgleap_contract::steps::{BusyTable, PlanRunInput, PlannedPhase};
-use pgleap_contract::{CopyEngine, Finding, UncomparedTables};
+use pgleap_contract::{CopyEngine, Finding, ReadReplicas, UncomparedTables};
 
 use crate::dms;
 
 const STORAGE: &str = "storage-for-wal";
 const BUSY: &str = "busy-tables";
+const ROTATION: &str = "rotation-due";
 
 /// So many changes of a row a minute leave no moment in which both sides are seen to hold the same.
 const HOT: u64 = 600;
 /// A table without a key is read at once, by one statement.
 const LARGE: u64 = 20 << 30;
 
+const REPLICAS_STAY: &str = "read replicas of the source refuse new connections from the fence on, open sessions on them see no new \
+                             data, and the target has no replicas until somebody creates them";
+
 /// From the making of the slot until the copy has caught up, the source keeps its WAL.
 const KEEPS_WAL: &[&str] = &["load", "rebuild indexes and statistics", "catch up and verify"];
 
-/// What the plan warns of.
-pub(crate) fn warnings(input: &PlanRunInput, phases: &[PlannedPhase]) -> Vec<Finding> {
-    storage(input, phases).into_iter().chain(busy(input)).collect()
+/// What the whole picture shows.
+pub(crate) fn findings(input: &PlanRunInput, phases: &[PlannedPhase]) -> Vec<Finding> {
+    rotation(input, phases).into_iter().chain(storage(input, phases)).chain(busy(input)).collect()
+}
+
+/// A rotation of the owner's secret that is due before the run would be over. Secrets Manager names the latest moment, so one
+/// that is due later may come earlier all the same: `login-secret-rotates` warns of that.
+/// Source: AWS Secrets Manager API reference, DescribeSecret, NextRotationDate.
+fn rotation(input: &PlanRunInput, phases: &[PlannedPhase]) -> Option<Finding> {
+    let seconds: f64 = phases.iter().map(|phase| phase.seconds).sum();
+    let due = input.shape.as_ref()?.rotates_in_seconds? as f64;
+    if due > seconds {
+        return None;
+    }
+    let when = if due <= 0.0 { "now".to_owned() } else { format!("within {} minutes", (due / 60.0).ceil()) };
+    let found = format!(
+        "Secrets Manager rotates secret {} {when}, and the run is expected to take {} minutes: the new password is set on the \
+         source and not on the target, which ends the run before the cutover",
+        input.run.source.login_secret,
+        (seconds / 60.0).ceil()
+    );
+    let remedy = "stop its rotation until the run is over (for a secret that RDS manages, move its schedule), or start just \
+                  after a rotation";
+    Some(Finding::blocker(ROTATION, found, remedy))
 }
 
 /// Tables that clients write to all the time, and what that means for the comparison of both sides.
@@ -94,11 +119,15 @@ pub(crate) fn notes(input: &PlanRunInput) -> Vec<String> {
             "no server sees by which name a client came: clients of the instance's own endpoint do not move",
             "clients with sslmode=verify-full cannot follow the record: the certificate names the instance's endpoint",
             "an RDS Proxy, alarms, event subscriptions and code that name the instance stay with the source",
+            "no password may change while a run is under way: neither the owner's nor an application's. The target has the passwords of the snapshot, and clients with a newer one are refused from the cutover on",
             "free storage is known to CloudWatch alone; what is said of it here is allocated storage less the database",
             "every figure is an estimate from assumed throughput and delays (the variable PGLEAP_RATES of the function plan-run sets yours) and a dated table of prices",
         ]
         .map(str::to_owned),
     );
+    if input.run.choices.read_replicas == ReadReplicas::Stay {
+        notes.push(REPLICAS_STAY.to_owned());
+    }
     if input.run.copy.engine == CopyEngine::Dms {
         notes.push(dms::NOTE.to_owned());
     }
@@ -116,11 +145,38 @@ mod tests {
         let mut busy = input();
         busy.load.wal_bytes_per_second = 50_000_000;
 
-        assert_eq!(warnings(&input(), &crate::plan(&input(), &Rates::default()).phases), []);
-        let found = warnings(&busy, &crate::plan(&busy, &Rates::default()).phases);
+        assert_eq!(findings(&input(), &crate::plan(&input(), &Rates::default()).phases), []);
+        let found = findings(&busy, &crate::plan(&busy, &Rates::default()).phases);
         assert_eq!(found.first().map(|finding| finding.check.as_str()), Some(STORAGE));
         busy.size.bytes = 400 * GIB;
-        assert!(warnings(&busy, &crate::plan(&busy, &Rates::default()).phases)[0].found.contains("about 0 GiB left"));
+        assert!(findings(&busy, &crate::plan(&busy, &Rates::default()).phases)[0].found.contains("about 0 GiB left"));
+    }
+
+    #[test]
+    fn a_rotation_that_is_due_inside_the_run_stops_it() {
+        let mut rotates = input();
+        let plan = crate::plan(&rotates, &Rates::default());
+        let run = plan.seconds as i64;
+        for (due, expected) in [(Some(run + 60), 0), (Some(run - 60), 1), (Some(-5), 1), (None, 0)] {
+            rotates.shape.as_mut().expect("a shape").rotates_in_seconds = due;
+
+            let findings = crate::plan(&rotates, &Rates::default()).findings;
+
+            assert_eq!(
+                (findings.blockers, findings.text.contains("[rotation-due]")),
+                (expected, expected == 1),
+                "{due:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_replicas_do_is_noted_where_they_stay() {
+        let mut stays = input();
+        stays.run.choices.read_replicas = ReadReplicas::Stay;
+
+        assert!(!notes(&input()).iter().any(|note| note == REPLICAS_STAY));
+        assert!(notes(&stays).iter().any(|note| note == REPLICAS_STAY));
     }
 
     #[test]
@@ -140,7 +196,7 @@ mod tests {
             table("shop.events", 120, 1_000_000_000, 90 * GIB, false),
         ];
 
-        let [found] = &warnings(&busy, &[])[..] else { panic!("one warning") };
+        let [found] = &findings(&busy, &[])[..] else { panic!("one warning") };
 
         assert_eq!(found.check, BUSY);
         for words in [
@@ -153,6 +209,6 @@ mod tests {
         }
         assert!(found.remedy.contains("then the run ends before the cutover"), "{}", found.remedy);
         busy.run.approval.cutover = true;
-        assert!(warnings(&busy, &[])[0].remedy.contains("then the question before the cutover names it"));
+        assert!(findings(&busy, &[])[0].remedy.contains("then the question before the cutover names it"));
     }
 }

@@ -32,28 +32,27 @@ pub async fn run(ctx: &Ctx, input: OnSource) -> StepResult<NoOutput> {
     access::install(&owner, &names.work_login()).await?;
     rights::ensure(&owner, run).await?;
     logins::prove(ctx, &owner, run, source, &logins).await?;
+    logins::prove_copy_setting(ctx, run, source, &logins).await?;
     if run.choices.keyless_tables == KeylessTables::ReplicaIdentityFull {
         keyless::log_whole_rows(&owner, &run.choices.as_of_snapshot_schemas).await?;
     }
-    fingerprint::take(&owner, &run.choices.as_of_snapshot_schemas, &names.work_login()).await?;
+    let (skipped, ignored) = (&run.choices.as_of_snapshot_schemas, &run.choices.ignored_roles);
+    fingerprint::take(&owner, skipped, ignored, &names.work_login()).await?;
     Ok(NoOutput {})
 }
 
-/// The API says what is wanted, the server what is so.
+/// The API says what is wanted, the server what is so. How long a silent walsender lives is the copy login's own setting.
 /// Source: Amazon RDS user guide, "Performing logical replication for Amazon RDS for PostgreSQL".
 async fn check_server(owner: &Session) -> StepResult<()> {
-    let row = owner
-        .row(
-            "read the server's settings",
-            "SELECT current_setting('wal_level'), current_setting('wal_sender_timeout')",
-            &[],
-        )
-        .await?;
-    let (wal_level, timeout): (&str, &str) = (row.get(0), row.get(1));
-    let fail = |reason: String| Err(StepError::new(ErrorCode::InstanceFailed, format!("prepare source: {reason}")));
-    match (wal_level, timeout) {
-        ("logical", "0") => Ok(()),
-        ("logical", _) => fail(format!("wal_sender_timeout is {timeout}, though the parameter group says 0")),
-        _ => fail(format!("wal_level is {wal_level}, though the parameter group has rds.logical_replication = 1")),
+    let row = owner.row("read the server's settings", "SELECT current_setting('wal_level')", &[]).await?;
+    match row.get::<_, &str>(0) {
+        "logical" => Ok(()),
+        wal_level => Err(StepError::new(
+            ErrorCode::InstanceFailed,
+            format!(
+                "prepare source: wal_level is {wal_level}, though the parameter group has rds.logical_replication = 1; the \
+                 source may have to be rebooted"
+            ),
+        )),
     }
 }

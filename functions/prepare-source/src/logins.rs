@@ -15,6 +15,12 @@ const SETTINGS: &[(&str, i32)] = &[
     ("transaction_timeout", 17),
 ];
 
+/// DMS may be silent for longer than the default of 30 s while it writes a large transaction to disk, and the server would
+/// end its connection. A logical walsender takes its role's settings; the watch reads its slot by SQL functions and has none.
+/// Sources: AWS DMS user guide, "Using an AWS-managed PostgreSQL database as a DMS source"; PostgreSQL, postinit.c
+/// (`InitPostgres`: a walsender with a database processes the settings of role and database).
+const COPY_SETTING: (&str, &str) = ("wal_sender_timeout", "0");
+
 /// Make the roles that do not exist, let them in, and give them what only a role can have.
 pub(crate) async fn ensure(owner: &Session, run: &Run, source: &Server, logins: &Logins) -> StepResult<()> {
     let major = owner.major().await?;
@@ -28,9 +34,12 @@ pub(crate) async fn ensure(owner: &Session, run: &Run, source: &Server, logins: 
         if owner.row("look for the run's roles", known, &[&login.username]).await?.get::<_, i64>(0) == 0 {
             let create = format!("CREATE ROLE {role} LOGIN PASSWORD {}", verifier(login));
             owner.run(&format!("create role {}", login.username), &create).await?;
-            owner.run(&format!("set up role {}", login.username), &settings(&role, major)).await?;
         }
+        owner.run(&format!("set up role {}", login.username), &settings(&role, major)).await?;
     }
+    let (name, value) = COPY_SETTING;
+    let alter = format!("ALTER ROLE {} SET {name} = {value}", ident(&logins.copy.username));
+    owner.run("let the copy's walsender be silent", &alter).await?;
     if major < 16 {
         owner.run("keep the right to drop the run's roles", &keys(&run.id.names().keys_role(), logins)).await?;
     }
@@ -78,6 +87,20 @@ pub(crate) async fn prove(ctx: &Ctx, owner: &Session, run: &Run, source: &Server
         ctx.connect_as(source, login, &application).await?;
     }
     Ok(())
+}
+
+/// A setting of the role in this database alone would go before the role's own.
+pub(crate) async fn prove_copy_setting(ctx: &Ctx, run: &Run, source: &Server, logins: &Logins) -> StepResult<()> {
+    let session = ctx.connect_as(source, &logins.copy, &run.id.names().application("prove")).await?;
+    let (name, value) = COPY_SETTING;
+    let row = session.row("read the copy login's settings", "SELECT current_setting($1)", &[&name]).await?;
+    match row.get::<_, &str>(0) {
+        set if set == value => Ok(()),
+        set => Err(StepError::new(
+            ErrorCode::InstanceFailed,
+            format!("prepare source: {name} of {} is {set}, though {value} is set for the role", logins.copy.username),
+        )),
+    }
 }
 
 /// A grant that makes work easier and that not every owner may give.

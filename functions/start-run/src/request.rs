@@ -41,6 +41,7 @@ pub(crate) fn to_run(execution_arn: &str, request: Value) -> Result<Run, String>
         pgleap_window::check(window, Interruption::cutover(&request.limits))?;
     }
     asks_somebody(&request.choices, &request.approval)?;
+    role_patterns("choices.ignoredRoles", &request.choices.ignored_roles)?;
     bounded("choices.asOfSnapshotDatabases", &request.choices.as_of_snapshot_databases)?;
     bounded("choices.asOfSnapshotSchemas", &request.choices.as_of_snapshot_schemas)?;
     Ok(Run {
@@ -146,6 +147,22 @@ fn bounded(field: &str, list: &[String]) -> Result<(), String> {
     if list.len() > longest { Err(format!("{field}: {} entries are more than {longest}", list.len())) } else { Ok(()) }
 }
 
+/// How many patterns of roles there may be, and how much of a name each must have: one that fits every role would hide
+/// changes that the target needs.
+const MAX_ROLE_PATTERNS: usize = 20;
+const SHORTEST_ROLE_PATTERN: usize = 2;
+
+fn role_patterns(field: &str, patterns: &[String]) -> Result<(), String> {
+    if patterns.len() > MAX_ROLE_PATTERNS {
+        return Err(format!("{field}: {} entries are more than {MAX_ROLE_PATTERNS}", patterns.len()));
+    }
+    let fits_too_much = |pattern: &&String| pattern.chars().filter(|c| *c != '%').count() < SHORTEST_ROLE_PATTERN;
+    match patterns.iter().find(fits_too_much) {
+        Some(pattern) => Err(format!("{field}: {pattern:?} fits nearly every role; give more of the name than %")),
+        None => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -196,6 +213,9 @@ mod tests {
             ("/choices", json!({"keylessTables": "drop"}), "choices.keylessTables:"),
             ("/choices", json!({"uncomparedTables": "skip"}), "choices.uncomparedTables:"),
             ("/choices", json!({"uncomparedTables": "ask"}), "choices.uncomparedTables: ask needs approval.cutover"),
+            ("/choices", json!({"ignoredRoles": ["v-%", "%%"]}), "choices.ignoredRoles: \"%%\""),
+            ("/choices", json!({"ignoredRoles": vec!["v-%"; 21]}), "choices.ignoredRoles: 21"),
+            ("/choices", json!({"readReplicas": "move"}), "choices.readReplicas:"),
             ("/choices", json!({"asOfSnapshotSchemas": vec!["s"; 501]}), "choices.asOfSnapshotSchemas:"),
             ("/limits", json!({"cutoverSeconds": 0}), "limits.cutoverSeconds:"),
             ("/approval", json!({"cutover": true, "waitSeconds": 1}), "approval.waitSeconds:"),

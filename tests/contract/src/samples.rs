@@ -249,7 +249,7 @@ fn plan() -> Value {
         "outage": {"milliseconds": 1.0, "parts": [{"what": "fence", "milliseconds": 1.0}], "deadlineSeconds": 60, "rebootSeconds": null},
         "creates": [{"kind": "DB snapshot", "name": "pgleap-orders-18-snapshot", "size": "100 GiB", "stays": false}],
         "cost": {"usd": 1.0, "parts": [{"what": "target", "usd": 1.0}], "basis": "estimate", "pricesOf": "2026-11", "unpriced": []},
-        "warnings": [], "notes": []
+        "findings": findings(), "notes": []
     })
 }
 

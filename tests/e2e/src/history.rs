@@ -380,7 +380,7 @@ mod tests {
                 json!({"blockers": blockers, "warnings": warnings, "list": [finding(check, severity)], "text": ""});
             json!({"Payload": {"findings": findings}})
         };
-        let plan = json!({"Payload": {"warnings": [finding("long", "warning")], "notes": ["so it is"]}});
+        let plan = json!({"Payload": {"findings": {"blockers": 0, "warnings": 1, "list": [finding("long", "warning")]}, "notes": ["so it is"]}});
         let history = history(vec![
             entered("CheckInstance"),
             What::Exited("CheckInstance".to_owned(), found("storage", "warning", 0, 1)),

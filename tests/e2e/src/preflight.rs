@@ -43,17 +43,14 @@ pub struct Preflight {
 
 impl Preflight {
     /// From the findings of the steps that check, and the plan. What is absent was not reached.
-    pub fn gather<'a>(checks: impl IntoIterator<Item = &'a Value>, plan: Option<&Value>) -> Self {
+    pub fn gather<'a>(checks: impl IntoIterator<Item = &'a Value>, plan: Option<&'a Value>) -> Self {
         let mut all = Self::default();
-        for check in checks {
+        for check in checks.into_iter().chain(plan.map(|plan| &plan["findings"])) {
             all.blockers += check["blockers"].as_u64().unwrap_or_default();
             all.warnings += check["warnings"].as_u64().unwrap_or_default();
             all.findings.extend(findings(&check["list"]));
         }
         if let Some(plan) = plan {
-            let of_plan = findings(&plan["warnings"]);
-            all.warnings += of_plan.len() as u64;
-            all.findings.extend(of_plan);
             all.notes = texts(&plan["notes"]);
         }
         all.findings.sort_by_key(|finding| finding.severity);
@@ -209,8 +206,8 @@ mod tests {
             {"check": "column-type", "severity": "blocker", "found": "a.b is an enum", "remedy": "use text"},
             {"check": "column-type", "severity": "blocker", "found": "a.c is an enum", "remedy": "use text"},
             {"check": "unlogged-table", "severity": "warning", "found": "u is unlogged", "remedy": "log it"}]});
-        let plan = json!({"warnings": [
-            {"check": "long-load", "severity": "warning", "found": "the load takes days", "remedy": "a larger class"}],
+        let plan = json!({"findings": {"blockers": 0, "warnings": 1, "list": [
+            {"check": "long-load", "severity": "warning", "found": "the load takes days", "remedy": "a larger class"}]},
             "notes": ["clients must reconnect"]});
         Preflight::gather([&instance, &database], Some(&plan))
     }

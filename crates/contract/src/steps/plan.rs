@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Finding, Run};
+use crate::{Findings, Run};
 
 use super::{DatabaseSize, InstanceShape, SourceLoad, UpgradeWay};
 
@@ -37,7 +37,7 @@ pub struct Plan {
     /// What it costs.
     pub cost: Cost,
     /// What only the whole picture shows.
-    pub warnings: Vec<Finding>,
+    pub findings: Findings,
     /// What holds for every run and no check can see.
     pub notes: Vec<String>,
 }

@@ -54,6 +54,10 @@ pub struct InstanceShape {
     pub backups: bool,
     /// The record's TTL as it is.
     pub ttl_seconds: u32,
+    /// Seconds until Secrets Manager rotates the owner's secret at the latest; negative if that is overdue, absent if it does
+    /// not rotate it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotates_in_seconds: Option<i64>,
 }
 
 /// How the source's version reaches the wanted one, and with which DMS.

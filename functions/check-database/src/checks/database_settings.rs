@@ -1,7 +1,6 @@
 //! Settings of the database, or of everybody, that DMS's sessions would take over and that change what they read or how long
 //! they live.
-//! Source: AWS DMS user guide, "Using an AWS-managed PostgreSQL database as a DMS source" (wal_sender_timeout); that DMS sets none
-//! of the others itself is assumed.
+//! Source: PostgreSQL documentation, ALTER ROLE (which settings go first); that DMS sets none of these itself is assumed.
 
 use pgleap_contract::Severity;
 

@@ -36,6 +36,7 @@ mod scheduled_jobs;
 mod schema_owner;
 mod sequences_near_end;
 mod sessions;
+mod short_lived_roles;
 mod slots;
 mod table_owner;
 mod table_privileges;
@@ -85,6 +86,7 @@ pub(crate) const ALL: &[Check] = &[
     Check::Facts(event_triggers::check),
     Check::Query(&owner_sessions::CHECK),
     Check::Query(&iam_logins::CHECK),
+    Check::Facts(short_lived_roles::check),
     // What stops the upgrade of the copy.
     Check::Query(&closed_databases::CHECK),
     Check::Query(&database_names::CHECK),
@@ -167,6 +169,7 @@ pub(crate) mod tests {
             subscriptions: Vec::new(),
             slots: Vec::new(),
             leftovers: Vec::new(),
+            short_lived_roles: Vec::new(),
         }
     }
 

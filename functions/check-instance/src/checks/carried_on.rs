@@ -1,7 +1,8 @@
 //! What belongs to the instance and not to the database does not move by itself: the operator should know.
 //! Source: Amazon RDS user guide, "Restoring to a DB instance"; "Password management with Amazon RDS and Secrets Manager".
+//! What a streaming standby does when CONNECT is revoked: tried on PostgreSQL 15 (docs/fidelity/rds.md).
 
-use pgleap_contract::Finding;
+use pgleap_contract::{Finding, ReadReplicas};
 
 use crate::facts::Facts;
 
@@ -13,11 +14,7 @@ pub(crate) fn check(facts: &Facts) -> Vec<Finding> {
     let Some(instance) = facts.source.found() else { return Vec::new() };
     let mut findings = Vec::new();
     if !instance.replicas.is_empty() {
-        let found = format!(
-            "read replicas {} stay with the source and stand still from the cutover on",
-            instance.replicas.join(", ")
-        );
-        findings.push(Finding::warning(REPLICAS, found, "make replicas of the target and move their readers"));
+        findings.push(replicas(&instance.replicas, facts.run.choices.read_replicas));
     }
     if instance.managed_secret.is_some() {
         let found = "RDS manages the master's secret; the target will have its own under another ARN";
@@ -28,6 +25,27 @@ pub(crate) fn check(facts: &Facts) -> Vec<Finding> {
         findings.push(Finding::warning(IAM, found, "allow the target's resource id in rds-db:connect policies"));
     }
     findings
+}
+
+/// The fence reaches a replica: what it revokes is replicated as every other change of a catalog.
+fn replicas(replicas: &[String], choice: ReadReplicas) -> Finding {
+    let found = format!(
+        "read replicas {} stay with the source: from the fence on they refuse new connections, open sessions on them read on \
+         but see no new data, and the target has no replicas until somebody creates them",
+        replicas.join(", ")
+    );
+    match choice {
+        ReadReplicas::Refuse => Finding::blocker(
+            REPLICAS,
+            found,
+            "point their readers to the record until replicas of the target exist, then set choices.readReplicas = stay",
+        ),
+        ReadReplicas::Stay => Finding::warning(
+            REPLICAS,
+            found,
+            "point their readers to the record before the cutover; create replicas of the target after it",
+        ),
+    }
 }
 
 #[cfg(test)]
@@ -42,6 +60,17 @@ mod tests {
             instance(facts).managed_secret = Some("arn".to_owned());
             instance(facts).iam_authentication = true;
         };
-        assert_found(all, &["w read-replicas", "w managed-secret", "w iam-authentication"]);
+        assert_found(all, &["b read-replicas", "w managed-secret", "w iam-authentication"]);
+    }
+
+    #[test]
+    fn replicas_stop_a_run_until_somebody_lets_them_stay() {
+        for (choice, expected) in [(ReadReplicas::Refuse, "b read-replicas"), (ReadReplicas::Stay, "w read-replicas")] {
+            let change = |facts: &mut Facts| {
+                instance(facts).replicas = vec!["orders-r1".to_owned()];
+                facts.run.choices.read_replicas = choice;
+            };
+            assert_found(change, &[expected]);
+        }
     }
 }

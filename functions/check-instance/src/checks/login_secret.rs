@@ -1,4 +1,5 @@
-//! The secret with the owner's login exists. Whether it opens the door is check-database's to find out.
+//! The secret with the owner's login exists. Whether it opens the door is check-database's to find out, and whether a rotation
+//! is due inside the run is plan-run's, which knows how long that takes.
 
 use pgleap_contract::Finding;
 
@@ -13,8 +14,12 @@ pub(crate) fn check(facts: &Facts) -> Vec<Finding> {
         Seen::Missing => format!("there is no secret {name}"),
         Seen::Found(Secret { deleted: true, .. }) => format!("secret {name} is marked for deletion"),
         Seen::Found(Secret { rotates: true, .. }) => {
-            let found = format!("secret {name} is rotated: a new password is set on the source and not on the target");
-            let remedy = "stop its rotation until the run is over, then point it to the target";
+            let found = format!(
+                "secret {name} is rotated: a new password is set on the source and not on the target, which ends the run before \
+                 the cutover"
+            );
+            let remedy = "stop its rotation until the run is over (for a secret that RDS manages, move its schedule), then point \
+                          it to the target";
             return vec![Finding::warning(ROTATES, found, remedy)];
         }
         _ => return Vec::new(),

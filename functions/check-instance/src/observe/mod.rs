@@ -7,6 +7,8 @@ mod record;
 
 pub(crate) use names::Look;
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use pgleap_contract::{CopyEngine, Finding, Run};
 use pgleap_step_kit::prelude::*;
 
@@ -141,5 +143,11 @@ async fn secret(client: &aws_sdk_secretsmanager::Client, id: &str) -> Result<Opt
     Ok(answer.map(|secret| Secret {
         deleted: secret.deleted_date().is_some(),
         rotates: secret.rotation_enabled().unwrap_or(false),
+        rotates_in: secret.next_rotation_date().map(|date| date.secs().saturating_sub(now())),
     }))
+}
+
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    i64::try_from(since).unwrap_or(i64::MAX)
 }

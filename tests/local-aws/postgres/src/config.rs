@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
-use crate::servers::{ADMIN, Durability};
+use crate::servers::{ADMIN, Durability, REPLICATOR};
 use crate::tls::ServerCertificate;
 
 /// Where a server listens.
@@ -94,7 +94,7 @@ impl ServerFiles {
     pub(crate) fn pg_hba_conf(&self) -> String {
         let mut lines = vec![
             format!("host all {ADMIN} 127.0.0.0/8 scram-sha-256\n"),
-            format!("host replication {ADMIN} 127.0.0.0/8 scram-sha-256\n"),
+            format!("host replication {ADMIN},{REPLICATOR} 127.0.0.0/8 scram-sha-256\n"),
         ];
         lines.extend(self.closed_databases.iter().map(|database| format!("host {database} all 0.0.0.0/0 reject\n")));
         let kind = if matches!(self.encryption, Encryption::Required(_)) { "hostssl" } else { "host" };

@@ -17,6 +17,7 @@ mod program;
 mod scratch;
 mod server_user;
 mod servers;
+mod standby;
 mod templates;
 mod tls;
 mod upgrade;
@@ -28,7 +29,7 @@ pub use cluster::{Cluster, Shutdown};
 pub use config::{Encryption, Listen, ServerFiles, Setting};
 pub use error::Error;
 pub use scratch::Scratch;
-pub use servers::{ADMIN, Durability, Servers};
+pub use servers::{ADMIN, Durability, REPLICATOR, Servers};
 pub use tls::{CertificateAuthority, ServerCertificate, connect, connect_over_tls};
 pub use upgrade::UpgradeFailure;
 

@@ -16,6 +16,10 @@ use crate::{Backup, Binaries, Error, Result, Scratch};
 /// The superuser of every cluster: the stand-in's own hand, as on RDS it is AWS's.
 pub const ADMIN: &str = "rdsadmin";
 
+/// The role that a read replica of RDS streams as: it has REPLICATION and is no superuser. A test that wants a standby
+/// creates it.
+pub const REPLICATOR: &str = "rdsrepladmin";
+
 /// What a server's promises are worth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Durability {

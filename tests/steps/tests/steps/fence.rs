@@ -1,10 +1,12 @@
 //! `fence-source` and `unfence-source`: nobody gets in, whoever he is; then everybody does again, exactly as before.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use local_aws_postgres::{Cluster, REPLICATOR, Servers, connect};
 use pgleap_contract::steps::{UnderFence, UnfenceSourceInput};
 use pgleap_contract::{ErrorCode, Generation, Outcome, Server};
 use pgleap_mark::State;
-use step_tests::{DATABASE, OWNER, SOURCE, TARGET, World, cutover_in};
+use step_tests::{DATABASE, OWNER, SOURCE, TARGET, World, cutover_in, wait_for};
+use tokio_postgres::Client;
 
 const APPLICATION: &str = "
     CREATE ROLE app LOGIN PASSWORD 'app-password';
@@ -103,6 +105,69 @@ async fn everybody_is_fenced_and_let_in_again_on_15() -> Result<()> {
 #[tokio::test]
 async fn everybody_is_fenced_and_let_in_again_on_17() -> Result<()> {
     fenced_and_back(17).await
+}
+
+/// A streaming standby of the source, as a read replica is one.
+async fn standby(world: &World) -> Result<Cluster> {
+    let admin = world.rdsadmin(SOURCE, DATABASE).await?;
+    let role = format!("CREATE ROLE {REPLICATOR} LOGIN REPLICATION PASSWORD 'replica' IN ROLE rds_replication");
+    admin.batch_execute(&role).await?;
+    let primary = world.aws.rds().admin_config(SOURCE).context("no source")?;
+    Ok(Servers::for_tests().start_standby(15, "replica-of-orders", &primary, "replica").await?)
+}
+
+async fn as_app(standby: &Cluster) -> Result<Client> {
+    let mut config = standby.admin_config();
+    Ok(connect(config.user("app").password("app-password").dbname(DATABASE)).await?)
+}
+
+/// Who streams to the standby, and how far that has come.
+async fn streams(world: &World) -> Result<(i32, bool)> {
+    let admin = world.rdsadmin(SOURCE, DATABASE).await?;
+    let sql = "SELECT r.pid, r.replay_lsn >= pg_current_wal_flush_lsn() FROM pg_stat_replication r JOIN pg_stat_activity a USING (pid)
+               WHERE a.backend_type = 'walsender' AND a.datid IS NULL AND r.state = 'streaming'";
+    let row = admin.query_opt(sql, &[]).await?.context("nobody streams")?;
+    Ok((row.get(0), row.get::<_, Option<bool>>(1).unwrap_or(false)))
+}
+
+async fn caught_up(world: &World) -> Result<i32> {
+    wait_for("the standby to catch up", async || {
+        Ok(streams(world).await.ok().filter(|(_, caught_up)| *caught_up).map(|(pid, _)| pid))
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_read_replica_goes_on_behind_the_fence_and_lets_nobody_in_until_the_way_back() -> Result<()> {
+    let world = World::start(15).await?;
+    world.owner().await?.run("make roles", APPLICATION).await?;
+    world.prepare_source().await?;
+    let target = world.make_copy().await?;
+    let standby = standby(&world).await?;
+    let sender = caught_up(&world).await?;
+    let reader = as_app(&standby).await?;
+    let admin = world.rdsadmin(SOURCE, DATABASE).await?;
+    let (source, run) = (world.source.clone(), world.run.clone());
+    let input =
+        UnderFence { run: run.clone(), source: source.clone(), target: target.clone(), cutover: cutover_in(60) };
+    world.arm().await?;
+
+    let fenced = fence_source::run(world.as_step("fence-source"), input).await?;
+
+    assert_eq!(fenced.sessions_ended, 0, "{fenced:?}");
+    assert_eq!(caught_up(&world).await?, sender, "the replica's sender was ended");
+    let refused = as_app(&standby).await.err().context("a new connection to the replica")?;
+    assert!(format!("{refused:?}").contains("permission denied for database"), "{refused:?}");
+    admin.execute("INSERT INTO public.t VALUES (7)", &[]).await?;
+    caught_up(&world).await?;
+    let rows: i64 = reader.query_one("SELECT count(*) FROM public.t", &[]).await?.get(0);
+    assert_eq!(rows, 1, "an open session reads on");
+
+    let back = UnfenceSourceInput { run, source, target: Some(target), generation: Generation::FORWARD };
+    unfence_source::run(world.as_step("unfence-source"), back).await?;
+    caught_up(&world).await?;
+    as_app(&standby).await?;
+    Ok(())
 }
 
 /// What `drain-source` leaves on the target, where DMS has nothing to apply.

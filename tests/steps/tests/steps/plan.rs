@@ -1,8 +1,10 @@
 //! `mode: plan`: what the machine calls for it changes nothing, and says what a run would do.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use anyhow::Result;
 use pgleap_contract::Mode;
-use pgleap_contract::steps::PlanRunInput;
+use pgleap_contract::steps::{DatabaseSize, PlanRunInput, SourceLoad};
 use step_tests::{World, wait_for};
 
 /// What is in the database's catalogs of users and roles, as one text.
@@ -81,12 +83,31 @@ async fn a_plan_names_tables_that_are_written_to_all_the_time_and_no_others() ->
     let plan = plan_run::run(world.as_step("plan-run"), input).await?;
     writing.abort();
 
-    let warning = plan.warnings.iter().find(|warning| warning.check == "busy-tables").expect("a warning");
+    let warning = plan.findings.list.iter().find(|warning| warning.check == "busy-tables").expect("a warning");
     assert!(warning.found.contains("public.counters ("), "{}", warning.found);
     assert!(
         warning.found.contains("probably never stands still") && !warning.found.contains("quiet"),
         "{}",
         warning.found
     );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_rotation_that_is_due_inside_the_run_is_a_blocker_of_the_plan() -> Result<()> {
+    let world = World::start(15).await?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64();
+    for (due, blockers) in [(now + 600.0, 1), (now + 20.0 * 86_400.0, 0)] {
+        world.aws.secrets().announce_rotation(&world.run.source.login_secret, due).expect("the secret");
+
+        let instance = check_instance::run(world.as_step("check-instance"), world.run_only()).await?;
+        let (size, load) = (DatabaseSize::default(), SourceLoad::default());
+        let input = PlanRunInput { run: world.run.clone(), shape: instance.shape, way: instance.way, size, load };
+        let plan = plan_run::run(world.as_step("plan-run"), input).await?;
+
+        let warned = instance.findings.list.iter().any(|finding| finding.check == "login-secret-rotates");
+        assert!(warned && instance.findings.blockers == 0, "{:?}", instance.findings);
+        assert_eq!(plan.findings.blockers, blockers, "{:?}", plan.findings);
+    }
     Ok(())
 }

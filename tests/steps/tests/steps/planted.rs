@@ -161,6 +161,33 @@ pub(crate) const DEFECTS: &[Defect] = &[
         "CREATE ROLE soon; UPDATE pg_authid SET rolname = 'pg_soon' WHERE rolname = 'soon'",
     ),
     defect(
+        "short-lived-role",
+        "named as Vault",
+        Admin,
+        "DO $do$ BEGIN EXECUTE format('CREATE ROLE %I LOGIN VALID UNTIL %L', \
+             'v-token-reader-A1b2C3d4E5f6G7h8I9j0-' || extract(epoch FROM now())::bigint, now() + interval '1 hour'); END $do$",
+    ),
+    defect(
+        "short-lived-role",
+        "roles alice@example.com: members of teleport-auto-user",
+        Admin,
+        "CREATE ROLE \"teleport-auto-user\"; CREATE ROLE \"alice@example.com\" LOGIN IN ROLE \"teleport-auto-user\"",
+    ),
+    defect(
+        "short-lived-role",
+        "roles nightly: expire (VALID UNTIL) within two days",
+        Admin,
+        "DO $do$ BEGIN EXECUTE format('CREATE ROLE nightly LOGIN VALID UNTIL %L', now() + interval '1 day'); END $do$",
+    ),
+    defect(
+        "short-lived-role",
+        "roles bob: expire (VALID UNTIL) within a week",
+        Admin,
+        "DO $do$ BEGIN EXECUTE format('CREATE ROLE bob LOGIN VALID UNTIL %L', now() + interval '6 days'); \
+             CREATE ROLE carol LOGIN VALID UNTIL 'infinity'; \
+             EXECUTE format('CREATE ROLE dora LOGIN VALID UNTIL %L', now() + interval '60 days'); END $do$",
+    ),
+    defect(
         "extension-stops-upgrade",
         "pg_repack",
         Admin,

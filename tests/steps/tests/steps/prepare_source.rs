@@ -112,6 +112,45 @@ async fn the_fingerprint_names_what_changes(world: &World) -> Result<()> {
     Ok(())
 }
 
+/// Leases as Vault issues them, to a role whose own login goes on as it is.
+#[tokio::test]
+async fn roles_that_the_run_ignores_come_and_go_with_their_grants() -> Result<()> {
+    for major in [13, 17] {
+        let mut world = World::start(major).await?;
+        world.run.choices.ignored_roles = vec!["v-token_%".to_owned()];
+        let lease = |name: &str| {
+            format!(
+                "CREATE ROLE \"{name}\" LOGIN VALID UNTIL '2040-01-01'; GRANT USAGE ON SCHEMA shop TO \"{name}\"; \
+                 GRANT SELECT ON ALL TABLES IN SCHEMA shop TO \"{name}\"; GRANT CONNECT ON DATABASE orders TO \"{name}\"; \
+                 ALTER DEFAULT PRIVILEGES IN SCHEMA shop GRANT SELECT ON TABLES TO \"{name}\"; \
+                 ALTER ROLE \"{name}\" SET search_path = shop"
+            )
+        };
+        world.configure_source().await?;
+        let owner = world.owner().await?;
+        owner.run("fill the source", SHOP).await?;
+        owner.run("lease", &lease("v-token_old")).await?;
+        world.prepare_source().await?;
+        let work = world.ctx.as_work(&world.run, &world.source).await?;
+
+        owner.run("lease", &lease("v-token_new")).await?;
+        owner.run("renew", "ALTER ROLE \"v-token_new\" VALID UNTIL '2041-01-01'").await?;
+        let revoke = "REVOKE ALL ON ALL TABLES IN SCHEMA shop FROM \"v-token_old\"; REVOKE USAGE ON SCHEMA shop FROM \"v-token_old\"; \
+             REVOKE CONNECT ON DATABASE orders FROM \"v-token_old\"; \
+             ALTER DEFAULT PRIVILEGES IN SCHEMA shop REVOKE SELECT ON TABLES FROM \"v-token_old\"; DROP ROLE \"v-token_old\"";
+        owner.run("revoke", revoke).await?;
+        assert_eq!(fingerprint::changed(&work).await?, Vec::<String>::new(), "{major}");
+
+        owner.run("lease", &lease("v-token-other").replace("VALID UNTIL '2040-01-01'", "")).await?;
+        let changes = fingerprint::changed(&work).await?;
+        for expected in ["role \"v-token-other\": new", "default privileges all: changed", "table shop.orders: changed"]
+        {
+            assert!(changes.iter().any(|change| change == expected), "{major}: {expected} is not in {changes:?}");
+        }
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_source_of_13_is_prepared_and_a_second_time_changes_nothing() -> Result<()> {
     can_be_prepared_twice(13).await

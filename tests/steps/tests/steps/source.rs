@@ -1,12 +1,15 @@
 //! `configure-source`, `reboot-source`, `snapshot-source`, `find-servers` against the local AWS, with the user's own
 //! parameter group and with answers that are lost.
 
-use anyhow::{Context, Result};
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
 use aws_sdk_rds::types::{ApplyMethod, DbInstance, Parameter};
 use local_aws_core::{Effect, Fault, Outcome};
 use pgleap_contract::steps::FindServersInput;
 use pgleap_contract::{ErrorCode, Generation, Run};
-use step_tests::{SOURCE, World, once_allowed, until_done, wait_for};
+use step_tests::{DATABASE, SOURCE, World, once_allowed, until_done, wait_for};
+use tokio_postgres::config::Host;
 
 async fn instance(world: &World) -> Result<DbInstance> {
     let answer = world.rds().describe_db_instances().db_instance_identifier(SOURCE).send().await?;
@@ -83,6 +86,43 @@ async fn a_group_that_already_serves_is_left_alone_and_nothing_is_rebooted() -> 
 
     assert_eq!(world.changes(), changes);
     assert_eq!(attached_group(&world).await?.0, "theirs");
+    Ok(())
+}
+
+/// What a session of the copy's login has of a setting, as a logical walsender.
+async fn as_walsender(world: &World, sql: &str) -> Result<String> {
+    let names = world.run.id.names();
+    let login = world.ctx.login(&names.copy_source_secret()).await?;
+    let address = world.aws.rds().admin_config(SOURCE).context("no source")?;
+    let Some(Host::Tcp(host)) = address.get_hosts().first() else { bail!("no address") };
+    let home = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.local/pg/15");
+    let conninfo = format!(
+        "host={host} port={} user={} password={} dbname={DATABASE} replication=database sslmode=require",
+        address.get_ports()[0],
+        login.username,
+        login.password
+    );
+    let mut psql = tokio::process::Command::new(home.join("bin/psql"));
+    psql.env("LD_LIBRARY_PATH", home.join("lib")).arg("-XAtc").arg(sql).arg(conninfo);
+    let output = psql.output().await.context("run psql")?;
+    anyhow::ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+#[tokio::test]
+async fn a_source_that_decodes_already_keeps_its_group_and_is_not_rebooted() -> Result<()> {
+    let world = World::start(15).await?;
+    attach_users_group(&world, &[("rds.logical_replication", "1")]).await?;
+    let counted = ["RebootDBInstance", "CreateDBParameterGroup", "CopyDBParameterGroup", "ModifyDBInstance"];
+    let before = counted.map(|operation| carried_out(&world, operation));
+
+    world.prepare_source().await?;
+
+    assert_eq!(counted.map(|operation| carried_out(&world, operation)), before);
+    assert_eq!(attached_group(&world).await?, ("theirs".to_owned(), "in-sync".to_owned()));
+    let server = world.owner().await?.row("read", "SELECT current_setting('wal_sender_timeout')", &[]).await?;
+    assert_eq!(server.get::<_, &str>(0), "30s");
+    assert_eq!(as_walsender(&world, "SHOW wal_sender_timeout").await?, "0");
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use pgleap_contract::steps::{
     CompareTablesInput, CopyProgress, GuardCutoverInput, MeasureLobsInput, OnBoth, UnderFence, VerifyCopyInput,
     WatchCopyInput,
@@ -10,7 +10,7 @@ use pgleap_contract::steps::{
 use pgleap_contract::{ErrorCode, Server};
 use pgleap_step_kit::StepError;
 use serde_json::json;
-use step_tests::{DATABASE, SOURCE, TARGET, World, cutover_in};
+use step_tests::{DATABASE, OWNER, SOURCE, TARGET, World, cutover_in};
 use tokio::task::JoinHandle;
 
 /// Of the cases: tables whose clients update a key, whose rows are equal, whose values become infinite.
@@ -259,5 +259,40 @@ async fn wal_that_piles_up_behind_the_watch_drops_its_slot_and_ends_the_run() ->
     ensure!(error.code == ErrorCode::TooMuchWal, "{error}");
     let slots = admin.query_one("SELECT count(*) FROM pg_replication_slots", &[]).await?.get::<_, i64>(0);
     ensure!(slots == 0, "{slots} slots");
+    Ok(())
+}
+
+/// The owner's password changes on the source after the snapshot, and in its secret.
+#[tokio::test]
+async fn a_password_that_changed_since_the_snapshot_stops_the_run_before_the_fence() -> Result<()> {
+    let watched = Watched::start(15).await?;
+    watched.start_task().await?;
+    let world = &watched.world;
+    let OnBoth { run, source, target } = watched.both();
+    let guard = async || {
+        let input = GuardCutoverInput { run: run.clone(), source: source.clone(), target: target.clone(), held: true };
+        guard_cutover::run(world.as_step("guard-cutover"), input).await.err()
+    };
+    let secrets = aws_sdk_secretsmanager::Client::new(world.ctx.aws());
+    let put = async |password: &str| {
+        let value = json!({ "username": OWNER, "password": password }).to_string();
+        secrets.put_secret_value().secret_id(&run.source.login_secret).secret_string(value).send().await
+    };
+    let before = guard().await;
+    assert!(!before.as_ref().is_some_and(|error| error.message.contains("owner's login")), "{before:?}");
+
+    let alter = format!("ALTER ROLE {OWNER} PASSWORD 'a-new-password'");
+    world.rdsadmin(SOURCE, DATABASE).await?.batch_execute(&alter).await?;
+    for (password, side) in
+        [(world.owner_password(), "refused by the source:"), ("a-new-password", "refused by the target:")]
+    {
+        put(password).await?;
+
+        let error = guard().await.context("a refusal")?;
+
+        assert_eq!(error.code, ErrorCode::CutoverNotSafe, "{error}");
+        assert!(error.message.contains(side), "{error}");
+        assert!(!error.message.contains("a-new-password"), "{error}");
+    }
     Ok(())
 }

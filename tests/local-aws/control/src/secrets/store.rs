@@ -44,6 +44,8 @@ pub(super) struct Secret {
     pub(super) name: String,
     pub(super) arn: String,
     pub(super) deleted: Option<f64>,
+    /// When it is rotated next, if it is rotated.
+    pub(super) rotation: Option<f64>,
     description: Option<String>,
     kms_key: Option<String>,
     tags: BTreeMap<String, String>,
@@ -61,6 +63,7 @@ impl Secret {
             name: name.to_owned(),
             arn: format!("arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{name}-{suffix}"),
             deleted: None,
+            rotation: None,
             description: None,
             kms_key: None,
             tags: BTreeMap::new(),
@@ -194,6 +197,8 @@ impl Secret {
             ("Description", self.description.clone().map(Value::from)),
             ("KmsKeyId", self.kms_key.clone().map(Value::from)),
             ("DeletedDate", self.deleted.map(Value::from)),
+            ("RotationEnabled", self.rotation.map(|_| Value::from(true))),
+            ("NextRotationDate", self.rotation.map(Value::from)),
         ];
         for (member, value) in optional {
             if let Some(value) = value {
