@@ -69,6 +69,11 @@ impl Inventory {
         Ok(inventory)
     }
 
+    /// Whether there is a parameter group that a run created for its source.
+    pub fn has_source_group(&self) -> bool {
+        self.things.iter().any(|thing| thing.starts_with(&parameter_group("pgleap-")) && thing.ends_with("-source"))
+    }
+
     /// How a run left everything: as it was, but for parameter groups that an instance uses now, the target where it
     /// serves, and the records that must lead to it.
     pub fn difference(&self, after: &Inventory, serving: Serving<'_>) -> Difference {

@@ -62,7 +62,10 @@ pub(crate) fn judge(report: &mut Report, arguments: &RunArguments, seen: &Seen, 
         let name = arguments.faults.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
         let ending = arguments.faults.iter().find_map(|trouble| trouble.ends_with());
         let promise = ending.map_or(Promise::Completes, |(error, word)| Promise::StopsWith(error, word));
-        let broken = broken_promises(promise, report, seen);
+        let mut broken = broken_promises(promise, report, seen);
+        if arguments.faults.contains(&Trouble::DecodesAlready) {
+            broken.extend(needless(seen));
+        }
         report.scenario = Some(ScenarioReport { name, promise: promise.words(), broken });
         return;
     }
@@ -76,6 +79,13 @@ pub(crate) fn judge(report: &mut Report, arguments: &RunArguments, seen: &Seen, 
         let name = armed.iter().map(|armed| armed.disturbance.to_string()).collect::<Vec<_>>().join(" ");
         report.scenario = Some(ScenarioReport { name, promise: promise.words(), broken });
     }
+}
+
+/// What a run did to a source that decoded already.
+fn needless(seen: &Seen) -> Vec<String> {
+    let reboots = seen.execution.history.has_entered("RebootSource").then_some("the source was rebooted");
+    let group = seen.after.has_source_group().then_some("the run created a parameter group for the source");
+    reboots.into_iter().chain(group).map(|what| format!("{what}, which decoded already")).collect()
 }
 
 /// What the run left behind or took away, and whether the record leads to the side that serves.

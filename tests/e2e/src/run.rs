@@ -145,7 +145,11 @@ async fn rehearse(
 ) -> Result<()> {
     let mut stage = Stage::new(aws)?;
     screen.doing("making the source instance");
-    let source = stage.create_source(arguments.from).await?;
+    let group = match arguments.faults.contains(&Trouble::DecodesAlready) {
+        true => Some(stage.create_decoding_group(arguments.from).await?),
+        false => None,
+    };
+    let source = stage.create_source(arguments.from, group).await?;
     report.source = Side { version: source.version.clone(), instance: SOURCE.to_owned() };
     if arguments.owner {
         stage.create_owner(&source, arguments.from).await?;

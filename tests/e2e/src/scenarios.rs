@@ -72,6 +72,7 @@ pub const TROUBLES: &[&str] = &[
     "target-disk-full",
     "source-failover",
     "idle-functions",
+    "decodes-already",
     "wrong-secret",
     "quota-reached",
     "key-updated",

@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_rds::types::{ApplyMethod, Parameter};
 use aws_sdk_route53::types::{
     Change, ChangeAction, ChangeBatch, ChangeStatus, ResourceRecord, ResourceRecordSet, RrType,
 };
@@ -149,8 +150,22 @@ impl Stage {
         })
     }
 
-    /// Make the source, as an operator would have it: the default parameter group, no logical replication.
-    pub async fn create_source(&self, major: u16) -> Result<Source> {
+    /// A parameter group of the operator's own with logical replication on.
+    pub async fn create_decoding_group(&self, major: u16) -> Result<&'static str> {
+        let (rds, name) = (aws_sdk_rds::Client::new(&self.sdk), "shop-decodes");
+        let create = rds.create_db_parameter_group().db_parameter_group_name(name);
+        let create = create.db_parameter_group_family(format!("postgres{major}")).description("of the operator");
+        create.send().await.context("create a parameter group")?;
+        let decodes = Parameter::builder().parameter_name("rds.logical_replication").parameter_value("1");
+        let decodes = decodes.apply_method(ApplyMethod::PendingReboot).build();
+        let modify = rds.modify_db_parameter_group().db_parameter_group_name(name).parameters(decodes);
+        modify.send().await.context("turn logical replication on")?;
+        Ok(name)
+    }
+
+    /// Make the source, as an operator would have it: with a parameter group of his own, or the default one, which has no
+    /// logical replication.
+    pub async fn create_source(&self, major: u16, group: Option<&str>) -> Result<Source> {
         let rds = aws_sdk_rds::Client::new(&self.sdk);
         rds.create_db_instance()
             .db_instance_identifier(SOURCE)
@@ -160,6 +175,7 @@ impl Stage {
             .allocated_storage(100)
             .storage_type("gp3")
             .backup_retention_period(7)
+            .set_db_parameter_group_name(group.map(str::to_owned))
             .db_name(DATABASE)
             .master_username(MASTER)
             .master_user_password(MASTER_PASSWORD)

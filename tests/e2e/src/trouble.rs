@@ -60,6 +60,8 @@ pub enum Trouble {
     SourceFailover,
     /// Nobody has used the stack for weeks: every function is inactive, and refuses for a minute after its first call.
     IdleFunctions,
+    /// The source has logical replication on: the run neither reboots it nor changes its parameter group.
+    DecodesAlready,
     /// The secret that the input names has another password than the database's owner. Nothing mends that.
     WrongSecret,
     /// The account's last instance is created by somebody else after preflight. Nothing mends that.
@@ -198,6 +200,7 @@ impl Trouble {
             | Trouble::SourceDiskFull
             | Trouble::SourceFailover
             | Trouble::IdleFunctions
+            | Trouble::DecodesAlready
             | Trouble::WrongSecret
             | Trouble::QuotaReached
             | Trouble::KeyUpdated
@@ -390,6 +393,7 @@ const WORDS: &[(&str, Trouble)] = &[
     ("target-disk-full", Trouble::TargetDiskFull),
     ("source-failover", Trouble::SourceFailover),
     ("idle-functions", Trouble::IdleFunctions),
+    ("decodes-already", Trouble::DecodesAlready),
     ("wrong-secret", Trouble::WrongSecret),
     ("quota-reached", Trouble::QuotaReached),
     ("key-updated", Trouble::KeyUpdated),
