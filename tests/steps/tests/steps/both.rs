@@ -94,7 +94,7 @@ impl Both {
         prepare_replication::run_with(self.world.as_step("prepare-replication"), input, SECRET_ROLE, &stack()).await
     }
 
-    async fn create_task(&self) -> StepResult<Polled<NoOutput>> {
+    pub(crate) async fn create_task(&self) -> StepResult<Polled<NoOutput>> {
         let schema = "My_shop".to_owned();
         let parent = TableName { schema: schema.clone(), table: "events".to_owned() };
         let generated = ColumnName { schema: schema.clone(), table: "Orders".to_owned(), column: "twice".to_owned() };

@@ -1,7 +1,7 @@
 //! `prepare-replication`, `create-task`, `copy-data`, `watch-copy`, `resume-replication`, `remove-replication` against the local DMS,
 //! which really moves rows between real servers: one story, because each begins where the one before ended.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use pgleap_contract::ErrorCode;
 use pgleap_contract::steps::IngressRule;
 use step_tests::wait_for;
@@ -100,6 +100,23 @@ async fn a_time_out_is_explained_and_where_the_run_may_it_asks_for_the_one_rule_
         tags: serde_json::Value::Null,
     });
     assert_eq!(both.create_until_done().await?, 0);
+    both.world.aws.stop().await;
+    Ok(())
+}
+
+/// Somebody deletes the replication instance while the copy is upgraded.
+#[tokio::test]
+async fn an_instance_that_went_since_the_snapshot_is_told_with_its_events() -> Result<()> {
+    let both = Both::start().await?;
+    wait_for("the source to be reached", async || Ok(both.prepare(both.prepare_input()).await?.done())).await?;
+    let found = both.dms().describe_replication_instances().send().await?.replication_instances()[0].clone();
+    let arn = found.replication_instance_arn().context("it has an ARN")?;
+    both.dms().delete_replication_instance().replication_instance_arn(arn).send().await?;
+
+    let error = both.create_task().await.err().context("it goes on")?;
+
+    assert_eq!(error.code, ErrorCode::InstanceFailed, "{}", error.message);
+    assert!(error.message.contains("deleting"), "{}", error.message);
     both.world.aws.stop().await;
     Ok(())
 }
