@@ -307,7 +307,8 @@ impl Deed {
         Armed(tokio::spawn(async move {
             let suffix = format!("-{}", self.step);
             while let Ok(progress) = invocations.recv().await {
-                if !matches!(&progress, Progress::Started { function, .. } if function.ends_with(&suffix)) {
+                let Progress::Started { function, state, .. } = &progress else { continue };
+                if !function.ends_with(&suffix) || state.as_deref().is_some_and(only_starts_a_process) {
                     continue;
                 }
                 if let Err(error) = self.act.done_with(&tools).await {
@@ -317,6 +318,12 @@ impl Deed {
             }
         }))
     }
+}
+
+/// `pgleap-upgrade/WakeVerifyCopy`: the call that wakes a function up, and the one that warms it, do not begin its step.
+fn only_starts_a_process(state: &str) -> bool {
+    let name = state.rsplit('/').next().unwrap_or(state);
+    name.starts_with("Wake") || name.starts_with("Warm")
 }
 
 impl Act {
