@@ -160,7 +160,10 @@ impl Sessions {
         loop {
             match Self::open(sides).await {
                 Ok(sessions) => return sessions,
-                Err(error) => tracing::debug!(error = format!("{error:#}"), "the observer looks again"),
+                Err(error) => tracing::debug!(
+                    error = format!("{error:#}"),
+                    "the observer cannot connect to both sides yet, and retries"
+                ),
             }
             tokio::time::sleep(LOOK_AGAIN).await;
         }
