@@ -39,6 +39,7 @@ impl World {
             listen: Listen { address, port },
             encryption: Encryption::Offered(authority.issue(&address.to_string()).unwrap()),
             closed_databases: vec![],
+            peer: None,
             settings: [("wal_level", "logical"), ("max_prepared_transactions", "5")]
                 .map(|(name, value)| Setting::new(name, value))
                 .into(),
