@@ -27,7 +27,7 @@ pub(crate) async fn remove(owner: &Session, run: &RunId, side: Side) -> StepResu
     // A published table whose old rows cannot be told apart refuses its applications' updates: so first who reads, then the
     // publication, and the replica identities last.
     if holds_schema && side == Side::Target {
-        drop_subscription(owner, &names.copy_stream()).await?;
+        drop_subscription(owner, names).await?;
     }
     if holds_schema && side != Side::Target {
         let busy = drop_slots(owner).await?;
@@ -92,13 +92,15 @@ fn identity_clause(identity: &str, index: Option<&str>) -> String {
 }
 
 /// Without its slot: that is the source's, which may be gone.
-async fn drop_subscription(owner: &Session, name: &str) -> StepResult<()> {
+async fn drop_subscription(owner: &Session, names: Names<'_>) -> StepResult<()> {
+    let name = names.copy_stream();
     let sql = "SELECT EXISTS (SELECT FROM pg_subscription s WHERE s.subname = $1::text::name
                    AND s.subdbid = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()))";
     if owner.row("look for the run's subscription", sql, &[&name]).await?.get(0) {
-        let name = ident(name);
+        let (name, login) = (ident(&name), ident(&names.copy_login()));
         let drop = format!(
-            "ALTER SUBSCRIPTION {name} DISABLE; ALTER SUBSCRIPTION {name} SET (slot_name = NONE); DROP SUBSCRIPTION {name}"
+            "GRANT {login} TO CURRENT_USER; ALTER SUBSCRIPTION {name} DISABLE;
+             ALTER SUBSCRIPTION {name} SET (slot_name = NONE); DROP SUBSCRIPTION {name}"
         );
         owner.run("drop the run's subscription", &drop).await?;
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use native_databases::subscription::{self, State};
 use pgleap_contract::steps::{CatchUpInput, CatchUpOutput, CatchUpReading};
-use pgleap_pg::{Session, ident, slots::Slot};
+use pgleap_pg::{Session, slots::Slot};
 use pgleap_step_kit::metrics::{self, Unit};
 use pgleap_step_kit::prelude::*;
 use pgleap_step_kit::wal::refuse_too_much_wal;
@@ -27,9 +27,8 @@ pub async fn run(ctx: &Ctx, input: CatchUpInput) -> StepResult<CatchUpOutput> {
     let (source, target) = (ctx.as_work(run, &input.source).await?, ctx.as_owner(run, &input.target).await?);
     let slot = refuse_too_much_wal(&source, &input.source, &run.limits).await?;
     refuse_lost(&slot, subscription::look(&target, &stream).await?)?;
-    if subscription::look(&target, &stream).await?.is_some_and(|state| !state.enabled) {
-        target.run("switch the subscription on", &format!("ALTER SUBSCRIPTION {} ENABLE", ident(&stream))).await?;
-    }
+    let work = ctx.as_work(run, &input.target).await?;
+    work.rows("switch the subscription on", "SELECT pgleap_copy.start_subscription()", &[]).await?;
     let problems = native_databases::problems(run, &source, &target).await?;
     if !problems.is_empty() {
         return Err(StepError::new(ErrorCode::ReplicationFailed, format!("catch up: {}", problems.join("; "))));

@@ -55,7 +55,7 @@ pub async fn lag(source: &Session, target: &Session, longest: Duration) -> StepR
 /// # Errors
 /// The target does not answer.
 pub async fn before_fence(target: &Session) -> StepResult<()> {
-    target.rows("have each transaction flushed", "SELECT pgleap.flush_each()", &[]).await?;
+    target.rows("have each transaction flushed", "SELECT pgleap_copy.flush_each()", &[]).await?;
     Ok(())
 }
 
@@ -79,7 +79,7 @@ pub async fn await_applied(
     while !is_confirmed(source, &stream, written).await? {
         deadline.pause("drain the source", "the target has not confirmed the last changes").await?;
     }
-    target.rows("stop the subscription", "SELECT pgleap.stop_subscription()", &[]).await?;
+    target.rows("stop the subscription", "SELECT pgleap_copy.stop_subscription()", &[]).await?;
     let applies = "SELECT count(*) FROM pg_stat_subscription WHERE subname = $1::text::name AND pid IS NOT NULL";
     while target.row("look for the subscription's worker", applies, &[&stream]).await?.get::<_, i64>(0) > 0 {
         deadline.pause("drain the source", "the subscription's worker has not ended").await?;

@@ -1,6 +1,6 @@
 //! The subscription on the target.
 
-use pgleap_contract::{ErrorCode, Server};
+use pgleap_contract::{ErrorCode, Names, Server};
 use pgleap_pg::{Login, Lsn, PgErrorKind, Session, ident, literal};
 use pgleap_step_kit::{StepError, StepResult};
 
@@ -15,13 +15,30 @@ pub struct State {
     pub applied: Option<Lsn>,
 }
 
-/// Install the functions of `subscription.sql`, as the owner.
+/// Install the functions of `subscribe.sql` as the owner.
 ///
 /// # Errors
 /// The server refuses, or does not answer.
-pub async fn install(owner: &Session, name: &str, work: &str) -> StepResult<()> {
-    let sql = include_str!("subscription.sql").replace("{name}", &literal(name)).replace("{work}", &ident(work));
-    Ok(owner.run("install the functions of the subscription", &sql).await?)
+pub async fn install(owner: &Session, names: Names<'_>) -> StepResult<()> {
+    let sql = with_names(include_str!("subscribe.sql"), names);
+    Ok(owner.run("install the function that subscribes", &sql).await?)
+}
+
+/// Install those of `subscription.sql` as the copy login, which owns the subscription.
+///
+/// # Errors
+/// The server refuses, or does not answer.
+pub async fn hand_over(copy: &Session, names: Names<'_>) -> StepResult<()> {
+    let sql = with_names(include_str!("subscription.sql"), names);
+    Ok(copy.run("install the functions of the subscription", &sql).await?)
+}
+
+fn with_names(sql: &str, names: Names<'_>) -> String {
+    sql.replace("{name}", &literal(&names.copy_stream()))
+        .replace("{publication}", &ident(&names.copy_stream()))
+        .replace("{copy}", &literal(&names.copy_login()))
+        .replace("{copy_login}", &ident(&names.copy_login()))
+        .replace("{work_login}", &ident(&names.work_login()))
 }
 
 /// Look at it, as the owner; none if there is none.
@@ -50,9 +67,8 @@ pub async fn look(target: &Session, name: &str) -> StepResult<Option<State>> {
 pub async fn create(owner: &Session, run: &str, source: &Server, login: &Login, start: Lsn) -> StepResult<()> {
     let row = owner.row("read where the server keeps its authorities", "SELECT current_setting('ssl_ca_file')", &[]);
     let conninfo = conninfo(source, login, row.await?.get(0));
-    let options = options(owner.major().await?);
-    let sql = "SELECT pgleap.subscribe($1, $2, $3::text::pg_lsn, $4)";
-    match owner.rows("create the subscription", sql, &[&run, &conninfo, &start.to_string(), &options]).await {
+    let sql = "SELECT pgleap.subscribe($1, $2, $3::text::pg_lsn)";
+    match owner.rows("create the subscription", sql, &[&run, &conninfo, &start.to_string()]).await {
         Ok(_) => Ok(()),
         Err(error)
             if error.kind != PgErrorKind::Unreachable && error.to_string().contains("connect to the publisher") =>
@@ -69,14 +85,6 @@ fn unreached(source: &Server, said: &str) -> String {
          the target says: {said}",
         source.host, source.port
     )
-}
-
-/// From 16 on the worker would switch to each table's owner, which the subscription's owner may not do on RDS; from 18 on large
-/// transactions would be applied by several workers at once.
-/// Source: PostgreSQL, CREATE SUBSCRIPTION.
-fn options(major: i32) -> String {
-    let options = [(14, ", streaming = on"), (16, ", run_as_owner = true")];
-    options.iter().filter(|(since, _)| major >= *since).map(|(_, option)| *option).collect()
 }
 
 /// TLS is verified by the source's name, against the authorities that the server itself knows.
@@ -112,12 +120,5 @@ mod tests {
         assert!(text.contains("dbname='o\\'clock'"), "{text}");
         assert!(text.contains("password='a b\\\\c\\'d'"), "{text}");
         assert!(text.contains("sslmode='verify-full' sslrootcert='/ca.pem'"), "{text}");
-    }
-
-    #[test]
-    fn a_major_is_told_only_what_it_knows() {
-        assert_eq!(options(13), "");
-        assert_eq!(options(15), ", streaming = on");
-        assert_eq!(options(18), ", streaming = on, run_as_owner = true");
     }
 }
