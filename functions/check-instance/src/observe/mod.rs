@@ -58,7 +58,7 @@ pub(crate) async fn observe(ctx: &Ctx, run: Run) -> StepResult<Facts> {
     let mut taken = names::taken(&mut eyes, &rds, &secrets, &run, &families).await?;
     let mut quotas = eyes.list(rds::quotas(&rds).await)?;
     let mut of_dms = dms::Seen::default();
-    if run.copy.engine == CopyEngine::Dms {
+    if run.copy.candidates().contains(&CopyEngine::Dms) {
         of_dms = dms::observe(ctx, &mut eyes, &run).await?;
         taken.append(&mut of_dms.taken);
         quotas.append(&mut of_dms.quotas);
