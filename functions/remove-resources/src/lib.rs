@@ -19,6 +19,7 @@ mod target;
 
 use pgleap_contract::Outcome;
 use pgleap_contract::steps::{Part, RemoveResourcesInput, RemoveResourcesOutput};
+use pgleap_schedule::Schedules;
 use pgleap_step_kit::prelude::*;
 
 /// Everything that can go now is told to go.
@@ -29,7 +30,7 @@ pub async fn run(ctx: &Ctx, input: RemoveResourcesInput) -> StepResult<Polled<Re
     let rds = aws_sdk_rds::Client::new(ctx.aws());
     let mut left = Left::default();
 
-    remove_schedule(&aws_sdk_scheduler::Client::new(ctx.aws()), &run.id.names().deadline_schedule()).await?;
+    Schedules::new(ctx).delete(&run.id.names().deadline_schedule()).await?;
     match input.outcome {
         Outcome::Back => target::remove(&rds, run, mark.as_ref(), &mut left).await?,
         Outcome::Open => target::remove_its_snapshot(&rds, run, &mut left).await?,
@@ -91,12 +92,6 @@ impl Left {
             Polled::Waiting(self.going.join("; "))
         }
     }
-}
-
-async fn remove_schedule(scheduler: &aws_sdk_scheduler::Client, name: &str) -> StepResult<()> {
-    let answer = scheduler.delete_schedule().name(name).send().await;
-    answer.doing(format!("delete schedule {name}")).optional()?;
-    Ok(())
 }
 
 #[cfg(test)]
