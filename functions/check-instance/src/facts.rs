@@ -2,6 +2,7 @@
 
 use pgleap_contract::steps::UpgradeHop;
 use pgleap_contract::{Finding, Run};
+use pgleap_record::{RecordSet, Zone};
 
 use crate::dms::Offer;
 
@@ -126,34 +127,6 @@ pub(crate) struct Maintenance {
     pub(crate) action: String,
     /// When it is carried out whether somebody wants it or not, as AWS says it; absent: only if somebody asks.
     pub(crate) at: Option<String>,
-}
-
-/// The hosted zone.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Zone {
-    /// With a trailing dot.
-    pub(crate) name: String,
-}
-
-/// One record set.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct RecordSet {
-    /// `CNAME`, `A`, ..
-    pub(crate) kind: String,
-    pub(crate) identifier: Option<String>,
-    pub(crate) routing: Routing,
-    /// Empty for an alias.
-    pub(crate) values: Vec<String>,
-    pub(crate) ttl: Option<i64>,
-}
-
-/// How Route 53 chooses among the members of a group.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Routing {
-    Simple,
-    Weighted(i64),
-    /// Latency, failover, geolocation, ..
-    Other(&'static str),
 }
 
 /// How much of a kind the account may have.

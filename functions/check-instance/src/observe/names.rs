@@ -2,7 +2,6 @@
 //! parameter group that an earlier run left to the source.
 
 use aws_sdk_rds as rds;
-use aws_sdk_secretsmanager as secrets;
 use pgleap_contract::Generation;
 use pgleap_step_kit::prelude::*;
 
@@ -10,9 +9,9 @@ use super::Eyes;
 use crate::facts::Taken;
 
 pub(super) async fn taken(
+    ctx: &Ctx,
     eyes: &mut Eyes,
     rds: &rds::Client,
-    secrets: &secrets::Client,
     run: &Run,
     families: &[&str],
 ) -> StepResult<Vec<Taken>> {
@@ -27,7 +26,7 @@ pub(super) async fn taken(
         looks.push(parameter_group(rds, run, group).await);
     }
     for secret in secrets_of(run) {
-        looks.push(of_secret(secrets, run, secret).await);
+        looks.push(of_secret(ctx, run, secret).await);
     }
     eyes.all(looks)
 }
@@ -82,13 +81,9 @@ async fn parameter_group(client: &rds::Client, run: &Run, name: String) -> Look 
     Ok(Some(Taken { kind: "parameter group", name, ours }))
 }
 
-async fn of_secret(client: &secrets::Client, run: &Run, name: String) -> Look {
-    let answer = client.describe_secret().secret_id(&name).send().await;
-    let found = answer.doing(format!("describe secret {name}")).optional()?;
-    Ok(found.map(|found| {
-        let ours = is_ours(run, found.tags().iter().map(|tag| (tag.key(), tag.value())));
-        Taken { kind: "secret", name, ours }
-    }))
+async fn of_secret(ctx: &Ctx, run: &Run, name: String) -> Look {
+    let found = ctx.describe_secret(&name).await?;
+    Ok(found.map(|found| Taken { kind: "secret", ours: found.is_of(run), name }))
 }
 
 #[cfg(test)]
