@@ -12,6 +12,7 @@ mod logs;
 pub mod metrics;
 mod movement;
 mod polled;
+mod quota;
 mod secrets;
 mod serve;
 pub mod source_watch;
@@ -23,6 +24,7 @@ pub use context::Ctx;
 pub use deadline::Deadline;
 pub use error::{StepError, StepResult};
 pub use polled::{Answer, Polled};
+pub use quota::Quota;
 pub use secrets::{Secret, SecretOwner};
 pub use serve::{serve, serve_pages};
 

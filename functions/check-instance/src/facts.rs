@@ -141,6 +141,10 @@ pub(crate) struct Quota {
 }
 
 impl Quota {
+    pub(crate) fn of(service: &'static str, quota: pgleap_step_kit::Quota) -> Self {
+        Self { service, name: quota.name, used: quota.used, max: quota.max }
+    }
+
     pub(crate) fn left(&self) -> i64 {
         self.max - self.used
     }
