@@ -20,6 +20,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use pgleap_contract::Cutover;
 use pgleap_contract::steps::{ArmDeadlineInput, ArmDeadlineOutput};
+use pgleap_rds::Rds;
 use pgleap_schedule::{NewSchedule, Schedules};
 use pgleap_step_kit::prelude::*;
 use pgleap_window::Interruption;
@@ -64,7 +65,7 @@ pub async fn run_with(ctx: &Ctx, input: ArmDeadlineInput, recovery: Recovery) ->
         refuse_outside_window(run, now_seconds())?;
     }
     pgleap_mark::arm(ctx, run, input.generation).await?;
-    target::protect(&aws_sdk_rds::Client::new(ctx.aws()), run).await?;
+    target::protect(&Rds::new(ctx), run).await?;
     let deadline = match armed_before {
         Some(deadline) => deadline,
         None => arm(&schedules, &input, &recovery).await?,

@@ -2,6 +2,7 @@
 
 use pgleap_contract::steps::UpgradeHop;
 use pgleap_contract::{Finding, Run};
+use pgleap_rds::Maintenance;
 use pgleap_record::{RecordSet, Zone};
 
 use crate::dms::Offer;
@@ -118,15 +119,6 @@ pub(crate) struct Secret {
     pub(crate) rotates: bool,
     /// Seconds until that happens at the latest.
     pub(crate) rotates_in: Option<i64>,
-}
-
-/// An action of maintenance that waits.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Maintenance {
-    /// `system-update`, `db-upgrade`, ..
-    pub(crate) action: String,
-    /// When it is carried out whether somebody wants it or not, as AWS says it; absent: only if somebody asks.
-    pub(crate) at: Option<String>,
 }
 
 /// How much of a kind the account may have.

@@ -19,6 +19,7 @@ mod target;
 
 use pgleap_contract::Outcome;
 use pgleap_contract::steps::{Part, RemoveResourcesInput, RemoveResourcesOutput};
+use pgleap_rds::Rds;
 use pgleap_schedule::Schedules;
 use pgleap_step_kit::prelude::*;
 
@@ -27,7 +28,7 @@ pub async fn run(ctx: &Ctx, input: RemoveResourcesInput) -> StepResult<Polled<Re
     let run = &input.run;
     let mark = pgleap_mark::read(ctx, run, input.generation).await?;
     pgleap_mark::refuse_contradiction(mark.as_ref(), input.outcome)?;
-    let rds = aws_sdk_rds::Client::new(ctx.aws());
+    let rds = Rds::new(ctx);
     let mut left = Left::default();
 
     Schedules::new(ctx).delete(&run.id.names().deadline_schedule()).await?;

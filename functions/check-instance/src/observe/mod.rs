@@ -9,22 +9,22 @@ pub(crate) use names::Look;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use pgleap_contract::{CopyEngine, Finding, Run};
+use pgleap_rds::{EngineVersion, Rds};
 use pgleap_record::Records;
 use pgleap_step_kit::prelude::*;
 
 use crate::dms;
-use crate::facts::{Facts, Keys, Secret, Seen};
-use crate::versions::EngineVersion;
+use crate::facts::{Facts, Keys, Quota, Secret, Seen};
 use crate::way;
 
 /// Look at everything.
 pub(crate) async fn observe(ctx: &Ctx, run: Run) -> StepResult<Facts> {
     let mut eyes = Eyes::default();
-    let rds = aws_sdk_rds::Client::new(ctx.aws());
+    let rds = Rds::new(ctx);
     let dns = Records::new(ctx);
 
     let source = eyes.thing(rds::instance(&rds, &run.source.instance).await)?;
-    let versions: Vec<EngineVersion> = eyes.list(rds::versions(&rds).await)?;
+    let versions: Vec<EngineVersion> = eyes.list(rds.versions().await)?;
     let way = match source.found() {
         Some(source) if !versions.is_empty() => Some(way::find(&versions, &source.version, &run.target.version)),
         _ => None,
@@ -33,7 +33,8 @@ pub(crate) async fn observe(ctx: &Ctx, run: Run) -> StepResult<Facts> {
     let class = source.found().map(|source| source.class.clone()).unwrap_or_default();
     let mut class_not_orderable = Vec::new();
     for hop in &hops {
-        if eyes.thing(rds::orderable(&rds, &class, &hop.version).await)? == Seen::Missing {
+        let is_orderable = rds.is_orderable(&class, &hop.version).await.map(|is_orderable| is_orderable.then_some(()));
+        if eyes.thing(is_orderable)? == Seen::Missing {
             class_not_orderable.push(hop.version.clone());
         }
     }
@@ -51,11 +52,11 @@ pub(crate) async fn observe(ctx: &Ctx, run: Run) -> StepResult<Facts> {
     let (mut group_shared_with, mut maintenance) = (Vec::new(), Vec::new());
     if let Some(source) = source.found() {
         group_shared_with = eyes.list(rds::sharers(&rds, &source.parameter_group, &run.source.instance).await)?;
-        maintenance = eyes.list(rds::maintenance(&rds, &source.arn).await)?;
+        maintenance = eyes.list(rds.maintenance(&source.arn).await)?;
     }
     let families: Vec<&str> = hops.iter().map(|hop| hop.family.as_str()).collect();
     let mut taken = names::taken(ctx, &mut eyes, &rds, &run, &families).await?;
-    let mut quotas = eyes.list(rds::quotas(&rds).await)?;
+    let mut quotas: Vec<_> = eyes.list(rds.quotas().await)?.into_iter().map(|quota| Quota::of("RDS", quota)).collect();
     let mut of_dms = dms::Seen::default();
     if run.copy.engine == CopyEngine::Dms {
         of_dms = dms::observe(ctx, &mut eyes, &run).await?;
