@@ -124,6 +124,18 @@ pub enum CopyEngine {
     /// AWS Database Migration Service: a full load, then the changes.
     #[default]
     Dms,
+    /// PostgreSQL's own logical replication: the restored snapshot is the load, a subscription follows the changes.
+    Native,
+}
+
+impl CopyEngine {
+    /// Whether the engine drops or alters some changes without a word, so that the run watches the source for them.
+    pub fn drops_changes_silently(self) -> bool {
+        match self {
+            CopyEngine::Dms => true,
+            CopyEngine::Native => false,
+        }
+    }
 }
 
 /// How DMS is set up.

@@ -70,6 +70,10 @@ pub enum Trouble {
     KeyUpdated,
     /// A client deletes one of two equal rows while the copy is verified, and DMS would delete both.
     EqualRowDeleted,
+    /// The extension that knows the seed of a restored copy cannot be created there.
+    NoSeedFunction,
+    /// The extension's function answers NULL.
+    SeedNull,
     /// A client writes an infinite date after the copy was verified, and DMS clamps it.
     ValueClamped,
 }
@@ -206,6 +210,8 @@ impl Trouble {
             | Trouble::KeyUpdated
             | Trouble::EqualRowDeleted
             | Trouble::ValueClamped
+            | Trouble::NoSeedFunction
+            | Trouble::SeedNull
             | Trouble::TargetDiskFull
             | Trouble::SlotLost
             | Trouble::TableSuspended
@@ -228,6 +234,15 @@ impl Trouble {
             }
         };
         Ok(Some(fault.parse()?))
+    }
+
+    /// What RDS is planned to do to the source or to what is restored of it.
+    pub fn of_rds(self) -> Option<PlannedFault> {
+        match self {
+            Trouble::NoSeedFunction => Some(PlannedFault::NoSeedFunction),
+            Trouble::SeedNull => Some(PlannedFault::SeedNull),
+            _ => None,
+        }
     }
 
     /// What is done on the way.
@@ -406,6 +421,8 @@ const WORDS: &[(&str, Trouble)] = &[
     ("key-updated", Trouble::KeyUpdated),
     ("equal-row-deleted", Trouble::EqualRowDeleted),
     ("value-clamped", Trouble::ValueClamped),
+    ("no-seed-function", Trouble::NoSeedFunction),
+    ("seed-null", Trouble::SeedNull),
 ];
 
 impl FromStr for Trouble {

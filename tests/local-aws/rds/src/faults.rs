@@ -25,13 +25,21 @@ pub enum PlannedFault {
     FailSnapshot,
     /// The next restore of a snapshot of this instance loads its volume for a while after it serves.
     InitializeStorage,
+    /// On the next restore of a snapshot of this instance `rds_tools` cannot be created.
+    NoSeedFunction,
+    /// On the next restore of a snapshot of this instance `rds_tools.logical_seed_lsn()` answers NULL.
+    SeedNull,
 }
 
 impl Rds {
     /// Let a fault happen now or at its time. Comes back when a fault that happens now has begun.
     pub async fn plan(&self, instance_id: &str, fault: PlannedFault) -> Result<(), ApiError> {
         match fault {
-            PlannedFault::FailPrecheck(_) | PlannedFault::FailSnapshot | PlannedFault::InitializeStorage => {
+            PlannedFault::FailPrecheck(_)
+            | PlannedFault::FailSnapshot
+            | PlannedFault::InitializeStorage
+            | PlannedFault::NoSeedFunction
+            | PlannedFault::SeedNull => {
                 self.shared.state().instance_mut(instance_id)?.planned_faults.push(fault);
                 Ok(())
             }
@@ -43,10 +51,11 @@ impl Rds {
 impl Shared {
     async fn break_now(self: &Arc<Self>, instance_id: &str, fault: PlannedFault) -> Result<(), ApiError> {
         let (cluster, files, busy, resource_id) = {
-            let mut state = self.state();
-            let instance = state.instance_mut(instance_id)?;
+            let state = self.state();
+            let instance = state.instance(instance_id)?;
             let cluster = instance.cluster.clone().ok_or_else(|| errors::instance_state("it has no server yet"))?;
-            (cluster, instance.server_files(self.around.port), instance.busy.clone(), instance.resource_id.clone())
+            let files = state.server_files(instance, self.around.port);
+            (cluster, files, instance.busy.clone(), instance.resource_id.clone())
         };
         let guard = busy.lock_owned().await;
         cluster.stop(Shutdown::Immediate).await.map_err(ApiError::internal)?;

@@ -21,6 +21,7 @@ mod names;
 mod paging;
 mod parameter_groups;
 mod quotas;
+mod rds_tools;
 mod roles;
 mod service;
 mod snapshots;

@@ -97,8 +97,30 @@ pub(crate) struct Instance {
     pub(crate) maintenance: Vec<String>,
     /// End of the last automated backup; none while backups are off.
     pub(crate) backed_up_at: Option<f64>,
+    /// Where a restored instance comes from.
+    pub(crate) origin: Option<Origin>,
     /// Held by whoever changes the server: one change after the other.
     pub(crate) busy: Arc<tokio::sync::Mutex<()>>,
+}
+
+/// What a restored instance knows of the instance that its snapshot was taken of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Origin {
+    /// `DbiResourceId` of that instance.
+    pub(crate) resource_id: String,
+    /// What `rds_tools` answers on this instance.
+    pub(crate) seed: Seed,
+}
+
+/// Where the recovery of the copy ended: the position of its source up to which it has everything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Seed {
+    /// Not known, or not any more: the function answers NULL.
+    Unknown,
+    /// The function answers this position.
+    At(String),
+    /// The extension cannot be created.
+    NoFunction,
 }
 
 /// The association with a parameter group.

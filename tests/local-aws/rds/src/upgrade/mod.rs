@@ -12,7 +12,7 @@ use crate::faults::PlannedFault;
 use crate::instances::JobFailed;
 use crate::parameter_groups::{default_group, lock_settings};
 use crate::service::Shared;
-use crate::state::{AttachedGroup, Status, StoredLog};
+use crate::state::{AttachedGroup, Seed, Status, StoredLog};
 use crate::{delays, roles};
 
 /// Files and texts.
@@ -124,6 +124,9 @@ impl Shared {
             instance.version = target;
             instance.group = AttachedGroup::in_sync(group);
             instance.logs.extend(old_log);
+            if let Some(origin) = &mut instance.origin {
+                origin.seed = Seed::Unknown;
+            }
         });
         self.start_with_group(resource_id, &new).await?;
         self.tell_instance(identifier, 268, "The upgrade has finished.");

@@ -7,5 +7,6 @@ mod life_cycle;
 mod parameter_groups;
 mod region;
 mod roles;
+mod seeds;
 mod snapshots;
 mod upgrades;
