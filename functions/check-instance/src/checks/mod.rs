@@ -69,7 +69,8 @@ pub(crate) mod tests {
 
     use super::*;
     use crate::dms::{DmsVersion, Offer};
-    use crate::facts::{Instance, RecordSet, Routing, Secret, Seen, Subnet, Zone};
+    use crate::facts::{Instance, Secret, Seen, Subnet};
+    use pgleap_record::{RecordSet, Routing, Zone};
 
     pub(crate) const HOST: &str = "orders.c9x.eu-west-1.rds.amazonaws.com";
 
