@@ -57,6 +57,7 @@ pub async fn ensure_endpoint(client: &Client, run: &Run, wanted: WantedEndpoint)
     let answer = client
         .create_endpoint()
         .endpoint_identifier(&name)
+        .resource_identifier(run.id.names().dms_resource_id(&name))
         .endpoint_type(wanted.side)
         .engine_name("postgres")
         .ssl_mode(DmsSslModeValue::Require)

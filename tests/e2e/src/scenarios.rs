@@ -72,6 +72,7 @@ pub const TROUBLES: &[&str] = &[
     "target-disk-full",
     "source-failover",
     "idle-functions",
+    "late-tags",
     "decodes-already",
     "wrong-secret",
     "quota-reached",

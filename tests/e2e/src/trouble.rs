@@ -60,6 +60,8 @@ pub enum Trouble {
     SourceFailover,
     /// Nobody has used the stack for weeks: every function is inactive, and refuses for a minute after its first call.
     IdleFunctions,
+    /// Policies see the tags of what the run creates minutes later.
+    LateTags,
     /// The source has logical replication on: the run neither reboots it nor changes its parameter group.
     DecodesAlready,
     /// The secret that the input names has another password than the database's owner. Nothing mends that.
@@ -200,6 +202,7 @@ impl Trouble {
             | Trouble::SourceDiskFull
             | Trouble::SourceFailover
             | Trouble::IdleFunctions
+            | Trouble::LateTags
             | Trouble::DecodesAlready
             | Trouble::WrongSecret
             | Trouble::QuotaReached
@@ -400,6 +403,7 @@ const WORDS: &[(&str, Trouble)] = &[
     ("target-disk-full", Trouble::TargetDiskFull),
     ("source-failover", Trouble::SourceFailover),
     ("idle-functions", Trouble::IdleFunctions),
+    ("late-tags", Trouble::LateTags),
     ("decodes-already", Trouble::DecodesAlready),
     ("wrong-secret", Trouble::WrongSecret),
     ("quota-reached", Trouble::QuotaReached),

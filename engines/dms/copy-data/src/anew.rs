@@ -65,6 +65,7 @@ pub(crate) async fn make(
     let answer = dms
         .create_replication_task()
         .replication_task_identifier(next)
+        .resource_identifier(run.id.names().task_resource_id(next))
         .set_replication_instance_arn(broken.replication_instance_arn.clone())
         .set_source_endpoint_arn(broken.source_endpoint_arn.clone())
         .set_target_endpoint_arn(broken.target_endpoint_arn.clone())

@@ -36,6 +36,7 @@ async fn create(dms: &Client, input: &CreateTaskInput, ends: &Ends, name: &str) 
     let answer = dms
         .create_replication_task()
         .replication_task_identifier(name)
+        .resource_identifier(input.run.id.names().task_resource_id(name))
         .replication_instance_arn(&ends.instance)
         .source_endpoint_arn(&ends.source)
         .target_endpoint_arn(&ends.target)

@@ -39,6 +39,7 @@ pub(crate) async fn ensure(dms: &Client, input: &PrepareReplicationInput, place:
     let answer = dms
         .create_replication_instance()
         .replication_instance_identifier(&name)
+        .resource_identifier(input.run.id.names().dms_resource_id(&name))
         .replication_instance_class(class)
         .allocated_storage(size::storage_gib(&input.size))
         .set_engine_version(input.way.dms_engine_version.clone())
