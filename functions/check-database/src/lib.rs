@@ -76,7 +76,7 @@ async fn look(ctx: &Ctx, input: &OnSource, session: &Session) -> StepResult<Look
     findings.extend(or_unseen(holds::ID, holds::check(session, &asked).await)?);
     let mut longest = Vec::new();
     if by_dms {
-        let (found, values) = dms::look(session, &asked).await?;
+        let (found, values) = dms::look(session, &asked, &input.run.copy.dms).await?;
         findings.extend(found);
         longest = values;
     }

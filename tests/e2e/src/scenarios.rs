@@ -73,6 +73,8 @@ pub const TROUBLES: &[&str] = &[
     "source-failover",
     "idle-functions",
     "late-tags",
+    "slow-look-ups",
+    "late-changes",
     "decodes-already",
     "wrong-secret",
     "quota-reached",
