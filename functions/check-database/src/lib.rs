@@ -15,6 +15,7 @@ mod facts;
 mod generated;
 mod holds;
 mod query;
+mod record;
 mod survey;
 
 use pgleap_contract::steps::{CheckDatabaseOutput, DatabaseSize, OnSource, SourceLoad};
@@ -27,10 +28,11 @@ use query::Asked;
 
 /// Log in, gather, judge, answer.
 pub async fn run(ctx: &Ctx, input: OnSource) -> StepResult<CheckDatabaseOutput> {
-    let Looked { findings, size, load } = match log_in(ctx, &input).await? {
+    let Looked { mut findings, size, load } = match log_in(ctx, &input).await? {
         Ok(session) => look(ctx, &input, &session).await?,
         Err(blocker) => Looked { findings: vec![blocker], ..Looked::default() },
     };
+    findings.extend(record::check(ctx, &input).await);
     for finding in &findings {
         tracing::info!(check = finding.check, severity = ?finding.severity, found = finding.found, "finding");
     }

@@ -63,6 +63,22 @@ async fn a_database_in_which_nothing_is_wrong_passes() -> Result<()> {
     Ok(())
 }
 
+/// Route 53's API shows the record as it should be; what the VPC sees of it only a function there finds out.
+#[tokio::test]
+async fn a_record_whose_zone_the_functions_do_not_see_is_a_blocker() -> Result<()> {
+    let world = World::start_to(15, "17").await?;
+    world.aws.zones().dissociate(&world.run.record.zone_id);
+
+    let by_api = check_instance::run(world.as_step("check-instance"), world.run_only()).await?;
+    let in_vpc = check_database::run(world.as_step("check-database"), world.on_source()).await?;
+
+    assert_eq!(worded(&by_api.findings.list), [""; 0]);
+    let found = worded(&in_vpc.findings.list);
+    let says = format!("b record-in-vpc: the VPC of the functions does not resolve {}", world.run.record.name);
+    assert!(found.len() == 1 && found[0].starts_with(&says), "{found:?}");
+    Ok(())
+}
+
 /// Rows of a table without large values count for nothing, whoever writes how many of them.
 #[tokio::test]
 async fn a_source_that_writes_large_values_faster_than_dms_reads_them_is_a_blocker() -> Result<()> {
