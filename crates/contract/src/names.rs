@@ -142,6 +142,11 @@ impl Names<'_> {
         format!("pgleap/{}/work", self.0)
     }
 
+    /// Secret with the owner's login as the copy has it from the snapshot: the source's own may be rotated under the run.
+    pub fn owner_secret(&self) -> String {
+        format!("pgleap/{}/owner", self.0)
+    }
+
     /// Secret that DMS reads for the source: `username`, `password`, `host`, `port`.
     pub fn copy_source_secret(&self) -> String {
         format!("pgleap/{}/copy-source", self.0)

@@ -29,11 +29,26 @@ pub(crate) async fn ensure(ctx: &Ctx, run: &Run, source: &Server) -> StepResult<
     Ok(Logins { work, copy })
 }
 
+/// Keep the owner's login as the snapshot will have it. The caller has just logged in by it.
+pub(crate) async fn keep_owner(ctx: &Ctx, run: &Run) -> StepResult<()> {
+    let name = run.id.names().owner_secret();
+    if ctx.has_made_secret(run, &name).await? {
+        return Ok(());
+    }
+    let Login { username, password } = ctx.login(&run.source.login_secret).await?;
+    create(&Client::new(ctx.aws()), run, &name, &json!({"username": username, "password": password})).await
+}
+
 async fn ensure_one(ctx: &Ctx, client: &Client, run: &Run, name: &str, mut value: Value) -> StepResult<Login> {
     if ctx.has_made_secret(run, name).await? {
         return ctx.login(name).await;
     }
     value["password"] = password()?.into();
+    create(client, run, name, &value).await?;
+    ctx.login(name).await
+}
+
+async fn create(client: &Client, run: &Run, name: &str, value: &Value) -> StepResult<()> {
     let tag = Tag::builder().key(Names::TAG).value(run.id.as_str()).build();
     let create = client
         .create_secret()
@@ -42,12 +57,11 @@ async fn ensure_one(ctx: &Ctx, client: &Client, run: &Run, name: &str, mut value
         .secret_string(value.to_string())
         .tags(tag);
     match create.send().await.doing(format!("create secret {name}")) {
-        Ok(_) => (),
+        Ok(_) => Ok(()),
         // Another call of this step made it a moment ago.
-        Err(error) if error.is(Class::AlreadyThere) => (),
-        Err(error) => return Err(error.into()),
+        Err(error) if error.is(Class::AlreadyThere) => Ok(()),
+        Err(error) => Err(error.into()),
     }
-    ctx.login(name).await
 }
 
 fn password() -> StepResult<String> {
