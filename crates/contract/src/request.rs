@@ -202,7 +202,7 @@ impl CopyEngine {
 }
 
 /// How DMS is set up.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DmsSettings {
@@ -212,6 +212,23 @@ pub struct DmsSettings {
     /// Where the replication instance stands.
     #[serde(default)]
     pub network: DmsNetwork,
+    /// How many rows a second DMS can read once more from the source for their large values. Preflight holds the source's
+    /// changes against it. The default is an estimate; give what you measured.
+    #[serde(default = "DmsSettings::look_ups_per_second")]
+    pub look_ups_per_second: u32,
+}
+
+impl DmsSettings {
+    /// Two round trips one after the other, of about a millisecond each, in one stream. Assumed.
+    fn look_ups_per_second() -> u32 {
+        500
+    }
+}
+
+impl Default for DmsSettings {
+    fn default() -> Self {
+        Self { instance_class: None, network: DmsNetwork::default(), look_ups_per_second: Self::look_ups_per_second() }
+    }
 }
 
 /// Where the replication instance stands. It must reach both databases and Secrets Manager.

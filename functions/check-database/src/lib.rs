@@ -16,6 +16,7 @@ mod generated;
 mod holds;
 mod native;
 mod query;
+mod record;
 mod survey;
 
 use pgleap_contract::steps::{CheckDatabaseOutput, DatabaseSize, OnSource, SourceLoad};
@@ -29,10 +30,11 @@ use query::Asked;
 
 /// Log in, gather, judge, answer.
 pub async fn run(ctx: &Ctx, input: OnSource) -> StepResult<CheckDatabaseOutput> {
-    let Looked { findings, size, load } = match log_in(ctx, &input).await? {
+    let Looked { mut findings, size, load } = match log_in(ctx, &input).await? {
         Ok(session) => look(ctx, &input, &session).await?,
         Err(blocker) => Looked { findings: vec![blocker], ..Looked::default() },
     };
+    findings.extend(record::check(ctx, &input).await);
     for finding in &findings {
         tracing::info!(check = finding.check, severity = ?finding.severity, found = finding.found, "finding");
     }
@@ -75,7 +77,7 @@ async fn look(ctx: &Ctx, input: &OnSource, session: &Session) -> StepResult<Look
     for engine in copy.candidates() {
         let mut found = ask(session, &facts, &asked, checks_of(*engine)).await?;
         if *engine == CopyEngine::Dms {
-            let (more, values) = dms::look(session, &asked).await?;
+            let (more, values) = dms::look(session, &asked, &copy.dms).await?;
             found.extend(more);
             longest = values;
         }

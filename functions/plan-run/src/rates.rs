@@ -81,7 +81,8 @@ impl Default for Rates {
             analyze_bytes_per_second: 60.0 * MIB,
             verify_bytes_per_second: 60.0 * MIB,
             fence_milliseconds: 250.0,
-            drain_milliseconds: 1_000.0,
+            // DMS gathers changes for CommitTimeout, a second, and applies them then.
+            drain_milliseconds: 3_000.0,
             complete_milliseconds: 300.0,
             call_milliseconds: 80.0,
             reconnect_milliseconds: 1_000.0,

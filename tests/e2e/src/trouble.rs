@@ -60,6 +60,12 @@ pub enum Trouble {
     SourceFailover,
     /// Nobody has used the stack for weeks: every function is inactive, and refuses for a minute after its first call.
     IdleFunctions,
+    /// Policies see the tags of what the run creates minutes later.
+    LateTags,
+    /// DMS reads each large value that does not come with its row in two milliseconds, one after the other.
+    SlowLookUps,
+    /// DMS gathers changes for two seconds before it applies them.
+    LateChanges,
     /// The source has logical replication on: the run neither reboots it nor changes its parameter group.
     DecodesAlready,
     /// The secret that the input names has another password than the database's owner. Nothing mends that.
@@ -196,6 +202,8 @@ impl Trouble {
         let fault = match self {
             Trouble::OutOfMemory => "out-of-memory at 10% with 5 GiB and 8 GiB by appetite".to_owned(),
             Trouble::InstanceReboot => "reboot-instance at 30%".to_owned(),
+            Trouble::SlowLookUps => "look-ups take 2 ms".to_owned(),
+            Trouble::LateChanges => "changes wait 2000 ms".to_owned(),
             Trouble::DiskFull => "disk-full at 30% below 100 GiB".to_owned(),
             Trouble::MemoryStaysShort => "out-of-memory at 10% while class < dms.r6i.large".to_owned(),
             // The ground is closed by the caller, who has it.
@@ -204,6 +212,7 @@ impl Trouble {
             | Trouble::SourceDiskFull
             | Trouble::SourceFailover
             | Trouble::IdleFunctions
+            | Trouble::LateTags
             | Trouble::DecodesAlready
             | Trouble::WrongSecret
             | Trouble::QuotaReached
@@ -415,6 +424,9 @@ const WORDS: &[(&str, Trouble)] = &[
     ("target-disk-full", Trouble::TargetDiskFull),
     ("source-failover", Trouble::SourceFailover),
     ("idle-functions", Trouble::IdleFunctions),
+    ("late-tags", Trouble::LateTags),
+    ("slow-look-ups", Trouble::SlowLookUps),
+    ("late-changes", Trouble::LateChanges),
     ("decodes-already", Trouble::DecodesAlready),
     ("wrong-secret", Trouble::WrongSecret),
     ("quota-reached", Trouble::QuotaReached),

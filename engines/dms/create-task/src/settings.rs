@@ -16,7 +16,8 @@ pub(crate) fn task_settings() -> Value {
             "LobChunkSize": 64,
             "LimitedSizeLobMode": false,
             "LobMaxSize": 0,
-            "InlineLobMaxSize": 0,
+            // KB. Values up to this size come with their row; each larger one costs a read of the source of its own.
+            "InlineLobMaxSize": 32,
             // Change by change in commit order: only so does a marker row prove that all before it has arrived.
             "BatchApplyEnabled": false,
         },
@@ -29,7 +30,9 @@ pub(crate) fn task_settings() -> Value {
             "StopTaskCachedChangesNotApplied": false,
             "MaxFullLoadSubTasks": 8,
             "TransactionConsistencyTimeout": 600,
-            "CommitRate": 10000,
+            // A commit's rows are held with their inline values, in each table that is loaded: 8 x 1,000 x 32 KB are 256 MB for
+            // each large column of a row, where all values are that long.
+            "CommitRate": 1000,
         },
         "ErrorBehavior": error_behavior(),
         "ControlTablesSettings": {

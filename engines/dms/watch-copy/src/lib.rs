@@ -26,7 +26,7 @@ const PACE: Pace = Pace { reading: Duration::from_secs(40), loads: true, ..Pace:
 pub async fn run(ctx: &Ctx, input: WatchCopyInput) -> StepResult<WatchCopyOutput> {
     let run = &input.run;
     source_watch::keep_up(ctx, run, &input.source, PACE).await?;
-    let (source, target) = tokio::try_join!(ctx.as_owner(run, &input.source), ctx.as_owner(run, &input.target))?;
+    let (source, target) = tokio::try_join!(ctx.as_owner(run, &input.source), ctx.as_target_owner(run, &input.target))?;
     let slot = refuse_too_much_wal(&source, &input.source, &run.limits).await?;
     let (to_do, done) = tokio::try_join!(size(&source), size(&target))?;
     let reading = reading(&input.progress, &slot, to_do, done, input.earlier.as_ref());

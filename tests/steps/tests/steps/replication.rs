@@ -40,6 +40,21 @@ async fn a_copy_is_made_followed_and_removed_and_each_step_twice_changes_nothing
     Ok(())
 }
 
+/// DMS takes minutes to see the tags of a new resource, so permissions on it must not need them.
+#[tokio::test]
+async fn a_copy_is_made_followed_and_removed_before_policies_see_any_tag() -> Result<()> {
+    let both = Both::start().await?;
+    both.world.aws.delay_tags(std::time::Duration::from_secs(3600));
+
+    both.create_until_done().await?;
+    both.copy_until_done().await?;
+    both.resume_until_done().await?;
+
+    both.remove_until_done().await?;
+    both.world.aws.stop().await;
+    Ok(())
+}
+
 #[tokio::test]
 async fn lost_answers_and_forgotten_tests_cost_a_look_and_nothing_else() -> Result<()> {
     let both = Both::start().await?;

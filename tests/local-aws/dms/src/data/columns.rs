@@ -105,8 +105,8 @@ impl Column {
 /// How a table's large values travel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LobMode {
-    /// Whole, in a second statement.
-    Full,
+    /// Whole, in a second statement; in the load only those of more than so many KB.
+    Full(u64),
     /// With their row, cut at so many KB.
     Limited(u64),
     /// Not at all.
@@ -119,8 +119,8 @@ pub(crate) fn lob_mode(rule: Option<LobRule>, settings: &TargetMetadata, has_key
         _ if !has_key => LobMode::NotCarried,
         Some(LobRule::None) => LobMode::NotCarried,
         Some(LobRule::Limited(kilobytes)) => LobMode::Limited(kilobytes),
-        Some(LobRule::Unlimited) => LobMode::Full,
-        None if settings.full_lob_mode => LobMode::Full,
+        Some(LobRule::Unlimited) => LobMode::Full(settings.inline_lob_max_size),
+        None if settings.full_lob_mode => LobMode::Full(settings.inline_lob_max_size),
         None => LobMode::Limited(settings.lob_max_size),
     }
 }
@@ -199,6 +199,9 @@ pub(crate) fn select_expression(column: &Column, lob_mode: LobMode) -> String {
             format!("CASE {name} WHEN 'infinity' THEN '{LATEST}' WHEN '-infinity' THEN '{EARLIEST}' ELSE {name} END")
         }
         (Carriage::Lob | Carriage::BinaryLob, LobMode::Limited(kilobytes)) => limited_expression(column, kilobytes),
+        (Carriage::Lob | Carriage::BinaryLob, LobMode::Full(inline)) if inline > 0 => {
+            format!("CASE WHEN NOT {} THEN {name} END", travels_apart(column, inline))
+        }
         (Carriage::Lob | Carriage::BinaryLob | Carriage::Unsupported, _) => "NULL".to_owned(),
     }
 }
@@ -209,6 +212,16 @@ pub(crate) const TIME_OF_DAY: usize = 8;
 pub(crate) const LATEST: &str = "9999-12-31 23:59:59";
 /// What DMS makes of a negative infinite timestamp.
 pub(crate) const EARLIEST: &str = "4713-01-01 00:00:00 BC";
+
+/// Whether a value of a load in full LOB mode comes in a second statement: with `InlineLobMaxSize` only a larger one does.
+pub(crate) fn travels_apart(column: &Column, inline_kilobytes: u64) -> String {
+    let name = quoted(&column.name);
+    match (inline_kilobytes, column.carriage) {
+        (0, _) => format!("({name} IS NOT NULL)"),
+        (kilobytes, Carriage::BinaryLob) => format!("coalesce(octet_length({name}) > {}, false)", kilobytes * 1024),
+        (kilobytes, _) => format!("coalesce(octet_length({name}::text) > {}, false)", kilobytes * 1024),
+    }
+}
 
 /// A large value cut at `LobMaxSize`. Text counts two bytes a character and four outside the basic plane.
 fn limited_expression(column: &Column, kilobytes: u64) -> String {
@@ -299,13 +312,14 @@ mod tests {
             support_lobs: true,
             full_lob_mode,
             lob_max_size: 32,
+            inline_lob_max_size: 16,
             task_recovery_table_enabled: false,
         };
         let cases = [
-            (None, true, true, LobMode::Full),
+            (None, true, true, LobMode::Full(16)),
             (None, false, true, LobMode::Limited(32)),
             (Some(LobRule::Limited(8)), true, true, LobMode::Limited(8)),
-            (Some(LobRule::Unlimited), false, true, LobMode::Full),
+            (Some(LobRule::Unlimited), false, true, LobMode::Full(16)),
             (Some(LobRule::None), true, true, LobMode::NotCarried),
             (None, true, false, LobMode::NotCarried),
         ];

@@ -353,7 +353,7 @@ mod tests {
 
     #[test]
     fn a_row_is_written_first_and_its_large_values_after_it() {
-        let keyed = table(Identity::Key(vec![0]), LobMode::Full);
+        let keyed = table(Identity::Key(vec![0]), LobMode::Full(0));
 
         assert_eq!(
             sql(&keyed, Operation::Insert, " id[integer]:1 note[text]:'n' body[text]:'b'"),
@@ -376,7 +376,7 @@ mod tests {
 
     #[test]
     fn what_dms_does_not_carry_is_ignored() {
-        let keyed = table(Identity::Key(vec![0]), LobMode::Full);
+        let keyed = table(Identity::Key(vec![0]), LobMode::Full(0));
         let keyless = table(Identity::None, LobMode::NotCarried);
         let cases = [
             (&keyed, Operation::Update, " old-key: id[integer]:1 new-tuple: id[integer]:2 note[text]:'n'"),
@@ -426,7 +426,7 @@ mod tests {
         for (carriage, text, expected) in cases {
             assert_eq!(carried(&column("c", carriage), text), expected, "{text}");
         }
-        let mut decimal = table(Identity::Key(vec![0]), LobMode::Full);
+        let mut decimal = table(Identity::Key(vec![0]), LobMode::Full(0));
         decimal.columns[1].carriage = Carriage::NumericAsDecimal;
         let texts = sql(&decimal, Operation::Update, " id[integer]:1 note[numeric]:1.23456789");
         assert_eq!(texts, [r#"UPDATE "app"."T" SET "note"=CAST('1.23456789' AS numeric(28,6)) WHERE "id"='1'"#]);
