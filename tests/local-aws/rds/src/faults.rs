@@ -25,10 +25,36 @@ pub enum PlannedFault {
     FailSnapshot,
     /// The next restore of a snapshot of this instance loads its volume for a while after it serves.
     InitializeStorage,
-    /// On the next restore of a snapshot of this instance `rds_tools` cannot be created.
+    /// To the next instance that is restored from a snapshot of this one.
+    OfCopy(CopyFault),
+}
+
+/// What happens to a copy that native replication is to carry on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CopyFault {
+    /// `rds_tools` cannot be created there.
     NoSeedFunction,
-    /// On the next restore of a snapshot of this instance `rds_tools.logical_seed_lsn()` answers NULL.
+    /// `rds_tools.logical_seed_lsn()` answers NULL there.
     SeedNull,
+    /// Somebody commits this before anybody else looks.
+    Write(Statement),
+    /// It may run no worker of logical replication, after its upgrades neither.
+    NoReplicationWorkers,
+    /// When its major upgrade is over, its source has lost the slot that a run made for it: the WAL is gone.
+    SlotLost,
+    /// It crashes as soon as a subscription's origin has moved from zero, and comes back.
+    DiesAfterAdvance,
+    /// As soon as a subscription's worker runs, somebody commits this: a row that a later one collides with.
+    Conflict(Statement),
+}
+
+/// What somebody runs, as a superuser.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Statement {
+    /// Where.
+    pub database: String,
+    /// What.
+    pub sql: String,
 }
 
 impl Rds {
@@ -38,8 +64,7 @@ impl Rds {
             PlannedFault::FailPrecheck(_)
             | PlannedFault::FailSnapshot
             | PlannedFault::InitializeStorage
-            | PlannedFault::NoSeedFunction
-            | PlannedFault::SeedNull => {
+            | PlannedFault::OfCopy(_) => {
                 self.shared.state().instance_mut(instance_id)?.planned_faults.push(fault);
                 Ok(())
             }
@@ -49,7 +74,7 @@ impl Rds {
 }
 
 impl Shared {
-    async fn break_now(self: &Arc<Self>, instance_id: &str, fault: PlannedFault) -> Result<(), ApiError> {
+    pub(crate) async fn break_now(self: &Arc<Self>, instance_id: &str, fault: PlannedFault) -> Result<(), ApiError> {
         let (cluster, files, busy, resource_id) = {
             let state = self.state();
             let instance = state.instance(instance_id)?;
