@@ -17,9 +17,10 @@ use pgleap_step_kit::prelude::*;
 
 pub use place::Place;
 
-/// varchar without a length is cut at 8000 characters unless this is raised to its maximum (AWS documentation, PostgreSQL as a
-/// source for DMS).
-const ATTRIBUTES: &str = "unboundedVarcharMaxSize=10485760";
+/// varchar without a length is cut here, in bytes. Preflight refuses longer values than 8,000 characters, of at most four bytes
+/// each. DMS takes memory for the whole length, in each of the rows that it holds, so more would cost and serve nothing (AWS
+/// documentation, PostgreSQL as a source for DMS; estimates of memory).
+const ATTRIBUTES: &str = "unboundedVarcharMaxSize=32000";
 
 /// One look, with the role by which DMS reads the run's secrets, and the functions' place, from the environment.
 pub async fn run(ctx: &Ctx, input: PrepareReplicationInput) -> StepResult<Polled<PrepareReplicationOutput>> {
