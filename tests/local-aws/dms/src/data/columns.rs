@@ -44,6 +44,8 @@ pub(crate) enum Carriage {
     UnboundedVarchar(u64),
     /// As it is, infinities clamped.
     Timestamp,
+    /// As such, without its zone: what the source's session calls its time of day.
+    ZonedTimestamp,
     /// Hours, minutes and seconds; fraction and zone are cut.
     TimeOfDay,
     /// As a large value.
@@ -76,7 +78,8 @@ pub(crate) fn carriage(facts: &TypeFacts, mappings: &TypeMappings) -> Carriage {
         "numeric" if facts.modifier < 0 && mappings.unbounded_numeric_as_string => Carriage::NumericAsText,
         "numeric" if facts.modifier < 0 => Carriage::NumericAsDecimal,
         "varchar" if facts.modifier < 0 => Carriage::UnboundedVarchar(mappings.unbounded_varchar_max),
-        "timestamp" | "timestamptz" => Carriage::Timestamp,
+        "timestamp" => Carriage::Timestamp,
+        "timestamptz" => Carriage::ZonedTimestamp,
         "time" | "timetz" => Carriage::TimeOfDay,
         _ if LOBS.contains(&name) => Carriage::Lob,
         _ if facts.schema == "pg_catalog" => Carriage::Plain,
@@ -198,6 +201,9 @@ pub(crate) fn select_expression(column: &Column, lob_mode: LobMode) -> String {
         (Carriage::Timestamp, _) => {
             format!("CASE {name} WHEN 'infinity' THEN '{LATEST}' WHEN '-infinity' THEN '{EARLIEST}' ELSE {name} END")
         }
+        (Carriage::ZonedTimestamp, _) => format!(
+            "CASE {name} WHEN 'infinity' THEN '{LATEST}' WHEN '-infinity' THEN '{EARLIEST}' ELSE {name}::timestamp END"
+        ),
         (Carriage::Lob | Carriage::BinaryLob, LobMode::Limited(kilobytes)) => limited_expression(column, kilobytes),
         (Carriage::Lob | Carriage::BinaryLob, LobMode::Full(inline)) if inline > 0 => {
             format!("CASE WHEN NOT {} THEN {name} END", travels_apart(column, inline))
@@ -283,7 +289,7 @@ mod tests {
             (facts("text", 'b', -1), NO_MAPPINGS, Carriage::Lob),
             (facts("jsonb", 'b', -1), NO_MAPPINGS, Carriage::Lob),
             (facts("bytea", 'b', -1), NO_MAPPINGS, Carriage::BinaryLob),
-            (facts("timestamptz", 'b', -1), NO_MAPPINGS, Carriage::Timestamp),
+            (facts("timestamptz", 'b', -1), NO_MAPPINGS, Carriage::ZonedTimestamp),
             (facts("uuid", 'b', -1), NO_MAPPINGS, Carriage::Plain),
             (facts("time", 'b', -1), NO_MAPPINGS, Carriage::TimeOfDay),
             (facts("timetz", 'b', 3), NO_MAPPINGS, Carriage::TimeOfDay),
