@@ -185,6 +185,47 @@ async fn a_refused_connection_is_named_and_tried_again() -> Result<()> {
     both.end().await
 }
 
+/// PostgreSQL makes no slot before every transaction that has begun to write is over.
+#[tokio::test]
+async fn a_transaction_that_holds_up_the_start_of_the_load_is_named() -> Result<()> {
+    let both = Both::start().await?;
+    both.create_until_done().await?;
+    let writer = both.world.rdsadmin(step_tests::SOURCE, "postgres").await?;
+    writer.batch_execute("SET application_name = 'nightly import'; BEGIN; SELECT txid_current()").await?;
+    tokio::time::sleep(std::time::Duration::from_secs(6)).await;
+
+    let held_up = both.watch(None).await?.reading.held_up;
+
+    assert_eq!(held_up.len(), 1, "{held_up:?}");
+    assert!(held_up[0].contains("nightly import, database postgres"), "{held_up:?}");
+    writer.batch_execute("COMMIT").await?;
+    both.copy_until_done().await?;
+    assert_eq!(both.watch(None).await?.reading.held_up, [""; 0]);
+    both.end().await
+}
+
+/// Other databases of the server write, and this one is idle: DMS has nothing to confirm.
+#[tokio::test]
+async fn a_look_lets_the_slot_of_an_idle_database_move_on() -> Result<()> {
+    let both = Both::start().await?;
+    both.create_until_done().await?;
+    both.copy_until_done().await?;
+    both.resume_until_done().await?;
+    let admin = both.world.rdsadmin(step_tests::SOURCE, step_tests::DATABASE).await?;
+    for _segment in 0..5 {
+        admin.batch_execute("SELECT pg_logical_emit_message(false, 'x', 'x'), pg_switch_wal()").await?;
+    }
+    let lag = "SELECT max(pg_wal_lsn_diff(pg_current_wal_lsn(), confirmed_flush_lsn))::bigint FROM pg_replication_slots
+               WHERE slot_name !~ '^pgleap_'";
+    let lag = async || Ok::<i64, anyhow::Error>(admin.query_one(lag, &[]).await?.get(0));
+    assert!(lag().await? > 16 << 20, "{} bytes", lag().await?);
+
+    both.watch(None).await?;
+
+    wait_for("the slot to move on", async || Ok((lag().await? < 1 << 20).then_some(()))).await?;
+    both.end().await
+}
+
 #[tokio::test]
 async fn wal_behind_the_slot_above_the_limit_ends_the_run() -> Result<()> {
     let mut both = Both::start().await?;
