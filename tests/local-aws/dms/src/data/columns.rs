@@ -229,11 +229,16 @@ pub(crate) fn travels_apart(column: &Column, inline_kilobytes: u64) -> String {
     }
 }
 
+/// Bytes of a binary value that a limit holds: the limit must be three times the value's size.
+fn binary_limit(kilobytes: u64) -> u64 {
+    kilobytes * 1024 / 3
+}
+
 /// A large value cut at `LobMaxSize`. Text counts two bytes a character and four outside the basic plane.
 fn limited_expression(column: &Column, kilobytes: u64) -> String {
     let name = quoted(&column.name);
     if column.carriage == Carriage::BinaryLob {
-        let bytes = kilobytes * 1024;
+        let bytes = binary_limit(kilobytes);
         return format!("substring({name} FROM 1 FOR {bytes})");
     }
     let units = kilobytes * 1024 / 2;
@@ -247,7 +252,7 @@ fn limited_expression(column: &Column, kilobytes: u64) -> String {
 /// Whether a large value as text is cut in limited mode, and what is left of it.
 pub(crate) fn limited_value(column: &Column, value: &str, kilobytes: u64) -> Option<String> {
     if column.carriage == Carriage::BinaryLob {
-        let digits = usize::try_from(kilobytes * 1024 * 2).unwrap_or(usize::MAX);
+        let digits = usize::try_from(binary_limit(kilobytes) * 2).unwrap_or(usize::MAX);
         return (value.len() > digits + 2).then(|| value[..digits + 2].to_owned());
     }
     let units = usize::try_from(kilobytes * 1024 / 2).unwrap_or(usize::MAX);
@@ -345,8 +350,8 @@ mod tests {
             (&text, "ü".repeat(512), None),
             (&text, "🐘".repeat(256), None),
             (&text, "🐘".repeat(300), Some("🐘".repeat(212))),
-            (&bytes, format!("\\x{}", "00".repeat(1024)), None),
-            (&bytes, format!("\\x{}", "00".repeat(1025)), Some(format!("\\x{}", "00".repeat(1024)))),
+            (&bytes, format!("\\x{}", "00".repeat(341)), None),
+            (&bytes, format!("\\x{}", "00".repeat(342)), Some(format!("\\x{}", "00".repeat(341)))),
         ];
 
         for (column, value, expected) in cases {
