@@ -61,6 +61,28 @@ EXTENSIONS_OF_RDS = [
     "pg_stat_statements", "pg_visibility", "pgrowlocks", "pgstattuple", "postgres_fdw", "sslinfo",
 ]
 
+# Stands for an extension of RDS of which AWS publishes only the name and what it answers; see docs/fidelity/rds.md.
+# Trusted, so that no superuser is needed. The stand-in writes the settings into the postgresql.conf of restored instances.
+RDS_TOOLS = {
+    "rds_tools.control": """\
+comment = 'stands for the extension of the same name on RDS'
+default_version = '1.9'
+relocatable = false
+schema = rds_tools
+trusted = true
+""",
+    "rds_tools--1.9.sql": """\
+DO $$ BEGIN
+    IF current_setting('rdsadmin.rds_tools', true) = 'off' THEN
+        RAISE feature_not_supported USING MESSAGE = 'extension "rds_tools" is not available';
+    END IF;
+END $$;
+
+CREATE FUNCTION rds_tools.logical_seed_lsn() RETURNS pg_lsn LANGUAGE sql STABLE
+    AS $$ SELECT nullif(current_setting('rdsadmin.seed_lsn', true), '')::pg_lsn $$;
+""",
+}
+
 # Debian's and Ubuntu's package for a library that a build links and does not bring.
 APT_PACKAGES = {
     "libxml2.so.2": "libxml2",
@@ -124,6 +146,7 @@ def set_up(home, wanted_text):
             install(home, major, machine)
     share_uuid_library(home, wanted)
     trust_extensions_of_rds(home, wanted)
+    provide_rds_tools(home, wanted)
     refuse_missing_libraries(home, wanted)
     what = "fetched" if missing else "already there"
     print(f"PostgreSQL {', '.join(map(str, wanted))} {what}: {home}")
@@ -306,10 +329,25 @@ def trust_extensions_of_rds(home, majors):
             for control in (home / str(major) / "share").glob(f"**/extension/{name}.control"):
                 text = control.read_text()
                 if "\ntrusted = true" not in text:
-                    aside = control.with_suffix(f".{os.getpid()}")
-                    aside.write_text(text.rstrip("\n") + "\ntrusted = true\n")
-                    aside.chmod(0o644)
-                    aside.replace(control)
+                    write_aside(control, text.rstrip("\n") + "\ntrusted = true\n")
+
+
+def provide_rds_tools(home, majors):
+    """Also beside servers that an earlier version of this script fetched."""
+    for major in majors:
+        for plpgsql in (home / str(major) / "share").glob("**/extension/plpgsql.control"):
+            for name, text in RDS_TOOLS.items():
+                file = plpgsql.with_name(name)
+                if not file.exists() or file.read_text() != text:
+                    write_aside(file, text)
+
+
+def write_aside(file, text):
+    """A server that reads the file meanwhile sees the old text or the new one."""
+    aside = file.with_name(f"{file.name}.{os.getpid()}")
+    aside.write_text(text)
+    aside.chmod(0o644)
+    aside.replace(file)
 
 
 def refuse_missing_libraries(home, majors):

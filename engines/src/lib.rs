@@ -12,10 +12,11 @@ use pgleap_step_kit::{Deadline, StepResult};
 /// What the engine noted of rows that did not arrive, a sentence each; none is good.
 ///
 /// # Errors
-/// The target does not answer.
-pub async fn problems(run: &Run, target: &Session) -> StepResult<Vec<String>> {
+/// One of the two does not answer.
+pub async fn problems(run: &Run, source: &Session, target: &Session) -> StepResult<Vec<String>> {
     match run.copy.engine {
         CopyEngine::Dms => dms_databases::problems(target).await,
+        CopyEngine::Native => native_databases::problems(run, source, target).await,
     }
 }
 
@@ -26,6 +27,18 @@ pub async fn problems(run: &Run, target: &Session) -> StepResult<Vec<String>> {
 pub async fn lag(run: &Run, source: &Session, target: &Session, longest: Duration) -> StepResult<Option<Duration>> {
     match run.copy.engine {
         CopyEngine::Dms => dms_databases::lag(source, target, longest).await,
+        CopyEngine::Native => native_databases::lag(source, target, longest).await,
+    }
+}
+
+/// Make the engine ready for the drain, while nobody waits for it yet. With the working login.
+///
+/// # Errors
+/// The target does not answer.
+pub async fn before_fence(run: &Run, target: &Session) -> StepResult<()> {
+    match run.copy.engine {
+        CopyEngine::Dms => Ok(()),
+        CopyEngine::Native => native_databases::before_fence(target).await,
     }
 }
 
@@ -36,12 +49,13 @@ pub async fn lag(run: &Run, source: &Session, target: &Session, longest: Duratio
 /// The deadline passed, or one of the two does not answer.
 pub async fn await_applied(
     run: &Run,
-    _source: &Session,
+    source: &Session,
     target: &Session,
     marker: &str,
     deadline: &Deadline,
 ) -> StepResult<()> {
     match run.copy.engine {
         CopyEngine::Dms => dms_databases::await_applied(target, marker, deadline).await,
+        CopyEngine::Native => native_databases::await_applied(run, source, target, marker, deadline).await,
     }
 }

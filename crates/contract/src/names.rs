@@ -122,9 +122,14 @@ impl Names<'_> {
         format!("pgleap_{}_work", self.0.as_str().replace('-', "_"))
     }
 
-    /// The login that DMS uses on both sides.
+    /// The login with which the copy engine reads the source; DMS writes to the target with it too.
     pub fn copy_login(&self) -> String {
         format!("pgleap_{}_copy", self.0.as_str().replace('-', "_"))
+    }
+
+    /// What carries changes from database to database: publication and slot on the source, subscription on the target.
+    pub fn copy_stream(&self) -> String {
+        self.copy_login()
     }
 
     /// The slot by which the run watches the source's changes.

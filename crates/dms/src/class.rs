@@ -1,9 +1,6 @@
 //! Classes of replication instances: which one is larger, by the rule of their names. What the Region offers is asked,
 //! never listed here.
 
-use aws_sdk_databasemigration::Client;
-use pgleap_step_kit::aws::{AwsError, Doing};
-
 /// Memory of a class in GiB, by the rule of AWS's names: `large` has 4 (compute), 8 (burstable, general) or 16 (memory),
 /// and each size twice that of the one before it, `2xlarge` twice `xlarge`, `9xlarge` nine times
 /// (AWS documentation, DMS replication instance types). None for a name that does not follow it.
@@ -49,22 +46,6 @@ pub fn next_larger(class: &str, offered: &[String], limit: Option<&str>) -> Opti
 
 fn split(class: &str) -> Option<(&str, &str)> {
     class.strip_prefix("dms.")?.split_once('.')
-}
-
-/// The classes that the Region offers with this engine version.
-pub async fn offered_classes(client: &Client, engine_version: &str) -> Result<Vec<String>, AwsError> {
-    let mut classes = Vec::new();
-    let mut pages = client.describe_orderable_replication_instances().into_paginator().send();
-    while let Some(page) = pages.next().await {
-        let page = page.doing("list orderable replication instances")?;
-        let fitting = page.orderable_replication_instances.unwrap_or_default().into_iter();
-        let fitting =
-            fitting.filter(|one| one.engine_version.as_deref().is_none_or(|version| version == engine_version));
-        classes.extend(fitting.filter_map(|one| one.replication_instance_class));
-    }
-    classes.sort();
-    classes.dedup();
-    Ok(classes)
 }
 
 #[cfg(test)]

@@ -14,24 +14,39 @@ mod find;
 mod instance;
 mod mapping;
 mod memory;
+mod offers;
 mod settings;
 mod standing;
 mod statistics;
+mod subnet_group;
 mod task;
 
-pub use change::{change, stop};
-pub use class::{memory_gib, next_larger, offered_classes};
-pub use connections::{Connections, FailedTest, Tests, connections, explained, retest, tests};
-pub use endpoints::{WantedEndpoint, endpoint_settings, ensure_endpoint, secret_role};
+use aws_sdk_databasemigration::Client;
+use pgleap_step_kit::Ctx;
+
+pub use change::NewTask;
+pub use class::{memory_gib, next_larger};
+pub use connections::{Connections, FailedTest, Tests, explained};
+pub use endpoints::{Endpoint, Side, WantedEndpoint, secret_role};
 pub use explain::{Reason, Route, explain, reason};
-pub use find::{
-    current_task, endpoint, events, instance, instance_arn, instance_status, subnet_group, tag, task_arn, tasks,
-    written,
-};
-pub use instance::{Instance, look_at_instance};
+pub use instance::{Instance, NewInstance, ReplicationInstance};
 pub use mapping::Mapping;
-pub use memory::{Memory, remember};
+pub use memory::Memory;
+pub use offers::Offer;
 pub use settings::Settings;
 pub use standing::Standing;
-pub use statistics::{TableProblems, table_problems, tables};
-pub use task::{Ending, Status, ending, stopped_at, words};
+pub use statistics::{TableLoad, TableProblems};
+pub use task::{Ending, Progress, Status, Task};
+
+/// AWS DMS, for one step. What it finds are plain values; moments are seconds since the epoch.
+#[derive(Debug, Clone)]
+pub struct Dms {
+    client: Client,
+}
+
+impl Dms {
+    /// With the step's configuration.
+    pub fn new(ctx: &Ctx) -> Self {
+        Self { client: Client::new(ctx.aws()) }
+    }
+}

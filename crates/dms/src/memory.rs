@@ -1,11 +1,12 @@
 //! What a run must remember of a task, kept as tags on the task itself: born with it, gone with it, found by whoever
 //! looks next.
 
-use aws_sdk_databasemigration::Client;
-use aws_sdk_databasemigration::types::{ReplicationTask, Tag};
+use aws_sdk_databasemigration::types::Tag;
 use pgleap_contract::steps::{EstimatedCost, Repair, RepairKind};
 use pgleap_step_kit::StepResult;
 use pgleap_step_kit::aws::Doing;
+
+use crate::{Dms, Task};
 
 const LOADED: &str = "pgleap:loaded";
 const CAUSE: &str = "pgleap:cause";
@@ -44,14 +45,6 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// Read it.
-    pub async fn of(client: &Client, task: &ReplicationTask) -> StepResult<Self> {
-        let arn = crate::find::task_arn(task)?;
-        let answer = client.list_tags_for_resource().resource_arn(arn).send().await;
-        let tags = answer.doing("read the tags of the task")?.tag_list.unwrap_or_default();
-        Ok(Self::read(&tags))
-    }
-
     fn read(tags: &[Tag]) -> Self {
         let value = |key: &str| tags.iter().find(|tag| tag.key() == Some(key)).and_then(|tag| tag.value.clone());
         Self {
@@ -71,7 +64,7 @@ impl Memory {
     }
 
     /// As tags.
-    pub fn tags(&self) -> Vec<Tag> {
+    pub(crate) fn tags(&self) -> Vec<Tag> {
         let tag = |key: &str, value: String| Tag::builder().key(key).value(presentable(&value)).build();
         let mut tags = Vec::new();
         tags.extend(self.is_loaded.then(|| tag(LOADED, "yes".to_owned())));
@@ -87,8 +80,8 @@ impl Memory {
     }
 
     /// The repair that it tells of: over once the task was started after it broke.
-    pub fn repair(&self, task: &ReplicationTask) -> Option<Repair> {
-        let started = task.replication_task_start_date.map(|date| date.secs());
+    pub fn repair(&self, task: &Task) -> Option<Repair> {
+        let started = task.started_at.map(|at| at.floor() as i64);
         let seconds = started.zip(self.broke_at).map_or(0, |(started, broke)| started.saturating_sub(broke).max(0));
         Some(Repair {
             kind: self.cause?,
@@ -101,12 +94,20 @@ impl Memory {
     }
 }
 
-/// Write it down on the task. What is remembered already and not named stays.
-pub async fn remember(client: &Client, task: &ReplicationTask, memory: &Memory) -> StepResult<()> {
-    let arn = crate::find::task_arn(task)?;
-    let answer = client.add_tags_to_resource().resource_arn(arn).set_tags(Some(memory.tags())).send().await;
-    answer.doing("tag the task")?;
-    Ok(())
+impl Dms {
+    /// What is remembered of a task.
+    pub async fn memory(&self, task: &Task) -> StepResult<Memory> {
+        let answer = self.client.list_tags_for_resource().resource_arn(task.arn()?).send().await;
+        let tags = answer.doing("read the tags of the task")?.tag_list.unwrap_or_default();
+        Ok(Memory::read(&tags))
+    }
+
+    /// Write it down on the task. What is remembered already and not named stays.
+    pub async fn remember(&self, task: &Task, memory: &Memory) -> StepResult<()> {
+        let tag = self.client.add_tags_to_resource().resource_arn(task.arn()?).set_tags(Some(memory.tags()));
+        tag.send().await.doing("tag the task")?;
+        Ok(())
+    }
 }
 
 /// A tag's value has letters, digits, blanks and a few signs.
@@ -118,7 +119,6 @@ fn presentable(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aws_sdk_databasemigration::primitives::DateTime;
 
     #[test]
     fn what_was_remembered_is_read_again() {
@@ -150,10 +150,9 @@ mod tests {
     #[test]
     fn a_repair_lasts_from_the_trouble_to_the_next_start() {
         let memory = Memory { cause: Some(RepairKind::SlotLost), broke_at: Some(100), ..Memory::default() };
-        let task = ReplicationTask::builder();
 
-        assert_eq!(memory.repair(&task.clone().build()).expect("a repair").seconds, 0);
-        let started = task.replication_task_start_date(DateTime::from_secs(130)).build();
+        assert_eq!(memory.repair(&Task::default()).expect("a repair").seconds, 0);
+        let started = Task { started_at: Some(130.9), ..Task::default() };
         assert_eq!(memory.repair(&started).expect("a repair").seconds, 30);
         assert_eq!(Memory::default().repair(&started), None);
     }

@@ -1,14 +1,41 @@
 //! DMS's statistics per table, page by page: a source may have ten thousand tables, and only the troubled ones matter.
 
-use aws_sdk_databasemigration::Client;
-use aws_sdk_databasemigration::types::TableStatistics;
+use aws_sdk_databasemigration::types::{TableStatistics, TableToReload};
 use pgleap_contract::steps::TableName;
-use pgleap_step_kit::aws::{AwsError, Doing};
+use pgleap_step_kit::aws::{AwsError, Class, Doing};
+
+use crate::{Dms, Task};
 
 /// Largest page that DMS serves for this call.
 const PAGE: i32 = 500;
 /// How many names a message carries.
 const NAMED: usize = 20;
+/// Tables in one request (AWS documentation, ReloadTables).
+const RELOADED_AT_ONCE: usize = 10;
+
+/// How the load of a table stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TableLoad {
+    /// The table.
+    pub name: TableName,
+    /// DMS's words: `Table completed`, `Table error`, ..
+    pub state: String,
+    /// When its load began, in seconds since the epoch; 0 if it never did.
+    pub began: f64,
+    /// When its load ended, in seconds since the epoch; 0 if it never did.
+    pub ended: f64,
+}
+
+impl TableLoad {
+    fn of(table: TableStatistics) -> Self {
+        Self {
+            name: name_of(&table),
+            began: table.full_load_start_time.map_or(0.0, |at| at.as_secs_f64()),
+            ended: table.full_load_end_time.map_or(0.0, |at| at.as_secs_f64()),
+            state: table.table_state.unwrap_or_default(),
+        }
+    }
+}
 
 /// What is wrong with the tables of a task.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -73,33 +100,48 @@ fn name_of(table: &TableStatistics) -> TableName {
     }
 }
 
-/// The statistics of these tables, in no particular order; a table that the task does not know is missing.
-pub async fn tables(
-    client: &Client,
-    task_arn: &str,
-    names: &[TableName],
-) -> Result<Vec<(TableName, TableStatistics)>, AwsError> {
-    let mut found = Vec::new();
-    let mut pages =
-        client.describe_table_statistics().replication_task_arn(task_arn).max_records(PAGE).into_paginator().send();
-    while let Some(page) = pages.next().await {
-        let page = page.doing("describe table statistics")?;
-        let named = page.table_statistics.unwrap_or_default().into_iter().map(|table| (name_of(&table), table));
-        found.extend(named.filter(|(name, _)| names.contains(name)));
+impl Dms {
+    /// How the loads of these tables stand, in no particular order; a table that the task does not know is missing.
+    pub async fn tables(&self, task: &Task, names: &[TableName]) -> Result<Vec<TableLoad>, AwsError> {
+        let mut found = Vec::new();
+        let take = |table| found.extend(Some(TableLoad::of(table)).filter(|load| names.contains(&load.name)));
+        self.statistics(task.arn()?, take).await?;
+        Ok(found)
     }
-    Ok(found)
-}
 
-/// Read the statistics of every table of the task.
-pub async fn table_problems(client: &Client, task_arn: &str) -> Result<TableProblems, AwsError> {
-    let mut problems = TableProblems::default();
-    let mut pages =
-        client.describe_table_statistics().replication_task_arn(task_arn).max_records(PAGE).into_paginator().send();
-    while let Some(page) = pages.next().await {
-        let page = page.doing("describe table statistics")?;
-        page.table_statistics().iter().for_each(|table| problems.add(table));
+    /// Read the statistics of every table of the task.
+    pub async fn table_problems(&self, task: &Task) -> Result<TableProblems, AwsError> {
+        let mut problems = TableProblems::default();
+        self.statistics(task.arn()?, |table| problems.add(&table)).await?;
+        Ok(problems)
     }
-    Ok(problems)
+
+    async fn statistics(&self, task_arn: &str, mut take: impl FnMut(TableStatistics)) -> Result<(), AwsError> {
+        let request = self.client.describe_table_statistics().replication_task_arn(task_arn).max_records(PAGE);
+        let mut pages = request.into_paginator().send();
+        while let Some(page) = pages.next().await {
+            let page = page.doing("describe table statistics")?;
+            page.table_statistics.unwrap_or_default().into_iter().for_each(&mut take);
+        }
+        Ok(())
+    }
+
+    /// Ask for tables to be loaded again. A task that has just ended loads none: the next look sees why.
+    pub async fn reload(&self, task: &Task, tables: &[TableName]) -> Result<(), AwsError> {
+        let arn = task.arn()?;
+        for some in tables.chunks(RELOADED_AT_ONCE) {
+            let named = some.iter().map(|table| {
+                let named = TableToReload::builder().schema_name(&table.schema).table_name(&table.table);
+                named.build().expect("schema and table are set")
+            });
+            let reload = self.client.reload_tables().replication_task_arn(arn);
+            match reload.set_tables_to_reload(Some(named.collect())).send().await.doing("reload tables") {
+                Err(error) if error.is(Class::WrongState) => {}
+                other => drop(other?),
+            }
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]

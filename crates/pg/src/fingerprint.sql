@@ -126,7 +126,7 @@ FROM pg_catalog.pg_event_trigger v
 UNION ALL
 SELECT 'publication', quote_ident(p.pubname), md5((to_jsonb(p) - 'oid')::text || coalesce((
             SELECT string_agg((to_jsonb(m) - 'oid')::text, ',' ORDER BY m.prrelid) FROM pg_catalog.pg_publication_rel m WHERE m.prpubid = p.oid), ''))
-FROM pg_catalog.pg_publication p
+FROM pg_catalog.pg_publication p WHERE p.pubname !~ '^pgleap_.*_copy$'
 UNION ALL
 SELECT 'role', quote_ident(r.rolname), md5(concat_ws('|', r.rolsuper, r.rolinherit, r.rolcreaterole, r.rolcreatedb,
            r.rolcanlogin, r.rolreplication, r.rolbypassrls, r.rolconnlimit, r.rolvaliduntil,

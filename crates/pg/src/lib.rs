@@ -15,6 +15,7 @@ mod quote;
 mod resolve;
 pub mod search_path;
 pub mod sequences;
+pub mod slot;
 pub mod slots;
 mod tls;
 pub mod watch;

@@ -1,6 +1,6 @@
-//! The slot that DMS reads the source by: how much WAL the source keeps for it, and whether anybody reads it.
+//! The slot that the copy engine reads the source by: how much WAL the source keeps for it, and whether anybody reads it.
 //!
-//! DMS names its slots itself (16 characters of the task's resource id, the database's oid, a uuid), and the steps that
+//! The native engine's has the run's name. DMS names its slots itself (16 characters of the task's resource id, the database's oid, a uuid), and the steps that
 //! speak to databases do not know the task, so the slot is found by that form, its plugin and its database.
 
 use crate::{PgError, Session};

@@ -30,6 +30,7 @@ impl World {
             listen: Listen { address, port },
             encryption: Encryption::Offered(authority.issue(&address.to_string()).unwrap()),
             closed_databases: vec![],
+            peer: None,
             settings: vec![],
         };
         cluster.start(files).await.unwrap();

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use local_aws_postgres::{CertificateAuthority, Cluster, Encryption, Listen, ServerFiles, Servers, Setting, free_port};
 use pgleap_contract::Server;
-use pgleap_pg::watch::{self, Before, Making};
+use pgleap_pg::slot::{self, Making};
+use pgleap_pg::watch::{self, Before};
 use pgleap_pg::{Environment, Login, Lsn, Session, connect};
 
 const SLOT: &str = "pgleap_test_watch";
@@ -38,6 +39,7 @@ impl World {
             listen: Listen { address, port },
             encryption: Encryption::Offered(authority.issue(&address.to_string()).unwrap()),
             closed_databases: vec![],
+            peer: None,
             settings: [("wal_level", "logical"), ("max_prepared_transactions", "5")]
                 .map(|(name, value)| Setting::new(name, value))
                 .into(),
@@ -52,7 +54,7 @@ impl World {
         let server = Server { host: address.to_string(), port, database: "orders".to_owned(), storage_gib: None };
         let world = Self { _folder: folder, _cluster: cluster, environment, server };
         let owner = world.owner().await;
-        let base = "CREATE SCHEMA pgleap; GRANT USAGE ON SCHEMA pgleap TO dms; CREATE SCHEMA app;
+        let base = "CREATE SCHEMA pgleap; GRANT USAGE ON SCHEMA pgleap TO dms; CREATE TABLE pgleap.run AS SELECT 'orders' AS id; GRANT SELECT ON pgleap.run TO dms; CREATE SCHEMA app;
                     CREATE TABLE pgleap.catalog_skipped (schema name PRIMARY KEY); INSERT INTO pgleap.catalog_skipped VALUES ('skipped');
                     CREATE SCHEMA skipped; SET search_path = app, pg_catalog";
         owner.run("make a place", base).await.unwrap();
@@ -63,7 +65,7 @@ impl World {
     async fn arm(&self) {
         watch::install(&self.owner().await, "dms").await.unwrap();
         let began = Instant::now();
-        while watch::make_slot(self.dms().await, SLOT).await.unwrap() == Making::Waits {
+        while slot::make(self.dms().await, SLOT, "test_decoding").await.unwrap() == Making::Waits {
             assert!(began.elapsed() < LONG, "the slot is not made");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -110,7 +112,7 @@ impl World {
 }
 
 async fn written(session: &Session) -> Lsn {
-    watch::look(session, SLOT).await.unwrap().written.unwrap()
+    slot::look(session, SLOT).await.unwrap().written.unwrap()
 }
 
 const SHAPES: &str = r#"
@@ -383,9 +385,9 @@ async fn a_piece_that_is_read_again_changes_nothing_and_a_slot_that_is_gone_read
     watch::read(&dms, "before", upto, Before::Nothing, LONG).await.unwrap();
 
     assert_eq!(world.noted().await, first);
-    watch::drop_slot(&dms, SLOT).await.unwrap();
-    watch::drop_slot(&dms, SLOT).await.unwrap();
-    assert!(!watch::look(&dms, SLOT).await.unwrap().exists);
+    slot::drop(&dms, SLOT).await.unwrap();
+    slot::drop(&dms, SLOT).await.unwrap();
+    assert!(!slot::look(&dms, SLOT).await.unwrap().exists);
     assert!(watch::read(&dms, SLOT, upto, Before::Nothing, LONG).await.unwrap() > 0, "nothing was read");
 }
 
@@ -445,9 +447,9 @@ async fn the_slot_waits_for_open_transactions_and_nobody_waits_with_it() {
     owner.run("open a transaction", "BEGIN; INSERT INTO app.t VALUES (1)").await.unwrap();
     let began = Instant::now();
 
-    assert_eq!(watch::make_slot(world.dms().await, SLOT).await.unwrap(), Making::Waits);
-    assert_eq!(watch::make_slot(world.dms().await, SLOT).await.unwrap(), Making::Waits);
-    let state = watch::look(&owner, SLOT).await.unwrap();
+    assert_eq!(slot::make(world.dms().await, SLOT, "test_decoding").await.unwrap(), Making::Waits);
+    assert_eq!(slot::make(world.dms().await, SLOT, "test_decoding").await.unwrap(), Making::Waits);
+    let state = slot::look(&owner, SLOT).await.unwrap();
 
     assert!(began.elapsed() < Duration::from_secs(5));
     assert!(state.exists && state.confirmed.is_none(), "{state:?}");
@@ -486,7 +488,7 @@ async fn what_the_watch_costs_at_2000_transactions_a_second() {
         let upto = written(&dms).await;
         assert_eq!(watch::read(&dms, SLOT, upto, Before::Nothing, LONG).await.unwrap(), 0);
         last_reads.push(began.elapsed());
-        watch::drop_slot(&dms, SLOT).await.unwrap();
+        slot::drop(&dms, SLOT).await.unwrap();
     }
     world.arm().await;
     let (dms, begun) = (world.dms().await, written(&world.dms().await).await);

@@ -4,7 +4,7 @@
 //! Source: Amazon RDS user guide, "Managing capacity automatically with Amazon RDS storage autoscaling"; refusals as reported:
 //! ministryofjustice/cloud-platform-environments pull requests 7483 and 13657.
 
-use aws_sdk_rds::types::DbInstance;
+use crate::Instance;
 
 /// What of the source's limit is left to set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,12 +23,11 @@ pub enum Growth {
 }
 
 /// What of the source's limit the target lacks.
-pub fn left(source: &DbInstance, target: &DbInstance) -> Growth {
-    let Some(limit) = source.max_allocated_storage().filter(|limit| target.max_allocated_storage() != Some(*limit))
-    else {
+pub fn left(source: &Instance, target: &Instance) -> Growth {
+    let Some(limit) = source.grows_to_gib.filter(|limit| target.grows_to_gib != Some(*limit)) else {
         return Growth::Settled;
     };
-    let allocated = target.allocated_storage().unwrap_or(0);
+    let allocated = target.storage_gib.unwrap_or(0);
     if i64::from(limit) * 10 < i64::from(allocated) * 11 {
         return Growth::TooNear { limit, allocated };
     }
@@ -51,8 +50,8 @@ mod tests {
             (Some(100), 100, None, Growth::TooNear { limit: 100, allocated: 100 }),
         ];
         for (limit, allocated, has, expected) in cases {
-            let source = DbInstance::builder().set_max_allocated_storage(limit).build();
-            let target = DbInstance::builder().allocated_storage(allocated).set_max_allocated_storage(has).build();
+            let source = Instance { grows_to_gib: limit, ..Instance::default() };
+            let target = Instance { storage_gib: Some(allocated), grows_to_gib: has, ..Instance::default() };
             assert_eq!(left(&source, &target), expected, "{limit:?} of {allocated}, {has:?}");
         }
     }

@@ -1,11 +1,23 @@
 //! Changing the group.
 
-use aws_sdk_route53::Client;
 use aws_sdk_route53::types::{Change, ChangeAction, ChangeBatch, ChangeStatus, ResourceRecord, ResourceRecordSet};
 use pgleap_contract::Record;
 use pgleap_step_kit::aws::{AwsError, Doing, Optional};
 
-use crate::Member;
+use crate::{Member, Records};
+
+/// Changes of the group that are carried out together or not at all.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Batch {
+    changes: Vec<Change>,
+}
+
+impl Batch {
+    /// Whether there is nothing to change.
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty()
+    }
+}
 
 /// The TTL under which a cutover happens, in seconds: the wanted one, or one less where the record's own is as low already. It
 /// always differs from the record's own, so that a batch that was made before a rollback matches nothing after it.
@@ -23,7 +35,7 @@ pub fn cutover_ttl(own: u32, wanted: u32) -> u32 {
 /// carried out as a whole or not at all. So the batch is a compare-and-swap: what somebody changed since it was read,
 /// or a late request of a Lambda that was given up on, changes nothing. All DELETEs come first, because the members of
 /// a weighted group must not differ in TTL at any moment (AWS documentation, ChangeResourceRecordSets).
-pub fn plan(members: &[Member], wanted: impl Fn(&Member) -> (String, u32)) -> Vec<Change> {
+pub fn plan(members: &[Member], wanted: impl Fn(&Member) -> (String, u32)) -> Batch {
     let changed: Vec<(&Member, String, u32)> = members
         .iter()
         .map(|member| {
@@ -40,39 +52,37 @@ pub fn plan(members: &[Member], wanted: impl Fn(&Member) -> (String, u32)) -> Ve
         set.resource_records = Some(vec![record]);
         change(ChangeAction::Create, set)
     });
-    deletes.chain(creates).collect()
+    Batch { changes: deletes.chain(creates).collect() }
 }
 
 /// The group as it is, sent once more: its answer names a change whose sync can be asked for, where the answer of the
 /// change itself was lost. It is in sync no earlier than that one, because both concern the same record sets.
-pub fn resubmit(members: &[Member]) -> Vec<Change> {
+pub fn resubmit(members: &[Member]) -> Batch {
     let each = |action: ChangeAction| members.iter().map(move |member| change(action.clone(), member.set.clone()));
-    each(ChangeAction::Delete).chain(each(ChangeAction::Create)).collect()
+    Batch { changes: each(ChangeAction::Delete).chain(each(ChangeAction::Create)).collect() }
 }
 
 fn change(action: ChangeAction, set: ResourceRecordSet) -> Change {
     Change::builder().action(action).resource_record_set(set).build().expect("action and record set are set")
 }
 
-/// Submit the changes as one batch; answers the change's id. `Refused` means that the record is no longer as it was read.
-pub async fn submit(
-    client: &Client,
-    record: &Record,
-    comment: String,
-    changes: Vec<Change>,
-) -> Result<String, AwsError> {
-    let batch = ChangeBatch::builder().comment(comment).set_changes(Some(changes)).build().expect("changes are set");
-    let answer = client.change_resource_record_sets().hosted_zone_id(&record.zone_id).change_batch(batch).send().await;
-    let change = answer.doing(format!("change record {}", record.name))?.change_info;
-    Ok(change.map(|info| info.id).unwrap_or_default())
-}
+impl Records {
+    /// Submit the changes as one batch; answers the change's id. `Refused` means that the record is no longer as it was read.
+    pub async fn submit(&self, record: &Record, comment: String, batch: Batch) -> Result<String, AwsError> {
+        let batch = ChangeBatch::builder().comment(comment).set_changes(Some(batch.changes));
+        let change = self.client.change_resource_record_sets().hosted_zone_id(&record.zone_id);
+        let answer = change.change_batch(batch.build().expect("changes are set")).send().await;
+        let change = answer.doing(format!("change record {}", record.name))?.change_info;
+        Ok(change.map(|info| info.id).unwrap_or_default())
+    }
 
-/// Whether a change has reached all name servers. Route 53 forgets old changes; a forgotten one is long in sync
-/// (assumed: no retention is documented).
-pub async fn in_sync(client: &Client, change_id: &str) -> Result<bool, AwsError> {
-    let answer = client.get_change().id(change_id).send().await;
-    let found = answer.doing(format!("look at change {change_id}")).optional()?;
-    Ok(found.and_then(|answer| answer.change_info).is_none_or(|info| info.status == ChangeStatus::Insync))
+    /// Whether a change has reached all name servers. Route 53 forgets old changes; a forgotten one is long in sync
+    /// (assumed: no retention is documented).
+    pub async fn is_in_sync(&self, change_id: &str) -> Result<bool, AwsError> {
+        let answer = self.client.get_change().id(change_id).send().await;
+        let found = answer.doing(format!("look at change {change_id}")).optional()?;
+        Ok(found.and_then(|answer| answer.change_info).is_none_or(|info| info.status == ChangeStatus::Insync))
+    }
 }
 
 #[cfg(test)]
@@ -102,6 +112,7 @@ mod tests {
             plan(&group, |m| (if m.value() == Some("old") { "new".to_owned() } else { "other".to_owned() }, 1));
 
         let said: Vec<_> = changes
+            .changes
             .iter()
             .map(|change| {
                 let set = change.resource_record_set().expect("set");
@@ -133,6 +144,6 @@ mod tests {
         let group = [member(None, "old", 5)];
 
         assert!(plan(&group, |m| (m.value().expect("value").to_owned(), 5)).is_empty());
-        assert_eq!(resubmit(&group).len(), 2);
+        assert_eq!(resubmit(&group).changes.len(), 2);
     }
 }

@@ -1,18 +1,32 @@
 //! Reading the group, and comparing the names in it.
 
-use aws_sdk_route53::Client;
-use aws_sdk_route53::types::{ResourceRecordSet, RrType};
+use aws_sdk_route53::types::{ResourceRecord, ResourceRecordSet, RrType};
 use pgleap_contract::Record;
 use pgleap_step_kit::aws::{AwsError, Doing};
+
+use crate::Records;
 
 /// One record set of the group.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Member {
     /// The whole, as Route 53 answers it: nothing is lost when it is sent back.
-    pub set: ResourceRecordSet,
+    pub(crate) set: ResourceRecordSet,
 }
 
 impl Member {
+    /// A simple CNAME that leads to a host, with a TTL in seconds.
+    pub fn cname(name: &str, host: &str, ttl: u32) -> Self {
+        let record = ResourceRecord::builder().value(host).build().expect("the value is set");
+        let set = ResourceRecordSet::builder().name(name).r#type(RrType::Cname).ttl(i64::from(ttl));
+        Self { set: set.resource_records(record).build().expect("name and type are set") }
+    }
+
+    /// An alias: it has neither a value nor a TTL of its own.
+    pub fn alias(name: &str) -> Self {
+        let set = ResourceRecordSet::builder().name(name).r#type(RrType::Cname);
+        Self { set: set.build().expect("name and type are set") }
+    }
+
     /// What tells it from the others of its group; none for a simple record.
     pub fn set_identifier(&self) -> Option<&str> {
         self.set.set_identifier()
@@ -29,30 +43,33 @@ impl Member {
     }
 }
 
-/// The members of the record's group, in the order of Route 53; none if there is no such CNAME. The listing shows the
-/// newest state, also while a change of it spreads (AWS documentation, ListResourceRecordSets).
-pub async fn read(client: &Client, record: &Record) -> Result<Vec<Member>, AwsError> {
-    let mut members = Vec::new();
-    let mut start_identifier = None;
-    loop {
-        let answer = client
-            .list_resource_record_sets()
-            .hosted_zone_id(&record.zone_id)
-            .start_record_name(&record.name)
-            .start_record_type(RrType::Cname)
-            .set_start_record_identifier(start_identifier)
-            .send()
-            .await;
-        let page = answer.doing(format!("list records of {} in zone {}", record.name, record.zone_id))?;
-        let ours = |set: &ResourceRecordSet| same_host(set.name(), &record.name) && *set.r#type() == RrType::Cname;
-        let more = page.is_truncated
-            && page.next_record_name.as_deref().is_some_and(|next| same_host(next, &record.name))
-            && page.next_record_type == Some(RrType::Cname);
-        members.extend(page.resource_record_sets.into_iter().filter(ours).map(|set| Member { set }));
-        if !more {
-            return Ok(members);
+impl Records {
+    /// The members of the record's group, in the order of Route 53; none if there is no such CNAME. The listing shows the
+    /// newest state, also while a change of it spreads (AWS documentation, ListResourceRecordSets).
+    pub async fn members(&self, record: &Record) -> Result<Vec<Member>, AwsError> {
+        let mut members = Vec::new();
+        let mut start_identifier = None;
+        loop {
+            let answer = self
+                .client
+                .list_resource_record_sets()
+                .hosted_zone_id(&record.zone_id)
+                .start_record_name(&record.name)
+                .start_record_type(RrType::Cname)
+                .set_start_record_identifier(start_identifier)
+                .send()
+                .await;
+            let page = answer.doing(format!("list records of {} in zone {}", record.name, record.zone_id))?;
+            let ours = |set: &ResourceRecordSet| same_host(set.name(), &record.name) && *set.r#type() == RrType::Cname;
+            let more = page.is_truncated
+                && page.next_record_name.as_deref().is_some_and(|next| same_host(next, &record.name))
+                && page.next_record_type == Some(RrType::Cname);
+            members.extend(page.resource_record_sets.into_iter().filter(ours).map(|set| Member { set }));
+            if !more {
+                return Ok(members);
+            }
+            start_identifier = page.next_record_identifier;
         }
-        start_identifier = page.next_record_identifier;
     }
 }
 

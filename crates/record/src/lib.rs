@@ -8,8 +8,26 @@
 
 mod change;
 mod group;
+mod listing;
 mod saved;
 
-pub use change::{cutover_ttl, in_sync, plan, resubmit, submit};
-pub use group::{Member, names_instance, read, same_host};
+use aws_sdk_route53::Client;
+use pgleap_step_kit::Ctx;
+
+pub use change::{Batch, cutover_ttl, plan, resubmit};
+pub use group::{Member, names_instance, same_host};
+pub use listing::{RecordSet, Routing, Zone};
 pub use saved::{Changes, Memory, SavedMember};
+
+/// Route 53's records, for one step.
+#[derive(Debug, Clone)]
+pub struct Records {
+    client: Client,
+}
+
+impl Records {
+    /// With the step's configuration.
+    pub fn new(ctx: &Ctx) -> Self {
+        Self { client: Client::new(ctx.aws()) }
+    }
+}

@@ -4,7 +4,7 @@ use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::types::Tag;
 use pgleap_contract::{Names, Run};
 use pgleap_step_kit::aws::{Class, Doing, Optional};
-use pgleap_step_kit::{StepError, StepResult};
+use pgleap_step_kit::{Ctx, StepError, StepResult};
 use serde::{Deserialize, Serialize};
 
 use crate::Member;
@@ -76,19 +76,19 @@ impl Memory {
     }
 
     /// What the run remembers, if it remembers anything.
-    pub async fn load(client: &Client, run: &Run) -> StepResult<Option<Self>> {
+    pub async fn load(ctx: &Ctx, run: &Run) -> StepResult<Option<Self>> {
         let name = run.id.names().record_secret();
-        let answer = client.get_secret_value().secret_id(&name).send().await;
+        let answer = Client::new(ctx.aws()).get_secret_value().secret_id(&name).send().await;
         let Some(secret) = answer.doing(format!("read {name}")).optional()? else { return Ok(None) };
         let memory = serde_json::from_str(secret.secret_string().unwrap_or_default());
         memory.map(Some).map_err(|error| StepError::bug(format!("read {name}: {error}")))
     }
 
     /// Remember for the first time. If somebody was faster, theirs holds: it was written before any change.
-    pub async fn create(self, client: &Client, run: &Run) -> StepResult<Self> {
+    pub async fn create(self, ctx: &Ctx, run: &Run) -> StepResult<Self> {
         let name = run.id.names().record_secret();
         let tag = Tag::builder().key(Names::TAG).value(run.id.as_str()).build();
-        let answer = client
+        let answer = Client::new(ctx.aws())
             .create_secret()
             .name(&name)
             .description(format!("pgleap run {}: the record {} as it was; no secret", run.id, run.record.name))
@@ -98,7 +98,7 @@ impl Memory {
             .await;
         match answer.doing(format!("create {name}")) {
             Ok(_created) => Ok(self),
-            Err(error) if error.is(Class::AlreadyThere) => Self::load(client, run)
+            Err(error) if error.is(Class::AlreadyThere) => Self::load(ctx, run)
                 .await?
                 .ok_or_else(|| StepError::bug(format!("create {name}: it exists and does not"))),
             Err(error) => Err(error.into()),
@@ -107,9 +107,9 @@ impl Memory {
 
     /// Remember a change's id. The change is made already, and a forgotten id is only submitted once more later: a
     /// failure here is no failure of the step.
-    pub async fn keep(&self, client: &Client, run: &Run) {
+    pub async fn keep(&self, ctx: &Ctx, run: &Run) {
         let name = run.id.names().record_secret();
-        let answer = client.put_secret_value().secret_id(&name).secret_string(self.text()).send().await;
+        let answer = Client::new(ctx.aws()).put_secret_value().secret_id(&name).secret_string(self.text()).send().await;
         if let Err(error) = answer.doing(format!("write {name}")) {
             tracing::warn!(error = error.to_string(), "the id of a change is not remembered");
         }

@@ -1,4 +1,4 @@
-//! What a step can reach: AWS's configuration, secrets, databases as the run's logins.
+//! What a step can reach: AWS's configuration, databases as the run's logins. Its secrets: `secrets.rs`.
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -7,25 +7,13 @@ use std::time::Duration;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, ConfigLoader, SdkConfig};
 use futures_util::future::join_all;
-use pgleap_contract::{ErrorCode, Names, Run, Server};
+use pgleap_contract::{ErrorCode, Run, Server};
 use pgleap_pg::{Environment, Login, PgError, ResolveError, Session, SqlState, access, connect_bounded};
 
-use crate::aws::{Class, Doing, Optional};
 use crate::{Deadline, StepError, StepResult};
 
 /// What a statement under the fence has at the least.
 const SHORTEST_STATEMENT: Duration = Duration::from_secs(3);
-
-/// Whose a secret is, by its tag.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SecretOwner {
-    /// There is none.
-    Nobody,
-    /// The run has made it.
-    Run,
-    /// Somebody else has.
-    Stranger,
-}
 
 /// Made once per process, handed to every call.
 #[derive(Debug, Clone)]
@@ -52,27 +40,9 @@ impl Ctx {
         Self { aws: aws.timeout_config(timeouts).load().await, environment }
     }
 
-    /// Configuration for an SDK client.
+    /// Configuration for an SDK client: for the crates that steps reach AWS through, never for a step itself.
     pub fn aws(&self) -> &SdkConfig {
         &self.aws
-    }
-
-    /// A login from Secrets Manager.
-    pub async fn login(&self, secret_id: &str) -> StepResult<Login> {
-        let text = self.secret(secret_id).await?;
-        // serde's message may quote the value: only say what is wanted.
-        serde_json::from_str(&text).map_err(|_| unusable(secret_id, "want JSON with username and password"))
-    }
-
-    /// A secret's text.
-    pub async fn secret(&self, secret_id: &str) -> StepResult<String> {
-        let client = aws_sdk_secretsmanager::Client::new(&self.aws);
-        let answer = client.get_secret_value().secret_id(secret_id).send().await;
-        let value = answer.doing(format!("read secret {secret_id}")).map_err(|error| match error.class {
-            Class::NotFound | Class::Denied | Class::Refused => unusable(secret_id, &error.message),
-            _ => error.into(),
-        })?;
-        value.secret_string().map(str::to_owned).ok_or_else(|| unusable(secret_id, "it holds no text"))
     }
 
     /// Connect as the database's owner: the login of the input's secret.
@@ -147,38 +117,6 @@ impl Ctx {
         Ok(pgleap_pg::connect(&self.environment, server, &login, &application).await?)
     }
 
-    /// A secret's text, if there is such a secret. An error is never "there is none".
-    pub async fn find_secret(&self, secret_id: &str) -> StepResult<Option<String>> {
-        let client = aws_sdk_secretsmanager::Client::new(&self.aws);
-        let answer = client.get_secret_value().secret_id(secret_id).send().await;
-        let found = answer.doing(format!("read secret {secret_id}")).optional()?;
-        Ok(found.and_then(|value| value.secret_string().map(str::to_owned)))
-    }
-
-    /// Whose secret of this name is there. One that is being deleted is nobody's.
-    pub async fn owner_of_secret(&self, run: &Run, name: &str) -> StepResult<SecretOwner> {
-        let answer = aws_sdk_secretsmanager::Client::new(&self.aws).describe_secret().secret_id(name).send().await;
-        let found = answer.doing(format!("describe secret {name}")).optional()?;
-        let Some(secret) = found.filter(|secret| secret.deleted_date().is_none()) else {
-            return Ok(SecretOwner::Nobody);
-        };
-        let is_ours =
-            secret.tags().iter().any(|tag| tag.key() == Some(Names::TAG) && tag.value() == Some(run.id.as_str()));
-        Ok(if is_ours { SecretOwner::Run } else { SecretOwner::Stranger })
-    }
-
-    /// Whether the run has made this secret before; an error if somebody else has.
-    pub async fn has_made_secret(&self, run: &Run, name: &str) -> StepResult<bool> {
-        match self.owner_of_secret(run, name).await? {
-            SecretOwner::Nobody => Ok(false),
-            SecretOwner::Run => Ok(true),
-            SecretOwner::Stranger => {
-                let reason = format!("use secret {name}: the name is taken by a secret that this run has not made");
-                Err(StepError::new(ErrorCode::SecretUnusable, reason))
-            }
-        }
-    }
-
     /// The addresses of a host name, asked afresh.
     pub async fn resolve(&self, host: &str) -> Result<Vec<IpAddr>, ResolveError> {
         pgleap_pg::resolve(&self.environment, host).await
@@ -201,8 +139,4 @@ fn warn_of_missing_roots() {
     if let Some(file) = std::env::var_os("SSL_CERT_FILE").filter(|file| !Path::new(file).is_file()) {
         tracing::warn!(?file, "SSL_CERT_FILE names no file: calls by TLS will fail");
     }
-}
-
-fn unusable(secret_id: &str, reason: &str) -> StepError {
-    StepError::new(ErrorCode::SecretUnusable, format!("read secret {secret_id}: {reason}"))
 }

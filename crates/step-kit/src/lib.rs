@@ -12,16 +12,20 @@ mod logs;
 pub mod metrics;
 mod movement;
 mod polled;
+mod quota;
+mod secrets;
 mod serve;
 pub mod source_watch;
 pub mod unchanged;
 pub mod wal;
 
 pub use arn::arn;
-pub use context::{Ctx, SecretOwner};
+pub use context::Ctx;
 pub use deadline::Deadline;
 pub use error::{StepError, StepResult};
 pub use polled::{Answer, Polled};
+pub use quota::Quota;
+pub use secrets::{Secret, SecretOwner};
 pub use serve::{serve, serve_pages};
 
 /// What steps use all the time.

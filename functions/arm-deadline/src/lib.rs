@@ -18,28 +18,19 @@ mod target;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use aws_sdk_scheduler::Client;
-use aws_sdk_scheduler::types::{
-    ActionAfterCompletion, FlexibleTimeWindow, FlexibleTimeWindowMode, RetryPolicy, Target,
-};
 use pgleap_contract::Cutover;
 use pgleap_contract::steps::{ArmDeadlineInput, ArmDeadlineOutput};
+use pgleap_rds::Rds;
+use pgleap_schedule::{NewSchedule, Schedules};
 use pgleap_step_kit::prelude::*;
 use pgleap_window::Interruption;
 use serde_json::json;
-use time::OffsetDateTime;
-use time::format_description::FormatItem;
-use time::macros::format_description;
 
 /// Between this step and the first REVOKE lies the start of one Lambda. The limit is counted from the REVOKE, so this
 /// much comes on top; in seconds.
 const HEAD_ROOM_SECONDS: i64 = 5;
 /// A step under the fence ends at the deadline; its state waits so many seconds longer than the limit.
 const STEP_HEAD_ROOM_SECONDS: u32 = 20;
-/// How long, and how often, the scheduler tries to start the recovery.
-const RETRY_SECONDS: i32 = 3_600;
-const RETRIES: i32 = 60;
-const FORMAT: &[FormatItem<'_>] = format_description!("at([year]-[month]-[day]T[hour]:[minute]:[second])");
 
 /// What the schedule starts.
 #[derive(Debug, Clone)]
@@ -68,16 +59,16 @@ pub async fn run(ctx: &Ctx, input: ArmDeadlineInput) -> StepResult<ArmDeadlineOu
 /// The same, with what the environment says at hand.
 pub async fn run_with(ctx: &Ctx, input: ArmDeadlineInput, recovery: Recovery) -> StepResult<ArmDeadlineOutput> {
     let run = &input.run;
-    let scheduler = Client::new(ctx.aws());
-    let armed_before = armed(&scheduler, &input).await?;
+    let schedules = Schedules::new(ctx);
+    let armed_before = armed(&schedules, &input).await?;
     if armed_before.is_none() {
         refuse_outside_window(run, now_seconds())?;
     }
     pgleap_mark::arm(ctx, run, input.generation).await?;
-    target::protect(&aws_sdk_rds::Client::new(ctx.aws()), run).await?;
+    target::protect(&Rds::new(ctx), run).await?;
     let deadline = match armed_before {
         Some(deadline) => deadline,
-        None => arm(&scheduler, &input, recovery).await?,
+        None => arm(&schedules, &input, &recovery).await?,
     };
     if deadline <= now_seconds() {
         let message = format!("arm deadline of run {}: it has passed, everything is rolled back", run.id);
@@ -90,50 +81,35 @@ pub async fn run_with(ctx: &Ctx, input: ArmDeadlineInput, recovery: Recovery) ->
 }
 
 /// The deadline of the schedule that exists, in seconds since the epoch.
-async fn armed(scheduler: &Client, input: &ArmDeadlineInput) -> StepResult<Option<i64>> {
+async fn armed(schedules: &Schedules, input: &ArmDeadlineInput) -> StepResult<Option<i64>> {
     let name = input.run.id.names().deadline_schedule();
-    let answer = scheduler.get_schedule().name(&name).send().await;
-    let Some(found) = answer.doing(format!("look at schedule {name}")).optional()? else { return Ok(None) };
-    if !is_ours(found.target().and_then(Target::input).unwrap_or_default(), input) {
+    let Some(found) = schedules.find(&name).await? else { return Ok(None) };
+    if !is_ours(&found.input, input) {
         let message = format!("arm deadline: schedule {name} belongs to another execution; give the run another runId");
         return Err(StepError::new(ErrorCode::BadInput, message));
     }
-    let expression = found.schedule_expression().unwrap_or_default();
-    let deadline =
-        parse(expression).ok_or_else(|| StepError::bug(format!("look at schedule {name}: it says {expression:?}")))?;
-    Ok(Some(deadline))
+    let odd = || StepError::bug(format!("look at schedule {name}: it says {:?}", found.expression));
+    found.at().ok_or_else(odd).map(Some)
 }
 
-/// The SDK's own client token makes its retries one creation; a second call of this step finds the schedule by name.
-async fn arm(scheduler: &Client, input: &ArmDeadlineInput, recovery: Recovery) -> StepResult<i64> {
+/// A second call of this step finds the schedule by name.
+async fn arm(schedules: &Schedules, input: &ArmDeadlineInput, recovery: &Recovery) -> StepResult<i64> {
     let run = &input.run;
     let name = run.id.names().deadline_schedule();
     let deadline = deadline(now_seconds(), run.limits.cutover_seconds);
-    let retries = RetryPolicy::builder().maximum_event_age_in_seconds(RETRY_SECONDS).maximum_retry_attempts(RETRIES);
-    let target = Target::builder()
-        .arn(recovery.machine_arn)
-        .role_arn(recovery.role_arn)
-        .input(target_input(input))
-        .retry_policy(retries.build())
-        .build()
-        .expect("ARNs are set");
-    let at_once = FlexibleTimeWindow::builder().mode(FlexibleTimeWindowMode::Off).build().expect("mode is set");
-    let answer = scheduler
-        .create_schedule()
-        .name(&name)
-        .description(format!("pgleap run {}: brings the source back if nothing else does", run.id))
-        .schedule_expression(expression(deadline))
-        .schedule_expression_timezone("UTC")
-        .flexible_time_window(at_once)
-        .action_after_completion(ActionAfterCompletion::Delete)
-        .target(target)
-        .send()
-        .await;
-    match answer.doing(format!("arm schedule {name} {}", expression(deadline))) {
-        Ok(_armed) => Ok(deadline),
+    let schedule = NewSchedule {
+        name: &name,
+        description: format!("pgleap run {}: brings the source back if nothing else does", run.id),
+        at: deadline,
+        machine_arn: &recovery.machine_arn,
+        role_arn: &recovery.role_arn,
+        input: target_input(input),
+    };
+    match schedules.create(schedule).await {
+        Ok(()) => Ok(deadline),
         // Somebody was faster: the deadline that is armed is the one that holds.
         Err(error) if error.is(Class::AlreadyThere) => {
-            armed(scheduler, input).await?.ok_or_else(|| StepError::new(ErrorCode::ResourceBusy, error.to_string()))
+            armed(schedules, input).await?.ok_or_else(|| StepError::new(ErrorCode::ResourceBusy, error.to_string()))
         }
         Err(error) => Err(error.into()),
     }
@@ -180,16 +156,6 @@ fn deadline(now_seconds: i64, cutover_seconds: u32) -> i64 {
     now_seconds + 1 + i64::from(cutover_seconds) + HEAD_ROOM_SECONDS
 }
 
-fn expression(epoch_seconds: i64) -> String {
-    let time = OffsetDateTime::from_unix_timestamp(epoch_seconds).expect("a time of this age");
-    time.format(FORMAT).expect("every part is there")
-}
-
-fn parse(expression: &str) -> Option<i64> {
-    let time = time::PrimitiveDateTime::parse(expression, FORMAT).ok()?;
-    Some(time.assume_utc().unix_timestamp())
-}
-
 fn now_seconds() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970");
     i64::try_from(since.as_secs()).expect("a clock before the end of time")
@@ -198,17 +164,6 @@ fn now_seconds() -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_schedule_says_the_deadline_to_the_second() {
-        assert_eq!(expression(1_795_338_000), "at(2026-11-22T09:00:00)");
-        for seconds in [0, 1_795_338_000, 1_795_338_059] {
-            assert_eq!(parse(&expression(seconds)), Some(seconds));
-        }
-        for other in ["rate(1 minute)", "at(2026-11-22)", ""] {
-            assert_eq!(parse(other), None, "{other}");
-        }
-    }
 
     #[test]
     fn the_deadline_leaves_room_for_the_fence_to_begin() {

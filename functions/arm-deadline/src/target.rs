@@ -3,8 +3,7 @@
 
 use std::time::Duration;
 
-use aws_sdk_rds::Client;
-use pgleap_rds::instance;
+use pgleap_rds::{Rds, instance};
 use pgleap_step_kit::prelude::*;
 
 /// How often the instance is read back, and how long in between.
@@ -12,23 +11,22 @@ const LOOKS: usize = 8;
 const INTERVAL: Duration = Duration::from_millis(250);
 
 /// Remove the tag, and read back that it is gone.
-pub(crate) async fn protect(rds: &Client, run: &Run) -> StepResult<()> {
+pub(crate) async fn protect(rds: &Rds, run: &Run) -> StepResult<()> {
     let name = instance::target_name(run)?;
     for look in 0..LOOKS {
         if look > 0 {
             tokio::time::sleep(INTERVAL).await;
         }
-        let target = instance::describe(rds, name).await?.filter(|target| instance::is_ours(target, run));
+        let target = rds.instance(name).await?.filter(|target| target.is_ours(run));
         let target = target.ok_or_else(|| {
             let message = format!("protect target {name}: there is no instance of that name with the run's tag");
             StepError::new(ErrorCode::InstanceFailed, message)
         })?;
-        if !instance::is_deletable(&target, run) {
+        if !target.is_deletable(run) {
             return Ok(());
         }
-        let arn = target.db_instance_arn().ok_or_else(|| StepError::bug(format!("protect target {name}: no ARN")))?;
-        let answer = rds.remove_tags_from_resource().resource_name(arn).tag_keys(Names::DELETABLE_TAG).send().await;
-        answer.doing(format!("remove tag {} from instance {name}", Names::DELETABLE_TAG))?;
+        let doing = format!("remove tag {} from instance {name}", Names::DELETABLE_TAG);
+        rds.remove_tags(target.arn()?, &[Names::DELETABLE_TAG], doing).await?;
     }
     let message = format!("protect target {name}: it still carries {}", Names::DELETABLE_TAG);
     Err(StepError::new(ErrorCode::ResourceBusy, message))

@@ -2,6 +2,8 @@
 
 use pgleap_contract::steps::UpgradeHop;
 use pgleap_contract::{Finding, Run};
+use pgleap_rds::Maintenance;
+use pgleap_record::{RecordSet, Zone};
 
 use crate::dms::Offer;
 
@@ -119,43 +121,6 @@ pub(crate) struct Secret {
     pub(crate) rotates_in: Option<i64>,
 }
 
-/// An action of maintenance that waits.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Maintenance {
-    /// `system-update`, `db-upgrade`, ..
-    pub(crate) action: String,
-    /// When it is carried out whether somebody wants it or not, as AWS says it; absent: only if somebody asks.
-    pub(crate) at: Option<String>,
-}
-
-/// The hosted zone.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Zone {
-    /// With a trailing dot.
-    pub(crate) name: String,
-}
-
-/// One record set.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct RecordSet {
-    /// `CNAME`, `A`, ..
-    pub(crate) kind: String,
-    pub(crate) identifier: Option<String>,
-    pub(crate) routing: Routing,
-    /// Empty for an alias.
-    pub(crate) values: Vec<String>,
-    pub(crate) ttl: Option<i64>,
-}
-
-/// How Route 53 chooses among the members of a group.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Routing {
-    Simple,
-    Weighted(i64),
-    /// Latency, failover, geolocation, ..
-    Other(&'static str),
-}
-
 /// How much of a kind the account may have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Quota {
@@ -168,6 +133,10 @@ pub(crate) struct Quota {
 }
 
 impl Quota {
+    pub(crate) fn of(service: &'static str, quota: pgleap_step_kit::Quota) -> Self {
+        Self { service, name: quota.name, used: quota.used, max: quota.max }
+    }
+
     pub(crate) fn left(&self) -> i64 {
         self.max - self.used
     }

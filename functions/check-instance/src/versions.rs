@@ -19,15 +19,6 @@ impl RdsVersion {
     }
 }
 
-/// A version that RDS offers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct EngineVersion {
-    pub(crate) text: String,
-    pub(crate) family: String,
-    pub(crate) available: bool,
-    pub(crate) targets: Vec<String>,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 
 use pgleap_contract::steps::UpgradeHop;
+use pgleap_rds::EngineVersion;
 
-use crate::versions::{EngineVersion, RdsVersion};
+use crate::versions::RdsVersion;
 
 /// The hops, or why there are none. Of the versions that are wanted the newest reachable one; to it the fewest hops; among
 /// equally short ways the one whose first hops stay in the major, because those are quick.

@@ -24,14 +24,23 @@ pub(crate) async fn remove(owner: &Session, run: &RunId, side: Side) -> StepResu
     // Clients of the side that serves must not queue behind a lock that this step waits for.
     owner.run("limit the wait for locks", "SET lock_timeout = '1s'").await?;
     let holds_schema = !is_schema_of_others(owner, run).await?;
-    if holds_schema && side != Side::RetiredSource {
-        restore_replica_identities(owner).await?;
+    // A published table whose old rows cannot be told apart refuses its applications' updates: so first who reads, then the
+    // publication, and the replica identities last.
+    if holds_schema && side == Side::Target {
+        drop_subscription(owner, names).await?;
     }
     if holds_schema && side != Side::Target {
         let busy = drop_slots(owner).await?;
         if !busy.is_empty() {
             return Ok(Polled::Waiting(format!("replication slots are still in use: {}", busy.join(", "))));
         }
+    }
+    if holds_schema {
+        let publication = format!("DROP PUBLICATION IF EXISTS {}", ident(&names.copy_stream()));
+        owner.run("drop the run's publication", &publication).await?;
+    }
+    if holds_schema && side != Side::RetiredSource {
+        restore_replica_identities(owner).await?;
     }
     for login in [names.copy_login(), names.work_login()] {
         end_sessions(owner, &login).await?;
@@ -82,10 +91,26 @@ fn identity_clause(identity: &str, index: Option<&str>) -> String {
     }
 }
 
+/// Without its slot: that is the source's, which may be gone.
+async fn drop_subscription(owner: &Session, names: Names<'_>) -> StepResult<()> {
+    let name = names.copy_stream();
+    let sql = "SELECT EXISTS (SELECT FROM pg_subscription s WHERE s.subname = $1::text::name
+                   AND s.subdbid = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()))";
+    if owner.row("look for the run's subscription", sql, &[&name]).await?.get(0) {
+        let (name, login) = (ident(&name), ident(&names.copy_login()));
+        let drop = format!(
+            "GRANT {login} TO CURRENT_USER; ALTER SUBSCRIPTION {name} DISABLE;
+             ALTER SUBSCRIPTION {name} SET (slot_name = NONE); DROP SUBSCRIPTION {name}"
+        );
+        owner.run("drop the run's subscription", &drop).await?;
+    }
+    Ok(())
+}
+
 /// Preflight refused foreign slots in this database, so a logical slot in it is the run's. The engine has dropped its
 /// own; this is for the one that it could not.
 async fn drop_slots(owner: &Session) -> StepResult<Vec<String>> {
-    let ours = "slot_type = 'logical' AND plugin = 'test_decoding' AND database = current_database()";
+    let ours = "slot_type = 'logical' AND plugin IN ('test_decoding', 'pgoutput') AND database = current_database()";
     owner
         .run(
             "drop slots",

@@ -1,8 +1,8 @@
 //! Remove what the run left in the databases: its logins with all their grants, its schema, its slots.
 //!
-//! Changes:      back: source (replica identities as before, slots, schema, logins);
+//! Changes:      back: source (slots, publication, replica identities as before, schema, logins);
 //!               open: source (the same; the owner gets in again, read-only; it stays closed to everybody else), then
-//!               target (schemas, logins)
+//!               target (subscription, schemas, logins)
 //! Repeatable:   yes; what is gone is gone, and what belongs to another run is left
 //! If it dies:   called again; what is left is found by name
 //!
@@ -13,7 +13,7 @@ mod leftovers;
 
 use pgleap_contract::Outcome;
 use pgleap_contract::steps::{CleanDatabasesInput, NoOutput};
-use pgleap_pg::{Session, access, watch};
+use pgleap_pg::{Session, access, slot};
 use pgleap_step_kit::prelude::*;
 
 use leftovers::Side;
@@ -28,7 +28,7 @@ pub async fn run(ctx: &Ctx, input: CleanDatabasesInput) -> StepResult<Polled<NoO
     if ctx.find_secret(&run.id.names().work_secret()).await?.is_none() {
         return Ok(Polled::Done(NoOutput {}));
     }
-    drop_watch(ctx, &input).await?;
+    drop_own_slots(ctx, &input).await?;
     if input.outcome == Outcome::Back {
         let owner = ctx.as_owner(run, &input.source).await?;
         return leftovers::remove(&owner, &run.id, Side::ServingSource).await;
@@ -45,11 +45,15 @@ pub async fn run(ctx: &Ctx, input: CleanDatabasesInput) -> StepResult<Polled<NoO
     }
 }
 
-/// By the login that made it: the owner may not drop a slot unless it may replicate. A run whose login is gone, or was never
+/// By the login that made them: the owner may not drop a slot unless it may replicate. A run whose login is gone, or was never
 /// made, has no slot any more, or the owner drops it in its turn.
-async fn drop_watch(ctx: &Ctx, input: &CleanDatabasesInput) -> StepResult<()> {
+async fn drop_own_slots(ctx: &Ctx, input: &CleanDatabasesInput) -> StepResult<()> {
+    let names = input.run.id.names();
     match ctx.as_work(&input.run, &input.source).await {
-        Ok(session) => Ok(watch::drop_slot(&session, &input.run.id.names().watch_slot()).await?),
+        Ok(session) => {
+            slot::drop(&session, &names.watch_slot()).await?;
+            Ok(slot::end_and_drop(&session, &names.copy_stream()).await?)
+        }
         Err(error) if [ErrorCode::SecretUnusable, ErrorCode::DatabaseDenied].contains(&error.code) => Ok(()),
         Err(error) => Err(error),
     }

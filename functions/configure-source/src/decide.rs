@@ -1,7 +1,7 @@
 //! What to do about the source's parameter group, from what RDS says of the instance.
 
-use aws_sdk_rds::types::{DbInstance, PendingModifiedValues};
 use pgleap_contract::ErrorCode;
+use pgleap_rds::Instance;
 use pgleap_step_kit::instance_status::{self, Standing};
 
 /// What the decision needs of an instance.
@@ -18,14 +18,12 @@ pub(crate) struct Association {
 }
 
 impl Association {
-    pub(crate) fn of(instance: &DbInstance) -> Self {
-        let group = instance.db_parameter_groups().first();
-        let nothing = PendingModifiedValues::builder().build();
+    pub(crate) fn of(instance: &Instance) -> Self {
         Self {
-            status: instance.db_instance_status().unwrap_or("unknown").to_owned(),
-            group: group.and_then(|group| group.db_parameter_group_name()).map(str::to_owned),
-            apply_status: group.and_then(|group| group.parameter_apply_status()).unwrap_or("unknown").to_owned(),
-            pending: instance.pending_modified_values().is_some_and(|pending| *pending != nothing),
+            status: instance.status.clone(),
+            group: instance.group_name().map(str::to_owned),
+            apply_status: instance.parameters().to_owned(),
+            pending: !instance.pending.is_empty(),
         }
     }
 }

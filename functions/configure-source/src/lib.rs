@@ -8,10 +8,8 @@
 mod decide;
 mod group;
 
-use aws_sdk_rds::Client;
-use aws_sdk_rds::types::DbInstance;
 use pgleap_contract::steps::{ConfigureSourceOutput, RunOnly};
-use pgleap_rds::instance;
+use pgleap_rds::{Change, Instance, Rds};
 use pgleap_step_kit::prelude::*;
 
 use decide::{Association, Verdict, decide};
@@ -19,7 +17,7 @@ use decide::{Association, Verdict, decide};
 /// Look at the source's parameter group; make and attach one that serves if it does not.
 pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<Polled<ConfigureSourceOutput>> {
     let run = &input.run;
-    let rds = Client::new(ctx.aws());
+    let rds = Rds::new(ctx);
     let association = Association::of(&describe(&rds, &run.source.instance).await?);
     let own = run.id.names().source_parameter_group();
     let serves = match &association.group {
@@ -31,7 +29,7 @@ pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<Polled<ConfigureSource
         Verdict::Done { reboot_needed } => Ok(Polled::Done(ConfigureSourceOutput { reboot_needed })),
         Verdict::Wait(reason) => Ok(Polled::Waiting(format!("instance {}: {reason}", run.source.instance))),
         Verdict::Fail(ErrorCode::InstanceFailed, reason) => {
-            Err(instance::failed(&rds, &run.source.instance, "configure instance", &reason).await)
+            Err(rds.failed(&run.source.instance, "configure instance", &reason).await)
         }
         Verdict::Fail(code, reason) => {
             Err(StepError::new(code, format!("configure instance {}: {reason}", run.source.instance)))
@@ -47,30 +45,23 @@ pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<Polled<ConfigureSource
     }
 }
 
-async fn describe(rds: &Client, name: &str) -> StepResult<DbInstance> {
-    let found = instance::describe(rds, name).await?;
-    found.ok_or_else(|| {
+async fn describe(rds: &Rds, name: &str) -> StepResult<Instance> {
+    rds.instance(name).await?.ok_or_else(|| {
         StepError::new(ErrorCode::InstanceFailed, format!("find source {name}: there is no such instance"))
     })
 }
 
-/// Without `ApplyImmediately`, which would drag along whatever else is pending; a parameter group is associated at once
+/// Not `at_once`, which would drag along whatever else is pending; a parameter group is associated at once
 /// either way, and its values wait for a reboot.
 /// Source: Amazon RDS API reference, ModifyDBInstance, DBParameterGroupName.
 ///
 /// AWS asks for five minutes between making a group and creating the first *instance* with it. Nothing is created here,
 /// and the reboot comes later, after which prepare-source asks the server itself for the values: so nobody waits.
 /// Source: Amazon RDS API reference, CreateDBParameterGroup.
-async fn attach(rds: &Client, instance: &str, group: &str) -> StepResult<Polled<ConfigureSourceOutput>> {
-    let answer = rds
-        .modify_db_instance()
-        .db_instance_identifier(instance)
-        .db_parameter_group_name(group)
-        .apply_immediately(false)
-        .send()
-        .await;
-    match answer.doing(format!("attach parameter group {group} to instance {instance}")) {
-        Ok(_) => Ok(Polled::Waiting(format!("instance {instance} to take parameter group {group}"))),
+async fn attach(rds: &Rds, instance: &str, group: &str) -> StepResult<Polled<ConfigureSourceOutput>> {
+    let change = Change { at_once: false, parameter_group: Some(group.to_owned()), ..Change::default() };
+    match rds.modify(instance, change, format!("attach parameter group {group} to instance {instance}")).await {
+        Ok(()) => Ok(Polled::Waiting(format!("instance {instance} to take parameter group {group}"))),
         Err(error) if error.is(Class::WrongState) => {
             Ok(Polled::Waiting(format!("instance {instance}: {}", error.message)))
         }

@@ -36,7 +36,7 @@ async fn drain(ctx: &Ctx, input: &UnderFence, deadline: &Deadline) -> StepResult
     // The last look before the fence was seconds ago, and a migration may have committed since.
     tokio::try_join!(refuse_changed_source(&catalogs), apply(input, &source, &target, deadline))?;
     shut_out_engine(&target, input, deadline).await?;
-    refuse_problems(run, &target).await?;
+    refuse_problems(run, &source, &target).await?;
     if let Some(reloaded) = reloaded_tables(&target).await? {
         return Err(StepError::new(ErrorCode::DrainFailed, reloaded));
     }
@@ -55,14 +55,14 @@ async fn apply(input: &UnderFence, source: &Session, target: &Session, deadline:
         pgleap_engines::await_applied(&input.run, source, target, &id, deadline),
         source_watch::read_to_the_end(source, &input.run, deadline)
     )?;
-    refuse_problems(&input.run, target).await?;
+    refuse_problems(&input.run, source, target).await?;
     Ok(marker::note(target, "applied", input.cutover.generation).await?)
 }
 
 /// A table may stop alone while the marker passes it, so the engine's problems are read after the marker was seen, and once
 /// more when the engine can note nothing any more.
-async fn refuse_problems(run: &Run, target: &Session) -> StepResult<()> {
-    let problems = pgleap_engines::problems(run, target).await?;
+async fn refuse_problems(run: &Run, source: &Session, target: &Session) -> StepResult<()> {
+    let problems = pgleap_engines::problems(run, source, target).await?;
     if problems.is_empty() {
         return Ok(());
     }

@@ -4,27 +4,26 @@
 //! Repeatable:   yes
 //! If it dies:   nothing has happened
 
-use aws_sdk_rds::Client;
 use pgleap_contract::steps::{FindServersInput, FindServersOutput};
-use pgleap_rds::instance;
+use pgleap_rds::{Rds, instance};
 use pgleap_step_kit::prelude::*;
 
 /// Where the source listens, and the target if the run has made one. An instance of the target's name that the run has
 /// not made is a stranger's, and none of its business; one without an endpoint has nothing in it yet.
 pub async fn run(ctx: &Ctx, input: FindServersInput) -> StepResult<FindServersOutput> {
     let run = &input.run;
-    let rds = Client::new(ctx.aws());
-    let Some(source) = instance::describe(&rds, &run.source.instance).await? else {
+    let rds = Rds::new(ctx);
+    let Some(source) = rds.instance(&run.source.instance).await? else {
         return nothing_touched(ctx, &input, gone(run, "there is no such instance")).await;
     };
-    let Some(database) = run.source.database.clone().or_else(|| source.db_name.clone()) else {
+    let Some(database) = run.source.database.clone().or_else(|| source.database.clone()) else {
         let reason = format!("source.database: {} names no database of its own", run.source.instance);
         return nothing_touched(ctx, &input, StepError::new(ErrorCode::BadInput, reason)).await;
     };
-    let target = instance::describe(&rds, instance::target_name(run)?).await?;
-    let ours = target.filter(|instance| instance::is_ours(instance, run));
-    let source = instance::server(&source, &database).ok_or_else(|| gone(run, "it has no endpoint"))?;
-    Ok(FindServersOutput { source: Some(source), target: ours.and_then(|target| instance::server(&target, &database)) })
+    let target = rds.instance(instance::target_name(run)?).await?;
+    let ours = target.filter(|instance| instance.is_ours(run));
+    let source = source.server(&database).ok_or_else(|| gone(run, "it has no endpoint"))?;
+    Ok(FindServersOutput { source: Some(source), target: ours.and_then(|target| target.server(&database)) })
 }
 
 /// An input that names nothing was never connected to by anybody, unless the mark says otherwise.

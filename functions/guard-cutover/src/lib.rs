@@ -51,7 +51,7 @@ pub async fn run(ctx: &Ctx, input: GuardCutoverInput) -> StepResult<Polled<Guard
     refuse_changed_source(&source).await?;
     fence::refuse_what_would_pass(&source, &target, &input.run).await?;
     logins::ensure_owner_gets_in(ctx, &input).await?;
-    let problems = pgleap_engines::problems(&input.run, &target).await?;
+    let problems = pgleap_engines::problems(&input.run, &source, &target).await?;
     if !problems.is_empty() {
         return Err(StepError::new(ErrorCode::TablesInError, problems.join("; ")));
     }
@@ -76,6 +76,7 @@ pub async fn run(ctx: &Ctx, input: GuardCutoverInput) -> StepResult<Polled<Guard
     tell(&input.run, &seen, &slot);
     if in_the_way.is_empty() {
         in_the_way.extend(calm(&target).await?);
+        pgleap_engines::before_fence(&input.run, &target).await?;
     }
     refuse_closed_window(&input, &in_the_way)?;
     Ok(match seen.lag {

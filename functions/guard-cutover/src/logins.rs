@@ -1,7 +1,6 @@
 //! The owner's login opens both sides. The target has the passwords of the snapshot; if the owner's was changed on the source
 //! since, by a rotation of its secret say, the target is given the new one: clients that use it must get in after OPEN.
 
-use aws_sdk_secretsmanager::Client;
 use pgleap_contract::steps::GuardCutoverInput;
 use pgleap_pg::{Login, PgErrorKind, ident, literal};
 use pgleap_step_kit::prelude::*;
@@ -51,8 +50,7 @@ async fn hand_on(ctx: &Ctx, input: &GuardCutoverInput, login: &Login) -> StepRes
         Err(error) => return Err(error.into()),
     }
     let value = json!({"username": login.username, "password": login.password}).to_string();
-    let put = Client::new(ctx.aws()).put_secret_value().secret_id(&name).secret_string(value).send().await;
-    put.doing(format!("write secret {name}"))?;
+    ctx.update_secret(&name, value).await?;
     tracing::info!("the owner's password was changed on the source since the snapshot; the target has the new one now");
     Ok(true)
 }

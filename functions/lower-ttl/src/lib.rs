@@ -6,29 +6,27 @@
 //! If it dies:   saved but not lowered, the next look lowers it; lowered with its answer lost, the next look submits it
 //!               once more to learn when it is in sync
 
-use aws_sdk_route53::Client;
 use pgleap_contract::Run;
 use pgleap_contract::steps::{LowerTtlOutput, RunOnly};
-use pgleap_record::{Member, Memory};
+use pgleap_record::{Member, Memory, Records};
 use pgleap_step_kit::prelude::*;
 
 /// One look; done once the lower TTL is on all name servers.
 pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<Polled<LowerTtlOutput>> {
     let run = &input.run;
-    let route53 = Client::new(ctx.aws());
-    let secrets = aws_sdk_secretsmanager::Client::new(ctx.aws());
+    let records = Records::new(ctx);
 
-    let members = pgleap_record::read(&route53, &run.record).await?;
+    let members = records.members(&run.record).await?;
     check(run, &members)?;
-    let mut memory = match Memory::load(&secrets, run).await? {
+    let mut memory = match Memory::load(ctx, run).await? {
         Some(memory) => memory,
-        None => Memory::of(run, &members).create(&secrets, run).await?,
+        None => Memory::of(run, &members).create(ctx, run).await?,
     };
     let spreads = || Polled::Waiting("the lower TTL spreads to all name servers".to_owned());
 
     let changes = match decide(run, &members, &memory) {
         Verdict::Ask(change_id) => {
-            let in_sync = pgleap_record::in_sync(&route53, &change_id).await?;
+            let in_sync = records.is_in_sync(&change_id).await?;
             let output = LowerTtlOutput { old_ttl_seconds: memory.longest_ttl() };
             return Ok(if in_sync { Polled::Done(output) } else { spreads() });
         }
@@ -36,10 +34,10 @@ pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<Polled<LowerTtlOutput>
         Verdict::Resubmit => pgleap_record::resubmit(&members),
     };
     let comment = format!("pgleap run {}: TTL lowered for the cutover", run.id);
-    match pgleap_record::submit(&route53, &run.record, comment, changes).await {
+    match records.submit(&run.record, comment, changes).await {
         Ok(change_id) => {
             memory.changes.lowered = Some(change_id);
-            memory.keep(&secrets, run).await;
+            memory.keep(ctx, run).await;
             Ok(spreads())
         }
         Err(error) if error.is(Class::Refused) => Ok(Polled::Waiting(format!("{error}; it is read again"))),
@@ -89,7 +87,6 @@ fn check(run: &Run, members: &[Member]) -> StepResult<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aws_sdk_route53::types::{ResourceRecord, ResourceRecordSet, RrType};
     use pgleap_record::{Changes, SavedMember};
     use serde_json::json;
 
@@ -103,10 +100,8 @@ mod tests {
         serde_json::from_value(run).expect("run")
     }
 
-    fn member(ttl: i64) -> Member {
-        let record = ResourceRecord::builder().value("db.x.rds.amazonaws.com").build().expect("value");
-        let set = ResourceRecordSet::builder().name("db.example.com.").r#type(RrType::Cname).ttl(ttl);
-        Member { set: set.resource_records(record).build().expect("name and type") }
+    fn member(ttl: u32) -> Member {
+        Member::cname("db.example.com.", "db.x.rds.amazonaws.com", ttl)
     }
 
     #[test]
@@ -130,10 +125,10 @@ mod tests {
 
     #[test]
     fn a_record_that_is_gone_or_an_alias_is_named() {
-        let alias = ResourceRecordSet::builder().name("db.example.com.").r#type(RrType::Cname).build().expect("set");
+        let alias = Member::alias("db.example.com.");
 
         assert!(check(&run(1), &[member(300)]).is_ok());
-        for members in [vec![], vec![Member { set: alias }]] {
+        for members in [vec![], vec![alias]] {
             assert_eq!(check(&run(1), &members).map_err(|error| error.code), Err(ErrorCode::RecordChanged));
         }
     }

@@ -1,11 +1,13 @@
 -- Tables that are carried and whose old rows do not name their primary key: schema, table, has a primary key, oid.
 -- Reads: the catalogs. Changes: nothing. $1: schemas that are not carried.
 -- relreplident: d = the primary key, n = nothing, f = the whole row, i = an index, which not every copy engine takes for a key.
+-- A deferrable primary key tells no rows apart for PostgreSQL. Of a partitioned table the root counts too, because changes of
+-- its partitions may be published as its own.
 SELECT n.nspname, c.relname, p.indexrelid IS NOT NULL AS has_key, c.oid
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
-LEFT JOIN pg_index p ON p.indrelid = c.oid AND p.indisprimary
-WHERE c.relkind = 'r' AND c.relpersistence = 'p'
+LEFT JOIN pg_index p ON p.indrelid = c.oid AND p.indisprimary AND p.indimmediate
+WHERE c.relkind IN ('r', 'p') AND c.relpersistence = 'p'
   AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'pgleap') AND n.nspname <> ALL ($1::text[])
   AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
   AND c.relreplident <> 'f'

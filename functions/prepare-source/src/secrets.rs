@@ -1,8 +1,6 @@
 //! Passwords: made here, kept in Secrets Manager, never shown. A secret is made before its role, so that no role ever has
 //! a password that nobody knows.
 
-use aws_sdk_secretsmanager::Client;
-use aws_sdk_secretsmanager::types::Tag;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use pgleap_pg::Login;
@@ -21,11 +19,10 @@ pub(crate) struct Logins {
 /// Read both secrets, or make them.
 pub(crate) async fn ensure(ctx: &Ctx, run: &Run, source: &Server) -> StepResult<Logins> {
     let names = run.id.names();
-    let client = Client::new(ctx.aws());
-    let work = ensure_one(ctx, &client, run, &names.work_secret(), json!({"username": names.work_login()})).await?;
+    let work = ensure_one(ctx, run, &names.work_secret(), json!({"username": names.work_login()})).await?;
     // The engine reads host and port from its secret too.
     let for_copy = json!({"username": names.copy_login(), "host": source.host, "port": source.port});
-    let copy = ensure_one(ctx, &client, run, &names.copy_source_secret(), for_copy).await?;
+    let copy = ensure_one(ctx, run, &names.copy_source_secret(), for_copy).await?;
     Ok(Logins { work, copy })
 }
 
@@ -36,32 +33,17 @@ pub(crate) async fn keep_owner(ctx: &Ctx, run: &Run) -> StepResult<()> {
         return Ok(());
     }
     let Login { username, password } = ctx.login(&run.source.login_secret).await?;
-    create(&Client::new(ctx.aws()), run, &name, &json!({"username": username, "password": password})).await
+    ctx.make_secret(run, &name, json!({"username": username, "password": password}).to_string()).await
 }
 
-async fn ensure_one(ctx: &Ctx, client: &Client, run: &Run, name: &str, mut value: Value) -> StepResult<Login> {
+async fn ensure_one(ctx: &Ctx, run: &Run, name: &str, mut value: Value) -> StepResult<Login> {
     if ctx.has_made_secret(run, name).await? {
         return ctx.login(name).await;
     }
     value["password"] = password()?.into();
-    create(client, run, name, &value).await?;
+    ctx.make_secret(run, name, value.to_string()).await?;
+    // What it holds counts: another call of this step may have made it a moment ago.
     ctx.login(name).await
-}
-
-async fn create(client: &Client, run: &Run, name: &str, value: &Value) -> StepResult<()> {
-    let tag = Tag::builder().key(Names::TAG).value(run.id.as_str()).build();
-    let create = client
-        .create_secret()
-        .name(name)
-        .description(format!("pgleap run {}; removed at its end", run.id))
-        .secret_string(value.to_string())
-        .tags(tag);
-    match create.send().await.doing(format!("create secret {name}")) {
-        Ok(_) => Ok(()),
-        // Another call of this step made it a moment ago.
-        Err(error) if error.is(Class::AlreadyThere) => Ok(()),
-        Err(error) => Err(error.into()),
-    }
 }
 
 fn password() -> StepResult<String> {

@@ -1,5 +1,5 @@
-//! Prepare the target: plan what waits for the cutover or comes after it, and from now on watch the source for what no copy
-//! carries. What the copy engine needs of the target besides is its own step.
+//! Prepare the target: plan what waits for the cutover or comes after it, and from now on watch the source for what the
+//! copy engine drops without a word. What the copy engine needs of the target besides is its own step.
 //!
 //! Changes:      target (the plan in schema `pgleap`), source (functions in schema `pgleap`, the tables' files as they are now,
 //!               the slot and the tables of the watch on its changes)
@@ -26,7 +26,9 @@ pub async fn run(ctx: &Ctx, input: OnBoth) -> StepResult<Polled<NoOutput>> {
     plan::make(&target, run).await?;
 
     // Before the copy begins: what is changed from here on, or rewritten, is missed by nobody.
-    watch::install(&source, &work).await?;
+    if run.copy.engine.drops_changes_silently() {
+        watch::install(&source, &work).await?;
+    }
     if let Some(waiting_for) = source_watch::arm(ctx, run, &input.source).await? {
         return Ok(Polled::Waiting(waiting_for));
     }

@@ -1,13 +1,15 @@
 //! The plan that every copy engine needs: which tables are carried, and statements that wait for the cutover or for what comes
 //! after it.
 
-use pgleap_contract::Run;
+use pgleap_contract::{CopyEngine, Run};
 use pgleap_pg::{Session, chores};
 use pgleap_step_kit::StepResult;
 
 /// The functions that plan, by subject.
-const FUNCTIONS: [&str; 4] = [
+const FUNCTIONS: [&str; 6] = [
     include_str!("plan/tables.sql"),
+    include_str!("plan/triggers.sql"),
+    include_str!("plan/rights.sql"),
     include_str!("plan/autovacuum.sql"),
     include_str!("plan/replica_identities.sql"),
     include_str!("plan/views.sql"),
@@ -19,10 +21,22 @@ pub async fn make(target: &Session, run: &Run) -> StepResult<()> {
     let left = &run.choices.as_of_snapshot_schemas;
     if chores::begin_plan(target, "target", &FUNCTIONS.concat()).await? {
         target.rows(doing, "SELECT pgleap.plan_tables($1)", &[left]).await?;
+        target.rows(doing, "SELECT pgleap.plan_triggers($1)", &[&acting(run.copy.engine)]).await?;
+        target.rows(doing, "SELECT pgleap.plan_rights($1::text::name)", &[&run.id.names().copy_login()]).await?;
         target.rows(doing, "SELECT pgleap.plan_autovacuum()", &[]).await?;
         target.rows(doing, "SELECT pgleap.plan_replica_identities()", &[]).await?;
         target.rows(doing, "SELECT pgleap.plan_views($1)", &[left]).await?;
     }
     target.run(doing, "COMMIT").await?;
     Ok(())
+}
+
+/// In which states triggers and rules act on what the engine writes. DMS's sessions are ordinary ones; those that set off
+/// replicas' triggers only are switched off as well, because DMS may set the replica role.
+/// Source: PostgreSQL, ALTER TABLE, ENABLE REPLICA | ALWAYS TRIGGER.
+fn acting(engine: CopyEngine) -> &'static str {
+    match engine {
+        CopyEngine::Dms => "OAR",
+        CopyEngine::Native => "AR",
+    }
 }

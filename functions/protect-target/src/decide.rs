@@ -1,7 +1,6 @@
 //! Whether the target has the source's standby and backups. Pure.
 
-use aws_sdk_rds::types::DbInstance;
-use pgleap_rds::instance;
+use pgleap_rds::Instance;
 use pgleap_step_kit::instance_status::{self, Standing};
 
 /// What a cutover waits for.
@@ -21,32 +20,29 @@ pub(crate) enum Verdict {
     Fail(String),
 }
 
-pub(crate) fn decide(source: &DbInstance, target: &DbInstance) -> Verdict {
-    let status = target.db_instance_status().unwrap_or("unknown");
+pub(crate) fn decide(source: &Instance, target: &Instance) -> Verdict {
+    let status = &target.status;
     match instance_status::of_instance(status) {
         Standing::Broken => return Verdict::Fail(format!("it is {status}")),
-        Standing::Passing => return Verdict::Wait(format!("is {}", instance::status(target))),
+        Standing::Passing => return Verdict::Wait(format!("is {}", target.status_text())),
         Standing::Usable => (),
     }
     // RDS may say `available` for some seconds after it has accepted a change.
-    let pending = target.pending_modified_values();
-    if pending.is_some_and(|pending| pending.multi_az.is_some() || pending.backup_retention_period.is_some()) {
+    if target.pending.has_any(&["MultiAZ", "BackupRetentionPeriod"]) {
         return Verdict::Wait(format!("is {status}, a change is pending"));
     }
     let mut wanted = Vec::new();
-    let zones = source.multi_az().unwrap_or(false);
-    if zones != target.multi_az().unwrap_or(false) {
-        wanted.push(Protection::MultiAz(zones));
+    if source.multi_az != target.multi_az {
+        wanted.push(Protection::MultiAz(source.multi_az));
     }
-    let days = source.backup_retention_period().unwrap_or(0);
-    if days != target.backup_retention_period().unwrap_or(0) {
-        wanted.push(Protection::BackupDays(days));
+    if source.backup_days != target.backup_days {
+        wanted.push(Protection::BackupDays(source.backup_days));
     }
     if !wanted.is_empty() {
         return Verdict::Protect(wanted);
     }
     // Backups that are on and have never ended protect nobody.
-    if days > 0 && target.latest_restorable_time().is_none() {
+    if source.backup_days > 0 && !target.is_restorable {
         return Verdict::Wait("has no backup that it could be restored from".to_owned());
     }
     Verdict::Protected
@@ -55,18 +51,20 @@ pub(crate) fn decide(source: &DbInstance, target: &DbInstance) -> Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aws_sdk_rds::primitives::DateTime;
-    use aws_sdk_rds::types::PendingModifiedValues;
-    use aws_sdk_rds::types::builders::DbInstanceBuilder;
+    use pgleap_rds::Pending;
 
-    fn instance(multi_az: bool, days: i32) -> DbInstanceBuilder {
-        DbInstance::builder().db_instance_status("available").multi_az(multi_az).backup_retention_period(days)
+    fn instance(multi_az: bool, backup_days: i32) -> Instance {
+        Instance { status: "available".to_owned(), multi_az, backup_days, ..Instance::default() }
+    }
+
+    fn with_status(instance: Instance, status: &str) -> Instance {
+        Instance { status: status.to_owned(), ..instance }
     }
 
     #[test]
     fn a_cutover_waits_for_the_standby_and_a_first_backup() {
-        let restorable = |instance: DbInstanceBuilder| instance.latest_restorable_time(DateTime::from_secs(1));
-        let pending = PendingModifiedValues::builder().multi_az(true).build();
+        let restorable = |instance| Instance { is_restorable: true, ..instance };
+        let pending = Pending { names: vec!["MultiAZ"], ..Pending::default() };
         let wait = |reason: &str| Verdict::Wait(reason.to_owned());
         let cases = [
             ("nothing on either", instance(false, 0), instance(false, 0), Verdict::Protected),
@@ -85,13 +83,13 @@ mod tests {
             (
                 "it is on its way",
                 instance(true, 0),
-                instance(false, 0).pending_modified_values(pending),
+                Instance { pending, ..instance(false, 0) },
                 wait("is available, a change is pending"),
             ),
             (
                 "it is backed up",
                 instance(false, 7),
-                instance(false, 7).db_instance_status("backing-up"),
+                with_status(instance(false, 7), "backing-up"),
                 wait("is backing-up"),
             ),
             (
@@ -104,12 +102,12 @@ mod tests {
             (
                 "it is broken",
                 instance(true, 7),
-                instance(false, 0).db_instance_status("storage-full"),
+                with_status(instance(false, 0), "storage-full"),
                 Verdict::Fail("it is storage-full".to_owned()),
             ),
         ];
         for (what, source, target, verdict) in cases {
-            assert_eq!(decide(&source.build(), &target.build()), verdict, "{what}");
+            assert_eq!(decide(&source, &target), verdict, "{what}");
         }
     }
 }

@@ -14,10 +14,8 @@
 mod decide;
 mod others;
 
-use aws_sdk_rds::Client;
-use aws_sdk_rds::types::DbInstance;
 use pgleap_contract::steps::{ProtectPart, ProtectTargetInput, ProtectTargetOutput};
-use pgleap_rds::instance;
+use pgleap_rds::{Change, Instance, Rds, instance};
 use pgleap_step_kit::prelude::*;
 
 use decide::{Protection, Verdict, decide};
@@ -26,10 +24,10 @@ use decide::{Protection, Verdict, decide};
 pub async fn run(ctx: &Ctx, input: ProtectTargetInput) -> StepResult<Polled<ProtectTargetOutput>> {
     let run = &input.run;
     let name = instance::target_name(run)?;
-    let rds = Client::new(ctx.aws());
+    let rds = Rds::new(ctx);
     let source = find(&rds, "source", &run.source.instance).await?;
     let target = find(&rds, "target", name).await?;
-    if !instance::is_ours(&target, run) {
+    if !target.is_ours(run) {
         return Err(StepError::new(
             ErrorCode::InstanceFailed,
             format!("protect {name}: it is no instance of this run"),
@@ -37,7 +35,7 @@ pub async fn run(ctx: &Ctx, input: ProtectTargetInput) -> StepResult<Polled<Prot
     }
     let nothing_unset = Polled::Done(ProtectTargetOutput { unset: Vec::new() });
     match (decide(&source, &target), input.part) {
-        (Verdict::Fail(reason), _) => Err(instance::failed(&rds, name, "protect instance", &reason).await),
+        (Verdict::Fail(reason), _) => Err(rds.failed(name, "protect instance", &reason).await),
         (Verdict::Wait(_), ProtectPart::Begin) => Ok(nothing_unset),
         (Verdict::Wait(reason), _) => Ok(Polled::Waiting(format!("instance {name} {reason}"))),
         (Verdict::Protect(wanted), part) => {
@@ -49,23 +47,25 @@ pub async fn run(ctx: &Ctx, input: ProtectTargetInput) -> StepResult<Polled<Prot
     }
 }
 
-async fn find(rds: &Client, side: &str, name: &str) -> StepResult<DbInstance> {
-    instance::describe(rds, name).await?.ok_or_else(|| {
+async fn find(rds: &Rds, side: &str, name: &str) -> StepResult<Instance> {
+    rds.instance(name).await?.ok_or_else(|| {
         StepError::new(ErrorCode::InstanceFailed, format!("find {side} {name}: there is no such instance"))
     })
 }
 
 /// Both in one request: RDS makes the standby and then backs up, and neither waits for another look of ours.
-async fn protect(rds: &Client, name: &str, target: &DbInstance, wanted: &[Protection]) -> StepResult<String> {
-    let modify = rds.modify_db_instance().db_instance_identifier(name).apply_immediately(true);
-    let modify = wanted.iter().fold(modify, |modify, wanted| match wanted {
-        Protection::MultiAz(on) => modify.multi_az(*on),
-        Protection::BackupDays(days) => modify.backup_retention_period(*days),
-    });
-    match modify.send().await.doing(format!("set {wanted:?} of instance {name}")) {
-        Ok(_) => Ok(format!("instance {name} to take {wanted:?}")),
+async fn protect(rds: &Rds, name: &str, target: &Instance, wanted: &[Protection]) -> StepResult<String> {
+    let mut change = Change { at_once: true, ..Change::default() };
+    for wanted in wanted {
+        match wanted {
+            Protection::MultiAz(on) => change.multi_az = Some(*on),
+            Protection::BackupDays(days) => change.backup_days = Some(*days),
+        }
+    }
+    match rds.modify(name, change, format!("set {wanted:?} of instance {name}")).await {
+        Ok(()) => Ok(format!("instance {name} to take {wanted:?}")),
         Err(error) if error.is(Class::WrongState) => {
-            Ok(format!("instance {name} is {}: {}", instance::status(target), error.message))
+            Ok(format!("instance {name} is {}: {}", target.status_text(), error.message))
         }
         Err(error) if error.is(Class::Refused) => Err(StepError::new(ErrorCode::InstanceFailed, error.to_string())),
         Err(error) => Err(error.into()),

@@ -1,11 +1,9 @@
 //! Settings without which the target serves as well. One that RDS refuses is named with the command that would set it, and the run
 //! goes on; one that RDS accepts is not waited for.
 
-use aws_sdk_rds::Client;
-use aws_sdk_rds::operation::modify_db_instance::builders::ModifyDBInstanceFluentBuilder;
-use aws_sdk_rds::types::{DatabaseInsightsMode, DbInstance};
 use pgleap_contract::steps::{ProtectTargetOutput, Unfinished};
 use pgleap_rds::growth::{self, Growth};
+use pgleap_rds::{Change, Insights, Instance, Monitoring, Rds};
 use pgleap_step_kit::prelude::*;
 
 const GROWTH: &str = "limit of storage autoscaling";
@@ -15,16 +13,8 @@ const GROWTH: &str = "limit of storage autoscaling";
 pub(crate) enum Setting {
     /// Storage grows by itself up to so many GiB.
     Growth(i32),
-    Monitoring {
-        interval: i32,
-        role: Option<String>,
-    },
-    Insights {
-        enabled: bool,
-        key: Option<String>,
-        days: Option<i32>,
-        mode: Option<DatabaseInsightsMode>,
-    },
+    Monitoring(Monitoring),
+    Insights(Insights),
     MaintenanceWindow(String),
     MinorUpgrades(bool),
     DeletionProtection(bool),
@@ -32,10 +22,10 @@ pub(crate) enum Setting {
 
 /// All in one request; where that is refused, each by itself.
 pub(crate) async fn set(
-    rds: &Client,
+    rds: &Rds,
     name: &str,
-    source: &DbInstance,
-    target: &DbInstance,
+    source: &Instance,
+    target: &Instance,
 ) -> StepResult<Polled<ProtectTargetOutput>> {
     let left = left(source, target);
     let mut unset: Vec<_> = too_near(name, source, target).into_iter().chain(managed(name, source, target)).collect();
@@ -59,13 +49,13 @@ pub(crate) async fn set(
     Ok(Polled::Done(ProtectTargetOutput { unset }))
 }
 
-async fn ask(rds: &Client, name: &str, settings: &[Setting]) -> Result<(), AwsError> {
+async fn ask(rds: &Rds, name: &str, settings: &[Setting]) -> Result<(), AwsError> {
     if settings.is_empty() {
         return Ok(());
     }
-    let modify = rds.modify_db_instance().db_instance_identifier(name).apply_immediately(true);
-    let modify = settings.iter().fold(modify, apply);
-    modify.send().await.doing(format!("set {settings:?} of instance {name}")).map(|_| ())
+    let mut change = Change { at_once: true, ..Change::default() };
+    settings.iter().for_each(|setting| setting.add_to(&mut change));
+    rds.modify(name, change, format!("set {settings:?} of instance {name}")).await
 }
 
 /// Whether asking again would meet the same.
@@ -80,69 +70,57 @@ fn later(name: &str, error: AwsError) -> StepResult<Polled<ProtectTargetOutput>>
     }
 }
 
-fn left(source: &DbInstance, target: &DbInstance) -> Vec<Setting> {
+fn left(source: &Instance, target: &Instance) -> Vec<Setting> {
     let mut left = Vec::new();
     if let Growth::Set(limit) = growth::left(source, target) {
         left.push(Setting::Growth(limit));
     }
-    let interval = source.monitoring_interval.unwrap_or(0);
-    if interval != target.monitoring_interval.unwrap_or(0) {
-        left.push(Setting::Monitoring { interval, role: source.monitoring_role_arn.clone().filter(|_| interval > 0) });
+    let interval = source.monitoring.interval;
+    if interval != target.monitoring.interval {
+        let role = source.monitoring.role.clone().filter(|_| interval > 0);
+        left.push(Setting::Monitoring(Monitoring { interval, role }));
     }
     left.extend(insights(source, target));
-    let window = source.preferred_maintenance_window.clone();
+    let window = source.maintenance_window.clone();
     left.extend(
-        window
-            .filter(|window| target.preferred_maintenance_window.as_ref() != Some(window))
-            .map(Setting::MaintenanceWindow),
+        window.filter(|window| target.maintenance_window.as_ref() != Some(window)).map(Setting::MaintenanceWindow),
     );
-    let minor = source.auto_minor_version_upgrade.unwrap_or(false);
-    if minor != target.auto_minor_version_upgrade.unwrap_or(false) {
-        left.push(Setting::MinorUpgrades(minor));
+    if source.minor_upgrades != target.minor_upgrades {
+        left.push(Setting::MinorUpgrades(source.minor_upgrades));
     }
-    let protection = source.deletion_protection.unwrap_or(false);
-    if protection != target.deletion_protection.unwrap_or(false) {
-        left.push(Setting::DeletionProtection(protection));
+    if source.deletion_protection != target.deletion_protection {
+        left.push(Setting::DeletionProtection(source.deletion_protection));
     }
     left
 }
 
 /// The mode goes with the insights: RDS takes `advanced` only with them.
-fn insights(source: &DbInstance, target: &DbInstance) -> Option<Setting> {
-    let enabled = source.performance_insights_enabled.unwrap_or(false);
-    let mode = source.database_insights_mode.clone().filter(|_| enabled);
-    let differs = enabled != target.performance_insights_enabled.unwrap_or(false)
-        || mode.as_ref().is_some_and(|mode| target.database_insights_mode.as_ref() != Some(mode));
-    differs.then(|| Setting::Insights {
-        enabled,
-        key: source.performance_insights_kms_key_id.clone().filter(|_| enabled),
-        days: source.performance_insights_retention_period.filter(|_| enabled),
-        mode,
-    })
-}
-
-fn apply(modify: ModifyDBInstanceFluentBuilder, setting: &Setting) -> ModifyDBInstanceFluentBuilder {
-    match setting.clone() {
-        Setting::Growth(limit) => modify.max_allocated_storage(limit),
-        Setting::Monitoring { interval, role } => modify.monitoring_interval(interval).set_monitoring_role_arn(role),
-        Setting::Insights { enabled, key, days, mode } => modify
-            .enable_performance_insights(enabled)
-            .set_performance_insights_kms_key_id(key)
-            .set_performance_insights_retention_period(days)
-            .set_database_insights_mode(mode),
-        Setting::MaintenanceWindow(window) => modify.preferred_maintenance_window(window),
-        Setting::MinorUpgrades(on) => modify.auto_minor_version_upgrade(on),
-        Setting::DeletionProtection(on) => modify.deletion_protection(on),
-    }
+fn insights(source: &Instance, target: &Instance) -> Option<Setting> {
+    let Insights { enabled, key, days, mode } = source.insights.clone();
+    let mode = mode.filter(|_| enabled);
+    let differs = enabled != target.insights.enabled || (mode.is_some() && target.insights.mode != mode);
+    let wanted = Insights { enabled, key: key.filter(|_| enabled), days: days.filter(|_| enabled), mode };
+    differs.then_some(Setting::Insights(wanted))
 }
 
 impl Setting {
+    fn add_to(&self, change: &mut Change) {
+        match self.clone() {
+            Self::Growth(limit) => change.grows_to_gib = Some(limit),
+            Self::Monitoring(monitoring) => change.monitoring = Some(monitoring),
+            Self::Insights(insights) => change.insights = Some(insights),
+            Self::MaintenanceWindow(window) => change.maintenance_window = Some(window),
+            Self::MinorUpgrades(on) => change.minor_upgrades = Some(on),
+            Self::DeletionProtection(on) => change.deletion_protection = Some(on),
+        }
+    }
+
     /// What it is, for people.
     fn what(&self) -> &'static str {
         match self {
             Self::Growth(_) => GROWTH,
-            Self::Monitoring { .. } => "Enhanced Monitoring",
-            Self::Insights { .. } => "Performance Insights",
+            Self::Monitoring(_) => "Enhanced Monitoring",
+            Self::Insights(_) => "Performance Insights",
             Self::MaintenanceWindow(_) => "maintenance window",
             Self::MinorUpgrades(_) => "automatic minor version upgrades",
             Self::DeletionProtection(_) => "deletion protection",
@@ -156,15 +134,15 @@ impl Setting {
             |name: &str, value: Option<&str>| value.map(|value| format!(" --{name} {value}")).unwrap_or_default();
         match self {
             Self::Growth(limit) => format!("--max-allocated-storage {limit}"),
-            Self::Monitoring { interval, role } => {
+            Self::Monitoring(Monitoring { interval, role }) => {
                 format!("--monitoring-interval {interval}{}", option("monitoring-role-arn", role.as_deref()))
             }
-            Self::Insights { enabled, key, days, mode } => format!(
+            Self::Insights(Insights { enabled, key, days, mode }) => format!(
                 "{}{}{}{}",
                 flag("enable-performance-insights", *enabled),
                 option("performance-insights-kms-key-id", key.as_deref()),
                 option("performance-insights-retention-period", days.map(|days| days.to_string()).as_deref()),
-                option("database-insights-mode", mode.as_ref().map(DatabaseInsightsMode::as_str)),
+                option("database-insights-mode", mode.as_deref()),
             ),
             Self::MaintenanceWindow(window) => format!("--preferred-maintenance-window {window}"),
             Self::MinorUpgrades(on) => flag("auto-minor-version-upgrade", *on),
@@ -183,7 +161,7 @@ fn unfinished(name: &str, setting: &Setting, error: &AwsError) -> Unfinished {
 }
 
 /// A limit that RDS does not take is not asked for.
-fn too_near(name: &str, source: &DbInstance, target: &DbInstance) -> Option<Unfinished> {
+fn too_near(name: &str, source: &Instance, target: &Instance) -> Option<Unfinished> {
     let Growth::TooNear { limit, allocated } = growth::left(source, target) else { return None };
     let least = (allocated * 11 + 9) / 10;
     Some(Unfinished {
@@ -199,8 +177,8 @@ fn too_near(name: &str, source: &DbInstance, target: &DbInstance) -> Option<Unfi
 /// Turning it on changes the password at once, under the feet of clients that still use the source's secret: its owner does it
 /// when they read the new one.
 /// Source: Amazon RDS user guide, "Password management with Amazon RDS and AWS Secrets Manager".
-fn managed(name: &str, source: &DbInstance, target: &DbInstance) -> Option<Unfinished> {
-    (source.master_user_secret.is_some() && target.master_user_secret.is_none()).then(|| Unfinished {
+fn managed(name: &str, source: &Instance, target: &Instance) -> Option<Unfinished> {
+    (source.managed_secret.is_some() && target.managed_secret.is_none()).then(|| Unfinished {
         object: object(name, "a master password that RDS manages"),
         reason: "RDS goes on rotating the password of the source and not that of the target, which keeps the one of the cutover: \
                  the source's secret will not open the target for long. This gives the target a secret and a password of its own \
@@ -224,59 +202,53 @@ mod tests {
 
     #[test]
     fn what_differs_is_set() {
-        let plain = DbInstance::builder;
-        let insights = |mode: Option<&str>| Setting::Insights {
-            enabled: true,
-            key: None,
-            days: Some(7),
-            mode: mode.map(DatabaseInsightsMode::from),
-        };
-        let with_insights = || plain().performance_insights_enabled(true).performance_insights_retention_period(7);
+        let plain = Instance::default;
+        let text = |text: &str| Some(text.to_owned());
+        let insights = |mode| Insights { enabled: true, key: None, days: Some(7), mode };
+        let with_insights = |mode| Instance { insights: insights(mode), ..plain() };
+        let monitored = |interval, role| Instance { monitoring: Monitoring { interval, role }, ..plain() };
+        let in_window = |window: &str| Instance { maintenance_window: Some(window.to_owned()), ..plain() };
+        let grows_to = |gib| Instance { grows_to_gib: Some(gib), ..plain() };
+        let of_100_gib = || Instance { storage_gib: Some(100), ..plain() };
         let cases = [
             ("nothing differs", plain(), plain(), vec![]),
             (
                 "protection comes last",
-                plain().deletion_protection(true).auto_minor_version_upgrade(true),
+                Instance { deletion_protection: true, minor_upgrades: true, ..plain() },
                 plain(),
                 vec![Setting::MinorUpgrades(true), Setting::DeletionProtection(true)],
             ),
             (
                 "a role only with an interval",
-                plain().monitoring_interval(60).monitoring_role_arn("arn:role"),
-                plain().monitoring_interval(0),
-                vec![Setting::Monitoring { interval: 60, role: Some("arn:role".to_owned()) }],
+                monitored(60, text("arn:role")),
+                monitored(0, None),
+                vec![Setting::Monitoring(Monitoring { interval: 60, role: text("arn:role") })],
             ),
-            (
-                "a limit",
-                plain().max_allocated_storage(1_000),
-                plain().allocated_storage(100),
-                vec![Setting::Growth(1_000)],
-            ),
-            ("a limit that is too near", plain().max_allocated_storage(105), plain().allocated_storage(100), vec![]),
-            ("insights", with_insights(), plain(), vec![insights(None)]),
+            ("a limit", grows_to(1_000), of_100_gib(), vec![Setting::Growth(1_000)]),
+            ("a limit that is too near", grows_to(105), of_100_gib(), vec![]),
+            ("insights", with_insights(None), plain(), vec![Setting::Insights(insights(None))]),
             (
                 "their mode",
-                with_insights().database_insights_mode("advanced".into()),
-                with_insights().database_insights_mode("standard".into()),
-                vec![insights(Some("advanced"))],
+                with_insights(text("advanced")),
+                with_insights(text("standard")),
+                vec![Setting::Insights(insights(text("advanced")))],
             ),
             (
                 "a window",
-                plain().preferred_maintenance_window("sun:01:00-sun:02:00"),
-                plain().preferred_maintenance_window("mon:01:00-mon:02:00"),
+                in_window("sun:01:00-sun:02:00"),
+                in_window("mon:01:00-mon:02:00"),
                 vec![Setting::MaintenanceWindow("sun:01:00-sun:02:00".to_owned())],
             ),
         ];
         for (what, source, target, expected) in cases {
-            assert_eq!(left(&source.build(), &target.build()), expected, "{what}");
+            assert_eq!(left(&source, &target), expected, "{what}");
         }
     }
 
     #[test]
     fn a_password_that_rds_manages_on_the_source_alone_is_named_with_the_command() {
-        let plain = DbInstance::builder().build();
-        let secret = aws_sdk_rds::types::MasterUserSecret::builder().build();
-        let managed_by_rds = DbInstance::builder().master_user_secret(secret).build();
+        let plain = Instance::default();
+        let managed_by_rds = Instance { managed_secret: Some("arn".to_owned()), ..Instance::default() };
 
         let named = managed("orders-v18", &managed_by_rds, &plain).expect("it is named");
         assert!(named.statements.ends_with("--manage-master-user-password"), "{}", named.statements);
@@ -288,8 +260,8 @@ mod tests {
 
     #[test]
     fn a_limit_that_is_too_near_is_named_with_the_least_that_rds_takes() {
-        let source = DbInstance::builder().max_allocated_storage(105).build();
-        let target = DbInstance::builder().allocated_storage(105).build();
+        let source = Instance { grows_to_gib: Some(105), ..Instance::default() };
+        let target = Instance { storage_gib: Some(105), ..Instance::default() };
 
         let named = too_near("orders-v18", &source, &target).expect("a warning");
 
@@ -306,7 +278,7 @@ mod tests {
             message: "no key".to_owned(),
         };
         let key = Some("arn:key".to_owned());
-        let setting = Setting::Insights { enabled: true, key, days: Some(7), mode: None };
+        let setting = Setting::Insights(Insights { enabled: true, key, days: Some(7), mode: None });
 
         let named = unfinished("orders-v18", &setting, &error);
 

@@ -7,11 +7,8 @@
 
 use std::time::{Duration, Instant};
 
-use aws_sdk_rds::Client;
-use aws_sdk_rds::config::retry::RetryConfig;
-use aws_sdk_rds::types::DbInstance;
 use pgleap_contract::steps::{NoOutput, RunOnly};
-use pgleap_rds::instance;
+use pgleap_rds::{Instance, Rds};
 use pgleap_step_kit::instance_status::{self, Standing};
 use pgleap_step_kit::prelude::*;
 
@@ -23,14 +20,14 @@ const LONGEST_AGE: Duration = Duration::from_secs(5);
 /// Look at the instance; reboot it if that is what its parameters wait for.
 pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<Polled<NoOutput>> {
     let name = &input.run.source.instance;
-    let rds = Client::new(ctx.aws());
+    let rds = Rds::new(ctx);
     let began = Instant::now();
     let instance = describe(&rds, name).await?;
     match decide(&instance, began.elapsed()) {
         Verdict::Done => Ok(Polled::Done(NoOutput {})),
         Verdict::Wait(reason) => Ok(Polled::Waiting(format!("instance {name}: {reason}"))),
         Verdict::Reboot => reboot(&rds, name).await,
-        Verdict::Fail(reason) => Err(instance::failed(&rds, name, "reboot instance", &reason).await),
+        Verdict::Fail(reason) => Err(rds.failed(name, "reboot instance", &reason).await),
     }
 }
 
@@ -43,42 +40,34 @@ enum Verdict {
 }
 
 /// `age` is how long ago the description was requested.
-fn decide(instance: &DbInstance, age: Duration) -> Verdict {
-    let status = instance.db_instance_status().unwrap_or("unknown");
+fn decide(instance: &Instance, age: Duration) -> Verdict {
+    let status = instance.status.as_str();
     match instance_status::of_instance(status) {
         Standing::Broken => return Verdict::Fail(format!("it is {status}")),
         Standing::Passing => return Verdict::Wait(format!("is {status}")),
         Standing::Usable => (),
     }
-    let group = instance.db_parameter_groups().first();
-    match group.and_then(|group| group.parameter_apply_status()) {
-        Some("in-sync") => Verdict::Done,
-        Some("pending-reboot") if status == "available" && age > LONGEST_AGE => {
+    match instance.parameters() {
+        "in-sync" => Verdict::Done,
+        "pending-reboot" if status == "available" && age > LONGEST_AGE => {
             Verdict::Wait(format!("was described {} s ago; it is described again before it is rebooted", age.as_secs()))
         }
-        Some("pending-reboot") if status == "available" => Verdict::Reboot,
-        Some("failed-to-apply") => Verdict::Fail("its parameters could not be applied".to_owned()),
-        other => Verdict::Wait(format!("is {status}, parameters are {}", other.unwrap_or("unknown"))),
+        "pending-reboot" if status == "available" => Verdict::Reboot,
+        "failed-to-apply" => Verdict::Fail("its parameters could not be applied".to_owned()),
+        other => Verdict::Wait(format!("is {status}, parameters are {other}")),
     }
 }
 
-async fn describe(rds: &Client, name: &str) -> StepResult<DbInstance> {
-    let found = instance::describe(rds, name).await?;
-    found.ok_or_else(|| {
+async fn describe(rds: &Rds, name: &str) -> StepResult<Instance> {
+    rds.instance(name).await?.ok_or_else(|| {
         StepError::new(ErrorCode::InstanceFailed, format!("find source {name}: there is no such instance"))
     })
 }
 
-/// Never with a failover: static parameters take hold only in a reboot without one.
-/// Source: Amazon RDS user guide, "Rebooting a DB instance".
-///
-/// The SDK must not repeat this call by itself: where the answer was lost and the reboot was quick, that would be a second
-/// one. The machine calls this step again, which looks first.
-async fn reboot(rds: &Client, name: &str) -> StepResult<Polled<NoOutput>> {
-    let once = aws_sdk_rds::config::Builder::new().retry_config(RetryConfig::disabled());
-    let reboot = rds.reboot_db_instance().db_instance_identifier(name).force_failover(false);
-    match reboot.customize().config_override(once).send().await.doing(format!("reboot instance {name}")) {
-        Ok(_) => Ok(Polled::Waiting(format!("instance {name} reboots"))),
+/// The SDK does not repeat this call by itself. The machine calls this step again, which looks first.
+async fn reboot(rds: &Rds, name: &str) -> StepResult<Polled<NoOutput>> {
+    match rds.reboot_once(name).await {
+        Ok(()) => Ok(Polled::Waiting(format!("instance {name} reboots"))),
         // A reboot asked for before whose answer was lost, or a backup that just began.
         Err(error) if error.is(Class::WrongState) => Ok(Polled::Waiting(format!("instance {name}: {}", error.message))),
         Err(error) => Err(error.into()),
@@ -88,7 +77,12 @@ async fn reboot(rds: &Client, name: &str) -> StepResult<Polled<NoOutput>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aws_sdk_rds::types::DbParameterGroupStatus;
+    use pgleap_rds::AttachedGroup;
+
+    fn instance(status: &str, parameters: &str) -> Instance {
+        let group = AttachedGroup { name: "own".to_owned(), status: parameters.to_owned() };
+        Instance { status: status.to_owned(), parameter_group: Some(group), ..Instance::default() }
+    }
 
     #[test]
     fn only_a_parameter_that_waits_on_a_usable_instance_makes_it_reboot() {
@@ -104,17 +98,13 @@ mod tests {
             ("incompatible-parameters", "in-sync", Verdict::Fail("it is incompatible-parameters".to_owned())),
         ];
         for (status, parameters, verdict) in cases {
-            let group = DbParameterGroupStatus::builder().parameter_apply_status(parameters).build();
-            let instance = DbInstance::builder().db_instance_status(status).db_parameter_groups(group).build();
-
-            assert_eq!(decide(&instance, Duration::ZERO), verdict, "{status}, {parameters}");
+            assert_eq!(decide(&instance(status, parameters), Duration::ZERO), verdict, "{status}, {parameters}");
         }
     }
 
     #[test]
     fn a_call_that_was_held_up_looks_again_before_it_reboots() {
-        let group = DbParameterGroupStatus::builder().parameter_apply_status("pending-reboot").build();
-        let instance = DbInstance::builder().db_instance_status("available").db_parameter_groups(group).build();
+        let instance = instance("available", "pending-reboot");
 
         assert_eq!(decide(&instance, LONGEST_AGE), Verdict::Reboot);
         assert!(matches!(decide(&instance, LONGEST_AGE + Duration::from_secs(1)), Verdict::Wait(_)));

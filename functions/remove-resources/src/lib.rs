@@ -19,6 +19,8 @@ mod target;
 
 use pgleap_contract::Outcome;
 use pgleap_contract::steps::{Part, RemoveResourcesInput, RemoveResourcesOutput};
+use pgleap_rds::Rds;
+use pgleap_schedule::Schedules;
 use pgleap_step_kit::prelude::*;
 
 /// Everything that can go now is told to go.
@@ -26,10 +28,10 @@ pub async fn run(ctx: &Ctx, input: RemoveResourcesInput) -> StepResult<Polled<Re
     let run = &input.run;
     let mark = pgleap_mark::read(ctx, run, input.generation).await?;
     pgleap_mark::refuse_contradiction(mark.as_ref(), input.outcome)?;
-    let rds = aws_sdk_rds::Client::new(ctx.aws());
+    let rds = Rds::new(ctx);
     let mut left = Left::default();
 
-    remove_schedule(&aws_sdk_scheduler::Client::new(ctx.aws()), &run.id.names().deadline_schedule()).await?;
+    Schedules::new(ctx).delete(&run.id.names().deadline_schedule()).await?;
     match input.outcome {
         Outcome::Back => target::remove(&rds, run, mark.as_ref(), &mut left).await?,
         Outcome::Open => target::remove_its_snapshot(&rds, run, &mut left).await?,
@@ -91,12 +93,6 @@ impl Left {
             Polled::Waiting(self.going.join("; "))
         }
     }
-}
-
-async fn remove_schedule(scheduler: &aws_sdk_scheduler::Client, name: &str) -> StepResult<()> {
-    let answer = scheduler.delete_schedule().name(name).send().await;
-    answer.doing(format!("delete schedule {name}")).optional()?;
-    Ok(())
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! The run's secrets: without a recovery window, because their logins are gone and the names may be wanted again.
 
-use aws_sdk_secretsmanager::Client;
 use pgleap_contract::{Generation, Run};
 use pgleap_step_kit::{SecretOwner, prelude::*};
 
@@ -22,18 +21,12 @@ pub(crate) fn last(run: &Run, generation: Generation, has_mark: bool) -> Vec<Str
 
 /// Delete each of these that carries the run's tag.
 pub(crate) async fn remove(ctx: &Ctx, run: &Run, names: &[String], left: &mut Left) -> StepResult<()> {
-    let secrets = Client::new(ctx.aws());
     for name in names {
         match ctx.owner_of_secret(run, name).await? {
-            SecretOwner::Nobody => continue,
-            SecretOwner::Stranger => {
-                left.kept(format!("secret {name}: it does not carry this run's tag"));
-                continue;
-            }
-            SecretOwner::Run => {}
+            SecretOwner::Nobody => {}
+            SecretOwner::Stranger => left.kept(format!("secret {name}: it does not carry this run's tag")),
+            SecretOwner::Run => ctx.delete_secret(name).await?,
         }
-        let answer = secrets.delete_secret().secret_id(name).force_delete_without_recovery(true).send().await;
-        answer.doing(format!("delete secret {name}")).optional()?;
     }
     Ok(())
 }

@@ -8,18 +8,16 @@
 //! - afterwards that tag is gone, and only a rollback that is recorded in the target's own outcome gives it back. Where
 //!   the target could not be asked, it is kept, closed, and named.
 
-use aws_sdk_rds::Client;
-use aws_sdk_rds::types::{DbInstance, DbSnapshot, Tag};
 use pgleap_contract::Run;
 use pgleap_mark::{Mark, State};
-use pgleap_rds::instance as rds_instance;
+use pgleap_rds::{Change, Instance, Rds, Snapshot};
 use pgleap_step_kit::prelude::*;
 
 use crate::Left;
 
 /// After a rollback: the target, then the snapshot.
-pub(crate) async fn remove(rds: &Client, run: &Run, mark: Option<&Mark>, left: &mut Left) -> StepResult<()> {
-    let snapshot = snapshot(rds, run).await?;
+pub(crate) async fn remove(rds: &Rds, run: &Run, mark: Option<&Mark>, left: &mut Left) -> StepResult<()> {
+    let snapshot = rds.snapshot(&run.id.names().snapshot()).await?;
     if let Some(instance) = instance(rds, run).await? {
         match decide(run, &instance, snapshot.as_ref(), mark.map(|mark| mark.state)) {
             Verdict::Keep(reason) => left.kept(format!("instance {}: {reason}", name_of(run))),
@@ -36,21 +34,18 @@ pub(crate) async fn remove(rds: &Client, run: &Run, mark: Option<&Mark>, left: &
 }
 
 /// After OPEN: what the target was made of.
-pub(crate) async fn remove_its_snapshot(rds: &Client, run: &Run, left: &mut Left) -> StepResult<()> {
-    let snapshot = snapshot(rds, run).await?;
+pub(crate) async fn remove_its_snapshot(rds: &Rds, run: &Run, left: &mut Left) -> StepResult<()> {
+    let snapshot = rds.snapshot(&run.id.names().snapshot()).await?;
     remove_snapshot(rds, run, snapshot.as_ref(), left).await
 }
 
 /// After OPEN, when all else is done: the target is the applications' now, so it loses the run's tags.
-pub(crate) async fn release(rds: &Client, run: &Run) -> StepResult<()> {
-    let Some(instance) = instance(rds, run).await?.filter(|instance| rds_instance::is_ours(instance, run)) else {
+pub(crate) async fn release(rds: &Rds, run: &Run) -> StepResult<()> {
+    let Some(instance) = instance(rds, run).await?.filter(|instance| instance.is_ours(run)) else {
         return Ok(());
     };
-    let arn = arn_of(run, &instance)?;
-    let request = rds.remove_tags_from_resource().resource_name(arn).tag_keys(Names::TAG);
-    let answer = request.tag_keys(Names::DELETABLE_TAG).send().await;
-    answer.doing(format!("remove the run's tags from instance {}", name_of(run)))?;
-    Ok(())
+    let doing = format!("remove the run's tags from instance {}", name_of(run));
+    Ok(rds.remove_tags(instance.arn()?, &[Names::TAG, Names::DELETABLE_TAG], doing).await?)
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -62,15 +57,15 @@ enum Verdict {
     Delete,
 }
 
-fn decide(run: &Run, instance: &DbInstance, snapshot: Option<&DbSnapshot>, mark: Option<State>) -> Verdict {
+fn decide(run: &Run, instance: &Instance, snapshot: Option<&Snapshot>, mark: Option<State>) -> Verdict {
     let keep = |reason: &str| Verdict::Keep(reason.to_owned());
-    if instance.db_instance_identifier() == Some(run.source.instance.as_str()) {
+    if instance.name == run.source.instance {
         return keep("it is the source");
     }
-    if !is_tagged(run, instance.tag_list()) {
+    if !instance.is_ours(run) {
         return keep("it does not carry this run's tag");
     }
-    if instance.db_instance_status() == Some("deleting") {
+    if instance.status == "deleting" {
         return Verdict::Wait;
     }
     let may_go = match mark {
@@ -84,22 +79,22 @@ fn decide(run: &Run, instance: &DbInstance, snapshot: Option<&DbSnapshot>, mark:
     if let Err(reason) = may_go {
         return Verdict::Keep(reason);
     }
-    if !instance.read_replica_db_instance_identifiers().is_empty() {
+    if !instance.replicas.is_empty() {
         return keep("it has read replicas");
     }
-    if !rds_instance::is_deletable(instance, run) {
+    if !instance.is_deletable(run) {
         return Verdict::Permit;
     }
-    if instance.deletion_protection() == Some(true) { Verdict::Unprotect } else { Verdict::Delete }
+    if instance.deletion_protection { Verdict::Unprotect } else { Verdict::Delete }
 }
 
 /// No cutover was armed, so the tag that permits the deletion must still be there.
-fn made_by_this_run(run: &Run, instance: &DbInstance, snapshot: Option<&DbSnapshot>) -> Result<(), String> {
-    let Some(snapshot) = snapshot.filter(|snapshot| is_tagged(run, snapshot.tag_list())) else {
+fn made_by_this_run(run: &Run, instance: &Instance, snapshot: Option<&Snapshot>) -> Result<(), String> {
+    let Some(snapshot) = snapshot.filter(|snapshot| snapshot.is_ours(run)) else {
         return Err("the snapshot that this run would have made it of does not exist".to_owned());
     };
     // While an instance is being made it has no creation time yet.
-    let older = match (instance.instance_create_time(), snapshot.snapshot_create_time()) {
+    let older = match (instance.created, snapshot.created) {
         (Some(instance), Some(snapshot)) => instance < snapshot,
         (Some(_), None) => true,
         (None, _) => false,
@@ -107,7 +102,7 @@ fn made_by_this_run(run: &Run, instance: &DbInstance, snapshot: Option<&DbSnapsh
     if older {
         return Err("it is older than this run's snapshot".to_owned());
     }
-    if rds_instance::is_deletable(instance, run) {
+    if instance.is_deletable(run) {
         Ok(())
     } else {
         Err(format!("it does not carry the tag {}, and no cutover was armed", Names::DELETABLE_TAG))
@@ -115,41 +110,26 @@ fn made_by_this_run(run: &Run, instance: &DbInstance, snapshot: Option<&DbSnapsh
 }
 
 /// The rollback is recorded in the target itself: it can never open.
-async fn permit(rds: &Client, run: &Run, instance: &DbInstance, left: &mut Left) -> StepResult<()> {
-    let (name, arn) = (name_of(run), arn_of(run, instance)?);
-    let answer = rds.add_tags_to_resource().resource_name(arn).tags(rds_instance::deletable_tag(run)).send().await;
-    left.asked(
-        &format!("instance {name} gets the tag that permits its deletion"),
-        answer.doing(format!("tag instance {name} with {}", Names::DELETABLE_TAG)),
-    )
-}
-
-fn arn_of<'a>(run: &Run, instance: &'a DbInstance) -> StepResult<&'a str> {
-    instance.db_instance_arn().ok_or_else(|| StepError::bug(format!("describe instance {}: no ARN", name_of(run))))
+async fn permit(rds: &Rds, run: &Run, instance: &Instance, left: &mut Left) -> StepResult<()> {
+    let name = name_of(run);
+    let doing = format!("tag instance {name} with {}", Names::DELETABLE_TAG);
+    let answer = rds.add_tag(instance.arn()?, Names::DELETABLE_TAG, run.id.as_str(), doing).await;
+    left.asked(&format!("instance {name} gets the tag that permits its deletion"), answer)
 }
 
 /// The copy took the source's deletion protection over.
-async fn unprotect(rds: &Client, run: &Run, left: &mut Left) -> StepResult<()> {
+async fn unprotect(rds: &Rds, run: &Run, left: &mut Left) -> StepResult<()> {
     let name = name_of(run);
-    let answer = rds.modify_db_instance().db_instance_identifier(name).deletion_protection(false).send().await;
-    left.asked(
-        &format!("instance {name} loses its deletion protection"),
-        answer.doing(format!("take deletion protection off instance {name}")),
-    )
+    let change = Change { deletion_protection: Some(false), ..Change::default() };
+    let answer = rds.modify(name, change, format!("take deletion protection off instance {name}")).await;
+    left.asked(&format!("instance {name} loses its deletion protection"), answer)
 }
 
 /// A policy may take minutes to see the tag that was just given back: until then a denial is waited out by the machine's
 /// bounded looks.
-async fn delete(rds: &Client, run: &Run, was_tagged_anew: bool, left: &mut Left) -> StepResult<()> {
+async fn delete(rds: &Rds, run: &Run, was_tagged_anew: bool, left: &mut Left) -> StepResult<()> {
     let name = name_of(run);
-    let answer = rds
-        .delete_db_instance()
-        .db_instance_identifier(name)
-        .skip_final_snapshot(true)
-        .delete_automated_backups(true)
-        .send()
-        .await;
-    match answer.doing(format!("delete instance {name}")) {
+    match rds.delete_instance(name).await {
         Err(error) if was_tagged_anew && error.is(Class::Denied) => {
             left.going(format!("the permission to delete instance {name}: {}", error.message));
             Ok(())
@@ -158,36 +138,26 @@ async fn delete(rds: &Client, run: &Run, was_tagged_anew: bool, left: &mut Left)
     }
 }
 
-async fn remove_snapshot(rds: &Client, run: &Run, snapshot: Option<&DbSnapshot>, left: &mut Left) -> StepResult<()> {
+async fn remove_snapshot(rds: &Rds, run: &Run, snapshot: Option<&Snapshot>, left: &mut Left) -> StepResult<()> {
     let name = run.id.names().snapshot();
     match snapshot {
         None => Ok(()),
-        Some(snapshot) if !is_tagged(run, snapshot.tag_list()) => {
+        Some(snapshot) if !snapshot.is_ours(run) => {
             left.kept(format!("snapshot {name}: it does not carry this run's tag"));
             Ok(())
         }
         Some(_ours) => {
-            let answer = rds.delete_db_snapshot().db_snapshot_identifier(&name).send().await;
-            left.asked(&format!("snapshot {name} is being deleted"), answer.doing(format!("delete snapshot {name}")))
+            let answer = rds.delete_snapshot(&name).await;
+            left.asked(&format!("snapshot {name} is being deleted"), answer)
         }
     }
 }
 
 /// The instance that the run upgrades to, whoever made it.
-pub(crate) async fn instance(rds: &Client, run: &Run) -> StepResult<Option<DbInstance>> {
+pub(crate) async fn instance(rds: &Rds, run: &Run) -> StepResult<Option<Instance>> {
     let name = name_of(run);
-    let answer = rds.describe_db_instances().db_instance_identifier(name).send().await;
-    let found = answer.doing(format!("describe instance {name}")).optional()?;
-    let instances = found.and_then(|page| page.db_instances).unwrap_or_default();
     // An empty name would describe them all.
-    Ok(instances.into_iter().find(|instance| instance.db_instance_identifier() == Some(name)))
-}
-
-async fn snapshot(rds: &Client, run: &Run) -> StepResult<Option<DbSnapshot>> {
-    let name = run.id.names().snapshot();
-    let answer = rds.describe_db_snapshots().db_snapshot_identifier(&name).send().await;
-    let found = answer.doing(format!("describe snapshot {name}")).optional()?;
-    Ok(found.and_then(|page| page.db_snapshots.unwrap_or_default().into_iter().next()))
+    Ok(rds.instance(name).await?.filter(|instance| instance.name == name))
 }
 
 /// `start-run` fills it in.
@@ -195,14 +165,10 @@ fn name_of(run: &Run) -> &str {
     run.target.instance.as_deref().unwrap_or_default()
 }
 
-fn is_tagged(run: &Run, tags: &[Tag]) -> bool {
-    tags.iter().any(|tag| tag.key() == Some(Names::TAG) && tag.value() == Some(run.id.as_str()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aws_sdk_rds::primitives::DateTime;
+    use pgleap_rds::Tags;
     use serde_json::json;
 
     fn a_run() -> Run {
@@ -214,48 +180,39 @@ mod tests {
         serde_json::from_value(run).expect("a run")
     }
 
-    fn tag(run: &str) -> Tag {
-        Tag::builder().key(Names::TAG).value(run).build()
+    fn tags(keys: &[&str], run: &str) -> Tags {
+        keys.iter().map(|key| ((*key).to_owned(), run.to_owned())).collect()
     }
 
-    fn instance(name: &str, run: &str, created: Option<i64>) -> aws_sdk_rds::types::builders::DbInstanceBuilder {
-        DbInstance::builder()
-            .db_instance_identifier(name)
-            .db_instance_status("available")
-            .tag_list(tag(run))
-            .tag_list(Tag::builder().key(Names::DELETABLE_TAG).value(run).build())
-            .set_instance_create_time(created.map(DateTime::from_secs))
+    fn instance(name: &str, run: &str, created: Option<i64>) -> Instance {
+        Instance {
+            name: name.to_owned(),
+            status: "available".to_owned(),
+            tags: tags(&[Names::TAG, Names::DELETABLE_TAG], run),
+            created,
+            ..Instance::default()
+        }
     }
 
-    fn snapshot(run: &str, created: i64) -> DbSnapshot {
-        DbSnapshot::builder().tag_list(tag(run)).snapshot_create_time(DateTime::from_secs(created)).build()
+    fn snapshot(run: &str, created: i64) -> Snapshot {
+        Snapshot { tags: tags(&[Names::TAG], run), created: Some(created), ..Snapshot::default() }
     }
 
     #[test]
     fn only_a_target_that_this_run_can_have_made_is_deleted() {
         let ours = || instance("orders-v18", "r", Some(200));
         let cases = [
-            ("ours", ours().build(), Some(snapshot("r", 100)), "delete"),
-            ("in the making", instance("orders-v18", "r", None).build(), Some(snapshot("r", 100)), "delete"),
-            ("protected", ours().deletion_protection(true).build(), Some(snapshot("r", 100)), "unprotect"),
-            ("on its way", ours().db_instance_status("deleting").build(), None, "wait"),
-            ("of another run", instance("orders-v18", "other", Some(200)).build(), Some(snapshot("r", 100)), "keep"),
-            ("untagged", DbInstance::builder().build(), Some(snapshot("r", 100)), "keep"),
-            ("no snapshot", ours().build(), None, "keep"),
-            ("a snapshot of another run", ours().build(), Some(snapshot("other", 100)), "keep"),
-            (
-                "older than the snapshot",
-                instance("orders-v18", "r", Some(99)).build(),
-                Some(snapshot("r", 100)),
-                "keep",
-            ),
-            ("the source", instance("orders", "r", Some(200)).build(), Some(snapshot("r", 100)), "keep"),
-            (
-                "with replicas",
-                ours().read_replica_db_instance_identifiers("x").build(),
-                Some(snapshot("r", 100)),
-                "keep",
-            ),
+            ("ours", ours(), Some(snapshot("r", 100)), "delete"),
+            ("in the making", instance("orders-v18", "r", None), Some(snapshot("r", 100)), "delete"),
+            ("protected", Instance { deletion_protection: true, ..ours() }, Some(snapshot("r", 100)), "unprotect"),
+            ("on its way", Instance { status: "deleting".to_owned(), ..ours() }, None, "wait"),
+            ("of another run", instance("orders-v18", "other", Some(200)), Some(snapshot("r", 100)), "keep"),
+            ("untagged", Instance::default(), Some(snapshot("r", 100)), "keep"),
+            ("no snapshot", ours(), None, "keep"),
+            ("a snapshot of another run", ours(), Some(snapshot("other", 100)), "keep"),
+            ("older than the snapshot", instance("orders-v18", "r", Some(99)), Some(snapshot("r", 100)), "keep"),
+            ("the source", instance("orders", "r", Some(200)), Some(snapshot("r", 100)), "keep"),
+            ("with replicas", Instance { replicas: vec!["x".to_owned()], ..ours() }, Some(snapshot("r", 100)), "keep"),
         ];
         for (case, instance, snapshot, expected) in cases {
             assert_eq!(said(decide(&a_run(), &instance, snapshot.as_ref(), None)), expected, "{case}");
@@ -274,15 +231,16 @@ mod tests {
 
     #[test]
     fn a_target_of_an_armed_cutover_goes_only_where_it_holds_the_rollback_itself() {
-        let untagged = || DbInstance::builder().db_instance_identifier("orders-v18").tag_list(tag("r"));
+        let untagged =
+            || Instance { name: "orders-v18".to_owned(), tags: tags(&[Names::TAG], "r"), ..Instance::default() };
         let holds = |target_holds_back| Some(State::Back { target_holds_back });
         let cases = [
-            ("the target says so", holds(true), untagged().build(), "permit"),
-            ("permitted again", holds(true), instance("orders-v18", "r", Some(200)).build(), "delete"),
-            ("the target was silent", holds(false), instance("orders-v18", "r", Some(200)).build(), "keep"),
-            ("undecided", Some(State::Armed), instance("orders-v18", "r", Some(200)).build(), "keep"),
-            ("open", Some(State::Open), instance("orders-v18", "r", Some(200)).build(), "keep"),
-            ("never armed, and the tag is gone", None, untagged().build(), "keep"),
+            ("the target says so", holds(true), untagged(), "permit"),
+            ("permitted again", holds(true), instance("orders-v18", "r", Some(200)), "delete"),
+            ("the target was silent", holds(false), instance("orders-v18", "r", Some(200)), "keep"),
+            ("undecided", Some(State::Armed), instance("orders-v18", "r", Some(200)), "keep"),
+            ("open", Some(State::Open), instance("orders-v18", "r", Some(200)), "keep"),
+            ("never armed, and the tag is gone", None, untagged(), "keep"),
         ];
         for (case, mark, instance, expected) in cases {
             // With or without a snapshot: an armed cutover needs none.

@@ -7,13 +7,13 @@
 //! Transitions, calls and seconds of functions are counted, hours are those between states. Prices are a dated table
 //! (`pgleap_prices`), so the sum stays an estimate.
 
-mod history;
 mod tally;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use pgleap_contract::steps::{Repair, ReportRunInput, RunReport};
 use pgleap_contract::{CopyEngine, replication_size};
+use pgleap_executions::Executions;
 use pgleap_prices::{Amounts, Replication};
 use pgleap_step_kit::prelude::*;
 
@@ -27,7 +27,8 @@ const GIB: f64 = 1_073_741_824.0;
 /// The report so far.
 pub async fn run(ctx: &Ctx, input: ReportRunInput) -> StepResult<RunReport> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
-    let tally = history::read(&aws_sdk_sfn::Client::new(ctx.aws()), &input.run.execution_arn).await?;
+    let mut tally = Tally::default();
+    Executions::new(ctx).history(&input.run.execution_arn, |event| tally.take(event)).await?;
     Ok(report(&input, &tally, now))
 }
 

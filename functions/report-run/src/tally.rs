@@ -3,33 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use pgleap_contract::steps::STEPS;
-
-/// An event, reduced to what counts.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Event {
-    pub(crate) id: i64,
-    /// The event that led to it.
-    pub(crate) previous: i64,
-    /// Epoch seconds.
-    pub(crate) at: f64,
-    pub(crate) what: What,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum What {
-    /// A state was entered; whether it is a task.
-    Entered { state: String, is_task: bool },
-    /// A state was left.
-    Exited(String),
-    /// A task was handed to its service; the function, if it is one.
-    Scheduled(Option<String>),
-    /// It began, or began to fail.
-    Began,
-    /// It ended, however it did.
-    Ended,
-    /// Nothing that counts.
-    Other,
-}
+use pgleap_executions::{Event, What};
 
 /// Of a function that is no step's.
 const USUAL_MEGABYTES: u32 = 256;

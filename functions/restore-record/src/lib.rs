@@ -10,18 +10,16 @@
 //! What the run did not put there it does not take away: a value that is neither the saved one nor the target's
 //! endpoint, or a TTL that is not the lowered one, was set by somebody since, on purpose. It stays, and the log says so.
 
-use aws_sdk_route53::Client;
 use pgleap_contract::steps::{RecordOutput, RestoreRecordInput};
 use pgleap_contract::{Outcome, Run};
-use pgleap_record::{Member, Memory, names_instance, same_host};
+use pgleap_record::{Member, Memory, Records, names_instance, same_host};
 use pgleap_step_kit::prelude::*;
 
 /// Submit what differs from what was saved. Nothing saved means that the run never touched the record.
 pub async fn run(ctx: &Ctx, input: RestoreRecordInput) -> StepResult<RecordOutput> {
     let run = &input.run;
-    let route53 = Client::new(ctx.aws());
-    let secrets = aws_sdk_secretsmanager::Client::new(ctx.aws());
-    let Some(mut memory) = Memory::load(&secrets, run).await? else {
+    let records = Records::new(ctx);
+    let Some(mut memory) = Memory::load(ctx, run).await? else {
         return Ok(RecordOutput { in_sync: true });
     };
 
@@ -29,20 +27,20 @@ pub async fn run(ctx: &Ctx, input: RestoreRecordInput) -> StepResult<RecordOutpu
     pgleap_mark::refuse_contradiction(mark.as_ref(), input.outcome)?;
     let moves_clients = mark.is_some() && input.outcome == Outcome::Back;
 
-    let members = pgleap_record::read(&route53, &run.record).await?;
+    let members = records.members(&run.record).await?;
     let changes = pgleap_record::plan(&members, |member| restored(&input, &memory, moves_clients, member));
     if changes.is_empty() {
-        return look(&route53, &memory).await;
+        return look(&records, &memory).await;
     }
     let comment = format!(
         "pgleap run {}: {}",
         run.id,
         if input.outcome == Outcome::Back { "back as it was" } else { "TTL as it was" }
     );
-    match pgleap_record::submit(&route53, &run.record, comment, changes).await {
+    match records.submit(&run.record, comment, changes).await {
         Ok(change_id) => {
             memory.changes.restored = Some(change_id);
-            memory.keep(&secrets, run).await;
+            memory.keep(ctx, run).await;
             Ok(RecordOutput { in_sync: false })
         }
         // Changed since it was read, by a swap whose request came late or by a person: read it again.
@@ -51,9 +49,9 @@ pub async fn run(ctx: &Ctx, input: RestoreRecordInput) -> StepResult<RecordOutpu
     }
 }
 
-async fn look(route53: &Client, memory: &Memory) -> StepResult<RecordOutput> {
+async fn look(records: &Records, memory: &Memory) -> StepResult<RecordOutput> {
     let in_sync = match &memory.changes.restored {
-        Some(change_id) => pgleap_record::in_sync(route53, change_id).await?,
+        Some(change_id) => records.is_in_sync(change_id).await?,
         None => true,
     };
     Ok(RecordOutput { in_sync })
@@ -87,7 +85,6 @@ fn ttl_before(run: &Run, memory: &Memory, member: &Member) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aws_sdk_route53::types::{ResourceRecord, ResourceRecordSet, RrType};
     use pgleap_record::{Changes, SavedMember};
     use serde_json::json;
 
@@ -106,10 +103,8 @@ mod tests {
             .expect("input")
     }
 
-    fn member(value: &str, ttl: i64) -> Member {
-        let record = ResourceRecord::builder().value(value).build().expect("value");
-        let set = ResourceRecordSet::builder().name("db.example.com.").r#type(RrType::Cname).ttl(ttl);
-        Member { set: set.resource_records(record).build().expect("name and type") }
+    fn member(value: &str, ttl: u32) -> Member {
+        Member::cname("db.example.com.", value, ttl)
     }
 
     fn memory(value: &str, ttl_seconds: u32) -> Memory {

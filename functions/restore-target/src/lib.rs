@@ -5,13 +5,8 @@
 //! Repeatable:   yes; group and instance are found by their names, and count only if they carry the run's tag
 //! If it dies:   AWS goes on; the next look sees the instance
 
-mod request;
-
-use aws_sdk_rds::Client;
-use aws_sdk_rds::types::DbInstance;
 use pgleap_contract::steps::{RestoreTargetInput, RestoreTargetOutput};
-use pgleap_rds::parameter_group::{self, Values};
-use pgleap_rds::{instance, quiet};
+use pgleap_rds::{Instance, Rds, instance, quiet};
 use pgleap_step_kit::instance_status::{self, Standing};
 use pgleap_step_kit::prelude::*;
 
@@ -19,18 +14,18 @@ use pgleap_step_kit::prelude::*;
 pub async fn run(ctx: &Ctx, input: RestoreTargetInput) -> StepResult<Polled<RestoreTargetOutput>> {
     let run = &input.run;
     let name = instance::target_name(run)?;
-    let rds = Client::new(ctx.aws());
-    let Some(copy) = instance::describe(&rds, name).await? else {
+    let rds = Rds::new(ctx);
+    let Some(copy) = rds.instance(name).await? else {
         return Ok(Polled::Waiting(restore(&rds, run, name).await?));
     };
     match decide(&copy, run) {
-        Verdict::Done => match instance::server(&copy, &input.source.database) {
+        Verdict::Done => match copy.server(&input.source.database) {
             Some(target) => Ok(Polled::Done(RestoreTargetOutput { target })),
             None => Ok(Polled::Waiting(format!("instance {name} to have an endpoint"))),
         },
         Verdict::Wait(reason) => Ok(Polled::Waiting(format!("instance {name} {reason}"))),
         Verdict::Reboot => Ok(Polled::Waiting(reboot(&rds, name, &copy).await?)),
-        Verdict::Fail(reason) => Err(instance::failed(&rds, name, "restore instance", &reason).await),
+        Verdict::Fail(reason) => Err(rds.failed(name, "restore instance", &reason).await),
     }
 }
 
@@ -42,35 +37,35 @@ enum Verdict {
     Fail(String),
 }
 
-fn decide(copy: &DbInstance, run: &Run) -> Verdict {
-    if !instance::is_ours(copy, run) {
+fn decide(copy: &Instance, run: &Run) -> Verdict {
+    if !copy.is_ours(run) {
         return Verdict::Fail("the name is taken by an instance that this run has not made".to_owned());
     }
-    let status = copy.db_instance_status().unwrap_or("unknown");
+    let status = &copy.status;
     match instance_status::of_instance(status) {
         Standing::Broken => return Verdict::Fail(format!("it is {status}")),
-        Standing::Passing => return Verdict::Wait(format!("is {}", instance::status(copy))),
+        Standing::Passing => return Verdict::Wait(format!("is {}", copy.status_text())),
         Standing::Usable => (),
     }
     // The first start may come before the group is known everywhere: then the quiet values wait for a reboot.
-    match copy.db_parameter_groups().first().and_then(|group| group.parameter_apply_status()) {
-        Some("in-sync") => Verdict::Done,
-        Some("pending-reboot") => Verdict::Reboot,
-        Some("failed-to-apply") => Verdict::Fail("its parameters could not be applied".to_owned()),
-        other => Verdict::Wait(format!("is {status}, parameters are {}", other.unwrap_or("unknown"))),
+    match copy.parameters() {
+        "in-sync" => Verdict::Done,
+        "pending-reboot" => Verdict::Reboot,
+        "failed-to-apply" => Verdict::Fail("its parameters could not be applied".to_owned()),
+        other => Verdict::Wait(format!("is {status}, parameters are {other}")),
     }
 }
 
-async fn restore(rds: &Client, run: &Run, name: &str) -> StepResult<String> {
-    let source = instance::describe(rds, &run.source.instance).await?.ok_or_else(|| {
+async fn restore(rds: &Rds, run: &Run, name: &str) -> StepResult<String> {
+    let source = rds.instance(&run.source.instance).await?.ok_or_else(|| {
         StepError::new(
             ErrorCode::InstanceFailed,
             format!("find source {}: there is no such instance", run.source.instance),
         )
     })?;
     let group = make_quiet_group(rds, run, &source).await?;
-    match request::restore(rds, run, &source, name, &group).send().await.doing(format!("restore instance {name}")) {
-        Ok(_) => Ok(format!("instance {name} to be restored")),
+    match rds.restore(run, &source, name, &group).await {
+        Ok(()) => Ok(format!("instance {name} to be restored")),
         // The answer of an earlier call was lost, or the snapshot is still being used.
         Err(error) if error.is(Class::AlreadyThere) || error.is(Class::WrongState) => {
             Ok(format!("instance {name}: {}", error.message))
@@ -83,29 +78,27 @@ async fn restore(rds: &Client, run: &Run, name: &str) -> StepResult<String> {
 /// The source's values, and on top of them those that keep the copy still. Logical decoding stays as it is: a copy with
 /// a slot does not start without it.
 /// Source: observed on PostgreSQL 15: "logical replication slot .. exists, but wal_level < logical".
-async fn make_quiet_group(rds: &Client, run: &Run, source: &DbInstance) -> StepResult<String> {
-    let attached =
-        source.db_parameter_groups().first().and_then(|group| group.db_parameter_group_name()).unwrap_or_default();
-    let model = parameter_group::describe(rds, attached).await?;
-    let family = model.as_ref().and_then(|group| group.db_parameter_group_family()).unwrap_or_default();
-    let mut values: Values = parameter_group::values_of(rds, attached).await?;
+async fn make_quiet_group(rds: &Rds, run: &Run, source: &Instance) -> StepResult<String> {
+    let attached = source.group_name().unwrap_or_default();
+    let family = rds.group(attached).await?.map(|group| group.family).unwrap_or_default();
+    let mut values = rds.values_of(attached).await?;
     quiet::add_static(&mut values);
     if quiet::loads_cron(&values) {
-        let known = parameter_group::known(rds, family).await?;
+        let known = rds.known(&family).await?;
         quiet::add_jobs_off(&mut values, |name| known.contains_key(name))
             .map_err(|reason| StepError::new(ErrorCode::InstanceFailed, format!("keep the copy still: {reason}")))?;
     }
     let name = run.id.names().quiet_parameter_group();
-    parameter_group::ensure(rds, run, &name, family, &values).await?;
+    rds.ensure_group(run, &name, &family, &values).await?;
     Ok(name)
 }
 
 /// Whether RDS reboots an instance that is still at work on its storage, it says itself.
-async fn reboot(rds: &Client, name: &str, copy: &DbInstance) -> StepResult<String> {
-    match rds.reboot_db_instance().db_instance_identifier(name).send().await.doing(format!("reboot instance {name}")) {
-        Ok(_) => Ok(format!("instance {name} reboots for its parameters")),
+async fn reboot(rds: &Rds, name: &str, copy: &Instance) -> StepResult<String> {
+    match rds.reboot(name).await {
+        Ok(()) => Ok(format!("instance {name} reboots for its parameters")),
         Err(error) if error.is(Class::WrongState) => {
-            Ok(format!("instance {name} is {}: {}", instance::status(copy), error.message))
+            Ok(format!("instance {name} is {}: {}", copy.status_text(), error.message))
         }
         Err(error) => Err(error.into()),
     }
@@ -114,7 +107,7 @@ async fn reboot(rds: &Client, name: &str, copy: &DbInstance) -> StepResult<Strin
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aws_sdk_rds::types::{DbParameterGroupStatus, Tag};
+    use pgleap_rds::{AttachedGroup, Tags};
 
     #[test]
     fn the_copy_is_there_when_it_is_ours_usable_and_quiet() {
@@ -138,11 +131,12 @@ mod tests {
             ("other", "available", "in-sync", fail("the name is taken by an instance that this run has not made")),
         ];
         for (owner, status, parameters, verdict) in cases {
-            let copy = DbInstance::builder()
-                .db_instance_status(status)
-                .tag_list(Tag::builder().key(Names::TAG).value(owner).build())
-                .db_parameter_groups(DbParameterGroupStatus::builder().parameter_apply_status(parameters).build())
-                .build();
+            let copy = Instance {
+                status: status.to_owned(),
+                tags: Tags::from([(Names::TAG.to_owned(), owner.to_owned())]),
+                parameter_group: Some(AttachedGroup { name: "quiet".to_owned(), status: parameters.to_owned() }),
+                ..Instance::default()
+            };
 
             assert_eq!(decide(&copy, &run), verdict, "{owner}, {status}, {parameters}");
         }

@@ -4,22 +4,17 @@
 //! Repeatable:   yes; the snapshot is found by its name, and counts only if it carries the run's and the execution's tag
 //! If it dies:   before the call nothing has changed; after it, the next look finds the snapshot
 
-use aws_sdk_rds::Client;
-use aws_sdk_rds::types::{DbSnapshot, SourceType};
 use pgleap_contract::steps::{NoOutput, RunOnly};
-use pgleap_rds::instance;
+use pgleap_rds::{Rds, Snapshot};
 use pgleap_step_kit::instance_status::{self, Standing};
 use pgleap_step_kit::prelude::*;
-
-/// How far back events are read, in minutes.
-const A_DAY: i32 = 1_440;
 
 /// Look for the snapshot; ask for it if there is none.
 pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<Polled<NoOutput>> {
     let run = &input.run;
     let name = run.id.names().snapshot();
-    let rds = Client::new(ctx.aws());
-    match describe(&rds, &name).await? {
+    let rds = Rds::new(ctx);
+    match rds.snapshot(&name).await? {
         Some(snapshot) => match judge(run, &snapshot) {
             Verdict::Done => Ok(Polled::Done(NoOutput {})),
             Verdict::Wait(reason) => Ok(Polled::Waiting(format!("snapshot {name} {reason}"))),
@@ -28,16 +23,10 @@ pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<Polled<NoOutput>> {
                     format!("take snapshot {name}: the name is taken by a snapshot that this run has not made");
                 Err(StepError::new(ErrorCode::InstanceFailed, reason))
             }
-            Verdict::Fail(reason) => Err(failed(&rds, &name, &reason).await),
+            Verdict::Fail(reason) => Err(rds.failed_snapshot(&name, "take snapshot", &reason).await),
         },
         None => create(&rds, run, &name).await,
     }
-}
-
-async fn describe(rds: &Client, name: &str) -> StepResult<Option<DbSnapshot>> {
-    let answer = rds.describe_db_snapshots().db_snapshot_identifier(name).send().await;
-    let found = answer.doing(format!("describe snapshot {name}")).optional()?;
-    Ok(found.and_then(|found| found.db_snapshots.unwrap_or_default().into_iter().next()))
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -48,45 +37,24 @@ enum Verdict {
     Fail(String),
 }
 
-fn judge(run: &Run, snapshot: &DbSnapshot) -> Verdict {
+fn judge(run: &Run, snapshot: &Snapshot) -> Verdict {
     // One of an earlier execution with the same run id, by a call that arrived after its clean-up, is older than what
     // prepare-source has written into the source.
-    let has = |key: &str, value: &str| {
-        snapshot.tag_list().iter().any(|tag| tag.key() == Some(key) && tag.value() == Some(value))
-    };
-    let is_ours = has(Names::TAG, run.id.as_str()) && has(Names::EXECUTION_TAG, &run.execution_arn);
-    if !is_ours || snapshot.db_instance_identifier() != Some(run.source.instance.as_str()) {
+    let is_of_execution = snapshot.tags.get(Names::EXECUTION_TAG) == Some(&run.execution_arn);
+    if !snapshot.is_ours(run) || !is_of_execution || snapshot.instance != run.source.instance {
         return Verdict::Stranger;
     }
-    let status = snapshot.status().unwrap_or("creating");
+    let status = &snapshot.status;
     match instance_status::of_snapshot(status) {
         Standing::Usable => Verdict::Done,
-        Standing::Passing => Verdict::Wait(format!("is {status}, {} %", snapshot.percent_progress().unwrap_or(0))),
+        Standing::Passing => Verdict::Wait(format!("is {status}, {} %", snapshot.percent)),
         Standing::Broken => Verdict::Fail(format!("it is {status}")),
     }
 }
 
-/// With RDS's own words: what happened to the snapshot.
-async fn failed(rds: &Client, name: &str, reason: &str) -> StepError {
-    let events =
-        rds.describe_events().source_type(SourceType::DbSnapshot).source_identifier(name).duration(A_DAY).send().await;
-    let said = match events.doing(format!("describe events of snapshot {name}")) {
-        Ok(answer) => instance::text_of(answer.events()),
-        Err(error) => format!("its events cannot be read: {error}"),
-    };
-    StepError::new(ErrorCode::InstanceFailed, format!("take snapshot {name}: {reason}; events: {said}"))
-}
-
-async fn create(rds: &Client, run: &Run, name: &str) -> StepResult<Polled<NoOutput>> {
-    let answer = rds
-        .create_db_snapshot()
-        .db_instance_identifier(&run.source.instance)
-        .db_snapshot_identifier(name)
-        .set_tags(Some(instance::tags_of_source(run)))
-        .send()
-        .await;
-    match answer.doing(format!("take snapshot {name} of {}", run.source.instance)) {
-        Ok(_) => Ok(Polled::Waiting(format!("snapshot {name} begins"))),
+async fn create(rds: &Rds, run: &Run, name: &str) -> StepResult<Polled<NoOutput>> {
+    match rds.take_snapshot(run, name).await {
+        Ok(()) => Ok(Polled::Waiting(format!("snapshot {name} begins"))),
         // The instance is being backed up or changed, or the answer of an earlier call was lost.
         Err(error) if error.is(Class::WrongState) || error.is(Class::AlreadyThere) => {
             Ok(Polled::Waiting(format!("snapshot {name}: {}", error.message)))
@@ -98,7 +66,7 @@ async fn create(rds: &Client, run: &Run, name: &str) -> StepResult<Polled<NoOutp
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aws_sdk_rds::types::Tag;
+    use pgleap_rds::Tags;
     use serde_json::json;
 
     fn a_run() -> Run {
@@ -110,13 +78,17 @@ mod tests {
         .expect("a run")
     }
 
-    fn snapshot_of(status: &str, run: &str, execution: &str, instance: &str) -> DbSnapshot {
-        let tag = |key: &str, value: &str| Tag::builder().key(key).value(value).build();
-        let snapshot = DbSnapshot::builder().status(status).db_instance_identifier(instance);
-        snapshot.tag_list(tag(Names::TAG, run)).tag_list(tag(Names::EXECUTION_TAG, execution)).build()
+    fn snapshot_of(status: &str, run: &str, execution: &str, instance: &str) -> Snapshot {
+        let tags = [(Names::TAG, run), (Names::EXECUTION_TAG, execution)];
+        Snapshot {
+            status: status.to_owned(),
+            instance: instance.to_owned(),
+            tags: tags.map(|(key, value)| (key.to_owned(), value.to_owned())).into_iter().collect::<Tags>(),
+            ..Snapshot::default()
+        }
     }
 
-    fn snapshot(status: &str, run: &str, instance: &str) -> DbSnapshot {
+    fn snapshot(status: &str, run: &str, instance: &str) -> Snapshot {
         snapshot_of(status, run, "arn", instance)
     }
 

@@ -10,9 +10,9 @@ mod others;
 mod request;
 mod run_id;
 
-use aws_sdk_sfn::types::ExecutionStatus;
 use pgleap_contract::Mode;
 use pgleap_contract::steps::{StartRunInput, StartRunOutput};
+use pgleap_executions::Executions;
 use pgleap_step_kit::prelude::*;
 use serde_json::Value;
 
@@ -43,7 +43,7 @@ pub async fn run(ctx: &Ctx, input: StartRunInput) -> StepResult<StartRunOutput> 
     }
 }
 
-/// An execution, as Step Functions knows it.
+/// An execution whose input can be read.
 pub(crate) struct Execution {
     pub(crate) input: Value,
     /// Epoch seconds.
@@ -56,17 +56,13 @@ pub(crate) struct Execution {
 /// What the execution was started with: the way back knows only the ARN.
 pub(crate) async fn execution(ctx: &Ctx, arn: &str) -> StepResult<Execution> {
     let bad = |reason: String| StepError::new(ErrorCode::BadInput, format!("read input of execution {arn}: {reason}"));
-    let client = aws_sdk_sfn::Client::new(ctx.aws());
-    let answer = client.describe_execution().execution_arn(arn).send().await;
-    let found = answer
-        .doing(format!("describe execution {arn}"))
-        .optional()?
-        .ok_or_else(|| bad("there is no such execution".to_owned()))?;
-    let text = found.input().ok_or_else(|| bad("it shows none".to_owned()))?;
+    let found = Executions::new(ctx).describe(arn).await.optional()?;
+    let found = found.ok_or_else(|| bad("there is no such execution".to_owned()))?;
+    let text = found.input.as_deref().ok_or_else(|| bad("it shows none".to_owned()))?;
     Ok(Execution {
         input: serde_json::from_str(text).map_err(|error| bad(error.to_string()))?,
-        started: found.start_date().as_secs_f64(),
-        error: found.error().unwrap_or_default().to_owned(),
-        is_running: *found.status() == ExecutionStatus::Running,
+        started: found.started,
+        is_running: found.is_running(),
+        error: found.error,
     })
 }

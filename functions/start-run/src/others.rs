@@ -1,8 +1,7 @@
 //! One run of a source at a time: a second one would take the first one's schema, slot and fence for its own.
 
-use aws_sdk_sfn::Client;
-use aws_sdk_sfn::types::ExecutionStatus;
 use pgleap_contract::{Mode, Run};
+use pgleap_executions::Executions;
 use pgleap_step_kit::prelude::*;
 use serde_json::Value;
 
@@ -25,17 +24,17 @@ struct Other {
 /// Refuse a run while an earlier one, or a recovery, works on its source or by its name.
 pub(crate) async fn refuse_second(ctx: &Ctx, run: &Run) -> StepResult<()> {
     let Some(machine) = machine_of(&run.execution_arn) else { return Ok(()) };
-    let client = Client::new(ctx.aws());
-    let running = running(&client, &machine).await?;
+    let executions = Executions::new(ctx);
+    let running = executions.running(&machine).await?;
     // An execution that its own list does not show yet is later than all that it shows.
-    let started = running.iter().find(|(arn, _)| *arn == run.execution_arn).map_or(f64::INFINITY, |(_, at)| *at);
+    let started = running.iter().find(|one| one.arn == run.execution_arn).map_or(f64::INFINITY, |one| one.started);
     let mut others = Vec::new();
-    for (arn, at) in running.into_iter().filter(|(arn, _)| *arn != run.execution_arn) {
-        others.extend(look(ctx, &arn, at, false).await?);
+    for one in running.iter().filter(|one| one.arn != run.execution_arn) {
+        others.extend(look(ctx, &one.arn, one.started, false).await?);
     }
     if let Some(recover) = machine.strip_suffix(UPGRADE).map(|stack| format!("{stack}{RECOVER}")) {
-        for (arn, at) in self::running(&client, &recover).await? {
-            others.extend(look(ctx, &arn, at, true).await?);
+        for one in executions.running(&recover).await? {
+            others.extend(look(ctx, &one.arn, one.started, true).await?);
         }
     }
     refuse(first(run, started, &others))
@@ -49,9 +48,9 @@ pub(crate) async fn refuse_recovery(ctx: &Ctx, run: &Run, dead: &Execution) -> S
     }
     let Some(machine) = machine_of(&run.execution_arn) else { return Ok(()) };
     let mut others = Vec::new();
-    for (arn, at) in running(&Client::new(ctx.aws()), &machine).await? {
-        if arn != run.execution_arn {
-            others.extend(look(ctx, &arn, at, false).await?);
+    for one in Executions::new(ctx).running(&machine).await? {
+        if one.arn != run.execution_arn {
+            others.extend(look(ctx, &one.arn, one.started, false).await?);
         }
     }
     refuse(first(run, dead.started, &others))?;
@@ -94,22 +93,6 @@ fn machine_of(execution_arn: &str) -> Option<String> {
     let (before, rest) = execution_arn.split_once(":execution:")?;
     let (machine, _) = rest.split_once(':')?;
     Some(format!("{before}:stateMachine:{machine}"))
-}
-
-async fn running(client: &Client, machine: &str) -> StepResult<Vec<(String, f64)>> {
-    let request = client.list_executions().state_machine_arn(machine).status_filter(ExecutionStatus::Running);
-    let mut pages = request.into_paginator().send();
-    let mut found = Vec::new();
-    while let Some(page) = pages.next().await {
-        let page = match page.doing(format!("list executions of {machine}")).optional()? {
-            Some(page) => page,
-            None => return Ok(found), // there is no such machine
-        };
-        found.extend(
-            page.executions().iter().map(|one| (one.execution_arn().to_owned(), one.start_date().as_secs_f64())),
-        );
-    }
-    Ok(found)
 }
 
 /// What an execution works on; none if it only looks, or will refuse its input itself, or has ended meanwhile.

@@ -10,19 +10,17 @@
 //! A call that arrives late changes nothing: the record is read first, then the mark, then the batch is submitted. A rollback
 //! before the mark was read is seen there; one after it has put back a TTL that the batch does not match.
 
-use aws_sdk_route53::Client;
 use pgleap_contract::steps::{RecordOutput, SwapRecordInput};
 use pgleap_contract::{Generation, Run};
 use pgleap_mark::State;
-use pgleap_record::{Member, Memory, same_host};
+use pgleap_record::{Member, Memory, Records, same_host};
 use pgleap_step_kit::{Deadline, prelude::*};
 
 /// Submit the change unless it is made; if asked for, look whether it is in sync.
 pub async fn run(ctx: &Ctx, input: SwapRecordInput) -> StepResult<Polled<RecordOutput>> {
     let run = &input.run;
-    let route53 = Client::new(ctx.aws());
-    let secrets = aws_sdk_secretsmanager::Client::new(ctx.aws());
-    let (memory, members) = tokio::join!(Memory::load(&secrets, run), pgleap_record::read(&route53, &run.record));
+    let records = Records::new(ctx);
+    let (memory, members) = tokio::join!(Memory::load(ctx, run), records.members(&run.record));
     let members = members?;
     // Without it nobody could put the TTL back.
     let mut memory = memory?.ok_or_else(|| StepError::bug("swap record: lower-ttl has not saved it"))?;
@@ -36,7 +34,7 @@ pub async fn run(ctx: &Ctx, input: SwapRecordInput) -> StepResult<Polled<RecordO
         Verdict::Swapped if !input.await_sync => return Ok(submitted(&input)),
         Verdict::Swapped => match &memory.changes.swapped {
             Some(change_id) => {
-                let in_sync = pgleap_record::in_sync(&route53, change_id).await?;
+                let in_sync = records.is_in_sync(change_id).await?;
                 return Ok(if in_sync { Polled::Done(RecordOutput { in_sync }) } else { submitted(&input) });
             }
             None => pgleap_record::resubmit(&members),
@@ -44,15 +42,15 @@ pub async fn run(ctx: &Ctx, input: SwapRecordInput) -> StepResult<Polled<RecordO
     };
     let comment = format!("pgleap run {}: clients to {}", run.id, input.target.host);
     may_submit(ctx, &input).await?;
-    match pgleap_record::submit(&route53, &run.record, comment, changes).await {
+    match records.submit(&run.record, comment, changes).await {
         Ok(change_id) => {
             memory.changes.swapped = Some(change_id);
-            memory.keep(&secrets, run).await;
+            memory.keep(ctx, run).await;
             Ok(submitted(&input))
         }
         // No longer as it was read: an earlier call's request came late, or somebody else changed it.
         Err(error) if error.is(Class::Refused) => {
-            let members = pgleap_record::read(&route53, &run.record).await?;
+            let members = records.members(&run.record).await?;
             match decide(&members, &input) {
                 Verdict::Swapped => Ok(submitted(&input)),
                 Verdict::Swap | Verdict::Changed(_) => Err(record_changed(run, &error.message)),
@@ -129,7 +127,6 @@ fn record_changed(run: &Run, reason: &str) -> StepError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aws_sdk_route53::types::{ResourceRecord, ResourceRecordSet, RrType};
     use serde_json::json;
 
     const SOURCE: &str = "db.x.rds.amazonaws.com";
@@ -147,9 +144,7 @@ mod tests {
     }
 
     fn member(value: &str) -> Member {
-        let record = ResourceRecord::builder().value(value).build().expect("value");
-        let set = ResourceRecordSet::builder().name("db.example.com.").r#type(RrType::Cname).ttl(1);
-        Member { set: set.resource_records(record).build().expect("name and type") }
+        Member::cname("db.example.com.", value, 1)
     }
 
     #[test]

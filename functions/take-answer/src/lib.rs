@@ -15,8 +15,7 @@ mod request;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use aws_sdk_sfn::Client;
-use aws_sdk_sfn::error::SdkError;
+use pgleap_executions::{self as executions, Executions, Taken};
 use pgleap_notify::{AnswerKey, Asked, Unusable};
 use pgleap_step_kit::prelude::*;
 
@@ -54,22 +53,14 @@ pub async fn run_with(ctx: &Ctx, request: PageRequest, key_secret: &str) -> Step
 }
 
 async fn pass_on(ctx: &Ctx, request: &PageRequest, asked: &Asked, answer: Answer) -> StepResult<Page> {
-    let states = Client::new(ctx.aws());
-    let token = asked.token.as_str();
-    let passed_on = match answer {
-        Answer::Yes => {
-            let yes = states.send_task_success().task_token(token).output(r#"{"approved":true}"#);
-            taken(yes.send().await, |error| {
-                error.is_task_timed_out() || error.is_task_does_not_exist() || error.is_invalid_token()
-            })
-        }
-        Answer::No => {
-            let no = states.send_task_failure().task_token(token).error(ErrorCode::NotApproved.word());
-            taken(no.cause("somebody said no by the question's link").send().await, |error| {
-                error.is_task_timed_out() || error.is_task_does_not_exist() || error.is_invalid_token()
-            })
-        }
+    let told = match answer {
+        Answer::Yes => executions::Answer::Success(r#"{"approved":true}"#),
+        Answer::No => executions::Answer::Failure {
+            error: ErrorCode::NotApproved.word(),
+            cause: "somebody said no by the question's link",
+        },
     };
+    let passed_on = Executions::new(ctx).answer(asked.token.as_str(), told).await;
     let (execution, from) = (&asked.execution_arn, request.from());
     match passed_on {
         Ok(Taken::Now) => {
@@ -82,24 +73,6 @@ async fn pass_on(ctx: &Ctx, request: &PageRequest, asked: &Asked, answer: Answer
         }
         Err(error) => Ok(out_of_order(&error.into())),
     }
-}
-
-/// Who was first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Taken {
-    Now,
-    Before,
-}
-
-/// Step Functions' answer; `is_over` tells by an error that nobody waits any more.
-fn taken<O, E>(answer: Result<O, SdkError<E>>, is_over: impl Fn(&E) -> bool) -> Result<Taken, AwsError>
-where
-    Result<O, SdkError<E>>: Doing<O>,
-{
-    if answer.as_ref().err().and_then(SdkError::as_service_error).is_some_and(is_over) {
-        return Ok(Taken::Before);
-    }
-    answer.doing("pass an answer on").map(|_| Taken::Now)
 }
 
 /// What keeps the function from its work is for the operator's log, not for whoever has a link.

@@ -1,6 +1,7 @@
 //! Whom the news is about: the run where it is at hand, else what Step Functions knows of the execution.
 
 use pgleap_contract::steps::{TellPeopleInput, VerifyCopyOutput, Warnings};
+use pgleap_executions::Executions;
 use pgleap_step_kit::prelude::*;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -40,18 +41,18 @@ pub(crate) async fn about(ctx: &Ctx, input: &TellPeopleInput) -> StepResult<Abou
             ..About::default()
         });
     }
-    let client = aws_sdk_sfn::Client::new(ctx.aws());
-    let answer = client.describe_execution().execution_arn(arn).send().await;
-    let found = answer.doing(format!("describe execution {arn}"))?;
-    let input = found.input().and_then(|text| serde_json::from_str(text).ok()).unwrap_or(Value::Null);
-    let mut about = of_input(arn, &input);
-    about.status = found.status().as_str().to_owned();
-    about.error = found.error().unwrap_or_default().to_owned();
-    about.cause = found.cause().unwrap_or_default().to_owned();
-    about.verified = found.output().and_then(verified);
-    about.warnings = found.output().map(|output| part_of(output, "warnings")).unwrap_or_default();
-    about.kept = found.output().map(|output| part_of(output, "kept")).unwrap_or_default();
-    Ok(about)
+    let found = Executions::new(ctx).describe(arn).await?;
+    let input = found.input.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or(Value::Null);
+    let output = found.output.as_deref();
+    Ok(About {
+        status: found.status,
+        error: found.error,
+        cause: found.cause,
+        verified: output.and_then(verified),
+        warnings: output.map(|output| part_of(output, "warnings")).unwrap_or_default(),
+        kept: output.map(|output| part_of(output, "kept")).unwrap_or_default(),
+        ..of_input(arn, &input)
+    })
 }
 
 /// Absent from the output of a plan or a recovery.

@@ -10,7 +10,7 @@
 mod execution;
 mod words;
 
-use aws_sdk_eventbridge::types::PutEventsRequestEntry;
+use pgleap_bus::Event;
 use pgleap_contract::steps::{TellPeopleInput, TellPeopleOutput};
 use pgleap_notify::{Runbook, Topic};
 use pgleap_step_kit::prelude::*;
@@ -63,20 +63,6 @@ async fn put_event(ctx: &Ctx, about: &About, telling: &Telling, runbook: Option<
         "sentence": telling.sentence, "phase": telling.phase, "error": telling.error, "console": telling.console,
         "runbook": runbook,
     });
-    let entry = PutEventsRequestEntry::builder()
-        .source(SOURCE)
-        .detail_type(telling.kind)
-        .resources(&about.execution_arn)
-        .detail(detail.to_string())
-        .build();
-    let client = aws_sdk_eventbridge::Client::new(ctx.aws());
-    let answer = client.put_events().entries(entry).send().await.doing("put an event on the bus")?;
-    match answer.entries().iter().find(|entry| entry.error_code().is_some()) {
-        Some(refused) => Err(StepError::bug(format!(
-            "put an event on the bus: {}: {}",
-            refused.error_code().unwrap_or_default(),
-            refused.error_message().unwrap_or_default()
-        ))),
-        None => Ok(()),
-    }
+    let event = Event { source: SOURCE, kind: telling.kind, about: &about.execution_arn, detail: detail.to_string() };
+    pgleap_bus::put(ctx, event).await
 }

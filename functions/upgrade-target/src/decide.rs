@@ -1,7 +1,7 @@
 //! What is next on the way, by the version that the copy has now. Pure.
 
-use aws_sdk_rds::types::DbInstance;
 use pgleap_contract::steps::{UpgradeHop, UpgradeWay};
+use pgleap_rds::Instance;
 use pgleap_step_kit::instance_status::{self, Standing};
 
 /// The copy, as far as it matters here.
@@ -27,19 +27,13 @@ pub(crate) enum Verdict<'a> {
 }
 
 impl Seen {
-    pub(crate) fn of(copy: &DbInstance) -> Self {
-        let group = copy.db_parameter_groups().first();
-        let text = |text: Option<&str>| text.unwrap_or("unknown").to_owned();
+    pub(crate) fn of(copy: &Instance) -> Self {
         Self {
-            status: text(copy.db_instance_status()),
-            version: text(copy.engine_version()),
-            pending: copy.pending_modified_values().is_some_and(|pending| {
-                pending.engine_version.is_some()
-                    || pending.multi_az.is_some()
-                    || pending.backup_retention_period.is_some()
-            }),
-            group: text(group.and_then(|group| group.db_parameter_group_name())),
-            group_status: text(group.and_then(|group| group.parameter_apply_status())),
+            status: copy.status.clone(),
+            version: copy.version.clone(),
+            pending: copy.pending.has_any(&["EngineVersion", "MultiAZ", "BackupRetentionPeriod"]),
+            group: copy.group_name().unwrap_or("unknown").to_owned(),
+            group_status: copy.parameters().to_owned(),
         }
     }
 }

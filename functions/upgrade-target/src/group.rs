@@ -1,35 +1,28 @@
 //! A parameter group for each family on the way, with the user's own values.
 
-use aws_sdk_rds::Client;
-use aws_sdk_rds::types::DbInstance;
 use pgleap_contract::steps::UpgradeHop;
 use pgleap_rds::parameters::translate;
-use pgleap_rds::{instance, parameter_group, quiet};
+use pgleap_rds::{Instance, Rds, quiet};
 use pgleap_step_kit::prelude::*;
 
 /// The group for a hop, made with its values; none if the hop stays in the family that the copy has.
 pub(crate) async fn ensure(
-    rds: &Client,
+    rds: &Rds,
     run: &Run,
-    copy: &DbInstance,
+    copy: &Instance,
     hop: &UpgradeHop,
     last: &UpgradeHop,
 ) -> StepResult<Option<String>> {
-    let current =
-        copy.db_parameter_groups().first().and_then(|group| group.db_parameter_group_name()).unwrap_or_default();
-    let current = parameter_group::describe(rds, current).await?;
-    if current.is_some_and(|group| group.db_parameter_group_family() == Some(hop.family.as_str())) {
+    let current = rds.group(copy.group_name().unwrap_or_default()).await?;
+    if current.is_some_and(|group| group.family == hop.family) {
         return Ok(None);
     }
-    let source = instance::describe(rds, &run.source.instance).await?;
-    let attached = source
-        .as_ref()
-        .and_then(|source| source.db_parameter_groups().first())
-        .and_then(|group| group.db_parameter_group_name());
+    let source = rds.instance(&run.source.instance).await?;
+    let attached = source.as_ref().and_then(Instance::group_name);
     let attached =
         attached.ok_or_else(|| StepError::new(ErrorCode::InstanceFailed, "find source: it has no parameter group"))?;
-    let users = parameter_group::users_values(rds, run, attached).await?;
-    let known = parameter_group::known(rds, &hop.family).await?;
+    let users = rds.users_values(run, attached).await?;
+    let known = rds.known(&hop.family).await?;
     let major =
         major_of(&hop.version).ok_or_else(|| StepError::bug(format!("version {} has no major", hop.version)))?;
     let translated = translate(&users, major, |name| known.get(name).cloned());
@@ -45,7 +38,7 @@ pub(crate) async fn ensure(
         quiet::add_static(&mut values);
     }
     let name = run.id.names().target_parameter_group(&hop.family);
-    parameter_group::ensure(rds, run, &name, &hop.family, &values).await?;
+    rds.ensure_group(run, &name, &hop.family, &values).await?;
     Ok(Some(name))
 }
 

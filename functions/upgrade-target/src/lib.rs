@@ -10,10 +10,8 @@ mod group;
 mod refusal;
 mod settings;
 
-use aws_sdk_rds::Client;
-use aws_sdk_rds::types::DbInstance;
 use pgleap_contract::steps::{NoOutput, UpgradeHop, UpgradeTargetInput};
-use pgleap_rds::instance;
+use pgleap_rds::{Change, Instance, Rds, instance};
 use pgleap_step_kit::prelude::*;
 
 use decide::{Seen, Verdict, decide};
@@ -23,8 +21,8 @@ use refusal::Attempt;
 pub async fn run(ctx: &Ctx, input: UpgradeTargetInput) -> StepResult<Polled<NoOutput>> {
     let run = &input.run;
     let name = instance::target_name(run)?;
-    let rds = Client::new(ctx.aws());
-    let copy = instance::describe(&rds, name).await?.filter(|copy| instance::is_ours(copy, run)).ok_or_else(|| {
+    let rds = Rds::new(ctx);
+    let copy = rds.instance(name).await?.filter(|copy| copy.is_ours(run)).ok_or_else(|| {
         StepError::new(ErrorCode::InstanceFailed, format!("find target {name}: there is no such instance of this run"))
     })?;
     let last = input.way.hops.last().ok_or_else(|| StepError::bug("the way has no hop"))?;
@@ -34,16 +32,16 @@ pub async fn run(ctx: &Ctx, input: UpgradeTargetInput) -> StepResult<Polled<NoOu
         Verdict::Upgrade(hop) => upgrade(&rds, run, &copy, hop, last).await,
         Verdict::Reboot => reboot(&rds, name, &copy).await,
         Verdict::Complete => settings::complete(&rds, run, &copy).await,
-        Verdict::Fail(reason) => Err(instance::failed(&rds, name, "upgrade instance", &reason).await),
+        Verdict::Fail(reason) => Err(rds.failed(name, "upgrade instance", &reason).await),
     }
 }
 
 /// Ask for a hop, unless an earlier request for it was refused. Asked twice, it is one upgrade: RDS refuses a change of
 /// an instance that is being upgraded, and a version that is reached is not asked for again.
 async fn upgrade(
-    rds: &Client,
+    rds: &Rds,
     run: &Run,
-    copy: &DbInstance,
+    copy: &Instance,
     hop: &UpgradeHop,
     last: &UpgradeHop,
 ) -> StepResult<Polled<NoOutput>> {
@@ -52,32 +50,29 @@ async fn upgrade(
         Some(attempt) => attempt.refuse_if_refused(rds, name, copy, hop).await?,
         None => Attempt::note(rds, name, copy, &hop.version).await?,
     }
-    let group = group::ensure(rds, run, copy, hop, last).await?;
-    let modify = rds
-        .modify_db_instance()
-        .db_instance_identifier(name)
-        .engine_version(&hop.version)
-        .allow_major_version_upgrade(true)
-        .set_db_parameter_group_name(group)
-        .apply_immediately(true);
-    let doing = format!("upgrade instance {name} to {}", hop.version);
-    match modify.send().await.doing(&doing) {
-        Ok(_) => Ok(Polled::Waiting(format!("instance {name} to be upgraded to {}", hop.version))),
+    let change = Change {
+        at_once: true,
+        engine_version: Some(hop.version.clone()),
+        parameter_group: group::ensure(rds, run, copy, hop, last).await?,
+        ..Change::default()
+    };
+    match rds.modify(name, change, format!("upgrade instance {name} to {}", hop.version)).await {
+        Ok(()) => Ok(Polled::Waiting(format!("instance {name} to be upgraded to {}", hop.version))),
         Err(error) if error.is(Class::WrongState) => Ok(not_now(name, copy, &error)),
         Err(error) if error.is(Class::Refused) => Err(StepError::new(ErrorCode::UpgradeRefused, error.to_string())),
         Err(error) => Err(error.into()),
     }
 }
 
-async fn reboot(rds: &Client, name: &str, copy: &DbInstance) -> StepResult<Polled<NoOutput>> {
-    match rds.reboot_db_instance().db_instance_identifier(name).send().await.doing(format!("reboot instance {name}")) {
-        Ok(_) => Ok(Polled::Waiting(format!("instance {name} reboots for its parameters"))),
+async fn reboot(rds: &Rds, name: &str, copy: &Instance) -> StepResult<Polled<NoOutput>> {
+    match rds.reboot(name).await {
+        Ok(()) => Ok(Polled::Waiting(format!("instance {name} reboots for its parameters"))),
         Err(error) if error.is(Class::WrongState) => Ok(not_now(name, copy, &error)),
         Err(error) => Err(error.into()),
     }
 }
 
 /// An instance that RDS changes later, because it is still at work on its storage for one.
-fn not_now(name: &str, copy: &DbInstance, error: &AwsError) -> Polled<NoOutput> {
-    Polled::Waiting(format!("instance {name} is {}: {}", instance::status(copy), error.message))
+fn not_now(name: &str, copy: &Instance, error: &AwsError) -> Polled<NoOutput> {
+    Polled::Waiting(format!("instance {name} is {}: {}", copy.status_text(), error.message))
 }

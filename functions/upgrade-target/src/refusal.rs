@@ -3,12 +3,9 @@
 //! that is about this hop.
 //! Source: Amazon RDS user guide, "How to perform a major version upgrade for RDS for PostgreSQL".
 
-use aws_sdk_rds::Client;
-use aws_sdk_rds::primitives::DateTime;
-use aws_sdk_rds::types::{DbInstance, DescribeDbLogFilesDetails, Tag};
 use pgleap_contract::redact;
 use pgleap_contract::steps::UpgradeHop;
-use pgleap_rds::instance;
+use pgleap_rds::{Instance, LogFile, Rds, text_of};
 use pgleap_step_kit::prelude::*;
 
 /// Tag on the target: `18.4 1700000000000`, the version and the moment in milliseconds.
@@ -32,39 +29,31 @@ const REFUSALS: [&str; 5] =
 /// An upgrade that was asked for, or is just about to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Attempt {
-    after: DateTime,
+    /// In milliseconds since the epoch.
+    after: i64,
 }
 
 impl Attempt {
     /// What was noted for this version.
-    pub(crate) fn noted_on(copy: &DbInstance, version: &str) -> Option<Self> {
-        let note = copy.tag_list().iter().find(|tag| tag.key() == Some(NOTE))?.value()?;
-        let (noted, moment) = note.split_once(' ')?;
-        let after = DateTime::from_millis(moment.parse().ok()?);
+    pub(crate) fn noted_on(copy: &Instance, version: &str) -> Option<Self> {
+        let (noted, moment) = copy.tags.get(NOTE)?.split_once(' ')?;
+        let after = moment.parse().ok()?;
         (noted == version).then_some(Self { after })
     }
 
     /// Note it, in the place of an earlier hop.
-    pub(crate) async fn note(rds: &Client, name: &str, copy: &DbInstance, version: &str) -> StepResult<()> {
-        let events = instance::events(rds, name, None).await?;
-        let last = events.iter().filter_map(|event| event.date()?.to_millis().ok()).max().unwrap_or(0);
-        let tag = Tag::builder().key(NOTE).value(format!("{version} {last}")).build();
-        let arn = pgleap_step_kit::arn("the copy", copy.db_instance_arn())?;
-        rds.add_tags_to_resource()
-            .resource_name(arn)
-            .tags(tag)
-            .send()
-            .await
-            .doing(format!("note upgrade of instance {name}"))?;
-        Ok(())
+    pub(crate) async fn note(rds: &Rds, name: &str, copy: &Instance, version: &str) -> StepResult<()> {
+        let events = rds.events(name, None).await?;
+        let last = events.iter().filter_map(|event| event.at).max().unwrap_or(0);
+        let doing = format!("note upgrade of instance {name}");
+        Ok(rds.add_tag(copy.arn()?, NOTE, &format!("{version} {last}"), doing).await?)
     }
 
     /// The target is not to live with the note.
-    pub(crate) async fn forget(rds: &Client, copy: &DbInstance) -> StepResult<()> {
-        if copy.tag_list().iter().any(|tag| tag.key() == Some(NOTE)) {
-            let arn = pgleap_step_kit::arn("the copy", copy.db_instance_arn())?;
-            let answer = rds.remove_tags_from_resource().resource_name(arn).tag_keys(NOTE).send().await;
-            answer.doing(format!("remove the note of the upgrade from {arn}"))?;
+    pub(crate) async fn forget(rds: &Rds, copy: &Instance) -> StepResult<()> {
+        if copy.tags.contains_key(NOTE) {
+            let arn = copy.arn()?;
+            rds.remove_tags(arn, &[NOTE], format!("remove the note of the upgrade from {arn}")).await?;
         }
         Ok(())
     }
@@ -73,21 +62,21 @@ impl Attempt {
     /// sent again.
     pub(crate) async fn refuse_if_refused(
         self,
-        rds: &Client,
+        rds: &Rds,
         name: &str,
-        copy: &DbInstance,
+        copy: &Instance,
         hop: &UpgradeHop,
     ) -> StepResult<()> {
-        let events = instance::events(rds, name, Some(self.after)).await?;
-        if !events.iter().filter_map(|event| event.message()).any(is_refusal) {
+        let events = rds.events(name, Some(self.after)).await?;
+        if !events.iter().filter_map(|event| event.message.as_deref()).any(is_refusal) {
             return Ok(());
         }
-        let version = copy.engine_version().unwrap_or("unknown");
+        let version = &copy.version;
         let log = match log(rds, name).await {
             Ok(log) => log,
             Err(error) => format!("cannot be read: {error}"),
         };
-        let text = instance::text_of(&events);
+        let text = text_of(&events);
         let message =
             format!("upgrade instance {name} from {version} to {}: refused; events: {text}; log: {log}", hop.version);
         Err(StepError::new(ErrorCode::UpgradeRefused, message))
@@ -100,9 +89,8 @@ fn is_refusal(message: &str) -> bool {
 }
 
 /// What the logs say of it: the precheck's, or that of `pg_upgrade` and the one that it names as telling more.
-async fn log(rds: &Client, name: &str) -> StepResult<String> {
-    let answer = rds.describe_db_log_files().db_instance_identifier(name).filename_contains("pg_upgrade").send().await;
-    let files = answer.doing(format!("list logs of instance {name}"))?.describe_db_log_files.unwrap_or_default();
+async fn log(rds: &Rds, name: &str) -> StepResult<String> {
+    let files = rds.logs(name, "pg_upgrade").await?;
     if let Some(precheck) = newest(&files, "precheck") {
         return end_of(rds, name, precheck).await;
     }
@@ -114,9 +102,9 @@ async fn log(rds: &Client, name: &str) -> StepResult<String> {
     }
 }
 
-fn newest<'a>(files: &'a [DescribeDbLogFilesDetails], words: &str) -> Option<&'a str> {
-    let named = files.iter().filter(|file| file.log_file_name().is_some_and(|name| name.contains(words)));
-    named.max_by_key(|file| file.last_written())?.log_file_name()
+fn newest<'a>(files: &'a [LogFile], words: &str) -> Option<&'a str> {
+    let named = files.iter().filter(|file| file.name.contains(words));
+    named.max_by_key(|file| file.last_written).map(|file| file.name.as_str())
 }
 
 /// The file in `Consult the last few lines of "folder/file" for the probable cause of the failure.`
@@ -175,29 +163,22 @@ impl Tail {
 }
 
 /// A log's name and its end, where what was found stands.
-async fn end_of(rds: &Client, name: &str, file: &str) -> StepResult<String> {
+async fn end_of(rds: &Rds, name: &str, file: &str) -> StepResult<String> {
     let mut tail = Tail::default();
-    let mut pages = rds
-        .download_db_log_file_portion()
-        .db_instance_identifier(name)
-        .log_file_name(file)
-        .marker("0")
-        .into_paginator()
-        .send();
-    while let Some(page) = pages.next().await {
-        tail.push(page.doing(format!("read log {file} of instance {name}"))?.log_file_data().unwrap_or_default());
-    }
+    rds.read_log(name, file, |page| tail.push(page)).await?;
     Ok(format!("{file}: {}", tail.shown().trim()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pgleap_rds::Tags;
 
     #[test]
     fn a_note_is_about_one_version() {
-        let copy = |note: &str| DbInstance::builder().tag_list(Tag::builder().key(NOTE).value(note).build()).build();
-        let attempt = Some(Attempt { after: DateTime::from_millis(1_700_000_000_123) });
+        let copy =
+            |note: &str| Instance { tags: Tags::from([(NOTE.to_owned(), note.to_owned())]), ..Instance::default() };
+        let attempt = Some(Attempt { after: 1_700_000_000_123 });
         let cases = [
             ("18.4 1700000000123", "18.4", attempt),
             ("17.6 1700000000123", "18.4", None),

@@ -49,7 +49,7 @@ pub async fn run(ctx: &Ctx, input: VerifyCopyInput) -> StepResult<Polled<VerifyC
     let (source, target) = tokio::try_join!(ctx.as_owner(run, &input.source), ctx.as_target_owner(run, &input.target))?;
     source_watch::keep_up(ctx, run, &input.source, PACE).await?;
     refuse_too_much_wal(&source, &input.source, &run.limits).await?;
-    refuse_problems(run, &target).await?;
+    refuse_problems(run, &source, &target).await?;
     refuse_changed_source(&source).await?;
 
     progress::begin(&source, &target, input.mends).await?;
@@ -60,7 +60,7 @@ pub async fn run(ctx: &Ctx, input: VerifyCopyInput) -> StepResult<Polled<VerifyC
         let sides = Sides { run, source: &source, target: &target, until: began + CALL };
         if let Some(difference) = compare_pending(&sides, began + SLICE).await? {
             // What the engine noted meanwhile, or somebody did to the source, explains a difference better.
-            refuse_problems(run, &target).await?;
+            refuse_problems(run, &source, &target).await?;
             refuse_changed_source(&source).await?;
             return Err(StepError::new(ErrorCode::CopyDiffers, difference));
         }
@@ -125,8 +125,8 @@ fn refuse_without_consent(run: &Run, count: u64, listed: &[UncomparedTable]) -> 
     Err(StepError::new(ErrorCode::TablesNotCompared, message))
 }
 
-async fn refuse_problems(run: &Run, target: &Session) -> StepResult<()> {
-    let problems = pgleap_engines::problems(run, target).await?;
+async fn refuse_problems(run: &Run, source: &Session, target: &Session) -> StepResult<()> {
+    let problems = pgleap_engines::problems(run, source, target).await?;
     if problems.is_empty() {
         return Ok(());
     }

@@ -126,6 +126,21 @@ pub fn answers(step: &str, payload: &Value) -> Result<Vec<Value>> {
             payload,
             vec![json!({"reloaded": [table()], "failed": [], "repairs": [repair()]})],
         ),
+        "prepare-publication" => exchange::<OnSource, NoOutput>(payload, vec![json!({})]),
+        "find-start" => exchange::<OnBoth, FindStartOutput>(
+            payload,
+            vec![json!({"start": "16/B374D848", "witness": "rds_tools.logical_seed_lsn()", "agreed": 3})],
+        ),
+        "subscribe-target" => exchange::<SubscribeTargetInput, NoOutput>(payload, vec![json!({})]),
+        "catch-up" => exchange::<CatchUpInput, CatchUpOutput>(
+            payload,
+            [true, false]
+                .map(|done| {
+                    json!({"done": done, "reading": {"at": 1, "lagBytes": 1, "retainedWalBytes": 1, "bytesPerSecond": 1,
+                        "secondsLeft": null}})
+                })
+                .to_vec(),
+        ),
         "compare-tables" => exchange::<CompareTablesInput, NoOutput>(payload, vec![json!({})]),
         "verify-copy" => exchange::<VerifyCopyInput, VerifyCopyOutput>(
             payload,

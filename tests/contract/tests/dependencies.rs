@@ -1,4 +1,5 @@
-//! Every dependency that a manifest declares is used by its crate: by the library or program, or by tests alone.
+//! Every dependency that a manifest declares is used by its crate: by the library or program, or by tests alone. Steps and
+//! engines know no type of the AWS SDK.
 
 use std::path::{Path, PathBuf};
 
@@ -23,6 +24,47 @@ fn every_declared_dependency_is_used() {
         }
     }
     assert!(unused.is_empty(), "declared and not used:\n{}", unused.join("\n"));
+}
+
+/// A step reads as decisions over plain values of ours: what the SDK answers is read in crates/, once for all steps.
+#[test]
+fn no_type_of_the_sdk_stands_above_crates() {
+    let (mut found, mut looked_at) = (Vec::new(), 0);
+    for root in ["functions", "engines"] {
+        collect(&repository().join(root), &["target"], &mut |path| {
+            let place = path.strip_prefix(repository()).unwrap_or(path).display();
+            let text = || std::fs::read_to_string(path).expect("a text");
+            if path.extension().is_some_and(|extension| extension == "rs") {
+                looked_at += 1;
+                found.extend(of_sdk(&text()).map(|line| format!("{place}: {line}")));
+            } else if path.ends_with("Cargo.toml") {
+                let text = text();
+                let names = dependencies(&text).into_iter().map(|(_, name)| name);
+                found.extend(
+                    names
+                        .filter(|name| of_sdk(&name.replace('-', "_")).next().is_some())
+                        .map(|name| format!("{place}: {name}")),
+                );
+            }
+        });
+    }
+    assert!(looked_at > 150, "{looked_at} sources");
+    assert!(found.is_empty(), "types of the SDK above crates/:\n{}", found.join("\n"));
+}
+
+/// Lines that name a crate of the AWS SDK, or reach for the configuration of its clients.
+fn of_sdk(text: &str) -> impl Iterator<Item = &str> {
+    const NAMED: [&str; 4] = ["aws_sdk_", "aws_smithy_", "aws_config", "ctx.aws()"];
+    text.lines().filter(|line| NAMED.iter().any(|name| line.contains(name)))
+}
+
+#[test]
+fn the_sdk_is_found_wherever_a_step_would_name_it() {
+    let step =
+        "use aws_sdk_rds::Client;\nlet rds = Rds::new(ctx);\nlet x = Client::new(ctx.aws());\n// aws_smithy_types\n";
+
+    assert_eq!(of_sdk(step).count(), 3);
+    assert_eq!(of_sdk("aws_credential_x and sdk\nawsome\n").count(), 0);
 }
 
 #[test]

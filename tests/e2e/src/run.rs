@@ -164,6 +164,9 @@ async fn rehearse(
         let fault =
             trouble.plan(&stage.connect_as(&source, &owner).await?).await.with_context(|| format!("plan {trouble}"))?;
         fault.into_iter().for_each(|fault| stage.aws().dms().plan_fault(fault));
+        if let Some(fault) = trouble.of_copy() {
+            stage.aws().rds().plan(SOURCE, fault).await.with_context(|| format!("plan {trouble}"))?;
+        }
         if matches!(trouble, Trouble::SecurityGroup | Trouble::RuleMissing) {
             stage.aws().ground().close();
         }

@@ -11,14 +11,14 @@ use aws_config::SdkConfig;
 use aws_sdk_databasemigration::types::ReplicationTask;
 use local_aws_dms::Fault;
 use local_aws_lambda::Progress;
-use local_aws_rds::{PlannedFault, Quota, Rds};
+use local_aws_rds::{CopyFault, PlannedFault, Quota, Rds, Statement};
 use serde_json::{Value, json};
 use tokio::sync::broadcast::Receiver;
 use tokio::task::JoinHandle;
 use tokio_postgres::Client;
 
 use crate::observer::{Access, connect};
-use crate::stage::SOURCE;
+use crate::stage::{DATABASE, SOURCE};
 
 /// A planned trouble.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,6 +76,20 @@ pub enum Trouble {
     KeyUpdated,
     /// A client deletes one of two equal rows while the copy is verified, and DMS would delete both.
     EqualRowDeleted,
+    /// The extension that knows the seed of a restored copy cannot be created there.
+    NoSeedFunction,
+    /// The extension's function answers NULL.
+    SeedNull,
+    /// Somebody commits a row on the restored copy before the run looks.
+    WriterOnCopy,
+    /// While the copy is upgraded the source loses the slot that native replication goes on from.
+    NativeSlotLost,
+    /// The target crashes as soon as its subscription's origin has moved, and comes back.
+    TargetDiesAfterAdvance,
+    /// A row is on the target that a later one of the source collides with.
+    NativeConflict,
+    /// The target may run no worker of logical replication.
+    NoReplicationWorkers,
     /// A client writes an infinite date after the copy was verified, and DMS clamps it.
     ValueClamped,
 }
@@ -153,6 +167,13 @@ const DELETE_TWIN: &str =
 const WRITE_INFINITY: &str =
     "UPDATE shop.customers SET created_at = 'infinity' WHERE id = (SELECT min(id) FROM shop.customers)";
 
+/// In a table without a key, where a later double would be silent.
+const WRITE_ON_COPY: &str = "INSERT INTO shop.clicks (token, page) VALUES (md5('writer on copy')::uuid, 'a page')";
+
+/// Keys that clients get within seconds: the sequence hands them out in order. A few, because it may skip one.
+const TAKE_KEYS: &str = "INSERT INTO shop.invoices (id, token, number)
+    SELECT (SELECT max(id) FROM shop.invoices) + n, md5('conflict' || n)::uuid, -n FROM generate_series(20, 40) n";
+
 /// Clients update these rows all the time.
 const LOSE_ROWS: &str = "DO $$ BEGIN
     IF to_regclass('shop.documents') IS NULL THEN DELETE FROM rehearsal.probe; ELSE DELETE FROM shop.documents; END IF; END $$";
@@ -215,6 +236,13 @@ impl Trouble {
             | Trouble::KeyUpdated
             | Trouble::EqualRowDeleted
             | Trouble::ValueClamped
+            | Trouble::NoSeedFunction
+            | Trouble::SeedNull
+            | Trouble::WriterOnCopy
+            | Trouble::NativeSlotLost
+            | Trouble::TargetDiesAfterAdvance
+            | Trouble::NativeConflict
+            | Trouble::NoReplicationWorkers
             | Trouble::TargetDiskFull
             | Trouble::SlotLost
             | Trouble::TableSuspended
@@ -237,6 +265,21 @@ impl Trouble {
             }
         };
         Ok(Some(fault.parse()?))
+    }
+
+    /// What happens to the next copy that is restored of the source. Replication by DMS meets none of it.
+    pub fn of_copy(self) -> Option<PlannedFault> {
+        let in_shop = |sql: &str| Statement { database: DATABASE.to_owned(), sql: sql.to_owned() };
+        Some(PlannedFault::OfCopy(match self {
+            Trouble::NoSeedFunction => CopyFault::NoSeedFunction,
+            Trouble::SeedNull => CopyFault::SeedNull,
+            Trouble::WriterOnCopy => CopyFault::Write(in_shop(WRITE_ON_COPY)),
+            Trouble::NativeSlotLost => CopyFault::SlotLost,
+            Trouble::TargetDiesAfterAdvance => CopyFault::DiesAfterAdvance,
+            Trouble::NativeConflict => CopyFault::Conflict(in_shop(TAKE_KEYS)),
+            Trouble::NoReplicationWorkers => CopyFault::NoReplicationWorkers,
+            _elsewhere => return None,
+        }))
     }
 
     /// What is done on the way.
@@ -418,6 +461,13 @@ const WORDS: &[(&str, Trouble)] = &[
     ("key-updated", Trouble::KeyUpdated),
     ("equal-row-deleted", Trouble::EqualRowDeleted),
     ("value-clamped", Trouble::ValueClamped),
+    ("no-seed-function", Trouble::NoSeedFunction),
+    ("seed-null", Trouble::SeedNull),
+    ("writer-on-copy", Trouble::WriterOnCopy),
+    ("native-slot-lost", Trouble::NativeSlotLost),
+    ("target-dies-after-advance", Trouble::TargetDiesAfterAdvance),
+    ("native-conflict", Trouble::NativeConflict),
+    ("no-replication-workers", Trouble::NoReplicationWorkers),
 ];
 
 impl FromStr for Trouble {

@@ -69,6 +69,7 @@ impl Bench {
             listen,
             encryption: Encryption::Required(self.authority.issue(host).unwrap()),
             closed_databases: vec![],
+            peer: None,
             settings: vec![Setting::new("max_connections", "60")],
         }
     }

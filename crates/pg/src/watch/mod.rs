@@ -13,7 +13,6 @@
 
 mod images;
 mod line;
-mod slot;
 mod verdict;
 
 use std::collections::BTreeMap;
@@ -22,9 +21,9 @@ use std::time::{Duration, Instant};
 use pgleap_contract::data_types::{self, ValueTest};
 use tokio_postgres::Row;
 
+use crate::slot::look;
 use crate::{Lsn, PgError, Session, ident, literal};
 
-pub use slot::{Making, State, drop_slot, look, make_slot};
 pub use verdict::FoundKind;
 use verdict::{Compared, Form, Table};
 

@@ -5,10 +5,8 @@
 //! the ones before it, whose slots hold WAL on the source; grow the instance, if that is what shall be different; start.
 //! Only a full disk grows before all of that.
 
-use aws_sdk_databasemigration::Client;
-use aws_sdk_databasemigration::types::ReplicationTask;
 use pgleap_contract::steps::RepairKind;
-use pgleap_dms::{Memory, Settings, Status};
+use pgleap_dms::{Dms, Memory, NewTask, Settings, Status, Task};
 use pgleap_step_kit::prelude::*;
 
 use crate::failed;
@@ -16,15 +14,15 @@ use crate::grow::{self, Larger};
 
 /// Make the next task. Answers what is waited for.
 pub(crate) async fn make(
-    dms: &Client,
+    dms: &Dms,
     run: &Run,
-    broken: &ReplicationTask,
+    broken: &Task,
     memory: &Memory,
     cause: RepairKind,
 ) -> StepResult<String> {
     let names = run.id.names().tasks();
-    let name = broken.replication_task_identifier().unwrap_or_default();
-    let give_up = |reason: &str| failed(name, &format!("{reason}: {}", pgleap_dms::words(broken)));
+    let name = &broken.name;
+    let give_up = |reason: &str| failed(name, &format!("{reason}: {}", broken.words()));
     let Some(next) = names.iter().skip_while(|known| *known != name).nth(1) else {
         return Err(give_up(&format!("the load broke for the {}th time", names.len())));
     };
@@ -34,7 +32,7 @@ pub(crate) async fn make(
     {
         return Ok(waiting_for);
     }
-    let (mapping, settings) = pgleap_dms::written(dms, broken).await?;
+    let (mapping, settings) = dms.written(broken).await?;
     // It may have broken while tables were loaded again (reload-tables).
     let settings = settings.with_figures(memory.figures.unwrap_or_else(|| settings.figures()));
     let settings = settings.stopping_after_cached_changes(true);
@@ -47,7 +45,7 @@ pub(crate) async fn make(
             Change { before: memory.before.clone(), after: memory.after.clone(), settings, class: None }
         }
         _ => Change {
-            before: pgleap_dms::words(broken),
+            before: broken.words(),
             after: format!("begun again on empty tables by task {next}"),
             settings,
             class: None,
@@ -58,24 +56,19 @@ pub(crate) async fn make(
         cause: Some(cause),
         before: change.before,
         after: change.after,
-        broke_at: pgleap_dms::stopped_at(broken),
+        broke_at: broken.stopped_at,
         class: change.class,
         ..Memory::default()
     };
-    let answer = dms
-        .create_replication_task()
-        .replication_task_identifier(next)
-        .resource_identifier(run.id.names().task_resource_id(next))
-        .set_replication_instance_arn(broken.replication_instance_arn.clone())
-        .set_source_endpoint_arn(broken.source_endpoint_arn.clone())
-        .set_target_endpoint_arn(broken.target_endpoint_arn.clone())
-        .set_migration_type(broken.migration_type.clone())
-        .table_mappings(mapping.without_limits().text())
-        .replication_task_settings(change.settings.text())
-        .set_tags(Some([vec![pgleap_dms::tag(&run.id)], memory.tags()].concat()))
-        .send()
-        .await;
-    match answer.doing(format!("create task {next}")) {
+    let new = NewTask {
+        name: next,
+        instance_arn: broken.instance_arn()?,
+        endpoint_arns: broken.endpoint_arns()?,
+        mapping: mapping.without_limits().text(),
+        settings: change.settings.text(),
+        memory,
+    };
+    match dms.create_task(run, new).await {
         Err(error) if !error.is(Class::AlreadyThere) => Err(error.into()),
         _made_or_there => Ok(format!("the load broke ({}) and is begun again by {next}", cause.word())),
     }
@@ -90,7 +83,7 @@ struct Change {
 }
 
 /// First the task's own appetite is lowered, then the instance grows.
-async fn less_or_larger(dms: &Client, run: &Run, settings: Settings) -> StepResult<Result<Change, String>> {
+async fn less_or_larger(dms: &Dms, run: &Run, settings: Settings) -> StepResult<Result<Change, String>> {
     if let Some(lowered) = settings.lowered() {
         let (before, after) = (settings.appetite(), lowered.appetite());
         return Ok(Ok(Change { before, after, settings: lowered, class: None }));
@@ -100,12 +93,7 @@ async fn less_or_larger(dms: &Client, run: &Run, settings: Settings) -> StepResu
 }
 
 /// What stands between a task and its start, done as far as it can be: what is waited for, or nothing.
-pub(crate) async fn prepare(
-    dms: &Client,
-    run: &Run,
-    memory: &Memory,
-    earlier: &[ReplicationTask],
-) -> StepResult<Option<String>> {
+pub(crate) async fn prepare(dms: &Dms, run: &Run, memory: &Memory, earlier: &[Task]) -> StepResult<Option<String>> {
     let mut waiting_for = Vec::new();
     for task in earlier {
         waiting_for.push(remove(dms, task).await?);
@@ -116,15 +104,12 @@ pub(crate) async fn prepare(
     grow::to(dms, &run.id.names().replication_instance(), &Larger::of(memory)).await
 }
 
-async fn remove(dms: &Client, task: &ReplicationTask) -> StepResult<String> {
-    let name = task.replication_task_identifier().unwrap_or_default();
-    if Status::of(task) != Status::Deleting {
-        let arn = pgleap_dms::task_arn(task)?;
-        let answer = dms.delete_replication_task().replication_task_arn(arn).send().await;
-        match answer.doing(format!("delete task {name}")) {
+async fn remove(dms: &Dms, task: &Task) -> StepResult<String> {
+    if task.status != Status::Deleting {
+        match dms.delete_task(task).await {
             Err(error) if !error.is(Class::WrongState) && !error.is(Class::NotFound) => return Err(error.into()),
             _asked => {}
         }
     }
-    Ok(format!("task {name}, whose load broke, is being deleted"))
+    Ok(format!("task {}, whose load broke, is being deleted", task.name))
 }

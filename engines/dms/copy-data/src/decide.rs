@@ -1,8 +1,7 @@
 //! What a look at the task means.
 
-use aws_sdk_databasemigration::types::ReplicationTask;
 use pgleap_contract::steps::RepairKind;
-use pgleap_dms::{Ending, Memory, Status};
+use pgleap_dms::{Ending, Memory, Status, Task};
 
 /// What is to be done.
 #[derive(Debug, PartialEq, Eq)]
@@ -23,9 +22,9 @@ pub(crate) enum Verdict {
     Fail(String),
 }
 
-pub(crate) fn decide(task: &ReplicationTask, memory: &Memory) -> Verdict {
-    let errored = task.replication_task_stats().map_or(0, |stats| stats.tables_errored);
-    match Status::of(task) {
+pub(crate) fn decide(task: &Task, memory: &Memory) -> Verdict {
+    let errored = task.tables_errored();
+    match &task.status {
         Status::Ready => Verdict::Start,
         Status::Passing(status) => Verdict::Look(format!("is {status}")),
         Status::Deleting => Verdict::Fail("somebody deletes it".to_owned()),
@@ -33,7 +32,7 @@ pub(crate) fn decide(task: &ReplicationTask, memory: &Memory) -> Verdict {
         Status::Running if memory.is_loaded => Verdict::Done,
         Status::Running => Verdict::Look(in_words(task)),
         Status::Stopped | Status::Failed => {
-            let ending = pgleap_dms::ending(task);
+            let ending = task.ending();
             let is_whole = ending == Ending::CachedChangesApplied || (memory.is_loaded && is_resumable(ending));
             match cause_of(ending, memory) {
                 _ if is_whole && errored > 0 => Verdict::NameTables,
@@ -42,17 +41,17 @@ pub(crate) fn decide(task: &ReplicationTask, memory: &Memory) -> Verdict {
                     Verdict::Grow(cause)
                 }
                 Some(cause) => Verdict::MakeAnew(cause),
-                None => Verdict::Fail(pgleap_dms::words(task)),
+                None => Verdict::Fail(task.words()),
             }
         }
     }
 }
 
 /// Whether the task stopped while it followed changes, and neither by itself nor by the run: it will go on.
-pub(crate) fn broke_in_changes(task: &ReplicationTask, memory: &Memory) -> bool {
-    let has_ended = matches!(Status::of(task), Status::Stopped | Status::Failed);
-    let for_us = memory.rested_at.is_some() && memory.rested_at == pgleap_dms::stopped_at(task);
-    let ending = pgleap_dms::ending(task);
+pub(crate) fn broke_in_changes(task: &Task, memory: &Memory) -> bool {
+    let has_ended = matches!(task.status, Status::Stopped | Status::Failed);
+    let for_us = memory.rested_at.is_some() && memory.rested_at == task.stopped_at;
+    let ending = task.ending();
     has_ended && memory.is_loaded && !for_us && is_resumable(ending)
 }
 
@@ -62,10 +61,8 @@ fn is_resumable(ending: Ending) -> bool {
 }
 
 /// Nothing is loaded any more; the tables in error are all that is left of the load.
-fn is_load_over(task: &ReplicationTask) -> bool {
-    task.replication_task_stats().is_some_and(|stats| {
-        stats.full_load_finish_date.is_some() && stats.tables_loading == 0 && stats.tables_queued == 0
-    })
+fn is_load_over(task: &Task) -> bool {
+    task.progress.is_some_and(|load| load.has_finished && load.tables_loading == 0 && load.tables_queued == 0)
 }
 
 /// What could be mended. The same twice in a row is for good, but for memory and disk, of which there may be more still, and
@@ -85,13 +82,13 @@ fn cause_of(ending: Ending, memory: &Memory) -> Option<RepairKind> {
     (memory.cause != Some(cause)).then_some(cause)
 }
 
-fn in_words(task: &ReplicationTask) -> String {
-    task.replication_task_stats().map_or_else(
+fn in_words(task: &Task) -> String {
+    task.progress.map_or_else(
         || "is running".to_owned(),
-        |stats| {
+        |load| {
             format!(
                 "loads: {} %, {} tables loaded, {} loading, {} queued",
-                stats.full_load_progress_percent, stats.tables_loaded, stats.tables_loading, stats.tables_queued
+                load.percent, load.tables_loaded, load.tables_loading, load.tables_queued
             )
         },
     )
@@ -100,8 +97,7 @@ fn in_words(task: &ReplicationTask) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aws_sdk_databasemigration::primitives::DateTime;
-    use aws_sdk_databasemigration::types::ReplicationTaskStats;
+    use pgleap_dms::Progress;
 
     const GOOD: &str = "Stop Reason STOPPED_AFTER_CACHED_EVENTS";
     const MEMORY: &str = "Last Error Replication task out of memory. Stop Reason FATAL_ERROR";
@@ -111,9 +107,9 @@ mod tests {
         "Last Error The task stopped abnormally Stop Reason RECOVERABLE_ERROR Error Level RECOVERABLE";
     const PASSES: &str = "Last Error x. Stop Reason RECOVERABLE_ERROR";
 
-    fn task(status: &str, reason: &str, errored: i32) -> ReplicationTask {
-        let stats = ReplicationTaskStats::builder().full_load_progress_percent(40).tables_errored(errored).build();
-        ReplicationTask::builder().status(status).stop_reason(reason).replication_task_stats(stats).build()
+    fn task(status: &str, reason: &str, errored: i32) -> Task {
+        let progress = Some(Progress { percent: 40, tables_errored: errored, ..Progress::default() });
+        Task { status: Status::read(status), stop_reason: reason.to_owned(), progress, ..Task::default() }
     }
 
     fn said(verdict: Verdict) -> &'static str {
@@ -171,11 +167,10 @@ mod tests {
             ("running", "", true, None, false),
         ];
         for (status, reason, is_loaded, rested_at, expected) in cases {
-            let stats = ReplicationTaskStats::builder().stop_date(DateTime::from_secs(7)).build();
-            let task = ReplicationTask::builder().status(status).stop_reason(reason).replication_task_stats(stats);
+            let task = Task { stopped_at: Some(7), ..task(status, reason, 0) };
             let memory = Memory { is_loaded, rested_at, ..Memory::default() };
 
-            assert_eq!(broke_in_changes(&task.build(), &memory), expected, "{status} {reason} {rested_at:?}");
+            assert_eq!(broke_in_changes(&task, &memory), expected, "{status} {reason} {rested_at:?}");
         }
     }
 
@@ -184,9 +179,14 @@ mod tests {
         for (loading, queued, finished, expected) in
             [(1, 0, false, "look"), (0, 1, true, "look"), (0, 0, false, "look"), (0, 0, true, "name")]
         {
-            let stats = ReplicationTaskStats::builder().tables_errored(1).tables_loading(loading).tables_queued(queued);
-            let stats = stats.set_full_load_finish_date(finished.then(|| DateTime::from_secs(1)));
-            let task = ReplicationTask::builder().status("running").replication_task_stats(stats.build()).build();
+            let progress = Progress {
+                tables_errored: 1,
+                tables_loading: loading,
+                tables_queued: queued,
+                has_finished: finished,
+                ..Progress::default()
+            };
+            let task = Task { progress: Some(progress), ..task("running", "", 1) };
 
             assert_eq!(said(decide(&task, &Memory::default())), expected, "{loading} {queued} {finished}");
         }

@@ -2,10 +2,8 @@
 //! available and has the class, then go on; a start that is refused for its connection tests has them made again.
 //! Storage grows the same way.
 
-use aws_sdk_databasemigration::Client;
-use aws_sdk_databasemigration::types::{ReplicationInstance, ReplicationTask};
 use pgleap_contract::steps::RepairKind;
-use pgleap_dms::{Memory, Standing};
+use pgleap_dms::{Dms, Memory, ReplicationInstance, Standing, Task};
 use pgleap_step_kit::prelude::*;
 
 use crate::failed;
@@ -35,25 +33,24 @@ impl Larger {
     }
 
     fn is_had_by(&self, instance: &ReplicationInstance) -> bool {
-        let class = self.class.as_deref().is_none_or(|wanted| instance.replication_instance_class() == Some(wanted));
-        class && self.storage.is_none_or(|wanted| instance.allocated_storage >= wanted)
+        let class = self.class.as_deref().is_none_or(|wanted| instance.class == wanted);
+        class && self.storage.is_none_or(|wanted| instance.storage_gib >= wanted)
     }
 }
 
 /// How the instance is, how it shall be, in words, and what that is; or why there is no more.
 pub(crate) async fn next(
-    dms: &Client,
+    dms: &Dms,
     run: &Run,
     cause: RepairKind,
 ) -> StepResult<Result<(String, String, Larger), String>> {
-    let instance = pgleap_dms::instance(dms, &run.id.names().replication_instance()).await?;
+    let instance = dms.instance(&run.id.names().replication_instance()).await?;
     let Some(instance) = instance else { return Ok(Err("its replication instance does not exist".to_owned())) };
     if cause == RepairKind::DiskFull {
-        return Ok(next_storage(instance.allocated_storage));
+        return Ok(next_storage(instance.storage_gib));
     }
-    let has = instance.replication_instance_class().unwrap_or_default();
-    let offered = pgleap_dms::offered_classes(dms, instance.engine_version().unwrap_or_default()).await?;
-    Ok(next_class(has, &offered, run.limits.max_replication_instance_class.as_deref()))
+    let offered = dms.offered_classes(&instance.engine_version).await?;
+    Ok(next_class(&instance.class, &offered, run.limits.max_replication_instance_class.as_deref()))
 }
 
 fn next_class(has: &str, offered: &[String], limit: Option<&str>) -> Result<(String, String, Larger), String> {
@@ -78,13 +75,13 @@ fn next_storage(has: i32) -> Result<(String, String, Larger), String> {
 /// The task broke, and its instance shall grow before it goes on, or before another takes its place. Answers what is waited
 /// for; nothing means that it has grown. The task's tags say whether this failure has had its growth already.
 pub(crate) async fn for_broken(
-    dms: &Client,
+    dms: &Dms,
     run: &Run,
-    task: &ReplicationTask,
+    task: &Task,
     memory: &Memory,
     cause: RepairKind,
 ) -> StepResult<Option<String>> {
-    let broke_at = pgleap_dms::stopped_at(task);
+    let broke_at = task.stopped_at;
     let larger = Larger::of(memory);
     if larger.is_wanted() && memory.broke_at == broke_at {
         return to(dms, &run.id.names().replication_instance(), &larger).await;
@@ -92,8 +89,7 @@ pub(crate) async fn for_broken(
     let (before, after, larger) = match next(dms, run, cause).await? {
         Ok(growth) => growth,
         Err(reason) => {
-            let name = task.replication_task_identifier().unwrap_or_default();
-            return Err(failed(name, &format!("{reason}: {}", pgleap_dms::words(task))));
+            return Err(failed(&task.name, &format!("{reason}: {}", task.words())));
         }
     };
     let waiting_for = format!("the replication instance shall grow to {after}");
@@ -107,19 +103,19 @@ pub(crate) async fn for_broken(
         storage: larger.storage,
         ..Memory::default()
     };
-    pgleap_dms::remember(dms, task, &memory).await?;
+    dms.remember(task, &memory).await?;
     Ok(Some(waiting_for))
 }
 
 /// Answers what is waited for. The status may still read `available` just after the call, so what it has decides too.
-pub(crate) async fn to(dms: &Client, name: &str, larger: &Larger) -> StepResult<Option<String>> {
+pub(crate) async fn to(dms: &Dms, name: &str, larger: &Larger) -> StepResult<Option<String>> {
     if !larger.is_wanted() {
         return Ok(None);
     }
     let missing =
         || StepError::new(ErrorCode::ReplicationFailed, format!("grow replication instance {name}: it does not exist"));
-    let instance = pgleap_dms::instance(dms, name).await?.ok_or_else(missing)?;
-    let status = instance.replication_instance_status().unwrap_or("unknown");
+    let instance = dms.instance(name).await?.ok_or_else(missing)?;
+    let status = instance.status.as_str();
     let has_all = larger.is_had_by(&instance);
     match Standing::of(status) {
         Standing::Usable if has_all => return Ok(None),
@@ -132,18 +128,7 @@ pub(crate) async fn to(dms: &Client, name: &str, larger: &Larger) -> StepResult<
         }
     }
     let wanted = in_words(larger);
-    let answer = dms
-        .modify_replication_instance()
-        .replication_instance_arn(pgleap_step_kit::arn(
-            "the replication instance",
-            instance.replication_instance_arn(),
-        )?)
-        .set_replication_instance_class(larger.class.clone())
-        .set_allocated_storage(larger.storage)
-        .apply_immediately(true)
-        .send()
-        .await;
-    match answer.doing(format!("grow replication instance {name} to {wanted}")) {
+    match dms.grow_instance(&instance, larger.class.as_deref(), larger.storage, &wanted).await {
         Err(error) if !error.is(Class::WrongState) => Err(error.into()),
         _asked => Ok(Some(format!("replication instance {name} grows to {wanted}"))),
     }

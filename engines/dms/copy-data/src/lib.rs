@@ -23,10 +23,8 @@ mod start;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use aws_sdk_databasemigration::Client;
-use aws_sdk_databasemigration::types::ReplicationTask;
 use pgleap_contract::steps::{CopyDataInput, CopyDataOutput, CopyProgress, Repair, RepairKind, TableName};
-use pgleap_dms::{Memory, TableProblems};
+use pgleap_dms::{Dms, Memory, TableProblems, Task};
 use pgleap_step_kit::prelude::*;
 
 use crate::decide::{Verdict, decide};
@@ -34,12 +32,12 @@ use crate::decide::{Verdict, decide};
 /// One look.
 pub async fn run(ctx: &Ctx, input: CopyDataInput) -> StepResult<CopyDataOutput> {
     disks::refuse_full(ctx, &input.run).await?;
-    let dms = Client::new(ctx.aws());
+    let dms = Dms::new(ctx);
     let names = input.run.id.names();
-    let tasks = pgleap_dms::tasks(&dms, &names).await?;
+    let tasks = dms.tasks(&names).await?;
     let task = tasks.first().ok_or_else(|| failed(&names.task(), "it does not exist"))?;
-    let name = task.replication_task_identifier().unwrap_or_default();
-    let memory = Memory::of(&dms, task).await?;
+    let name = &task.name;
+    let memory = dms.memory(task).await?;
     let mut repairs = input.repairs;
     memory.repair(task).into_iter().for_each(|repair| Repair::note(&mut repairs, repair));
 
@@ -50,13 +48,13 @@ pub async fn run(ctx: &Ctx, input: CopyDataInput) -> StepResult<CopyDataOutput> 
     let waiting_for = match decide(task, &memory) {
         Verdict::Start => match anew::prepare(&dms, &input.run, &memory, &tasks[1..]).await? {
             Some(waiting_for) => Some(waiting_for),
-            None => Some(start::start(&dms, name, task).await?),
+            None => Some(start::start(&dms, task).await?),
         },
         Verdict::Look(waiting_for) => Some(format!("task {name} {waiting_for}")),
         Verdict::MakeAnew(cause) => Some(anew::make(&dms, &input.run, task, &memory, cause).await?),
         Verdict::Grow(cause) => grow::for_broken(&dms, &input.run, task, &memory, cause).await?,
         Verdict::NameTables | Verdict::Done => {
-            let problems = pgleap_dms::table_problems(&dms, pgleap_dms::task_arn(task)?).await?;
+            let problems = dms.table_problems(task).await?;
             let waiting_for = judge(name, decide(task, &memory) == Verdict::Done, &problems)?;
             in_error = problems.in_error;
             waiting_for
@@ -64,7 +62,7 @@ pub async fn run(ctx: &Ctx, input: CopyDataInput) -> StepResult<CopyDataOutput> 
         Verdict::Fail(reason) => return Err(failed(name, &reason)),
     };
     if waiting_for.is_none() && !memory.is_loaded {
-        pgleap_dms::remember(&dms, task, &Memory { is_loaded: true, ..Memory::default() }).await?;
+        dms.remember(task, &Memory { is_loaded: true, ..Memory::default() }).await?;
     }
     Ok(CopyDataOutput {
         done: waiting_for.is_none(),
@@ -77,13 +75,13 @@ pub async fn run(ctx: &Ctx, input: CopyDataInput) -> StepResult<CopyDataOutput> 
 }
 
 /// resume-replication does it next.
-fn went_on(task: &ReplicationTask) -> Repair {
+fn went_on(task: &Task) -> Repair {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    let stopped = pgleap_dms::stopped_at(task).map_or(now, i64::unsigned_abs);
+    let stopped = task.stopped_at.map_or(now, i64::unsigned_abs);
     Repair {
         kind: RepairKind::ChangesBroken,
         tables: Vec::new(),
-        before: pgleap_dms::words(task),
+        before: task.words(),
         after: "resumed from its last position".to_owned(),
         seconds: now.saturating_sub(stopped),
         estimated_cost: None,
@@ -106,14 +104,15 @@ fn judge(name: &str, done: bool, problems: &TableProblems) -> StepResult<Option<
     Ok((!done).then(|| format!("task {name}: statistics of its tables settle")))
 }
 
-fn progress(task: &ReplicationTask) -> CopyProgress {
-    task.replication_task_stats().map_or_else(CopyProgress::default, |stats| CopyProgress {
-        percent: stats.full_load_progress_percent,
-        tables_loaded: stats.tables_loaded,
-        tables_loading: stats.tables_loading,
-        tables_queued: stats.tables_queued,
-        tables_errored: stats.tables_errored,
-    })
+fn progress(task: &Task) -> CopyProgress {
+    let load = task.progress.unwrap_or_default();
+    CopyProgress {
+        percent: load.percent,
+        tables_loaded: load.tables_loaded,
+        tables_loading: load.tables_loading,
+        tables_queued: load.tables_queued,
+        tables_errored: load.tables_errored,
+    }
 }
 
 fn failed(name: &str, reason: &str) -> StepError {

@@ -1,22 +1,15 @@
 //! The start of a task, and what stands in its way.
 
-use aws_sdk_databasemigration::Client;
-use aws_sdk_databasemigration::types::{ReplicationTask, StartReplicationTaskTypeValue};
-use pgleap_dms::{Connections, Standing};
+use pgleap_dms::{Connections, Dms, Standing, Task};
 use pgleap_step_kit::prelude::*;
 
 use crate::failed;
 
 /// Start it; answers what is waited for.
-pub(crate) async fn start(dms: &Client, name: &str, task: &ReplicationTask) -> StepResult<String> {
-    let answer = dms
-        .start_replication_task()
-        .replication_task_arn(pgleap_dms::task_arn(task)?)
-        .start_replication_task_type(StartReplicationTaskTypeValue::StartReplication)
-        .send()
-        .await;
-    match answer.doing(format!("start task {name}")) {
-        Ok(_started) => Ok(format!("task {name} starts")),
+pub(crate) async fn start(dms: &Dms, task: &Task) -> StepResult<String> {
+    let name = &task.name;
+    match dms.start_task(task).await {
+        Ok(()) => Ok(format!("task {name} starts")),
         Err(error) => match refused(&error) {
             Refused::Started => Ok(format!("task {name}: {}", error.message)),
             Refused::Untested => test_again(dms, task).await,
@@ -54,22 +47,17 @@ fn refused(error: &AwsError) -> Refused {
 }
 
 /// A test that fails now ends the load with its reason.
-async fn test_again(dms: &Client, task: &ReplicationTask) -> StepResult<String> {
-    let instance = pgleap_dms::instance_arn(task)?;
-    let endpoints = [
-        pgleap_step_kit::arn("an endpoint", task.source_endpoint_arn())?,
-        pgleap_step_kit::arn("an endpoint", task.target_endpoint_arn())?,
-    ];
-    if pgleap_dms::connections(dms, instance, &endpoints).await? == Connections::Good {
-        pgleap_dms::retest(dms, instance, &endpoints).await?;
+async fn test_again(dms: &Dms, task: &Task) -> StepResult<String> {
+    let (instance, endpoints) = (task.instance_arn()?, task.endpoint_arns()?);
+    if dms.connections(instance, &endpoints).await? == Connections::Good {
+        dms.retest(instance, &endpoints).await?;
     }
     Ok("connections are tested again".to_owned())
 }
 
 /// An instance that no waiting mends would hold the load up for days.
-async fn look_at_instance(dms: &Client, task: &ReplicationTask, reason: &str) -> StepResult<String> {
-    let arn = pgleap_dms::instance_arn(task)?;
-    let status = pgleap_dms::instance_status(dms, arn).await?;
+async fn look_at_instance(dms: &Dms, task: &Task, reason: &str) -> StepResult<String> {
+    let status = dms.instance_status(task.instance_arn()?).await?;
     if Standing::of(&status) == Standing::Broken {
         let message = format!("start the load: the replication instance is {status}");
         return Err(StepError::new(ErrorCode::InstanceFailed, message));

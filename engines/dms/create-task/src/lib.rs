@@ -8,10 +8,8 @@ mod mapping;
 mod settings;
 mod task;
 
-use aws_sdk_databasemigration::Client;
-use aws_sdk_databasemigration::types::ReplicationEndpointTypeValue;
 use pgleap_contract::steps::{CreateTaskInput, NoOutput};
-use pgleap_dms::{FailedTest, Instance, Route, Tests, WantedEndpoint};
+use pgleap_dms::{Dms, FailedTest, Instance, Route, Side, Tests, WantedEndpoint};
 use pgleap_step_kit::prelude::*;
 
 /// One look, with the role by which DMS reads the run's secrets from the environment.
@@ -21,22 +19,21 @@ pub async fn run(ctx: &Ctx, input: CreateTaskInput) -> StepResult<Polled<NoOutpu
 
 /// The source was tested before the snapshot. It is looked at once more, because DMS forgets.
 pub async fn run_with(ctx: &Ctx, input: CreateTaskInput, secret_role: &str) -> StepResult<Polled<NoOutput>> {
-    let dms = Client::new(ctx.aws());
+    let dms = Dms::new(ctx);
     let names = input.run.id.names();
 
-    let target = pgleap_dms::ensure_endpoint(&dms, &input.run, endpoint(&input, secret_role)).await?;
-    let source = pgleap_dms::endpoint(&dms, &names.source_endpoint()).await?;
-    let source = source.ok_or_else(|| gone(&names.source_endpoint()))?;
-    let source = pgleap_step_kit::arn("the source's endpoint", source.endpoint_arn())?.to_owned();
+    let target = dms.ensure_endpoint(&input.run, &endpoint(&input, secret_role)).await?;
+    let source = dms.endpoint(&names.source_endpoint()).await?;
+    let source = source.ok_or_else(|| gone(&names.source_endpoint()))?.arn()?.to_owned();
     let name = names.replication_instance();
-    let found = pgleap_dms::instance(&dms, &name).await?.ok_or_else(|| gone(&name))?;
-    let (instance, address) = match pgleap_dms::look_at_instance(&dms, &name, &found).await? {
+    let found = dms.instance(&name).await?.ok_or_else(|| gone(&name))?;
+    let (instance, address) = match dms.look_at_instance(&found).await? {
         Instance::Available { arn, address } => (arn, address),
         Instance::Passing { status } => {
             return Ok(Polled::Waiting(format!("replication instance is {status}")));
         }
     };
-    match pgleap_dms::tests(&dms, &instance, &[&source, &target]).await? {
+    match dms.tests(&instance, &[&source, &target]).await? {
         Tests::Good => task::ensure(&dms, &input, &task::Ends { instance, source, target }).await,
         Tests::Testing(names) => Ok(Polled::Waiting(format!("connections are tested: {names}"))),
         Tests::Failed(failed) => Err(explained(&input, address, &failed)),
@@ -45,18 +42,15 @@ pub async fn run_with(ctx: &Ctx, input: CreateTaskInput, secret_role: &str) -> S
 
 /// Under the replica role neither foreign keys nor ordinary triggers act on what DMS writes; where the login may not set it,
 /// empty-target has set both aside.
-fn endpoint(input: &CreateTaskInput, secret_role: &str) -> WantedEndpoint {
+fn endpoint<'a>(input: &'a CreateTaskInput, secret_role: &'a str) -> WantedEndpoint<'a> {
     let names = input.run.id.names();
-    let script = input.selection.replica_role.then(|| "SET session_replication_role='replica'".to_owned());
-    let settings = pgleap_dms::endpoint_settings(&input.source.database, secret_role)
-        .secrets_manager_secret_id(names.copy_target_secret())
-        .set_after_connect_script(script)
-        .build();
+    let after_connect = input.selection.replica_role.then(|| "SET session_replication_role='replica'".to_owned());
     WantedEndpoint {
         name: names.target_endpoint(),
-        side: ReplicationEndpointTypeValue::Target,
-        attributes: None,
-        settings,
+        side: Side::Target { after_connect },
+        database: &input.source.database,
+        secret: names.copy_target_secret(),
+        secret_role,
     }
 }
 

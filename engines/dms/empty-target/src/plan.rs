@@ -7,8 +7,7 @@ use pgleap_pg::{Session, chores, expressions};
 use pgleap_step_kit::StepResult;
 
 /// The functions that plan, by subject. In this order they are also called.
-const FUNCTIONS: [&str; 6] = [
-    include_str!("plan/triggers.sql"),
+const FUNCTIONS: [&str; 5] = [
     include_str!("plan/foreign_keys.sql"),
     include_str!("plan/indexes.sql"),
     include_str!("plan/columns.sql"),
@@ -24,7 +23,6 @@ pub async fn make(target: &Session, run: &Run, replica_role: bool) -> StepResult
         data_types::TABLE.iter().filter(|kind| kind.travel == Travel::Apart).map(|kind| kind.name).collect();
     let functions = format!("{} {}", is_changeable(), FUNCTIONS.concat());
     if chores::begin_plan(target, "dms", &functions).await? {
-        target.rows(doing, "SELECT pgleap.plan_triggers()", &[]).await?;
         target.rows(doing, "SELECT pgleap.plan_foreign_keys($1)", &[&replica_role]).await?;
         target.rows(doing, "SELECT pgleap.plan_indexes()", &[]).await?;
         target.rows(doing, "SELECT pgleap.plan_columns($1)", &[&large]).await?;

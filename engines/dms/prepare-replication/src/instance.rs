@@ -1,57 +1,36 @@
 //! Subnet group and replication instance.
 
-use aws_sdk_databasemigration::Client;
 use pgleap_contract::replication_size as size;
 use pgleap_contract::steps::PrepareReplicationInput;
-use pgleap_dms::Instance;
+use pgleap_dms::{Dms, Instance, NewInstance};
 use pgleap_step_kit::prelude::*;
 
 use crate::Place;
 
-pub(crate) async fn ensure_subnet_group(
-    dms: &Client,
-    input: &PrepareReplicationInput,
-    place: &Place,
-) -> StepResult<()> {
+pub(crate) async fn ensure_subnet_group(dms: &Dms, input: &PrepareReplicationInput, place: &Place) -> StepResult<()> {
     let name = input.run.id.names().replication_subnet_group();
-    if pgleap_dms::subnet_group(dms, &name).await?.is_some() {
+    if dms.has_subnet_group(&name).await? {
         return Ok(());
     }
-    let answer = dms
-        .create_replication_subnet_group()
-        .replication_subnet_group_identifier(&name)
-        .replication_subnet_group_description(format!("pgleap run {}", input.run.id))
-        .set_subnet_ids(Some(place.subnet_ids.clone()))
-        .tags(pgleap_dms::tag(&input.run.id))
-        .send()
-        .await;
-    created(answer.doing(format!("create replication subnet group {name}")).map(|_| ()))
+    created(dms.create_subnet_group(&input.run, &name, place.subnet_ids.clone()).await)
 }
 
-/// Engine version pinned and no automatic minor upgrade: with it DMS takes its default version even where another was
-/// asked for (AWS documentation, CreateReplicationInstance).
-pub(crate) async fn ensure(dms: &Client, input: &PrepareReplicationInput, place: &Place) -> StepResult<Instance> {
+/// With the engine version that preflight has chosen.
+pub(crate) async fn ensure(dms: &Dms, input: &PrepareReplicationInput, place: &Place) -> StepResult<Instance> {
     let name = input.run.id.names().replication_instance();
-    if let Some(found) = pgleap_dms::instance(dms, &name).await? {
-        return pgleap_dms::look_at_instance(dms, &name, &found).await;
+    if let Some(found) = dms.instance(&name).await? {
+        return dms.look_at_instance(&found).await;
     }
     let class = size::class(input.run.copy.dms.instance_class.as_deref(), &input.size);
-    let answer = dms
-        .create_replication_instance()
-        .replication_instance_identifier(&name)
-        .resource_identifier(input.run.id.names().dms_resource_id(&name))
-        .replication_instance_class(class)
-        .allocated_storage(size::storage_gib(&input.size))
-        .set_engine_version(input.way.dms_engine_version.clone())
-        .auto_minor_version_upgrade(false)
-        .replication_subnet_group_identifier(input.run.id.names().replication_subnet_group())
-        .set_vpc_security_group_ids(Some(place.security_group_ids.clone()))
-        .publicly_accessible(false)
-        .multi_az(false)
-        .tags(pgleap_dms::tag(&input.run.id))
-        .send()
-        .await;
-    created(answer.doing(format!("create replication instance {name} ({class})")).map(|_| ()))?;
+    let new = NewInstance {
+        name: &name,
+        class,
+        storage_gib: size::storage_gib(&input.size),
+        engine_version: input.way.dms_engine_version.clone(),
+        subnet_group: input.run.id.names().replication_subnet_group(),
+        security_group_ids: place.security_group_ids.clone(),
+    };
+    created(dms.create_instance(&input.run, new).await)?;
     Ok(Instance::Passing { status: "creating".to_owned() })
 }
 

@@ -1,8 +1,7 @@
 //! What a look at the task and its tables means.
 
-use aws_sdk_databasemigration::types::TableStatistics;
 use pgleap_contract::steps::TableName;
-use pgleap_dms::{Ending, Status};
+use pgleap_dms::{Ending, Status, TableLoad};
 
 use crate::can_go_on;
 
@@ -50,16 +49,14 @@ pub(crate) struct Sorted {
 }
 
 /// `resumed` is when the task was resumed, in epoch seconds: a load that began later is one of this round.
-pub(crate) fn sort(statistics: &[(TableName, TableStatistics)], resumed: f64) -> Sorted {
+pub(crate) fn sort(loads: &[TableLoad], resumed: f64) -> Sorted {
     let mut sorted = Sorted::default();
-    for (name, table) in statistics {
-        let began = table.full_load_start_time.map_or(0.0, |at| at.as_secs_f64());
-        let ended = table.full_load_end_time.map_or(0.0, |at| at.as_secs_f64());
-        sorted.last_end = sorted.last_end.max(ended);
-        match table.table_state.as_deref().unwrap_or_default() {
-            "Table completed" => sorted.loaded.push(name.clone()),
-            "Table error" | "Table cancelled" if began >= resumed => sorted.failed.push(name.clone()),
-            "Table error" | "Table cancelled" => sorted.to_ask.push(name.clone()),
+    for table in loads {
+        sorted.last_end = sorted.last_end.max(table.ended);
+        match table.state.as_str() {
+            "Table completed" => sorted.loaded.push(table.name.clone()),
+            "Table error" | "Table cancelled" if table.began >= resumed => sorted.failed.push(table.name.clone()),
+            "Table error" | "Table cancelled" => sorted.to_ask.push(table.name.clone()),
             _ => sorted.loading += 1,
         }
     }
@@ -69,7 +66,6 @@ pub(crate) fn sort(statistics: &[(TableName, TableStatistics)], resumed: f64) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aws_sdk_databasemigration::primitives::DateTime;
 
     #[test]
     fn a_task_is_stopped_changed_resumed_and_then_asked() {
@@ -91,25 +87,23 @@ mod tests {
 
     #[test]
     fn a_table_is_asked_for_once_a_round() {
-        let table = |state: &str, began: i64| {
+        let table = |state: &str, began: f64| {
             let name = TableName { schema: "s".to_owned(), table: format!("{state} {began}") };
-            let statistics =
-                TableStatistics::builder().table_state(state).full_load_start_time(DateTime::from_secs(began));
-            (name, statistics.full_load_end_time(DateTime::from_secs(began + 1)).build())
+            TableLoad { name, state: state.to_owned(), began, ended: began + 1.0 }
         };
-        let statistics = [
-            table("Table error", 5),
-            table("Table error", 15),
-            table("Table is being reloaded", 15),
-            table("Table completed", 12),
-            table("Before load", 0),
+        let loads = [
+            table("Table error", 5.0),
+            table("Table error", 15.0),
+            table("Table is being reloaded", 15.0),
+            table("Table completed", 12.0),
+            table("Before load", 0.0),
         ];
 
-        let sorted = sort(&statistics, 10.0);
+        let sorted = sort(&loads, 10.0);
 
-        assert_eq!(sorted.to_ask, [statistics[0].0.clone()]);
-        assert_eq!(sorted.failed, [statistics[1].0.clone()]);
-        assert_eq!(sorted.loaded, [statistics[3].0.clone()]);
+        assert_eq!(sorted.to_ask, [loads[0].name.clone()]);
+        assert_eq!(sorted.failed, [loads[1].name.clone()]);
+        assert_eq!(sorted.loaded, [loads[3].name.clone()]);
         assert_eq!((sorted.loading, sorted.last_end), (2, 16.0));
     }
 }

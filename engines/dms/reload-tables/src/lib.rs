@@ -11,73 +11,51 @@
 
 mod decide;
 
-use aws_sdk_databasemigration::Client;
-use aws_sdk_databasemigration::types::{ReplicationTask, StartReplicationTaskTypeValue, TableToReload};
 use pgleap_contract::steps::{LobLimit, ReloadTablesInput, ReloadTablesOutput, Repair, RepairKind, TableName};
-use pgleap_dms::{Ending, Memory, Status};
+use pgleap_dms::{Dms, Ending, Memory, Task};
 use pgleap_step_kit::prelude::*;
 
 use crate::decide::{Verdict, decide, sort};
 
-/// Tables in one request (AWS documentation, ReloadTables).
-const AT_ONCE: usize = 10;
-
 /// One look.
 pub async fn run(ctx: &Ctx, input: ReloadTablesInput) -> StepResult<Polled<ReloadTablesOutput>> {
-    let dms = Client::new(ctx.aws());
+    let dms = Dms::new(ctx);
     let names = input.run.id.names();
-    let task = pgleap_dms::current_task(&dms, &names).await?;
+    let task = dms.current_task(&names).await?;
     let task = task.ok_or_else(|| failed(&names.task(), "it does not exist"))?;
-    let name = task.replication_task_identifier().unwrap_or_default();
-    let (mapping, settings) = pgleap_dms::written(&dms, &task).await?;
+    let name = &task.name;
+    let (mapping, settings) = dms.written(&task).await?;
     let wanted = mapping.with_limits(&input.limits);
     let is_set = mapping.has_limits_of(&wanted) && !settings.stops_after_cached_changes();
 
-    let waiting_for = match decide(&Status::of(&task), pgleap_dms::ending(&task), is_set) {
+    let waiting_for = match decide(&task.status, task.ending(), is_set) {
         Verdict::Look(status) => format!("task {name} is {status}"),
-        Verdict::Stop => pgleap_dms::stop(&dms, &task).await?,
+        Verdict::Stop => dms.stop(&task).await?,
         Verdict::Change => {
-            let memory = Memory::of(&dms, &task).await?;
+            let memory = dms.memory(&task).await?;
             if memory.figures.is_none() {
                 let figures = Some(settings.figures());
-                pgleap_dms::remember(&dms, &task, &Memory { figures, ..Memory::default() }).await?;
+                dms.remember(&task, &Memory { figures, ..Memory::default() }).await?;
             }
             let largest = input.limits.iter().map(|limit| limit.kilobytes).max().unwrap_or(0);
-            pgleap_dms::change(&dms, &task, &wanted, &settings.for_reload(largest)).await?
+            dms.change(&task, &wanted, &settings.for_reload(largest)).await?
         }
-        Verdict::Resume => resume(&dms, &task).await?,
-        Verdict::Fail => return Err(failed(name, &pgleap_dms::words(&task))),
+        Verdict::Resume => dms.resume_task(&task).await?,
+        Verdict::Fail => return Err(failed(name, &task.words())),
         Verdict::Reload => return reload(&dms, &task, input).await,
     };
     Ok(Polled::Waiting(waiting_for))
 }
 
 /// Ask for the tables that were not loaded since the task runs with its limits, and look at the others.
-async fn reload(
-    dms: &Client,
-    task: &ReplicationTask,
-    input: ReloadTablesInput,
-) -> StepResult<Polled<ReloadTablesOutput>> {
-    let arn = pgleap_dms::task_arn(task)?;
+async fn reload(dms: &Dms, task: &Task, input: ReloadTablesInput) -> StepResult<Polled<ReloadTablesOutput>> {
     let tables: Vec<TableName> = input.limits.iter().map(name_of).collect();
-    let statistics = pgleap_dms::tables(dms, arn, &tables).await?;
-    let resumed = task.replication_task_start_date.map_or(0.0, |date| date.as_secs_f64());
-    let sorted = sort(&statistics, resumed);
-    for some in sorted.to_ask.chunks(AT_ONCE) {
-        let names = some.iter().map(|table| {
-            let named = TableToReload::builder().schema_name(&table.schema).table_name(&table.table).build();
-            named.map_err(|error| StepError::bug(format!("name table {table}: {error}")))
-        });
-        let names = names.collect::<StepResult<Vec<_>>>()?;
-        let answer = dms.reload_tables().replication_task_arn(arn).set_tables_to_reload(Some(names)).send().await;
-        match answer.doing("reload tables") {
-            // The task has just ended; the next look sees why.
-            Err(error) if error.is(Class::WrongState) => {}
-            other => drop(other?),
-        }
-    }
+    let loads = dms.tables(task, &tables).await?;
+    let resumed = task.started_at.unwrap_or(0.0);
+    let sorted = sort(&loads, resumed);
+    dms.reload(task, &sorted.to_ask).await?;
     let waited_for = sorted.to_ask.len() + sorted.loading;
-    if waited_for > 0 || statistics.is_empty() {
+    if waited_for > 0 || loads.is_empty() {
         let waiting_for = format!("{waited_for} of {} tables in error are loaded again", tables.len());
         return Ok(Polled::Waiting(waiting_for));
     }
@@ -103,22 +81,6 @@ fn repair(loaded: &[TableName], limits: &[LobLimit], seconds: u64) -> Repair {
 
 fn name_of(limit: &LobLimit) -> TableName {
     TableName { schema: limit.schema.clone(), table: limit.table.clone() }
-}
-
-async fn resume(dms: &Client, task: &ReplicationTask) -> StepResult<String> {
-    let name = task.replication_task_identifier().unwrap_or_default();
-    let answer = dms
-        .start_replication_task()
-        .replication_task_arn(pgleap_dms::task_arn(task)?)
-        .start_replication_task_type(StartReplicationTaskTypeValue::ResumeProcessing)
-        .send()
-        .await;
-    match answer.doing(format!("resume task {name}")) {
-        Ok(_started) => Ok(format!("task {name} resumes")),
-        // A resumption whose answer was lost.
-        Err(error) if error.is(Class::WrongState) => Ok(format!("task {name}: {}", error.message)),
-        Err(error) => Err(error.into()),
-    }
 }
 
 fn failed(name: &str, reason: &str) -> StepError {

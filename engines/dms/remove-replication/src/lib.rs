@@ -7,19 +7,17 @@
 //! Found by the names derived from the run's id, which nothing else has. The task goes first, because its slot holds
 //! WAL on the source. A slot or a control table that DMS leaves behind is for clean-databases to remove.
 
-use aws_sdk_databasemigration::Client;
-use aws_sdk_databasemigration::types::ReplicationTask;
 use pgleap_contract::Names;
 use pgleap_contract::steps::{NoOutput, RunOnly};
-use pgleap_dms::Status;
+use pgleap_dms::{Dms, Status, Task};
 use pgleap_step_kit::prelude::*;
 
 /// One look: everything that can go now is told to go.
 pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<Polled<NoOutput>> {
-    let dms = Client::new(ctx.aws());
+    let dms = Dms::new(ctx);
     let names = input.run.id.names();
 
-    let tasks = pgleap_dms::tasks(&dms, &names).await?;
+    let tasks = dms.tasks(&names).await?;
     if !tasks.is_empty() {
         let mut waiting_for = Vec::new();
         for task in &tasks {
@@ -37,19 +35,12 @@ pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<Polled<NoOutput>> {
 }
 
 /// Answers what is waited for.
-async fn remove_task(dms: &Client, task: &ReplicationTask) -> StepResult<String> {
-    let name = task.replication_task_identifier().unwrap_or_default();
-    let arn = pgleap_dms::task_arn(task)?;
-    let asked = match decide(task) {
+async fn remove_task(dms: &Dms, task: &Task) -> StepResult<String> {
+    let name = &task.name;
+    let asked = match decide(&task.status) {
         Verdict::Wait(status) => return Ok(format!("task {name} is {status}")),
-        Verdict::Stop => {
-            let answer = dms.stop_replication_task().replication_task_arn(arn).send().await;
-            answer.doing(format!("stop task {name}")).map(|_| "stops")
-        }
-        Verdict::Delete => {
-            let answer = dms.delete_replication_task().replication_task_arn(arn).send().await;
-            answer.doing(format!("delete task {name}")).map(|_| "is being deleted")
-        }
+        Verdict::Stop => dms.stop_task(task).await.map(|()| "stops"),
+        Verdict::Delete => dms.delete_task(task).await.map(|()| "is being deleted"),
     };
     Ok(format!("task {name} {}", asked_for(asked)?))
 }
@@ -61,50 +52,44 @@ enum Verdict {
     Delete,
 }
 
-fn decide(task: &ReplicationTask) -> Verdict {
-    match Status::of(task) {
+fn decide(status: &Status) -> Verdict {
+    match status {
         Status::Running => Verdict::Stop,
         Status::Ready | Status::Stopped | Status::Failed => Verdict::Delete,
         // While a task moves, only a delete is allowed.
         Status::Passing(status) if status == "moving" => Verdict::Delete,
-        Status::Passing(status) => Verdict::Wait(status),
+        Status::Passing(status) => Verdict::Wait(status.clone()),
         Status::Deleting => Verdict::Wait("being deleted".to_owned()),
     }
 }
 
-async fn remove_endpoint(dms: &Client, name: &str) -> StepResult<Option<String>> {
-    let Some(endpoint) = pgleap_dms::endpoint(dms, name).await? else { return Ok(None) };
-    if endpoint.status() != Some("deleting") {
-        let arn = pgleap_step_kit::arn("an endpoint", endpoint.endpoint_arn())?;
-        let answer = dms.delete_endpoint().endpoint_arn(arn).send().await;
-        asked_for(answer.doing(format!("delete endpoint {name}")).map(|_| ""))?;
+async fn remove_endpoint(dms: &Dms, name: &str) -> StepResult<Option<String>> {
+    let Some(endpoint) = dms.endpoint(name).await? else { return Ok(None) };
+    if !endpoint.is_being_deleted {
+        asked_for(dms.delete_endpoint(name, endpoint.arn()?).await.map(|()| ""))?;
     }
     Ok(Some(format!("endpoint {name} is being deleted")))
 }
 
 /// Instance, then its subnet group, which DMS keeps as long as an instance is in it.
-async fn remove_instance(dms: &Client, names: &Names<'_>) -> StepResult<Option<String>> {
+async fn remove_instance(dms: &Dms, names: &Names<'_>) -> StepResult<Option<String>> {
     let name = names.replication_instance();
-    let Some(instance) = pgleap_dms::instance(dms, &name).await? else {
+    let Some(instance) = dms.instance(&name).await? else {
         return remove_subnet_group(dms, &names.replication_subnet_group()).await;
     };
-    let status = instance.replication_instance_status().unwrap_or("unknown");
-    if status == "deleting" {
+    if instance.status == "deleting" {
         return Ok(Some(format!("replication instance {name} is being deleted")));
     }
-    let arn = pgleap_step_kit::arn("the replication instance", instance.replication_instance_arn())?;
-    let answer = dms.delete_replication_instance().replication_instance_arn(arn).send().await;
-    let asked = answer.doing(format!("delete replication instance {name}")).map(|_| "is being deleted");
+    let asked = dms.delete_instance(&name, instance.arn()?).await.map(|()| "is being deleted");
     Ok(Some(format!("replication instance {name} {}", asked_for(asked)?)))
 }
 
-async fn remove_subnet_group(dms: &Client, name: &str) -> StepResult<Option<String>> {
-    if pgleap_dms::subnet_group(dms, name).await?.is_none() {
+async fn remove_subnet_group(dms: &Dms, name: &str) -> StepResult<Option<String>> {
+    if !dms.has_subnet_group(name).await? {
         return Ok(None);
     }
-    let answer = dms.delete_replication_subnet_group().replication_subnet_group_identifier(name).send().await;
-    match answer.doing(format!("delete replication subnet group {name}")) {
-        Ok(_gone) => Ok(None),
+    match dms.delete_subnet_group(name).await {
+        Ok(()) => Ok(None),
         Err(error) => asked_for(Err(error)).map(|said| Some(format!("replication subnet group {name} {said}"))),
     }
 }
@@ -139,7 +124,7 @@ mod tests {
             ("deleting", Verdict::Wait("being deleted".to_owned())),
         ];
         for (status, expected) in cases {
-            assert_eq!(decide(&ReplicationTask::builder().status(status).build()), expected, "{status}");
+            assert_eq!(decide(&Status::read(status)), expected, "{status}");
         }
     }
 }

@@ -8,41 +8,40 @@
 //! Before it stops the task, it notes on it that its load is whole: the tables that are still in error are known, every
 //! other one was loaded before, so that what follows may resume the task instead of loading again.
 
-use aws_sdk_databasemigration::Client;
 use pgleap_contract::steps::{NoOutput, RunOnly};
-use pgleap_dms::{Ending, Memory, Status};
+use pgleap_dms::{Dms, Ending, Memory, Status};
 use pgleap_step_kit::prelude::*;
 
 /// One look.
 pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<Polled<NoOutput>> {
-    let dms = Client::new(ctx.aws());
+    let dms = Dms::new(ctx);
     let names = input.run.id.names();
-    let task = pgleap_dms::current_task(&dms, &names).await?;
+    let task = dms.current_task(&names).await?;
     let task = task.ok_or_else(|| failed(&names.task(), "it does not exist"))?;
-    let name = task.replication_task_identifier().unwrap_or_default();
-    let memory = Memory::of(&dms, &task).await?;
-    let (mapping, settings) = pgleap_dms::written(&dms, &task).await?;
+    let name = &task.name;
+    let memory = dms.memory(&task).await?;
+    let (mapping, settings) = dms.written(&task).await?;
     let usual = mapping.without_limits();
     let is_usual = mapping == usual && settings.stops_after_cached_changes();
 
-    match decide(&Status::of(&task), pgleap_dms::ending(&task), is_usual) {
+    match decide(&task.status, task.ending(), is_usual) {
         Verdict::Done => {
-            let rested_at = pgleap_dms::stopped_at(&task);
-            pgleap_dms::remember(&dms, &task, &Memory { is_loaded: true, rested_at, ..Memory::default() }).await?;
+            let rested_at = task.stopped_at;
+            dms.remember(&task, &Memory { is_loaded: true, rested_at, ..Memory::default() }).await?;
             Ok(Polled::Done(NoOutput {}))
         }
         Verdict::Look(status) => Ok(Polled::Waiting(format!("task {name} is {status}"))),
-        Verdict::Fail => Err(failed(name, &pgleap_dms::words(&task))),
+        Verdict::Fail => Err(failed(name, &task.words())),
         Verdict::Stop => {
             if !memory.is_loaded {
-                pgleap_dms::remember(&dms, &task, &Memory { is_loaded: true, ..Memory::default() }).await?;
+                dms.remember(&task, &Memory { is_loaded: true, ..Memory::default() }).await?;
             }
-            Ok(Polled::Waiting(pgleap_dms::stop(&dms, &task).await?))
+            Ok(Polled::Waiting(dms.stop(&task).await?))
         }
         Verdict::Change => {
             let settings = settings.with_figures(memory.figures.unwrap_or_else(|| settings.figures()));
             let settings = settings.stopping_after_cached_changes(true);
-            Ok(Polled::Waiting(pgleap_dms::change(&dms, &task, &usual, &settings).await?))
+            Ok(Polled::Waiting(dms.change(&task, &usual, &settings).await?))
         }
     }
 }

@@ -8,28 +8,24 @@
 //! a failure is one of the changes, which go on from the last position (AWS documentation, StartReplicationTask); but
 //! not without memory, nor without the slot: those are for copy-data, to which the machine goes back.
 
-use aws_sdk_databasemigration::Client;
-use aws_sdk_databasemigration::types::{ReplicationTask, StartReplicationTaskTypeValue};
 use pgleap_contract::steps::{NoOutput, RunOnly};
-use pgleap_dms::{Ending, Memory, Status};
+use pgleap_dms::{Dms, Ending, Memory, Status, Task};
 use pgleap_step_kit::prelude::*;
 
 /// One look; done once the task runs without a table in error.
 pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<Polled<NoOutput>> {
-    let dms = Client::new(ctx.aws());
+    let dms = Dms::new(ctx);
     let names = input.run.id.names();
-    let task =
-        pgleap_dms::current_task(&dms, &names).await?.ok_or_else(|| failed(&names.task(), "it does not exist"))?;
-    let name = task.replication_task_identifier().unwrap_or_default();
-    let arn = pgleap_dms::task_arn(&task)?;
+    let task = dms.current_task(&names).await?.ok_or_else(|| failed(&names.task(), "it does not exist"))?;
+    let name = &task.name;
 
-    match decide(&task, &Memory::of(&dms, &task).await?) {
+    match decide(&task, &dms.memory(&task).await?) {
         Verdict::Done => Ok(Polled::Done(NoOutput {})),
         Verdict::Wait(status) => Ok(Polled::Waiting(format!("task {name} is {status}"))),
-        Verdict::Resume => resume(&dms, name, arn).await,
+        Verdict::Resume => Ok(Polled::Waiting(dms.resume_task(&task).await?)),
         Verdict::Fail(reason) => Err(failed(name, &reason)),
         Verdict::NameTables => {
-            let problems = pgleap_dms::table_problems(&dms, arn).await?;
+            let problems = dms.table_problems(&task).await?;
             Err(StepError::new(ErrorCode::TablesInError, format!("resume task {name}: {problems}")))
         }
     }
@@ -44,41 +40,26 @@ enum Verdict {
     Fail(String),
 }
 
-fn decide(task: &ReplicationTask, memory: &Memory) -> Verdict {
-    let errored = task.replication_task_stats().is_some_and(|stats| stats.tables_errored > 0);
-    match Status::of(task) {
-        Status::Passing(status) => Verdict::Wait(status),
+fn decide(task: &Task, memory: &Memory) -> Verdict {
+    let errored = task.tables_errored() > 0;
+    match &task.status {
+        Status::Passing(status) => Verdict::Wait(status.clone()),
         Status::Running | Status::Stopped if errored => Verdict::NameTables,
         Status::Running => Verdict::Done,
         Status::Stopped | Status::Failed if memory.is_loaded && can_go_on(task, memory) => Verdict::Resume,
-        Status::Stopped | Status::Failed => Verdict::Fail(pgleap_dms::words(task)),
+        Status::Stopped | Status::Failed => Verdict::Fail(task.words()),
         Status::Ready => Verdict::Fail("it was never started".to_owned()),
         Status::Deleting => Verdict::Fail("somebody deletes it".to_owned()),
     }
 }
 
-fn can_go_on(task: &ReplicationTask, memory: &Memory) -> bool {
-    match pgleap_dms::ending(task) {
+fn can_go_on(task: &Task, memory: &Memory) -> bool {
+    match task.ending() {
         Ending::CachedChangesApplied | Ending::StoppedByHand | Ending::Recoverable | Ending::Abnormal => true,
         // Once it has been given more because of this very end.
-        Ending::OutOfMemory => memory.class.is_some() && memory.broke_at == pgleap_dms::stopped_at(task),
-        Ending::DiskFull => memory.storage.is_some() && memory.broke_at == pgleap_dms::stopped_at(task),
+        Ending::OutOfMemory => memory.class.is_some() && memory.broke_at == task.stopped_at,
+        Ending::DiskFull => memory.storage.is_some() && memory.broke_at == task.stopped_at,
         Ending::SlotLost | Ending::Fatal => false,
-    }
-}
-
-async fn resume(dms: &Client, name: &str, arn: &str) -> StepResult<Polled<NoOutput>> {
-    let answer = dms
-        .start_replication_task()
-        .replication_task_arn(arn)
-        .start_replication_task_type(StartReplicationTaskTypeValue::ResumeProcessing)
-        .send()
-        .await;
-    match answer.doing(format!("resume task {name}")) {
-        Ok(_started) => Ok(Polled::Waiting(format!("task {name} resumes"))),
-        // A resumption whose answer was lost.
-        Err(error) if error.is(Class::WrongState) => Ok(Polled::Waiting(format!("task {name}: {}", error.message))),
-        Err(error) => Err(error.into()),
     }
 }
 
@@ -89,8 +70,7 @@ fn failed(name: &str, reason: &str) -> StepError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aws_sdk_databasemigration::primitives::DateTime;
-    use aws_sdk_databasemigration::types::ReplicationTaskStats;
+    use pgleap_dms::Progress;
 
     #[test]
     fn only_a_task_whose_load_is_whole_is_resumed() {
@@ -146,12 +126,17 @@ mod tests {
 
     const STOPPED_AT: i64 = 1_000;
 
-    fn task(status: &str, reason: &str, errored: i32) -> ReplicationTask {
-        let stats = ReplicationTaskStats::builder().tables_errored(errored).stop_date(DateTime::from_secs(STOPPED_AT));
-        ReplicationTask::builder().status(status).stop_reason(reason).replication_task_stats(stats.build()).build()
+    fn task(status: &str, reason: &str, errored: i32) -> Task {
+        Task {
+            status: Status::read(status),
+            stop_reason: reason.to_owned(),
+            stopped_at: Some(STOPPED_AT),
+            progress: Some(Progress { tables_errored: errored, ..Progress::default() }),
+            ..Task::default()
+        }
     }
 
-    fn said(task: &ReplicationTask, memory: &Memory) -> &'static str {
+    fn said(task: &Task, memory: &Memory) -> &'static str {
         match decide(task, memory) {
             Verdict::Done => "done",
             Verdict::Wait(_) => "wait",

@@ -24,7 +24,7 @@ pub(crate) fn check(facts: &Facts) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use crate::checks::tests::assert_found;
-    use crate::facts::Maintenance;
+    use pgleap_rds::Maintenance;
 
     #[test]
     fn maintenance_that_waits_is_found() {

@@ -1,9 +1,9 @@
 //! The record is one that the cutover can move: a CNAME, simple or weighted, that leads to the source.
 
 use pgleap_contract::Finding;
-use pgleap_record::same_host;
+use pgleap_record::{RecordSet, Routing, same_host};
 
-use crate::facts::{Facts, RecordSet, Routing, Seen};
+use crate::facts::{Facts, Seen};
 
 const ID: &str = "record";
 const ELSEWHERE: &str = "record-elsewhere";

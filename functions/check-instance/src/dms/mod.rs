@@ -3,12 +3,11 @@
 mod engine;
 mod names;
 mod network;
-mod offers;
 mod quotas;
 mod version;
 
-use aws_sdk_databasemigration::Client;
 use pgleap_contract::{Finding, Run};
+use pgleap_dms::Dms;
 use pgleap_step_kit::prelude::*;
 
 use crate::facts::{Facts, Quota, Taken};
@@ -26,6 +25,14 @@ pub(crate) struct Offer {
     pub(crate) class: String,
 }
 
+impl Offer {
+    /// A release, not a preview.
+    fn of(offer: pgleap_dms::Offer) -> Option<Self> {
+        let version = DmsVersion::parse(&offer.engine_version?).filter(|_| !offer.is_preview)?;
+        Some(Self { version, class: offer.class })
+    }
+}
+
 /// What DMS says.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
@@ -39,9 +46,9 @@ pub(crate) struct Seen {
 
 /// Look at everything in DMS.
 pub(crate) async fn observe(ctx: &Ctx, eyes: &mut Eyes, run: &Run) -> StepResult<Seen> {
-    let client = Client::new(ctx.aws());
-    let offers = eyes.list(offers::offers(&client).await)?;
-    let taken = eyes.all(names::taken(&client, run).await)?;
-    let quotas = eyes.list(quotas::quotas(&client).await)?;
+    let dms = Dms::new(ctx);
+    let offers = eyes.list(dms.offers().await)?.into_iter().filter_map(Offer::of).collect();
+    let taken = eyes.all(names::taken(&dms, run).await)?;
+    let quotas = eyes.list(dms.quotas().await)?.into_iter().map(|quota| Quota::of("DMS", quota)).collect();
     Ok(Seen { offers, taken, quotas })
 }

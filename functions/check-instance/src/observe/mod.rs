@@ -3,29 +3,28 @@
 
 mod names;
 mod rds;
-mod record;
 
 pub(crate) use names::Look;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use pgleap_contract::{CopyEngine, Finding, Run};
+use pgleap_rds::{EngineVersion, Rds};
+use pgleap_record::Records;
 use pgleap_step_kit::prelude::*;
 
 use crate::dms;
-use crate::facts::{Facts, Keys, Secret, Seen};
-use crate::versions::EngineVersion;
+use crate::facts::{Facts, Keys, Quota, Secret, Seen};
 use crate::way;
 
 /// Look at everything.
 pub(crate) async fn observe(ctx: &Ctx, run: Run) -> StepResult<Facts> {
     let mut eyes = Eyes::default();
-    let rds = aws_sdk_rds::Client::new(ctx.aws());
-    let secrets = aws_sdk_secretsmanager::Client::new(ctx.aws());
-    let route53 = aws_sdk_route53::Client::new(ctx.aws());
+    let rds = Rds::new(ctx);
+    let dns = Records::new(ctx);
 
     let source = eyes.thing(rds::instance(&rds, &run.source.instance).await)?;
-    let versions: Vec<EngineVersion> = eyes.list(rds::versions(&rds).await)?;
+    let versions: Vec<EngineVersion> = eyes.list(rds.versions().await)?;
     let way = match source.found() {
         Some(source) if !versions.is_empty() => Some(way::find(&versions, &source.version, &run.target.version)),
         _ => None,
@@ -34,31 +33,32 @@ pub(crate) async fn observe(ctx: &Ctx, run: Run) -> StepResult<Facts> {
     let class = source.found().map(|source| source.class.clone()).unwrap_or_default();
     let mut class_not_orderable = Vec::new();
     for hop in &hops {
-        if eyes.thing(rds::orderable(&rds, &class, &hop.version).await)? == Seen::Missing {
+        let is_orderable = rds.is_orderable(&class, &hop.version).await.map(|is_orderable| is_orderable.then_some(()));
+        if eyes.thing(is_orderable)? == Seen::Missing {
             class_not_orderable.push(hop.version.clone());
         }
     }
-    let secret = eyes.thing(secret(&secrets, &run.source.login_secret).await)?;
-    let zone = eyes.thing(record::zone(&route53, &run.record.zone_id).await)?;
+    let secret = eyes.thing(secret(ctx, &run.source.login_secret).await)?;
+    let zone = eyes.thing(dns.zone(&run.record.zone_id).await)?;
     let records = match zone {
-        Seen::Found(_) => eyes.list(record::sets(&route53, &run.record).await)?,
+        Seen::Found(_) => eyes.list(dns.sets(&run.record).await)?,
         _ => Vec::new(),
     };
     let endpoint = source.found().and_then(|source| source.endpoint.as_ref());
     let other_records = match (&zone, endpoint) {
-        (Seen::Found(_), Some((host, _port))) => eyes.list(record::leading_to(&route53, &run.record, host).await)?,
+        (Seen::Found(_), Some((host, _port))) => eyes.list(dns.leading_to(&run.record, host).await)?,
         _ => Vec::new(),
     };
     let (mut group_shared_with, mut maintenance) = (Vec::new(), Vec::new());
     if let Some(source) = source.found() {
         group_shared_with = eyes.list(rds::sharers(&rds, &source.parameter_group, &run.source.instance).await)?;
-        maintenance = eyes.list(rds::maintenance(&rds, &source.arn).await)?;
+        maintenance = eyes.list(rds.maintenance(&source.arn).await)?;
     }
     let families: Vec<&str> = hops.iter().map(|hop| hop.family.as_str()).collect();
-    let mut taken = names::taken(&mut eyes, &rds, &secrets, &run, &families).await?;
-    let mut quotas = eyes.list(rds::quotas(&rds).await)?;
+    let mut taken = names::taken(ctx, &mut eyes, &rds, &run, &families).await?;
+    let mut quotas: Vec<_> = eyes.list(rds.quotas().await)?.into_iter().map(|quota| Quota::of("RDS", quota)).collect();
     let mut of_dms = dms::Seen::default();
-    if run.copy.engine == CopyEngine::Dms {
+    if run.copy.candidates().contains(&CopyEngine::Dms) {
         of_dms = dms::observe(ctx, &mut eyes, &run).await?;
         taken.append(&mut of_dms.taken);
         quotas.append(&mut of_dms.quotas);
@@ -137,13 +137,11 @@ impl Eyes {
     }
 }
 
-async fn secret(client: &aws_sdk_secretsmanager::Client, id: &str) -> Result<Option<Secret>, AwsError> {
-    let answer =
-        client.describe_secret().secret_id(id).send().await.doing(format!("describe secret {id}")).optional()?;
-    Ok(answer.map(|secret| Secret {
-        deleted: secret.deleted_date().is_some(),
-        rotates: secret.rotation_enabled().unwrap_or(false),
-        rotates_in: secret.next_rotation_date().map(|date| date.secs().saturating_sub(now())),
+async fn secret(ctx: &Ctx, id: &str) -> Result<Option<Secret>, AwsError> {
+    Ok(ctx.describe_secret(id).await?.map(|secret| Secret {
+        deleted: secret.is_being_deleted,
+        rotates: secret.rotates,
+        rotates_in: secret.next_rotation.map(|at| at.saturating_sub(now())),
     }))
 }
 

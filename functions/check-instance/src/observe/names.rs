@@ -1,18 +1,17 @@
 //! Which of the names that the run will use are taken. Nothing of the run can exist when preflight begins, but for the
 //! parameter group that an earlier run left to the source.
 
-use aws_sdk_rds as rds;
-use aws_sdk_secretsmanager as secrets;
 use pgleap_contract::Generation;
+use pgleap_rds::{Rds, is_ours};
 use pgleap_step_kit::prelude::*;
 
 use super::Eyes;
 use crate::facts::Taken;
 
 pub(super) async fn taken(
+    ctx: &Ctx,
     eyes: &mut Eyes,
-    rds: &rds::Client,
-    secrets: &secrets::Client,
+    rds: &Rds,
     run: &Run,
     families: &[&str],
 ) -> StepResult<Vec<Taken>> {
@@ -27,7 +26,7 @@ pub(super) async fn taken(
         looks.push(parameter_group(rds, run, group).await);
     }
     for secret in secrets_of(run) {
-        looks.push(of_secret(secrets, run, secret).await);
+        looks.push(of_secret(ctx, run, secret).await);
     }
     eyes.all(looks)
 }
@@ -49,47 +48,25 @@ fn secrets_of(run: &Run) -> [String; 6] {
 /// One look at a name.
 pub(crate) type Look = Result<Option<Taken>, AwsError>;
 
-fn is_ours<'a>(run: &Run, mut tags: impl Iterator<Item = (Option<&'a str>, Option<&'a str>)>) -> bool {
-    tags.any(|tag| tag == (Some(Names::TAG), Some(run.id.as_str())))
+async fn snapshot(rds: &Rds, run: &Run, name: String) -> Look {
+    let found = rds.snapshot(&name).await?;
+    Ok(found.map(|found| Taken { kind: "snapshot", ours: found.is_ours(run), name }))
 }
 
-async fn snapshot(client: &rds::Client, run: &Run, name: String) -> Look {
-    let answer = client.describe_db_snapshots().db_snapshot_identifier(&name).send().await;
-    let found = answer.doing(format!("describe snapshot {name}")).optional()?;
-    let found = found.and_then(|found| found.db_snapshots.unwrap_or_default().into_iter().next());
-    Ok(found.map(|found| {
-        let ours = is_ours(run, found.tag_list().iter().map(|tag| (tag.key(), tag.value())));
-        Taken { kind: "snapshot", name, ours }
-    }))
+async fn instance(rds: &Rds, run: &Run, name: String) -> Look {
+    let found = rds.instance(&name).await?;
+    Ok(found.map(|found| Taken { kind: "instance", ours: found.is_ours(run), name }))
 }
 
-async fn instance(client: &rds::Client, run: &Run, name: String) -> Look {
-    let answer = client.describe_db_instances().db_instance_identifier(&name).send().await;
-    let found = answer.doing(format!("describe instance {name}")).optional()?;
-    let found = found.and_then(|found| found.db_instances.unwrap_or_default().into_iter().next());
-    Ok(found.map(|found| {
-        let ours = is_ours(run, found.tag_list().iter().map(|tag| (tag.key(), tag.value())));
-        Taken { kind: "instance", name, ours }
-    }))
+async fn parameter_group(rds: &Rds, run: &Run, name: String) -> Look {
+    let Some(group) = rds.group(&name).await? else { return Ok(None) };
+    let tags = rds.tags(group.arn()?, &name).await?;
+    Ok(Some(Taken { kind: "parameter group", ours: is_ours(&tags, run), name }))
 }
 
-async fn parameter_group(client: &rds::Client, run: &Run, name: String) -> Look {
-    let answer = client.describe_db_parameter_groups().db_parameter_group_name(&name).send().await;
-    let found = answer.doing(format!("describe parameter group {name}")).optional()?;
-    let group = found.and_then(|found| found.db_parameter_groups.unwrap_or_default().into_iter().next());
-    let Some(arn) = group.and_then(|group| group.db_parameter_group_arn) else { return Ok(None) };
-    let tags = client.list_tags_for_resource().resource_name(arn).send().await.doing(format!("list tags of {name}"))?;
-    let ours = is_ours(run, tags.tag_list().iter().map(|tag| (tag.key(), tag.value())));
-    Ok(Some(Taken { kind: "parameter group", name, ours }))
-}
-
-async fn of_secret(client: &secrets::Client, run: &Run, name: String) -> Look {
-    let answer = client.describe_secret().secret_id(&name).send().await;
-    let found = answer.doing(format!("describe secret {name}")).optional()?;
-    Ok(found.map(|found| {
-        let ours = is_ours(run, found.tags().iter().map(|tag| (tag.key(), tag.value())));
-        Taken { kind: "secret", name, ours }
-    }))
+async fn of_secret(ctx: &Ctx, run: &Run, name: String) -> Look {
+    let found = ctx.describe_secret(&name).await?;
+    Ok(found.map(|found| Taken { kind: "secret", ours: found.is_of(run), name }))
 }
 
 #[cfg(test)]

@@ -167,6 +167,7 @@ impl World {
                 listen: Listen { address, port },
                 encryption: Encryption::Offered(authority.issue(&address.to_string()).unwrap()),
                 closed_databases: vec![],
+                peer: None,
                 settings: vec![Setting::new("wal_level", "logical")],
             };
             (files, Server { host: address.to_string(), port, database: "orders".to_owned(), storage_gib: None })

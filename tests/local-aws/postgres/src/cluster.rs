@@ -1,6 +1,7 @@
 //! One cluster: a data folder and, when started, its server.
 
 use std::fs::OpenOptions;
+use std::net::Ipv4Addr;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
@@ -12,7 +13,7 @@ use nix::unistd::Pid;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Config};
 
-use crate::config::{Encryption, ServerFiles, certificate_path, conf_path, hba_path, key_path};
+use crate::config::{Encryption, ServerFiles, authority_path, certificate_path, conf_path, hba_path, key_path};
 use crate::files::{make_private_folder, write_private_file};
 use crate::program::{Programs, tail};
 use crate::servers::{ADMIN, Servers};
@@ -98,7 +99,12 @@ impl Cluster {
 
     /// How to connect as the superuser [`ADMIN`] to database `postgres`, without TLS. Panics if it is not started.
     pub fn admin_config(&self) -> Config {
-        let listen = self.lock().as_ref().expect("admin_config is asked of a started cluster").files.listen;
+        self.admin_config_if_started().expect("admin_config is asked of a started cluster")
+    }
+
+    /// The same, or `None` if it is not started.
+    pub fn admin_config_if_started(&self) -> Option<Config> {
+        let listen = self.lock().as_ref()?.files.listen;
         let mut config = Config::new();
         config
             .host(listen.address.to_string())
@@ -108,7 +114,7 @@ impl Cluster {
             .dbname("postgres")
             .application_name(ADMIN)
             .connect_timeout(Duration::from_secs(5));
-        config
+        Some(config)
     }
 
     /// Connect as the superuser to a database.
@@ -123,7 +129,7 @@ impl Cluster {
             return Err(self.failed("start", "it is running"));
         }
         self.write_files(&files)?;
-        let server = self.spawn()?;
+        let server = self.spawn(files.peer)?;
         *self.lock() = Some(Running { server, files });
         self.wait_until_ready().await
     }
@@ -186,12 +192,13 @@ impl Cluster {
         if let Encryption::Offered(certificate) | Encryption::Required(certificate) = &files.encryption {
             write(certificate_path(&self.folder), &certificate.certificate_pem)?;
             write(key_path(&self.folder), &certificate.key_pem)?;
+            write(authority_path(&self.folder), &certificate.authority_pem)?;
         }
         write(hba_path(&self.folder), &files.pg_hba_conf())?;
         write(conf_path(&self.folder), &files.postgresql_conf(&self.folder, shared.durability))
     }
 
-    fn spawn(&self) -> Result<Child> {
+    fn spawn(&self, peer: Option<Ipv4Addr>) -> Result<Child> {
         let log_path = self.log_path();
         make_private_folder(&self.folder.join("log"), self.servers.shared.user)?;
         let log =
@@ -207,6 +214,9 @@ impl Cluster {
             .stderr(Stdio::from(also_log))
             // Ctrl-C in a terminal goes to the whole group; the servers end in our order.
             .process_group(0);
+        if let Some(peer) = peer {
+            command.env("PGHOSTADDR", peer.to_string());
+        }
         command.spawn().map_err(|error| self.failed("start", &error.to_string()))
     }
 

@@ -52,6 +52,12 @@ pub struct ServerFiles {
     pub encryption: Encryption,
     /// Databases that only the administrator may enter.
     pub closed_databases: Vec<String>,
+    /// Where the server's own libpq connects, whatever `host` a conninfo names; `None`: where that name leads.
+    ///
+    /// A subscription and dblink name the endpoint of another instance, which only the stand-in's DNS knows, and a server
+    /// asks the machine's resolver. libpq connects to `PGHOSTADDR` instead and still verifies the certificate by `host`.
+    /// So a server reaches one other server, and a conninfo without `host` leads there too.
+    pub peer: Option<Ipv4Addr>,
     /// Parameters; a later one wins over an earlier one and over the stand-in's own.
     pub settings: Vec<Setting>,
 }
@@ -59,7 +65,7 @@ pub struct ServerFiles {
 impl ServerFiles {
     /// A plain server without TLS.
     pub fn plain(listen: Listen, settings: Vec<Setting>) -> Self {
-        Self { listen, encryption: Encryption::Off, closed_databases: Vec::new(), settings }
+        Self { listen, encryption: Encryption::Off, closed_databases: Vec::new(), peer: None, settings }
     }
 
     /// The text of postgresql.conf for a cluster that lies in `folder`.
@@ -83,6 +89,7 @@ impl ServerFiles {
                 line("ssl", "on"),
                 line("ssl_cert_file", &path_text(&certificate_path(folder))),
                 line("ssl_key_file", &path_text(&key_path(folder))),
+                line("ssl_ca_file", &path_text(&authority_path(folder))),
             ]);
         }
         lines.extend(self.settings.iter().map(|setting| line(&setting.name, &setting.value)));
@@ -117,6 +124,11 @@ pub(crate) fn certificate_path(folder: &Path) -> PathBuf {
 
 pub(crate) fn key_path(folder: &Path) -> PathBuf {
     folder.join("server.key")
+}
+
+/// Named as on RDS.
+pub(crate) fn authority_path(folder: &Path) -> PathBuf {
+    folder.join("ca-cert.pem")
 }
 
 fn line(name: &str, value: &str) -> String {
@@ -155,7 +167,8 @@ mod tests {
 
     #[test]
     fn required_tls_leaves_no_entry_for_others() {
-        let certificate = ServerCertificate { certificate_pem: String::new(), key_pem: String::new() };
+        let certificate =
+            ServerCertificate { certificate_pem: String::new(), key_pem: String::new(), authority_pem: String::new() };
         let mut files = ServerFiles::plain(listen(), Vec::new());
         files.encryption = Encryption::Required(certificate);
         files.closed_databases = vec!["rdsadmin".to_owned()];

@@ -18,6 +18,7 @@ use crate::{Error, Result};
 pub struct CertificateAuthority {
     issuer: Issuer<'static, KeyPair>,
     certificate_path: PathBuf,
+    certificate_pem: String,
 }
 
 /// A server's certificate and key in PEM.
@@ -27,6 +28,8 @@ pub struct ServerCertificate {
     pub certificate_pem: String,
     /// The private key.
     pub key_pem: String,
+    /// The certificates of the authority that signed it. Servers are clients too: of what they subscribe to.
+    pub authority_pem: String,
 }
 
 impl std::fmt::Debug for ServerCertificate {
@@ -46,8 +49,9 @@ impl CertificateAuthority {
         let certificate = parameters.self_signed(&key).map_err(failed)?;
 
         let certificate_path = folder.join("ca.pem");
-        std::fs::write(&certificate_path, certificate.pem()).map_err(Error::file("write", &certificate_path))?;
-        Ok(Self { issuer: Issuer::new(parameters, key), certificate_path })
+        let certificate_pem = certificate.pem();
+        std::fs::write(&certificate_path, &certificate_pem).map_err(Error::file("write", &certificate_path))?;
+        Ok(Self { issuer: Issuer::new(parameters, key), certificate_path, certificate_pem })
     }
 
     /// The certificate that clients trust.
@@ -64,7 +68,11 @@ impl CertificateAuthority {
         parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         let key = KeyPair::generate().map_err(failed)?;
         let certificate = parameters.signed_by(&key, &self.issuer).map_err(failed)?;
-        Ok(ServerCertificate { certificate_pem: certificate.pem(), key_pem: key.serialize_pem() })
+        Ok(ServerCertificate {
+            certificate_pem: certificate.pem(),
+            key_pem: key.serialize_pem(),
+            authority_pem: self.certificate_pem.clone(),
+        })
     }
 }
 

@@ -47,6 +47,7 @@ async fn a_client_must_use_tls_where_it_is_required_and_may_verify_the_host_name
         listen: Listen { address, port },
         encryption: Encryption::Required(authority.issue(host).unwrap()),
         closed_databases: vec!["closed".to_owned()],
+        peer: None,
         settings: vec![],
     };
     cluster.start(files).await.unwrap();

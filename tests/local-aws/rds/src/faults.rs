@@ -25,13 +25,46 @@ pub enum PlannedFault {
     FailSnapshot,
     /// The next restore of a snapshot of this instance loads its volume for a while after it serves.
     InitializeStorage,
+    /// To the next instance that is restored from a snapshot of this one.
+    OfCopy(CopyFault),
+}
+
+/// What happens to a copy that native replication is to carry on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CopyFault {
+    /// `rds_tools` cannot be created there.
+    NoSeedFunction,
+    /// `rds_tools.logical_seed_lsn()` answers NULL there.
+    SeedNull,
+    /// Somebody commits this before anybody else looks.
+    Write(Statement),
+    /// It may run no worker of logical replication, after its upgrades neither.
+    NoReplicationWorkers,
+    /// When its major upgrade is over, its source has lost the slot that a run made for it: the WAL is gone.
+    SlotLost,
+    /// It crashes as soon as a subscription's origin has moved from zero, and comes back.
+    DiesAfterAdvance,
+    /// As soon as a subscription's worker runs, somebody commits this: a row that a later one collides with.
+    Conflict(Statement),
+}
+
+/// What somebody runs, as a superuser.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Statement {
+    /// Where.
+    pub database: String,
+    /// What.
+    pub sql: String,
 }
 
 impl Rds {
     /// Let a fault happen now or at its time. Comes back when a fault that happens now has begun.
     pub async fn plan(&self, instance_id: &str, fault: PlannedFault) -> Result<(), ApiError> {
         match fault {
-            PlannedFault::FailPrecheck(_) | PlannedFault::FailSnapshot | PlannedFault::InitializeStorage => {
+            PlannedFault::FailPrecheck(_)
+            | PlannedFault::FailSnapshot
+            | PlannedFault::InitializeStorage
+            | PlannedFault::OfCopy(_) => {
                 self.shared.state().instance_mut(instance_id)?.planned_faults.push(fault);
                 Ok(())
             }
@@ -41,12 +74,13 @@ impl Rds {
 }
 
 impl Shared {
-    async fn break_now(self: &Arc<Self>, instance_id: &str, fault: PlannedFault) -> Result<(), ApiError> {
+    pub(crate) async fn break_now(self: &Arc<Self>, instance_id: &str, fault: PlannedFault) -> Result<(), ApiError> {
         let (cluster, files, busy, resource_id) = {
-            let mut state = self.state();
-            let instance = state.instance_mut(instance_id)?;
+            let state = self.state();
+            let instance = state.instance(instance_id)?;
             let cluster = instance.cluster.clone().ok_or_else(|| errors::instance_state("it has no server yet"))?;
-            (cluster, instance.server_files(self.around.port), instance.busy.clone(), instance.resource_id.clone())
+            let files = state.server_files(instance, self.around.port);
+            (cluster, files, instance.busy.clone(), instance.resource_id.clone())
         };
         let guard = busy.lock_owned().await;
         cluster.stop(Shutdown::Immediate).await.map_err(ApiError::internal)?;

@@ -30,6 +30,14 @@ const PRIVILEGES: &[(u16, &str)] = &[
     (17, "pg_maintain"),
 ];
 
+/// From 14 on. Up to 13 these functions ask for a superuser themselves.
+const ORIGIN_RIGHTS: &str = "
+    GRANT EXECUTE ON FUNCTION
+        pg_replication_origin_advance(text, pg_lsn), pg_replication_origin_create(text), pg_replication_origin_drop(text),
+        pg_replication_origin_oid(text), pg_replication_origin_progress(text, boolean), pg_show_replication_origin_status()
+    TO rds_superuser;
+    GRANT SELECT ON pg_replication_origin_status TO rds_superuser";
+
 const DIFFERING_LOGINS: &str = "SELECT quote_ident(rolname), rolreplication FROM pg_roles
     WHERE rolcanlogin AND NOT rolsuper AND rolreplication <> pg_has_role(oid, 'rds_replication', 'member')";
 
@@ -40,6 +48,8 @@ pub(crate) async fn set_up(cluster: &Cluster, master: &str, password: &str, data
         execute(&admin, &format!("CREATE ROLE {group} NOLOGIN")).await?;
     }
     grant_privileges(&admin, cluster.major()).await?;
+    // Later databases are copies of template1.
+    grant_in_databases(cluster).await?;
     let master_name = identifier(master);
     execute(
         &admin,
@@ -69,7 +79,8 @@ pub(crate) async fn set_up(cluster: &Cluster, master: &str, password: &str, data
 
 /// After an upgrade: what the new major's predefined roles bring.
 pub(crate) async fn complete(cluster: &Cluster) -> Result<()> {
-    grant_privileges(&cluster.admin("postgres").await?, cluster.major()).await
+    grant_privileges(&cluster.admin("postgres").await?, cluster.major()).await?;
+    grant_in_databases(cluster).await
 }
 
 /// Give the master user a new password.
@@ -84,6 +95,24 @@ async fn grant_privileges(admin: &Client, major: u16) -> Result<()> {
     }
     if major >= 15 {
         execute(admin, "GRANT SET ON PARAMETER session_replication_role TO rds_superuser WITH GRANT OPTION").await?;
+    }
+    Ok(())
+}
+
+/// Functions of the catalog have their rights in each database.
+async fn grant_in_databases(cluster: &Cluster) -> Result<()> {
+    if cluster.major() < 14 {
+        return Ok(());
+    }
+    let query = "SELECT datname FROM pg_database WHERE datallowconn";
+    let admin = cluster.admin("postgres").await?;
+    let failed = |source| Error::Sql { what: "list the databases".to_owned(), source };
+    let databases = admin.query(query, &[]).await.map_err(failed)?;
+    for database in databases {
+        let inside = cluster.admin(database.get(0)).await?;
+        // Event triggers of the user's own do not fire as a replica.
+        execute(&inside, "SET session_replication_role = replica").await?;
+        execute(&inside, ORIGIN_RIGHTS).await?;
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::engine_versions::EngineVersion;
 use crate::events::Recorded;
-use crate::faults::PlannedFault;
+use crate::faults::{CopyFault, PlannedFault};
 use crate::parameter_groups::{ParameterGroup, Values};
 use crate::quotas::Quota;
 use crate::snapshots::KeptBackup;
@@ -93,12 +93,36 @@ pub(crate) struct Instance {
     /// Logs other than the server's own.
     pub(crate) logs: Vec<StoredLog>,
     pub(crate) planned_faults: Vec<PlannedFault>,
+    /// Of a restored instance: those that have not struck yet, and those that last.
+    pub(crate) copy_faults: Vec<CopyFault>,
     /// Actions of maintenance that wait.
     pub(crate) maintenance: Vec<String>,
     /// End of the last automated backup; none while backups are off.
     pub(crate) backed_up_at: Option<f64>,
+    /// Where a restored instance comes from.
+    pub(crate) origin: Option<Origin>,
     /// Held by whoever changes the server: one change after the other.
     pub(crate) busy: Arc<tokio::sync::Mutex<()>>,
+}
+
+/// What a restored instance knows of the instance that its snapshot was taken of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Origin {
+    /// `DbiResourceId` of that instance.
+    pub(crate) resource_id: String,
+    /// What `rds_tools` answers on this instance.
+    pub(crate) seed: Seed,
+}
+
+/// Where the recovery of the copy ended: the position of its source up to which it has everything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Seed {
+    /// Not known, or not any more: the function answers NULL.
+    Unknown,
+    /// The function answers this position.
+    At(String),
+    /// The extension cannot be created.
+    NoFunction,
 }
 
 /// The association with a parameter group.

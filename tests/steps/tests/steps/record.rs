@@ -10,6 +10,7 @@ use local_aws::{Config, LocalAws};
 use pgleap_contract::steps::{LowerTtlOutput, RecordOutput, RestoreRecordInput, RunOnly, SwapRecordInput};
 use pgleap_contract::{ErrorCode, Generation, Outcome, Run};
 use pgleap_mark::State;
+use pgleap_record::Records;
 use pgleap_step_kit::{Ctx, Polled, StepResult};
 use serde_json::json;
 use step_tests::{as_step, cutover_in, until_done};
@@ -65,7 +66,7 @@ impl World {
     }
 
     async fn members(&self) -> Result<Members> {
-        let found = pgleap_record::read(&self.route53, &self.run.record).await?;
+        let found = Records::new(&self.ctx).members(&self.run.record).await?;
         let plain = |m: &pgleap_record::Member| {
             let identifier = m.set_identifier().map(str::to_owned);
             (identifier, m.value().unwrap_or_default().to_owned(), i64::from(m.ttl().unwrap_or_default()))
@@ -293,12 +294,13 @@ async fn a_batch_that_was_made_before_the_rollback_matches_nothing_after_it() ->
         let world = World::with(&[(None, SOURCE, ttl)]).await?;
         world.lower_until_done().await?;
         world.arm().await?;
-        let frozen = pgleap_record::read(&world.route53, &world.run.record).await?;
+        let records = Records::new(&world.ctx);
+        let frozen = records.members(&world.run.record).await?;
         world.decide(BACK).await?;
         world.restore(Outcome::Back).await?;
 
-        let changes = pgleap_record::plan(&frozen, |member| (TARGET.to_owned(), member.ttl().unwrap_or_default()));
-        let late = pgleap_record::submit(&world.route53, &world.run.record, "late".to_owned(), changes).await;
+        let batch = pgleap_record::plan(&frozen, |member| (TARGET.to_owned(), member.ttl().unwrap_or_default()));
+        let late = records.submit(&world.run.record, "late".to_owned(), batch).await;
 
         assert!(late.is_err(), "TTL {ttl}: {late:?}");
         assert_eq!(world.members().await?, simple(SOURCE, ttl));

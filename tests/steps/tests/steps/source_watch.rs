@@ -226,7 +226,7 @@ async fn a_watch_that_is_lost_ends_the_run() -> Result<()> {
     let watched = Watched::start(15).await?;
     let names = watched.world.run.id.names();
     let work = watched.world.ctx.as_work(&watched.world.run, &watched.world.source).await?;
-    pgleap_pg::watch::drop_slot(&work, &names.watch_slot()).await?;
+    pgleap_pg::slot::drop(&work, &names.watch_slot()).await?;
 
     for (step, answer) in watched.each_step().await {
         let error = answer.expect_err(step);

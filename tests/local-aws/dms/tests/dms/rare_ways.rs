@@ -23,7 +23,13 @@ async fn certificates_are_verified_as_the_ssl_mode_says() {
     let cluster = servers.create_cluster(16, "dms-tls").await.unwrap();
     let encryption = Encryption::Required(authority.issue(host).unwrap());
     cluster
-        .start(ServerFiles { listen: Listen { address, port }, encryption, closed_databases: vec![], settings: vec![] })
+        .start(ServerFiles {
+            listen: Listen { address, port },
+            encryption,
+            closed_databases: vec![],
+            peer: None,
+            settings: vec![],
+        })
         .await
         .unwrap();
     let admin = cluster.admin("postgres").await.unwrap();

@@ -14,7 +14,7 @@ use crate::paging::one;
 use crate::parameter_groups::{default_group, refuse_wrong_family};
 use crate::quotas::Quota;
 use crate::service::Shared;
-use crate::state::{AttachedGroup, Instance, Status};
+use crate::state::{AttachedGroup, Instance, Origin, Status};
 use crate::{classes, delays, errors, roles, tags};
 
 /// Least GiB of a volume for general purpose, and for provisioned IOPS.
@@ -30,6 +30,7 @@ pub(crate) struct NewInstance {
     pub(crate) group: String,
     pub(crate) attributes: Map<String, Value>,
     pub(crate) tags: tags::Tags,
+    pub(crate) origin: Option<Origin>,
 }
 
 impl Shared {
@@ -60,6 +61,7 @@ impl Shared {
             group,
             attributes,
             tags: tags::requested(call, "db"),
+            origin: None,
         };
         let resource_id = self.add_instance(new)?;
         let (rds, id, database) = (self.clone(), resource_id.clone(), call.str("DBName").map(str::to_owned));
@@ -97,8 +99,10 @@ impl Shared {
             cluster: None,
             logs: Vec::new(),
             planned_faults: Vec::new(),
+            copy_faults: Vec::new(),
             maintenance: Vec::new(),
             backed_up_at: None,
+            origin: new.origin,
             busy: Arc::default(),
         };
         let mut state = self.state();

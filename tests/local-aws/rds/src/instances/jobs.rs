@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use local_aws_postgres::Cluster;
+use local_aws_postgres::{Cluster, ServerFiles};
 use tokio::sync::OwnedMutexGuard;
 
 use crate::instances::machine_of;
@@ -92,30 +92,31 @@ impl Shared {
     /// Read the attached group and start the server with it. Role memberships are not watched yet.
     pub(crate) async fn start_with_group(&self, resource_id: &str, cluster: &Arc<Cluster>) -> Result<(), JobFailed> {
         let values = self.wanted_values(resource_id).await?;
-        let port = self.around.port;
-        let files = self.with_instance(resource_id, |instance| {
+        self.with_instance(resource_id, |instance| {
             instance.running = values;
             let group = &mut instance.group;
             (group.in_effect, group.waits_for_reboot, group.upgrading) = (true, false, false);
-            instance.server_files(port)
         });
-        self.start_server(cluster, files.ok_or_else(gone)?).await
+        self.start_server(resource_id, cluster).await
     }
 
     /// Start the server with what it ran with before.
     pub(crate) async fn start_as_before(&self, resource_id: &str, cluster: &Arc<Cluster>) -> Result<(), JobFailed> {
-        let port = self.around.port;
-        let files = self.with_instance(resource_id, |instance| instance.server_files(port));
-        self.start_server(cluster, files.ok_or_else(gone)?).await?;
+        self.start_server(resource_id, cluster).await?;
         self.watch_roles(cluster);
         Ok(())
     }
 
-    async fn start_server(
-        &self,
-        cluster: &Arc<Cluster>,
-        files: local_aws_postgres::ServerFiles,
-    ) -> Result<(), JobFailed> {
+    /// What the server of an instance is told now; `None` if the instance is gone.
+    pub(crate) fn server_files(&self, resource_id: &str) -> Option<ServerFiles> {
+        let state = self.state();
+        let instance = state.instances.values().find(|instance| instance.resource_id == resource_id)?;
+        Some(state.server_files(instance, self.around.port))
+    }
+
+    /// Start the server with the values that it ran with last. Role memberships are not watched yet.
+    pub(crate) async fn start_server(&self, resource_id: &str, cluster: &Arc<Cluster>) -> Result<(), JobFailed> {
+        let files = self.server_files(resource_id).ok_or_else(gone)?;
         let started = cluster.start(files).await;
         started.map_err(|error| JobFailed { error: error.into(), status: Status::IncompatibleParameters })
     }

@@ -20,7 +20,8 @@ use local_aws_postgres::{Encryption, Listen, ServerFiles};
 
 use crate::parameter_groups::{Machine, forces_tls, server_settings};
 use crate::roles::ADMIN_DATABASE;
-use crate::state::Instance;
+use crate::state::{Instance, Origin, State};
+use crate::{copy_faults, rds_tools};
 
 /// What formulas of parameters count with.
 pub(crate) fn machine_of(instance: &Instance, port: u16) -> Machine {
@@ -29,9 +30,22 @@ pub(crate) fn machine_of(instance: &Instance, port: u16) -> Machine {
     Machine { memory_bytes: class.memory_bytes, cpus: class.cpus, storage_bytes: storage_gib << 30, port }
 }
 
+impl State {
+    /// What the server of an instance is told: the parameters it runs with, its address, its certificate, what is known
+    /// of the instance that it was restored from.
+    pub(crate) fn server_files(&self, instance: &Instance, port: u16) -> ServerFiles {
+        let origin = instance.origin.as_ref();
+        let source = |origin: &Origin| self.instances.values().find(|other| other.resource_id == origin.resource_id);
+        let mut files = instance.own_files(port);
+        files.peer = origin.and_then(source).map(|source| source.address);
+        files.settings.extend(origin.and_then(|origin| rds_tools::setting(&origin.seed)));
+        files.settings.extend(copy_faults::setting(instance));
+        files
+    }
+}
+
 impl Instance {
-    /// What its server is told: the parameters it runs with, its address, its certificate.
-    pub(crate) fn server_files(&self, port: u16) -> ServerFiles {
+    fn own_files(&self, port: u16) -> ServerFiles {
         let certificate = self.certificate.clone();
         let encryption = match forces_tls(&self.running) {
             true => Encryption::Required(certificate),
@@ -41,6 +55,7 @@ impl Instance {
             listen: Listen { address: self.address, port },
             encryption,
             closed_databases: vec![ADMIN_DATABASE.to_owned()],
+            peer: None,
             settings: server_settings(&self.running),
         }
     }

@@ -3,19 +3,20 @@
 use std::sync::Arc;
 
 use local_aws_core::{Call, Reply};
+use local_aws_postgres::Shutdown;
 
 use serde_json::Value;
 
 use super::attributes;
 use super::create::NewInstance;
 use super::jobs::JobFailed;
-use crate::faults::PlannedFault;
+use crate::faults::{CopyFault, PlannedFault};
 use crate::names::{identifier, snapshot_arn};
 use crate::paging::one;
 use crate::service::Shared;
 use crate::snapshots::KeptBackup;
-use crate::state::Status;
-use crate::{classes, delays, errors, roles, tags};
+use crate::state::{Origin, Seed, Status};
+use crate::{classes, delays, errors, rds_tools, roles, tags};
 
 impl Shared {
     pub(crate) async fn restore_instance(self: &Arc<Self>, call: &Call) -> Reply {
@@ -82,6 +83,7 @@ impl Shared {
             group,
             attributes,
             tags,
+            origin: Some(Origin { resource_id: snapshot.resource_id.clone(), seed: Seed::Unknown }),
         };
         Ok((new, backup))
     }
@@ -119,18 +121,19 @@ impl Shared {
         self.pause(delays::BEFORE_A_CHANGE_SHOWS).await;
         self.set_status(resource_id, Status::Modifying);
         self.pause(delays::SETTLING).await;
-        if self.is_storage_to_initialize(snapshot_name) {
+        if self.is_planned(resource_id, &PlannedFault::InitializeStorage) {
             self.initialize_storage(resource_id).await;
         }
         self.set_status(resource_id, Status::Available);
         Ok(())
     }
 
-    fn is_storage_to_initialize(&self, snapshot_name: &str) -> bool {
+    /// Whether a fault was planned for this restore, on the instance that the snapshot was taken of. It strikes once.
+    fn is_planned(&self, resource_id: &str, fault: &PlannedFault) -> bool {
         let mut state = self.state();
-        let source = state.snapshots.get(snapshot_name).map(|snapshot| snapshot.resource_id.clone());
-        let Some(source) = source.and_then(|source| state.by_resource_id(&source)) else { return false };
-        let place = source.planned_faults.iter().position(|fault| *fault == PlannedFault::InitializeStorage);
+        let source = state.by_resource_id(resource_id).and_then(|restored| restored.origin.clone());
+        let Some(source) = source.and_then(|origin| state.by_resource_id(&origin.resource_id)) else { return false };
+        let place = source.planned_faults.iter().position(|planned| planned == fault);
         place.map(|place| source.planned_faults.remove(place)).is_some()
     }
 
@@ -162,7 +165,21 @@ impl Shared {
         let name = self.with_instance(resource_id, |instance| instance.cluster_name());
         let name = name.ok_or_else(|| anyhow::anyhow!("the instance is gone"))?;
         let cluster = Arc::new(self.around.servers.restore_cluster(backup, &name).await?);
+        self.inherit_faults(resource_id);
         self.start_with_group(resource_id, &cluster).await?;
+        let seed = match rds_tools::end_of_recovery(&cluster).await? {
+            _ if self.strikes(resource_id, &CopyFault::NoSeedFunction) => Seed::NoFunction,
+            Some(position) if !self.strikes(resource_id, &CopyFault::SeedNull) => Seed::At(position),
+            _ => Seed::Unknown,
+        };
+        self.write_on_copy(resource_id, &cluster).await?;
+        self.with_instance(resource_id, |instance| {
+            instance.origin = instance.origin.take().map(|origin| Origin { seed, ..origin });
+        });
+        // Only the first start after a crash knows where its recovery ended, and nobody may count on seeing that one.
+        cluster.stop(Shutdown::Fast).await?;
+        self.start_server(resource_id, &cluster).await?;
+        self.watch_for_faults(resource_id);
         Ok(cluster)
     }
 }

@@ -65,8 +65,10 @@ impl Shared {
         let mut state = self.state();
         let Some(instance) = state.by_resource_id(resource_id) else { return Ok(()) };
         take_over(&mut instance.running, &values, names);
-        let files = instance.server_files(self.around.port);
-        if let Some(cluster) = instance.cluster.as_ref().filter(|cluster| cluster.is_running()) {
+        let cluster = instance.cluster.clone();
+        drop(state);
+        let Some(files) = self.server_files(resource_id) else { return Ok(()) };
+        if let Some(cluster) = cluster.filter(|cluster| cluster.is_running()) {
             cluster.reload(files)?;
         }
         Ok(())

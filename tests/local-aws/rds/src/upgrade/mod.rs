@@ -12,7 +12,7 @@ use crate::faults::PlannedFault;
 use crate::instances::JobFailed;
 use crate::parameter_groups::{default_group, lock_settings};
 use crate::service::Shared;
-use crate::state::{AttachedGroup, Status, StoredLog};
+use crate::state::{AttachedGroup, Seed, Status, StoredLog};
 use crate::{delays, roles};
 
 /// Files and texts.
@@ -124,11 +124,15 @@ impl Shared {
             instance.version = target;
             instance.group = AttachedGroup::in_sync(group);
             instance.logs.extend(old_log);
+            if let Some(origin) = &mut instance.origin {
+                origin.seed = Seed::Unknown;
+            }
         });
         self.start_with_group(resource_id, &new).await?;
         self.tell_instance(identifier, 268, "The upgrade has finished.");
         roles::complete(&new).await?;
         self.put_in_service(resource_id, new);
+        self.lose_slot(resource_id);
         self.tell_instance(identifier, 269, "The post-upgrade tasks are in progress.");
         if let Some(old) = Arc::into_inner(old) {
             old.remove().await?;

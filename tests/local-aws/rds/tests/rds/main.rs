@@ -3,9 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 mod catalogs;
+mod copy_faults;
 mod life_cycle;
 mod parameter_groups;
 mod region;
 mod roles;
+mod seeds;
 mod snapshots;
 mod upgrades;

@@ -126,6 +126,25 @@ impl Region {
         self.available(id).await
     }
 
+    /// A group of a major with logical replication on; the answer is its name.
+    pub(crate) async fn logical_group(&self, major: u16) -> String {
+        let name = format!("logical-{major}");
+        let group = json!({ "DBParameterGroupName": name, "DBParameterGroupFamily": format!("postgres{major}"), "Description": "d" });
+        self.call("CreateDBParameterGroup", group).await;
+        let logical = json!({ "DBParameterGroupName": name, "Parameters": [
+            { "ParameterName": "rds.logical_replication", "ParameterValue": "1", "ApplyMethod": "pending-reboot" }] });
+        self.call("ModifyDBParameterGroup", logical).await;
+        name
+    }
+
+    /// An available instance, restored from a snapshot.
+    pub(crate) async fn restore(&self, id: &str, snapshot: &str, more: Value) -> Value {
+        let mut input = json!({ "DBInstanceIdentifier": id, "DBSnapshotIdentifier": snapshot });
+        input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        self.call("RestoreDBInstanceFromDBSnapshot", input).await;
+        self.available(id).await
+    }
+
     /// An available snapshot.
     pub(crate) async fn snapshot(&self, instance: &str, name: &str) -> Value {
         let input = json!({ "DBInstanceIdentifier": instance, "DBSnapshotIdentifier": name });

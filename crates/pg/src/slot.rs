@@ -1,8 +1,10 @@
-//! The slot of the watch: made, looked at, dropped.
+//! A replication slot of the run: made, looked at, dropped.
+
+use std::time::Duration;
 
 use tokio_postgres::error::SqlState;
 
-use crate::{Lsn, PgError, Session};
+use crate::{Lsn, PgError, Session, literal};
 
 /// What the source says of the slot.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -29,7 +31,7 @@ pub async fn look(session: &Session, slot: &str) -> Result<State, PgError> {
                       greatest(coalesce(pg_wal_lsn_diff(s.confirmed_flush_lsn, s.restart_lsn), 0), 0)::bigint,
                       pg_current_wal_flush_lsn()::text
                FROM pg_replication_slots s WHERE s.slot_name = $1::text::name AND s.database = current_database()";
-    let rows = session.rows("look at the slot of the watch", sql, &[&slot]).await?;
+    let rows = session.rows("look at a slot of the run", sql, &[&slot]).await?;
     let Some(row) = rows.first() else { return Ok(State::default()) };
     let (confirmed, is_lost): (Option<&str>, bool) = (row.get(0), row.get(1));
     Ok(State {
@@ -51,16 +53,21 @@ pub enum Making {
     Waits,
 }
 
-/// Make the slot, or see how far its making is: the server goes on by itself, because a transaction may be open for longer
-/// than a call lasts. `session` is a login that may replicate, and is used up.
-pub async fn make_slot(session: Session, slot: &str) -> Result<Making, PgError> {
+/// Make a slot with this decoding plugin, or see how far its making is: the server goes on by itself, because a transaction may
+/// be open for longer than a call lasts. `session` is a login that may replicate, and is used up. A call that arrives after
+/// the run's schema is gone makes none.
+pub async fn make(session: Session, slot: &str, plugin: &str) -> Result<Making, PgError> {
     match look(&session, slot).await? {
         State { confirmed: Some(_), .. } => return Ok(Making::Done),
         State { exists: true, .. } => return Ok(Making::Waits),
         State { exists: false, .. } => {}
     }
-    let sql = format!("SELECT pg_create_logical_replication_slot({}, 'test_decoding')", crate::literal(slot));
-    match session.start_and_leave("make the slot of the watch", &sql).await {
+    let sql = format!(
+        "SELECT pg_create_logical_replication_slot({}, {}) FROM pgleap.run LIMIT 1",
+        literal(slot),
+        literal(plugin)
+    );
+    match session.start_and_leave(&format!("make slot {slot}"), &sql).await {
         // Another call was faster.
         Err(error) if error.state == Some(SqlState::DUPLICATE_OBJECT) => Ok(Making::Waits),
         started => started.map(|()| Making::Waits),
@@ -68,8 +75,25 @@ pub async fn make_slot(session: Session, slot: &str) -> Result<Making, PgError> 
 }
 
 /// Drop it if it is there, as a login that may replicate.
-pub async fn drop_slot(session: &Session, slot: &str) -> Result<(), PgError> {
+pub async fn drop(session: &Session, slot: &str) -> Result<(), PgError> {
     let sql = "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = $1::text::name";
-    session.rows("drop the slot of the watch", sql, &[&slot]).await?;
+    session.rows("drop a slot of the run", sql, &[&slot]).await?;
+    Ok(())
+}
+
+/// Drop it if it is there, and end who reads it: a subscription comes again after seconds, so there is a moment without it. One
+/// that is still read after that is left.
+pub async fn end_and_drop(session: &Session, slot: &str) -> Result<(), PgError> {
+    const TRIES: usize = 20;
+    let end = "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = $1::text::name AND active_pid IS NOT NULL";
+    let drop = "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = $1::text::name AND NOT active";
+    for _ in 0..TRIES {
+        session.rows("end who reads a slot of the run", end, &[&slot]).await?;
+        session.rows("drop a slot of the run", drop, &[&slot]).await?;
+        if !look(session, slot).await?.exists {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
     Ok(())
 }

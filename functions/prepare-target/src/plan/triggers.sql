@@ -1,8 +1,10 @@
--- Triggers and rules must not act on what DMS writes: the rows that they would write arrive from the source. Each is
--- switched off by itself, clones on partitions too, and gets its own state back: ALWAYS ones fire even for replicas.
+-- Triggers and rules must not act on what the copy engine writes: the rows that they would write arrive from the source. Each
+-- is switched off by itself, clones on partitions too, and gets its own state back.
+-- acting: the states (pg_trigger.tgenabled) in which they act on a write of the engine's. An ordinary session sets off those
+-- of origin and local, an apply worker those of a replica, and both set off ALWAYS ones.
 -- Reads: catalogs, pgleap.carried. Changes: pgleap.chore.
 
-CREATE OR REPLACE FUNCTION pgleap.plan_triggers() RETURNS void
+CREATE OR REPLACE FUNCTION pgleap.plan_triggers(acting text) RETURNS void
 LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
     -- Clones are "internal" up to 14; internal ones of constraints (foreign keys, deferred uniqueness) are not ours.
     WITH switch AS (
@@ -16,12 +18,14 @@ LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
     ), off AS (
         INSERT INTO pgleap.chore (phase, rank, object, statements)
         SELECT 'prepare', 10, format('%s %s: %I', kind, "table", name), ARRAY[format('ALTER TABLE ONLY %s DISABLE %s %I', "table", kind, name)]
-        FROM switch WHERE state <> 'D'
+        FROM switch WHERE strpos(acting, state::text) > 0
     )
     -- Parents first: on some majors they take their clones along.
     INSERT INTO pgleap.chore (phase, rank, object, statements)
     SELECT 'complete', 60 + depth, format('%s %s: %I', kind, "table", name),
            ARRAY[format('ALTER TABLE ONLY %s %s %s %I', "table",
                         CASE state WHEN 'O' THEN 'ENABLE' WHEN 'A' THEN 'ENABLE ALWAYS' WHEN 'R' THEN 'ENABLE REPLICA' ELSE 'DISABLE' END, kind, name)]
-    FROM switch WHERE state <> 'D' OR clone
+    FROM switch s
+    WHERE strpos(acting, state::text) > 0
+       OR clone AND EXISTS (SELECT FROM switch o WHERE o.name = s.name AND strpos(acting, o.state::text) > 0)
 $$;

@@ -1,15 +1,28 @@
-//! Every setting of the source that a restore takes. What it does not take, upgrade-target and protect-target set afterwards.
+//! A restore with every setting of the source that it takes. What it does not take, upgrade-target and protect-target set
+//! afterwards.
 //! Source: Amazon RDS service model, RestoreDBInstanceFromDBSnapshot; user guide, "Restoring from a DB snapshot".
 
 use aws_sdk_rds::Client;
 use aws_sdk_rds::operation::restore_db_instance_from_db_snapshot::builders::RestoreDBInstanceFromDBSnapshotFluentBuilder;
 use aws_sdk_rds::types::{DbInstance, Tag};
-use pgleap_contract::Run;
-use pgleap_rds::instance;
+use pgleap_contract::{Names, Run};
+use pgleap_step_kit::aws::{AwsError, Doing};
 
-/// The request. Until the load is done the copy has one zone, no backups (an upgrade would take two, and each costs
-/// time), no protection against being deleted by the way back, and no minor upgrades of its own.
-pub(crate) fn restore(
+use crate::{Described, Instance, Rds, tags};
+
+impl Rds {
+    /// Restore the target from the run's snapshot, with this parameter group and what its user chose for the source. Until
+    /// the load is done the copy has one zone, no backups, no protection against being deleted by the way back, and no
+    /// minor upgrades of its own.
+    pub async fn restore(&self, run: &Run, source: &Instance, name: &str, group: &str) -> Result<(), AwsError> {
+        let Described(source) = &source.described;
+        let answer = restore(&self.client, run, source, name, group).send().await;
+        answer.doing(format!("restore instance {name}")).map(|_restores| ())
+    }
+}
+
+/// The request. No backups: an upgrade would take two, and each costs time.
+fn restore(
     rds: &Client,
     run: &Run,
     source: &DbInstance,
@@ -40,7 +53,7 @@ pub(crate) fn restore(
         .set_engine_lifecycle_support(source.engine_lifecycle_support.clone())
         .set_license_model(source.license_model.clone())
         .set_backup_target(source.backup_target.clone())
-        .set_tags(Some(tags(run, source)));
+        .set_tags(Some(tags_of(run, source)));
     domain(storage(request, source), source)
 }
 
@@ -95,12 +108,13 @@ fn option_group(source: &DbInstance) -> Option<String> {
 
 /// The source's tags, without those that AWS reserves, and the run's own. The one that permits deletion is removed before
 /// the fence (`arm-deadline`).
-fn tags(run: &Run, source: &DbInstance) -> Vec<Tag> {
+fn tags_of(run: &Run, source: &DbInstance) -> Vec<Tag> {
     let users = source
         .tag_list()
         .iter()
         .filter(|tag| tag.key().is_some_and(|key| !key.starts_with("aws:") && !key.starts_with("pgleap:")));
-    users.cloned().chain([instance::tag(run), instance::deletable_tag(run)]).collect()
+    let ours = [tags::of_run(run), tags::tag(Names::DELETABLE_TAG, run.id.as_str())];
+    users.cloned().chain(ours).collect()
 }
 
 #[cfg(test)]

@@ -1,0 +1,118 @@
+//! Catch up: the subscription is switched on, and polled until a row that is written on the source arrives within seconds.
+//!
+//! Changes:      target (the subscription is switched on), source (a marker row)
+//! Repeatable:   yes
+//! If it dies:   the next poll
+//!
+//! The figures are also metrics (embedded metric format).
+
+use std::time::Duration;
+
+use native_databases::subscription::{self, State};
+use pgleap_contract::steps::{CatchUpInput, CatchUpOutput, CatchUpReading};
+use pgleap_pg::{Session, slots::Slot};
+use pgleap_step_kit::metrics::{self, Unit};
+use pgleap_step_kit::prelude::*;
+use pgleap_step_kit::wal::refuse_too_much_wal;
+
+/// The longest wait for a marker in one poll: the function lives for 75 s.
+const LONGEST: Duration = Duration::from_secs(20);
+/// With more than this to come a marker would not arrive in time, so none is written.
+const NEAR_BYTES: i64 = 64 << 20;
+
+/// One poll.
+pub async fn run(ctx: &Ctx, input: CatchUpInput) -> StepResult<CatchUpOutput> {
+    let run = &input.run;
+    let stream = run.id.names().copy_stream();
+    let (source, target) = (ctx.as_work(run, &input.source).await?, ctx.as_target_owner(run, &input.target).await?);
+    let slot = refuse_too_much_wal(&source, &input.source, &run.limits).await?;
+    refuse_lost(&slot, subscription::look(&target, &stream).await?)?;
+    let work = ctx.as_work(run, &input.target).await?;
+    work.rows("switch the subscription on", "SELECT pgleap_copy.start_subscription()", &[]).await?;
+    let problems = native_databases::problems(run, &source, &target).await?;
+    if !problems.is_empty() {
+        return Err(StepError::new(ErrorCode::ReplicationFailed, format!("catch up: {}", problems.join("; "))));
+    }
+    let reading = reading(&slot, now(&source).await?, input.earlier.as_ref());
+    tell(run, &reading);
+    let longest = LONGEST.min(Duration::from_secs(u64::from(run.limits.max_lag_seconds)));
+    let done = slot.lag_bytes < NEAR_BYTES && native_databases::lag(&source, &target, longest).await?.is_some();
+    Ok(CatchUpOutput { done, reading })
+}
+
+fn refuse_lost(slot: &Slot, subscription: Option<State>) -> StepResult<()> {
+    let reason = match (slot, subscription) {
+        (Slot { exists: false, .. }, _) => "the source has no replication slot of the run any more",
+        (Slot { is_lost: true, .. }, _) => "the source has given up keeping WAL for the run's replication slot",
+        (_, None) => "the target has no subscription of the run any more",
+        (_, Some(_)) => return Ok(()),
+    };
+    Err(StepError::new(ErrorCode::ReplicationFailed, format!("catch up: {reason}")))
+}
+
+async fn now(source: &Session) -> StepResult<f64> {
+    Ok(source.row("read the time", "SELECT extract(epoch FROM clock_timestamp())::float8", &[]).await?.get(0))
+}
+
+fn reading(slot: &Slot, now: f64, earlier: Option<&CatchUpReading>) -> CatchUpReading {
+    let lag = slot.lag_bytes.max(0).unsigned_abs();
+    let rate = earlier.and_then(|earlier| {
+        let (seconds, less) = (now - earlier.at as f64, earlier.lag_bytes.checked_sub(lag)?);
+        (seconds >= 1.0 && less > 0).then(|| less as f64 / seconds)
+    });
+    CatchUpReading {
+        at: now as u64,
+        lag_bytes: lag,
+        retained_wal_bytes: slot.retained_bytes.max(0).unsigned_abs(),
+        bytes_per_second: rate.map(|rate| rate as u64),
+        seconds_left: rate.filter(|rate| *rate >= 1.0).map(|rate| (lag as f64 / rate) as u64),
+    }
+}
+
+fn tell(run: &Run, reading: &CatchUpReading) {
+    let mut figures = vec![
+        ("LagBytes", Unit::Bytes, reading.lag_bytes as f64),
+        ("RetainedWalBytes", Unit::Bytes, reading.retained_wal_bytes as f64),
+    ];
+    figures.extend(reading.bytes_per_second.map(|rate| ("CopyRate", Unit::BytesPerSecond, rate as f64)));
+    figures.extend(reading.seconds_left.map(|seconds| ("CopySecondsLeft", Unit::Seconds, seconds as f64)));
+    metrics::tell(run, &figures);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rate_and_time_left_come_from_two_polls() {
+        let slot = |lag_bytes| Slot { exists: true, lag_bytes, ..Slot::default() };
+        let first = reading(&slot(10_000), 100.0, None);
+        assert_eq!((first.bytes_per_second, first.seconds_left), (None, None));
+        let cases = [
+            ("it catches up", 110.0, 4_000, Some(600), Some(6)),
+            ("the lag grows", 110.0, 20_000, None, None),
+            ("no change", 110.0, 10_000, None, None),
+            ("too near", 100.5, 4_000, None, None),
+            ("there", 110.0, 0, Some(1_000), Some(0)),
+        ];
+        for (case, at, lag, rate, left) in cases {
+            let second = reading(&slot(lag), at, Some(&first));
+
+            assert_eq!((second.bytes_per_second, second.seconds_left), (rate, left), "{case}");
+        }
+    }
+
+    #[test]
+    fn what_was_lost_is_named() {
+        let there = Some(State { enabled: true, applies: true, applied: None });
+        let slot = Slot { exists: true, ..Slot::default() };
+        assert!(refuse_lost(&slot, there).is_ok());
+        for (slot, subscription, words) in [
+            (Slot { exists: false, ..slot }, there, "no replication slot"),
+            (Slot { is_lost: true, ..slot }, there, "given up keeping WAL"),
+            (slot, None, "no subscription"),
+        ] {
+            assert!(refuse_lost(&slot, subscription).unwrap_err().message.contains(words), "{words}");
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! Logical replication as the databases show it: a publication and a slot on the source, a subscription on the target.
+
+pub mod publication;
+pub mod subscription;
+
+use std::time::Duration;
+
+use pgleap_contract::{ErrorCode, Run};
+use pgleap_pg::{Session, marker};
+use pgleap_step_kit::{Deadline, StepError, StepResult};
+
+/// How often the marker is looked for.
+const INTERVAL: Duration = Duration::from_millis(10);
+
+/// Changes that could not be applied, and tables that do not take part; none is good.
+///
+/// # Errors
+/// One of the two does not answer.
+pub async fn problems(run: &Run, source: &Session, target: &Session) -> StepResult<Vec<String>> {
+    let stream = run.id.names().copy_stream();
+    let (published, subscribed) =
+        tokio::try_join!(publication::published(source, &stream), publication::subscribed(target, &stream))?;
+    let mut problems = Vec::new();
+    if published != subscribed {
+        problems.push(format!(
+            "the source publishes {} tables and the target subscribes to {}, or not to the same",
+            published.0, subscribed.0
+        ));
+    }
+    problems.extend(refused(target, &stream).await?);
+    Ok(problems)
+}
+
+/// Before 15 the server keeps no count.
+async fn refused(target: &Session, stream: &str) -> StepResult<Option<String>> {
+    if target.major().await? < 15 {
+        return Ok(None);
+    }
+    let sql = "SELECT apply_error_count FROM pg_stat_subscription_stats WHERE subname = $1::text::name";
+    let rows = target.rows("read the errors of the subscription", sql, &[&stream]).await?;
+    let errors = rows.first().map_or(0, |row| row.get::<_, i64>(0));
+    Ok((errors > 0).then(|| format!("the target failed to apply a change, {errors} times; its log says why")))
+}
+
+/// From a marker's commit on the source to its sight on the target.
+///
+/// # Errors
+/// One of the two does not answer.
+pub async fn lag(source: &Session, target: &Session, longest: Duration) -> StepResult<Option<Duration>> {
+    Ok(marker::travel(source, target, "lag", longest, INTERVAL).await?)
+}
+
+/// Have the target flush each transaction that it applies, so that the drain takes milliseconds.
+///
+/// # Errors
+/// The target does not answer.
+pub async fn before_fence(target: &Session) -> StepResult<()> {
+    target.rows("have each transaction flushed", "SELECT pgleap_copy.flush_each()", &[]).await?;
+    Ok(())
+}
+
+/// Transactions are applied in the order of their commits. Once the marker is seen and the source's slot is confirmed behind
+/// it, everything that was committed before is applied and flushed; then the subscription is stopped for good.
+///
+/// # Errors
+/// The deadline passed, or one of the two does not answer.
+pub async fn await_applied(
+    run: &Run,
+    source: &Session,
+    target: &Session,
+    marker: &str,
+    deadline: &Deadline,
+) -> StepResult<()> {
+    let row = source.row("read the source's position", "SELECT pg_current_wal_insert_lsn()::text", &[]).await?;
+    let (stream, written): (_, &str) = (run.id.names().copy_stream(), row.get(0));
+    while !marker::has(target, marker).await? {
+        deadline.pause("drain the source", "the marker has not arrived").await?;
+    }
+    while !is_confirmed(source, &stream, written).await? {
+        deadline.pause("drain the source", "the target has not confirmed the last changes").await?;
+    }
+    target.rows("stop the subscription", "SELECT pgleap_copy.stop_subscription()", &[]).await?;
+    let applies = "SELECT count(*) FROM pg_stat_subscription WHERE subname = $1::text::name AND pid IS NOT NULL";
+    while target.row("look for the subscription's worker", applies, &[&stream]).await?.get::<_, i64>(0) > 0 {
+        deadline.pause("drain the source", "the subscription's worker has not ended").await?;
+    }
+    Ok(())
+}
+
+async fn is_confirmed(source: &Session, slot: &str, written: &str) -> StepResult<bool> {
+    let sql =
+        "SELECT confirmed_flush_lsn >= $2::text::pg_lsn FROM pg_replication_slots WHERE slot_name = $1::text::name";
+    let rows = source.rows("look at the run's slot", sql, &[&slot, &written]).await?;
+    let lost = || StepError::new(ErrorCode::DrainFailed, "drain the source: the run's replication slot is gone");
+    Ok(rows.first().ok_or_else(lost)?.get::<_, Option<bool>>(0).unwrap_or(false))
+}

@@ -1,0 +1,124 @@
+//! The subscription on the target.
+
+use pgleap_contract::{ErrorCode, Names, Server};
+use pgleap_pg::{Login, Lsn, PgErrorKind, Session, ident, literal};
+use pgleap_step_kit::{StepError, StepResult};
+
+/// Where a subscription stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct State {
+    /// It may apply.
+    pub enabled: bool,
+    /// A worker applies.
+    pub applies: bool,
+    /// What it has applied: a position of the source.
+    pub applied: Option<Lsn>,
+}
+
+/// Install the functions of `subscribe.sql` as the owner.
+///
+/// # Errors
+/// The server refuses, or does not answer.
+pub async fn install(owner: &Session, names: Names<'_>) -> StepResult<()> {
+    let sql = with_names(include_str!("subscribe.sql"), names);
+    Ok(owner.run("install the function that subscribes", &sql).await?)
+}
+
+/// Install those of `subscription.sql` as the copy login, which owns the subscription.
+///
+/// # Errors
+/// The server refuses, or does not answer.
+pub async fn hand_over(copy: &Session, names: Names<'_>) -> StepResult<()> {
+    let sql = with_names(include_str!("subscription.sql"), names);
+    Ok(copy.run("install the functions of the subscription", &sql).await?)
+}
+
+fn with_names(sql: &str, names: Names<'_>) -> String {
+    sql.replace("{name}", &literal(&names.copy_stream()))
+        .replace("{publication}", &ident(&names.copy_stream()))
+        .replace("{copy}", &literal(&names.copy_login()))
+        .replace("{copy_login}", &ident(&names.copy_login()))
+        .replace("{work_login}", &ident(&names.work_login()))
+}
+
+/// Look at it, as the owner; none if there is none.
+///
+/// # Errors
+/// The server does not answer.
+pub async fn look(target: &Session, name: &str) -> StepResult<Option<State>> {
+    let sql =
+        "SELECT s.subenabled, EXISTS (SELECT FROM pg_stat_subscription w WHERE w.subid = s.oid AND w.pid IS NOT NULL),
+                      pg_replication_origin_progress('pg_' || s.oid, false)::text
+               FROM pg_subscription s
+               WHERE s.subname = $1::text::name
+                 AND s.subdbid = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())";
+    let rows = target.rows("look at the subscription", sql, &[&name]).await?;
+    Ok(rows.first().map(|row| State {
+        enabled: row.get(0),
+        applies: row.get(1),
+        applied: row.get::<_, Option<&str>>(2).and_then(|lsn| lsn.parse().ok()),
+    }))
+}
+
+/// Create it at `start`, as the owner.
+///
+/// # Errors
+/// `NetworkBlocked` where the target does not reach the source; the server refuses otherwise.
+pub async fn create(owner: &Session, run: &str, source: &Server, login: &Login, start: Lsn) -> StepResult<()> {
+    let row = owner.row("read where the server keeps its authorities", "SELECT current_setting('ssl_ca_file')", &[]);
+    let conninfo = conninfo(source, login, row.await?.get(0));
+    let sql = "SELECT pgleap.subscribe($1, $2, $3::text::pg_lsn)";
+    match owner.rows("create the subscription", sql, &[&run, &conninfo, &start.to_string()]).await {
+        Ok(_) => Ok(()),
+        Err(error)
+            if error.kind != PgErrorKind::Unreachable && error.to_string().contains("connect to the publisher") =>
+        {
+            Err(StepError::new(ErrorCode::NetworkBlocked, unreached(source, &error.to_string())))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn unreached(source: &Server, said: &str) -> String {
+    format!(
+        "the target does not reach the source at {}:{}. The source's security group must let the target's in, on that port; \
+         the target says: {said}",
+        source.host, source.port
+    )
+}
+
+/// TLS is verified by the source's name, against the authorities that the server itself knows.
+fn conninfo(source: &Server, login: &Login, authorities: &str) -> String {
+    let port = source.port.to_string();
+    let parts = [
+        ("host", source.host.as_str()),
+        ("port", &port),
+        ("dbname", &source.database),
+        ("user", &login.username),
+        ("password", &login.password),
+        ("sslmode", "verify-full"),
+        ("sslrootcert", authorities),
+        ("connect_timeout", "10"),
+        ("keepalives_idle", "30"),
+    ];
+    let quote = |value: &str| value.replace('\\', "\\\\").replace('\'', "\\'");
+    parts.map(|(name, value)| format!("{name}='{}'", quote(value))).join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_string_keeps_every_character() {
+        let server =
+            Server { host: "db.example".to_owned(), port: 5432, database: "o'clock".to_owned(), storage_gib: None };
+        let login = Login { username: "u".to_owned(), password: "a b\\c'd".to_owned() };
+
+        let text = conninfo(&server, &login, "/ca.pem");
+
+        assert!(text.contains("dbname='o\\'clock'"), "{text}");
+        assert!(text.contains("password='a b\\\\c\\'d'"), "{text}");
+        assert!(text.contains("sslmode='verify-full' sslrootcert='/ca.pem'"), "{text}");
+    }
+}

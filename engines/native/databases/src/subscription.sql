@@ -1,0 +1,33 @@
+-- What may be done to the subscription later. Installed by the copy login, to whom it belongs; the working login calls them.
+-- Reads: pg_subscription. Changes: the subscription. Safe to repeat.
+
+-- It applies from now on.
+CREATE OR REPLACE FUNCTION pgleap_copy.start_subscription() RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_subscription s WHERE s.subname = {name} AND NOT s.subenabled) THEN
+        EXECUTE format('ALTER SUBSCRIPTION %I ENABLE', {name});
+    END IF;
+END $$;
+
+-- Every applied transaction is flushed at once from here on, so that the source learns of it within milliseconds. The
+-- server restarts the worker for it, so not under the fence.
+CREATE OR REPLACE FUNCTION pgleap_copy.flush_each() RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_subscription s WHERE s.subname = {name} AND s.subsynccommit <> 'on') THEN
+        EXECUTE format('ALTER SUBSCRIPTION %I SET (synchronous_commit = on)', {name});
+    END IF;
+END $$;
+
+-- It applies nothing any more, and the server starts no worker for it.
+CREATE OR REPLACE FUNCTION pgleap_copy.stop_subscription() RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_subscription s WHERE s.subname = {name} AND s.subenabled) THEN
+        EXECUTE format('ALTER SUBSCRIPTION %I DISABLE', {name});
+    END IF;
+END $$;
+
+REVOKE ALL ON FUNCTION pgleap_copy.start_subscription(), pgleap_copy.flush_each(), pgleap_copy.stop_subscription() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION pgleap_copy.start_subscription(), pgleap_copy.flush_each(), pgleap_copy.stop_subscription() TO {work_login};
