@@ -150,6 +150,7 @@ pub(crate) fn notes(input: &PlanRunInput) -> Vec<String> {
         [
             "no server sees by which name a client came: clients of the instance's own endpoint do not move",
             "clients with sslmode=verify-full cannot follow the record: the certificate names the instance's endpoint",
+            "Terraform, CloudFormation or CDK code that keeps the record or the instance undoes the cutover with its next apply: hold applies from the start of the run until the code names the target (docs/infrastructure-as-code.md)",
             "an RDS Proxy, alarms, event subscriptions and code that name the instance stay with the source",
             "no password of an application may change while a run is under way: the target has the passwords of the snapshot, and clients with a newer one are refused from the cutover on. The owner's is set on the target when the source has a new one",
             "free storage is known to CloudWatch alone; what is said of it here is allocated storage less the database",

@@ -33,7 +33,7 @@ pub async fn run(ctx: &Ctx, input: OnSource) -> StepResult<NoOutput> {
     access::install(&owner, &names.work_login()).await?;
     rights::ensure(&owner, run).await?;
     logins::prove(ctx, &owner, run, source, &logins).await?;
-    logins::prove_copy_setting(ctx, run, source, &logins).await?;
+    logins::prove_copy_settings(ctx, run, source, &logins).await?;
     if run.choices.keyless_tables == KeylessTables::ReplicaIdentityFull {
         keyless::log_whole_rows(&owner, &run.choices.as_of_snapshot_schemas).await?;
     }

@@ -129,7 +129,7 @@ pub fn answers(step: &str, payload: &Value) -> Result<Vec<Value>> {
         "watch-copy" => exchange::<WatchCopyInput, WatchCopyOutput>(
             payload,
             vec![json!({"reading": {"at": 1, "percent": 1, "tablesDone": 1, "tables": 2, "rowsDone": 1, "rows": 2,
-                "bytesDone": 1, "bytes": 2, "bytesPerSecond": 1, "secondsLeft": null, "lagBytes": 1, "lagSeconds": 1, "walMarks": [{"at": 1, "written": 2}], "retainedWalBytes": 1},
+                "bytesDone": 1, "bytes": 2, "bytesPerSecond": 1, "secondsLeft": null, "lagBytes": 1, "lagSeconds": 1, "walMarks": [{"at": 1, "written": 2}], "retainedWalBytes": 1, "heldUp": ["reporting (pid 7, psql, database orders)"]},
                 "said": "app.t: permission denied for table t"})],
         ),
         "measure-lobs" => exchange::<MeasureLobsInput, MeasureLobsOutput>(

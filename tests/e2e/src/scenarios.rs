@@ -55,7 +55,7 @@ const PLAN: &str = "plan";
 pub const TROUBLES: &[&str] = &[
     "out-of-memory",
     "lob-errors",
-    "lob-errors:60",
+    "lob-errors:30",
     "lob-errors:120",
     "slot-lost",
     "instance-reboot",

@@ -334,7 +334,7 @@ impl Trouble {
             Trouble::ValueClamped => Some(("ChangeNotCarried", "table shop.customers: an infinite date")),
             Trouble::WrongSecret => Some(("PreflightBlocked", "[login]")),
             Trouble::RuleMissing => Some(("NetworkBlocked", "lacks an inbound rule")),
-            Trouble::LobErrors { megabytes } if megabytes > 100 => Some(("TablesInError", "limited LOB mode holds")),
+            Trouble::LobErrors { megabytes } if megabytes > 33 => Some(("TablesInError", "limited LOB mode holds")),
             _ => None,
         }
     }
@@ -500,7 +500,7 @@ mod tests {
 
     #[test]
     fn troubles_are_read_and_written() {
-        for text in WORDS.iter().map(|(word, _)| *word).chain(["lob-errors:60"]) {
+        for text in WORDS.iter().map(|(word, _)| *word).chain(["lob-errors:30"]) {
             assert_eq!(text.parse::<Trouble>().expect("a trouble").to_string(), text);
         }
         for text in ["", "slot", "lob-errors:x", "slot-lost:3"] {

@@ -18,6 +18,9 @@ pub(crate) fn task_settings() -> Value {
             "LobMaxSize": 0,
             // KB. Values up to this size come with their row; each larger one costs a read of the source of its own.
             "InlineLobMaxSize": 32,
+            // TaskRecoveryTableEnabled stays off: it keeps a checkpoint on the target from which another task can be started (AWS
+            // documentation, "Performing replication starting from a CDC start point"), and nothing says that a resumption of the
+            // same task looks there. A change that comes twice after a break suspends its table, which is then loaded again.
             // Change by change in commit order: only so does a marker row prove that all before it has arrived.
             "BatchApplyEnabled": false,
         },

@@ -44,6 +44,8 @@ pub(crate) enum Carriage {
     UnboundedVarchar(u64),
     /// As it is, infinities clamped.
     Timestamp,
+    /// As such, without its zone: what the source's session calls its time of day.
+    ZonedTimestamp,
     /// Hours, minutes and seconds; fraction and zone are cut.
     TimeOfDay,
     /// As a large value.
@@ -76,7 +78,8 @@ pub(crate) fn carriage(facts: &TypeFacts, mappings: &TypeMappings) -> Carriage {
         "numeric" if facts.modifier < 0 && mappings.unbounded_numeric_as_string => Carriage::NumericAsText,
         "numeric" if facts.modifier < 0 => Carriage::NumericAsDecimal,
         "varchar" if facts.modifier < 0 => Carriage::UnboundedVarchar(mappings.unbounded_varchar_max),
-        "timestamp" | "timestamptz" => Carriage::Timestamp,
+        "timestamp" => Carriage::Timestamp,
+        "timestamptz" => Carriage::ZonedTimestamp,
         "time" | "timetz" => Carriage::TimeOfDay,
         _ if LOBS.contains(&name) => Carriage::Lob,
         _ if facts.schema == "pg_catalog" => Carriage::Plain,
@@ -198,6 +201,9 @@ pub(crate) fn select_expression(column: &Column, lob_mode: LobMode) -> String {
         (Carriage::Timestamp, _) => {
             format!("CASE {name} WHEN 'infinity' THEN '{LATEST}' WHEN '-infinity' THEN '{EARLIEST}' ELSE {name} END")
         }
+        (Carriage::ZonedTimestamp, _) => format!(
+            "CASE {name} WHEN 'infinity' THEN '{LATEST}' WHEN '-infinity' THEN '{EARLIEST}' ELSE {name}::timestamp END"
+        ),
         (Carriage::Lob | Carriage::BinaryLob, LobMode::Limited(kilobytes)) => limited_expression(column, kilobytes),
         (Carriage::Lob | Carriage::BinaryLob, LobMode::Full(inline)) if inline > 0 => {
             format!("CASE WHEN NOT {} THEN {name} END", travels_apart(column, inline))
@@ -223,11 +229,16 @@ pub(crate) fn travels_apart(column: &Column, inline_kilobytes: u64) -> String {
     }
 }
 
+/// Bytes of a binary value that a limit holds: the limit must be three times the value's size.
+fn binary_limit(kilobytes: u64) -> u64 {
+    kilobytes * 1024 / 3
+}
+
 /// A large value cut at `LobMaxSize`. Text counts two bytes a character and four outside the basic plane.
 fn limited_expression(column: &Column, kilobytes: u64) -> String {
     let name = quoted(&column.name);
     if column.carriage == Carriage::BinaryLob {
-        let bytes = kilobytes * 1024;
+        let bytes = binary_limit(kilobytes);
         return format!("substring({name} FROM 1 FOR {bytes})");
     }
     let units = kilobytes * 1024 / 2;
@@ -241,7 +252,7 @@ fn limited_expression(column: &Column, kilobytes: u64) -> String {
 /// Whether a large value as text is cut in limited mode, and what is left of it.
 pub(crate) fn limited_value(column: &Column, value: &str, kilobytes: u64) -> Option<String> {
     if column.carriage == Carriage::BinaryLob {
-        let digits = usize::try_from(kilobytes * 1024 * 2).unwrap_or(usize::MAX);
+        let digits = usize::try_from(binary_limit(kilobytes) * 2).unwrap_or(usize::MAX);
         return (value.len() > digits + 2).then(|| value[..digits + 2].to_owned());
     }
     let units = usize::try_from(kilobytes * 1024 / 2).unwrap_or(usize::MAX);
@@ -283,7 +294,7 @@ mod tests {
             (facts("text", 'b', -1), NO_MAPPINGS, Carriage::Lob),
             (facts("jsonb", 'b', -1), NO_MAPPINGS, Carriage::Lob),
             (facts("bytea", 'b', -1), NO_MAPPINGS, Carriage::BinaryLob),
-            (facts("timestamptz", 'b', -1), NO_MAPPINGS, Carriage::Timestamp),
+            (facts("timestamptz", 'b', -1), NO_MAPPINGS, Carriage::ZonedTimestamp),
             (facts("uuid", 'b', -1), NO_MAPPINGS, Carriage::Plain),
             (facts("time", 'b', -1), NO_MAPPINGS, Carriage::TimeOfDay),
             (facts("timetz", 'b', 3), NO_MAPPINGS, Carriage::TimeOfDay),
@@ -339,8 +350,8 @@ mod tests {
             (&text, "ü".repeat(512), None),
             (&text, "🐘".repeat(256), None),
             (&text, "🐘".repeat(300), Some("🐘".repeat(212))),
-            (&bytes, format!("\\x{}", "00".repeat(1024)), None),
-            (&bytes, format!("\\x{}", "00".repeat(1025)), Some(format!("\\x{}", "00".repeat(1024)))),
+            (&bytes, format!("\\x{}", "00".repeat(341)), None),
+            (&bytes, format!("\\x{}", "00".repeat(342)), Some(format!("\\x{}", "00".repeat(341)))),
         ];
 
         for (column, value, expected) in cases {

@@ -82,7 +82,7 @@ pub enum Fault {
     },
     /// `changes wait 2000 ms`: so long DMS gathers changes before it applies them.
     ChangesWait {
-        /// From the first change at hand.
+        /// From the commit of the first one.
         milliseconds: u32,
     },
 }
@@ -278,13 +278,14 @@ impl Faults {
         tokio::time::sleep(Duration::from_millis(takes).saturating_mul(rows)).await;
     }
 
-    /// How long changes are gathered.
-    pub(crate) async fn gather(&self) {
+    /// How long changes are gathered, from the first one's commit on: what has piled up is older than that and goes at once.
+    pub(crate) async fn gather(&self, age_seconds: f64) {
         let wait = self.milliseconds(|fault| match fault {
             Fault::ChangesWait { milliseconds } => Some(*milliseconds),
             _ => None,
         });
-        tokio::time::sleep(Duration::from_millis(wait)).await;
+        let age = Duration::try_from_secs_f64(age_seconds).unwrap_or(Duration::ZERO);
+        tokio::time::sleep(Duration::from_millis(wait).saturating_sub(age)).await;
     }
 
     fn milliseconds(&self, of: impl Fn(&Fault) -> Option<u32>) -> u64 {

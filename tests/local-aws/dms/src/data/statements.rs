@@ -184,13 +184,22 @@ fn carried(column: &Column, text: &str) -> Result<String, String> {
             Ok(text.chars().take(limit).collect())
         }
         Carriage::TimeOfDay => Ok(text.chars().take(TIME_OF_DAY).collect()),
-        Carriage::Timestamp => Ok(match text {
+        Carriage::Timestamp | Carriage::ZonedTimestamp => Ok(match text {
             "infinity" => LATEST.to_owned(),
             "-infinity" => EARLIEST.to_owned(),
+            finite if column.carriage == Carriage::ZonedTimestamp => without_zone(finite),
             finite => finite.to_owned(),
         }),
         _ => Ok(text.to_owned()),
     }
+}
+
+/// `2020-10-25 02:30:00+01` without its last part, which is there in every style but that of ISO too, as a word.
+fn without_zone(text: &str) -> String {
+    let (text, era) = text.strip_suffix(" BC").map_or((text, ""), |text| (text, " BC"));
+    let time = text.find(' ').map_or(0, |at| at + 1);
+    let zone = text[time..].find(['+', '-']).map_or(text.len(), |at| time + at);
+    format!("{}{era}", &text[..zone])
 }
 
 /// How an insert treats a row that is there already.
@@ -412,6 +421,9 @@ mod tests {
     fn values_change_as_their_types_do() {
         let cases = [
             (Carriage::Timestamp, "infinity", Ok(LATEST.to_owned())),
+            (Carriage::ZonedTimestamp, "-infinity", Ok(EARLIEST.to_owned())),
+            (Carriage::ZonedTimestamp, "2020-10-25 02:30:00.5+01", Ok("2020-10-25 02:30:00.5".to_owned())),
+            (Carriage::ZonedTimestamp, "0044-03-15 00:00:00-00:01:15 BC", Ok("0044-03-15 00:00:00 BC".to_owned())),
             (Carriage::TimeOfDay, "23:59:59.999999+02", Ok("23:59:59".to_owned())),
             (Carriage::UnboundedVarchar(3), "abcdef", Ok("abc".to_owned())),
             (Carriage::NumericAsText, "1.5", Ok("1.5".to_owned())),

@@ -103,7 +103,7 @@ async fn limited_mode_cuts_and_can_be_told_to_fail_instead() {
     rig.drain().await;
 
     let lengths = "SELECT sum(length(body) + coalesce(length(raw), 0)) FROM app.texts";
-    assert_eq!(rig.target_count(lengths).await, 512 + 1024 + 5 + 512);
+    assert_eq!(rig.target_count(lengths).await, 512 + 341 + 5 + 512);
 
     rig.stop_task(&arn).await;
     let endpoint =
