@@ -8,6 +8,19 @@ use pgleap_pg::Login;
 use crate::aws::{AwsError, Class, Doing, Optional};
 use crate::{Ctx, StepError, StepResult};
 
+/// The operator's own tags, and the run's.
+pub fn secret_tags(run: &Run) -> Vec<Tag> {
+    let own = run.tags.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+    own.chain([(Names::TAG, run.id.as_str())])
+        .map(|(key, value)| Tag::builder().key(key).value(value).build())
+        .collect()
+}
+
+/// The stack's own KMS key for the run's secrets, from the function's environment; none for AWS's own.
+pub fn secrets_key() -> Option<String> {
+    std::env::var("PGLEAP_SECRETS_KEY_ARN").ok().filter(|arn| !arn.is_empty())
+}
+
 /// A secret without its value.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Secret {
@@ -102,10 +115,11 @@ impl Ctx {
     pub async fn make_secret(&self, run: &Run, name: &str, text: String) -> StepResult<()> {
         let create = Client::new(self.aws())
             .create_secret()
+            .set_kms_key_id(crate::secrets_key())
             .name(name)
             .description(format!("pgleap run {}; removed at its end", run.id))
             .secret_string(text)
-            .tags(Tag::builder().key(Names::TAG).value(run.id.as_str()).build());
+            .set_tags(Some(secret_tags(run)));
         match create.send().await.doing(format!("create secret {name}")) {
             Ok(_) => Ok(()),
             Err(error) if error.is(Class::AlreadyThere) => Ok(()),
