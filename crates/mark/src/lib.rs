@@ -88,6 +88,8 @@ pub async fn arm(ctx: &Ctx, run: &Run, generation: Generation) -> StepResult<()>
         Err(error) if error.is(Class::AlreadyThere) => {}
         Err(error) => return Err(error.into()),
     }
+    // One that was created a moment ago may not be seen yet: the run waits for it, and never takes its absence for an answer.
+    ctx.secret(&name).await?;
     match read(ctx, run, generation).await? {
         None => Err(StepError::new(
             ErrorCode::BadInput,

@@ -79,8 +79,11 @@ impl Memory {
         let name = run.id.names().record_secret();
         let answer = Client::new(ctx.aws()).get_secret_value().secret_id(&name).send().await;
         let Some(secret) = answer.doing(format!("read {name}")).optional()? else { return Ok(None) };
-        let memory = serde_json::from_str(secret.secret_string().unwrap_or_default());
-        memory.map(Some).map_err(|error| StepError::bug(format!("read {name}: {error}")))
+        Self::read(&name, secret.secret_string().unwrap_or_default()).map(Some)
+    }
+
+    fn read(name: &str, text: &str) -> StepResult<Self> {
+        serde_json::from_str(text).map_err(|error| StepError::bug(format!("read {name}: {error}")))
     }
 
     /// Remember for the first time. If somebody was faster, theirs holds: it was written before any change.
@@ -97,9 +100,8 @@ impl Memory {
             .await;
         match answer.doing(format!("create {name}")) {
             Ok(_created) => Ok(self),
-            Err(error) if error.is(Class::AlreadyThere) => Self::load(ctx, run)
-                .await?
-                .ok_or_else(|| StepError::bug(format!("create {name}: it exists and does not"))),
+            // It may not be seen yet: it is waited for.
+            Err(error) if error.is(Class::AlreadyThere) => Self::read(&name, &ctx.secret(&name).await?),
             Err(error) => Err(error.into()),
         }
     }
