@@ -7,13 +7,13 @@ case $(uname -m) in aarch64 | arm64) own=arm64 ;; *) own=x86_64 ;; esac
 
 why_build() {
     local oldest="" zip newer
-    for folder in functions/*/Cargo.toml; do
-        zip=target/lambda/$(basename "$(dirname "$folder")")/bootstrap.zip
+    for main in functions/*/src/main.rs engines/*/*/src/main.rs; do
+        zip=target/lambda/$(basename "${main%/src/main.rs}")/bootstrap.zip
         [ -f "$zip" ] || { echo "$zip is missing"; return; }
         [ -n "$oldest" ] && [ "$oldest" -ot "$zip" ] || oldest=$zip
     done
     [ "$(cat target/lambda/architecture 2>/dev/null)" = "$own" ] || { echo "target/lambda is not for $own"; return; }
-    newer=$(find crates functions Cargo.toml Cargo.lock rust-toolchain.toml -type f -newer "$oldest" \
+    newer=$(find crates engines functions Cargo.toml Cargo.lock rust-toolchain.toml -type f -newer "$oldest" \
         ! -name '*.md' ! -name '*.yaml' ! -path '*/tests/*' -print -quit)
     [ -z "$newer" ] || echo "$newer is newer than $oldest"
 }

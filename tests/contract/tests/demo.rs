@@ -60,7 +60,7 @@ fn the_demo_checks_before_it_fetches_and_builds() {
     assert!(Path::new(&repository().join("scripts/check-needs.sh")).is_file());
 }
 
-/// A project with one function and a build that only writes its zip.
+/// A project with one function, one step of an engine and a build that only writes their zips.
 fn small_project() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| {
@@ -68,12 +68,19 @@ fn small_project() -> tempfile::TempDir {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, text).unwrap();
     };
-    for file in
-        ["Cargo.toml", "Cargo.lock", "rust-toolchain.toml", "crates/one/src/lib.rs", "functions/step/Cargo.toml"]
-    {
+    for file in [
+        "Cargo.toml",
+        "Cargo.lock",
+        "rust-toolchain.toml",
+        "crates/one/src/lib.rs",
+        "functions/step/src/main.rs",
+        "engines/some/copy/src/main.rs",
+        "engines/some/library/src/lib.rs",
+    ] {
         write(file, "");
     }
-    let build = "mkdir -p target/lambda/step && touch target/lambda/step/bootstrap.zip
+    let build = "mkdir -p target/lambda/step target/lambda/copy
+        touch target/lambda/step/bootstrap.zip target/lambda/copy/bootstrap.zip
         case $(uname -m) in aarch64 | arm64) echo arm64 ;; *) echo x86_64 ;; esac >target/lambda/architecture";
     write("scripts/build-functions.sh", build);
     let script = std::fs::read_to_string(repository().join("scripts/release-functions.sh")).unwrap();
@@ -96,12 +103,18 @@ fn functions_are_built_for_a_rehearsal_only_where_they_are_missing_or_old_and_it
     };
 
     assert!(said().contains("target/lambda/step/bootstrap.zip is missing"));
-    at("target/lambda/step/bootstrap.zip", 60);
+    let are_fresh = || ["step", "copy"].map(|step| at(&format!("target/lambda/{step}/bootstrap.zip"), 60));
+    are_fresh();
     assert_eq!(said(), "");
-    at("crates/one/src/lib.rs", 120);
-    assert!(said().contains("crates/one/src/lib.rs is newer than target/lambda/step/bootstrap.zip"));
-    at("crates/one/src/lib.rs", -60);
-    at("target/lambda/step/bootstrap.zip", 60);
+    for source in ["crates/one/src/lib.rs", "engines/some/library/src/lib.rs"] {
+        at(source, 120);
+        assert!(said().contains(&format!("{source} is newer than target/lambda/")), "{source}");
+        at(source, -60);
+        are_fresh();
+    }
+    std::fs::remove_file(project.path().join("target/lambda/copy/bootstrap.zip")).unwrap();
+    assert!(said().contains("target/lambda/copy/bootstrap.zip is missing"));
+    are_fresh();
     std::fs::write(project.path().join("target/lambda/architecture"), "z80").unwrap();
     assert!(said().contains("target/lambda is not for"));
 }

@@ -84,6 +84,9 @@ pub struct RunArguments {
     /// to the file, but for those that connect elsewhere or wait for a person. Clients write to its tables.
     #[arg(long, value_name = "FILE.sql")]
     pub dump: Option<PathBuf>,
+    /// The copy engine; what the run chooses if absent.
+    #[arg(long, value_name = "auto|dms|native", value_parser = ["auto", "dms", "native"])]
+    pub engine: Option<String>,
     /// With --dump: clients also change keys, where no foreign key leads to them.
     #[arg(long, requires = "dump")]
     pub key_updates: bool,

@@ -6,9 +6,9 @@
 //! backup's checkpoint), with two differences to `pg_basebackup`: `pg_replslot` and `pg_logical` come along, and the
 //! WAL lies in the copy, so that the first start is a crash recovery on the same timeline.
 //!
-//! A crash is at one moment, and so must be what no WAL repairs: a slot that is read on needs snapshots and WAL from later
-//! on, and a checkpoint removes the older ones. So slots, snapshots and WAL are copied last and in this order: what a
-//! slot needs is then there, and its position lies in the WAL.
+//! Recovery does not repair slots: a copied slot needs the decoding snapshots and the WAL from its own position on. While
+//! somebody reads the slot, that position moves, and checkpoints remove what is older. So slots, decoding snapshots and
+//! WAL are copied last, one right after the other and in this order.
 
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;

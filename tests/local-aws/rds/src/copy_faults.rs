@@ -1,7 +1,7 @@
 //! Faults of native replication: each strikes at its moment in the life of a copy that was restored from a snapshot.
 //!
-//! They are planned for the source, whose next copy takes them over. Some moments are those of a statement by somebody
-//! else, so a session of `rdsadmin` looks for them many times a second.
+//! They are planned for the source, and the next copy of it takes them over. Some wait for a statement of somebody else:
+//! a session of `rdsadmin` polls the copy until that statement has taken effect.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,29 +14,29 @@ use crate::roles::ADMIN_DATABASE;
 use crate::service::Shared;
 use crate::state::Instance;
 
-/// Shorter than a transaction that a crash must follow at once. Real time, not AWS's.
-const LOOK: Duration = Duration::from_millis(2);
-/// The server is restarting or being upgraded.
+/// Well below the 200 ms after which the server flushes by itself what nobody waited for. Real time, not AWS's.
+const LOOK: Duration = Duration::from_millis(5);
+/// While the server restarts or is upgraded.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
-/// A subscription is there for others to see, and begins somewhere.
+/// The subscription is committed, and its origin has moved.
 const IS_ADVANCED: &str = "SELECT EXISTS (SELECT FROM pg_subscription s JOIN pg_replication_origin_status o
     ON o.external_id = 'pg_' || s.oid WHERE o.remote_lsn > '0/0')";
 const WORKER_RUNS: &str = "SELECT EXISTS (SELECT FROM pg_stat_subscription WHERE pid IS NOT NULL)";
 
-/// Slots that runs make for native replication.
+/// The slots that a run creates for native replication.
 const COPY_SLOTS: &str = r"slot_name LIKE 'pgleap\_%\_copy' AND plugin = 'pgoutput'";
-/// Each adds three segments to what a checkpoint may remove.
+/// Three segments of WAL come before each.
 const MOST_CHECKPOINTS: u32 = 50;
 
-/// What the server is told because of a fault that lasts.
+/// The server's setting for a fault that lasts.
 pub(crate) fn setting(instance: &Instance) -> Option<Setting> {
     let is_planned = instance.copy_faults.contains(&CopyFault::NoReplicationWorkers);
     is_planned.then(|| Setting::new("max_logical_replication_workers", "0"))
 }
 
 impl Shared {
-    /// A new copy takes over what was planned for its source's next one.
+    /// Move to a new copy the faults that were planned for the next copy of its source.
     pub(crate) fn inherit_faults(&self, resource_id: &str) {
         let mut state = self.state();
         let origin = state.by_resource_id(resource_id).and_then(|copy| copy.origin.clone());
@@ -54,17 +54,21 @@ impl Shared {
         }
     }
 
-    /// Whether a fault strikes this copy now; it will not again.
+    /// Whether a fault strikes this copy now. It strikes once.
     pub(crate) fn strikes(&self, resource_id: &str, fault: &CopyFault) -> bool {
         self.struck(resource_id, |planned| planned == fault).is_some()
     }
 
     fn struck(&self, resource_id: &str, is_meant: impl Fn(&CopyFault) -> bool) -> Option<CopyFault> {
         let take = |faults: &mut Vec<CopyFault>| faults.iter().position(is_meant).map(|place| faults.remove(place));
-        self.with_instance(resource_id, |copy| take(&mut copy.copy_faults)).flatten()
+        let struck = self.with_instance(resource_id, |copy| take(&mut copy.copy_faults)).flatten();
+        if let Some(fault) = &struck {
+            tracing::info!(resource_id, ?fault, "a planned fault of a copy is due");
+        }
+        struck
     }
 
-    /// What somebody commits before anybody else looks.
+    /// Commit what is planned to be on the copy before anybody looks at it.
     pub(crate) async fn write_on_copy(&self, resource_id: &str, cluster: &Cluster) -> Result<()> {
         match self.struck(resource_id, |fault| matches!(fault, CopyFault::Write(_))) {
             Some(CopyFault::Write(statement)) => run(cluster.admin_config(), &statement).await,
@@ -72,12 +76,13 @@ impl Shared {
         }
     }
 
-    /// Begin to look for the moments of faults that wait for somebody else's statement.
+    /// Start to poll for the faults that wait for a statement of somebody else.
     pub(crate) fn watch_for_faults(self: &Arc<Self>, resource_id: &str) {
         if self.strikes(resource_id, &CopyFault::DiesAfterAdvance) {
             let (rds, id) = (self.clone(), resource_id.to_owned());
             tokio::spawn(async move {
                 if rds.wait_until(&id, IS_ADVANCED).await.is_some() {
+                    tracing::info!(id, "a subscription's origin has moved: a planned crash");
                     rds.crash(&id).await;
                 }
             });
@@ -101,7 +106,7 @@ impl Shared {
         }
     }
 
-    /// Ask the instance's server until the answer is yes, over its restarts and upgrades; `None` if the instance is gone.
+    /// Poll the instance's server until the answer is yes, across restarts and upgrades; `None` if the instance is gone.
     async fn wait_until(&self, resource_id: &str, question: &str) -> Option<Config> {
         loop {
             let config = self.superuser(resource_id)?;
@@ -125,7 +130,7 @@ impl Shared {
         self.with_instance(resource_id, |instance| instance.cluster.as_ref()?.admin_config_if_started())
     }
 
-    /// After a major upgrade of the copy: its source loses the slot, as it does when too much WAL has piled up behind it.
+    /// After a major upgrade of the copy the source loses the slot, as when the slot retains too much WAL.
     pub(crate) fn lose_slot(self: &Arc<Self>, resource_id: &str) {
         if !self.strikes(resource_id, &CopyFault::SlotLost) {
             return;
@@ -146,6 +151,11 @@ async fn run(mut config: Config, statement: &Statement) -> Result<()> {
 
 async fn lose_copy_slots(config: Config) -> Result<()> {
     let client = connect(&config).await?;
+    let query = format!("SELECT count(*) FROM pg_replication_slots WHERE {COPY_SLOTS}");
+    if client.query_one(&query, &[]).await.map_err(failed("count the slots"))?.get::<_, i64>(0) == 0 {
+        tracing::warn!("a slot was planned to be lost, and no run has created one");
+        return Ok(());
+    }
     execute(&client, "ALTER SYSTEM SET max_slot_wal_keep_size = '1MB'").await?;
     execute(&client, "SELECT pg_reload_conf()").await?;
     let lost = pile_up(&client).await;

@@ -25,35 +25,35 @@ pub enum PlannedFault {
     FailSnapshot,
     /// The next restore of a snapshot of this instance loads its volume for a while after it serves.
     InitializeStorage,
-    /// To the next instance that is restored from a snapshot of this one.
+    /// Happens to the next instance that is restored from a snapshot of this one.
     OfCopy(CopyFault),
 }
 
-/// What happens to a copy that native replication is to carry on.
+/// What happens to a restored copy that native replication continues from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CopyFault {
     /// `rds_tools` cannot be created there.
     NoSeedFunction,
     /// `rds_tools.logical_seed_lsn()` answers NULL there.
     SeedNull,
-    /// Somebody commits this before anybody else looks.
+    /// Somebody commits this on the copy before its instance is available.
     Write(Statement),
-    /// It may run no worker of logical replication, after its upgrades neither.
+    /// It has no worker for logical replication, before and after its upgrades.
     NoReplicationWorkers,
-    /// When its major upgrade is over, its source has lost the slot that a run made for it: the WAL is gone.
+    /// After its major upgrade its source loses the slot that the run created: the WAL that the slot needs is removed.
     SlotLost,
-    /// It crashes as soon as a subscription's origin has moved from zero, and comes back.
+    /// Its server crashes as soon as the origin of a committed subscription has moved from zero, and comes back.
     DiesAfterAdvance,
-    /// As soon as a subscription's worker runs, somebody commits this: a row that a later one collides with.
+    /// As soon as the worker of a subscription runs, somebody commits this: a row with the key of a later one.
     Conflict(Statement),
 }
 
-/// What somebody runs, as a superuser.
+/// A statement that is run as a superuser.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Statement {
-    /// Where.
+    /// The database.
     pub database: String,
-    /// What.
+    /// The text.
     pub sql: String,
 }
 
