@@ -7,6 +7,8 @@ SHELL := /bin/bash
 FROM ?= 15
 TO ?= 18
 DUMP ?=
+# The copy engine: auto, dms or native.
+ENGINE ?=
 # JSON that is laid over the execution's input; the builds that are deployed, in place of debug builds.
 INPUT ?=
 RELEASE ?=
@@ -31,6 +33,7 @@ help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo "  make demo FROM=13 TO=18      any pair of majors from 13 to 18"
+	@echo "  make demo ENGINE=native      copied by PostgreSQL's own logical replication; dms; auto, the default, chooses"
 	@echo "  make demo DUMP=my.sql        your own plain SQL dump as the source"
 	@echo "  make demo FAULTS=lob-errors  trouble that the run mends: out-of-memory, lob-errors[:MB], slot-lost, instance-reboot, table-suspended, task-stopped, security-group, disk-full, ..; that it ends with: wal-piles-up, table-fails, .."
 	@echo "  make demo INPUT=more.json    laid over the execution's input, e.g. {\"choices\": {\"keylessTables\": \"replica-identity-full\"}}"
@@ -59,7 +62,7 @@ demo: ## Upgrade a live database on this computer and prove that nothing was los
 	@$(MAKE) --no-print-directory setup
 	@$(if $(RELEASE),bash scripts/release-functions.sh)
 	@cargo build --quiet $(if $(RELEASE),--package rehearsal,--workspace) --bins
-	@target/debug/rehearsal run --from $(FROM) --to $(TO) $(if $(RELEASE),--functions target/lambda) $(if $(DUMP),--dump $(DUMP)) $(if $(INPUT),--input-file $(INPUT)) $(if $(KEEP),--keep) $(if $(BREAK),--break $(BREAK)) $(if $(FAULTS),--faults $(FAULTS))
+	@target/debug/rehearsal run --from $(FROM) --to $(TO) $(if $(RELEASE),--functions target/lambda) $(if $(ENGINE),--engine $(ENGINE)) $(if $(DUMP),--dump $(DUMP)) $(if $(INPUT),--input-file $(INPUT)) $(if $(KEEP),--keep) $(if $(BREAK),--break $(BREAK)) $(if $(FAULTS),--faults $(FAULTS))
 
 .PHONY: scenarios
 scenarios: setup ## Every disturbance that a run promises to bear: kills, stops, schema changes

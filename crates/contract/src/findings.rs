@@ -1,8 +1,10 @@
 //! What preflight finds.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
+
+use crate::{CopyEngine, CopySettings};
 
 /// A blocker stops the run before anything is touched; a warning is something the operator should know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,28 +28,56 @@ pub struct Finding {
     pub found: String,
     /// What the operator can do about it.
     pub remedy: String,
+    /// The copy engine that it concerns, while another one may still be chosen; absent: it holds whichever copies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine: Option<CopyEngine>,
 }
 
 impl Finding {
     /// A finding that stops the run.
     pub fn blocker(check: &str, found: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { check: check.to_owned(), severity: Severity::Blocker, found: found.into(), remedy: remedy.into() }
+        Self::new(check, Severity::Blocker, found.into(), remedy.into())
     }
 
     /// A finding that does not.
     pub fn warning(check: &str, found: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { check: check.to_owned(), severity: Severity::Warning, found: found.into(), remedy: remedy.into() }
+        Self::new(check, Severity::Warning, found.into(), remedy.into())
     }
+
+    fn new(check: &str, severity: Severity, found: String, remedy: String) -> Self {
+        Self { check: check.to_owned(), severity, found, remedy, engine: None }
+    }
+
+    /// The same, of one engine, where another one may still be chosen.
+    pub fn concerning(mut self, engine: CopyEngine, copy: &CopySettings) -> Self {
+        self.engine = copy.undecided.then_some(engine);
+        self
+    }
+}
+
+/// How many findings of one copy engine there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct EngineFindings {
+    /// Which.
+    pub engine: CopyEngine,
+    /// Number of blockers found.
+    pub blockers: usize,
+    /// Number of warnings found.
+    pub warnings: usize,
 }
 
 /// All findings of a preflight step, bounded for the state: counts are exact, the list may be cut.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Findings {
-    /// Number of blockers found.
+    /// Number of blockers found, without those of an engine that need not be chosen.
     pub blockers: usize,
-    /// Number of warnings found.
+    /// Number of warnings found, without those.
     pub warnings: usize,
+    /// Those of the engines, while none is chosen.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub of_engines: Vec<EngineFindings>,
     /// Blockers first; at most [`Findings::LISTED`], of every check as many as of any other that has so many.
     pub list: Vec<Finding>,
     /// The same as one text, for the Cause of a failed execution and for notifications.
@@ -65,23 +95,45 @@ impl Findings {
 
     /// Count all, keep a fair share of each check's, blockers first.
     pub fn collect(all: Vec<Finding>) -> Self {
-        let blockers = all.iter().filter(|finding| finding.severity == Severity::Blocker).count();
-        let warnings = all.len() - blockers;
+        let count = |engine, severity| {
+            all.iter().filter(|finding| finding.engine == engine && finding.severity == severity).count()
+        };
+        let (blockers, warnings) = (count(None, Severity::Blocker), count(None, Severity::Warning));
+        let engines: BTreeSet<_> = all.iter().filter_map(|finding| finding.engine).collect();
+        let of_engines = engines.into_iter().map(|engine| EngineFindings {
+            engine,
+            blockers: count(Some(engine), Severity::Blocker),
+            warnings: count(Some(engine), Severity::Warning),
+        });
+        let of_engines = of_engines.collect();
         let mut all = fair_share(all, Self::LISTED);
         all.sort_by_key(|finding| finding.severity == Severity::Warning);
         for finding in &mut all {
             shorten(&mut finding.found, Self::LONGEST);
             shorten(&mut finding.remedy, Self::LONGEST);
         }
-        let mut text = all
-            .iter()
-            .filter(|finding| finding.severity == Severity::Blocker)
-            .map(|finding| format!("[{}] {} ({})", finding.check, finding.found, finding.remedy))
-            .collect::<Vec<_>>()
-            .join("\n");
-        shorten(&mut text, Self::LONGEST_TEXT);
-        Self { blockers, warnings, list: all, text }
+        Self { blockers, warnings, of_engines, text: text(&all), list: all }
     }
+
+    /// With those of the engine that was chosen, and without those of the others.
+    pub fn with_engine(mut self, engine: CopyEngine) -> Self {
+        for counted in std::mem::take(&mut self.of_engines).iter().filter(|counted| counted.engine == engine) {
+            self.blockers += counted.blockers;
+            self.warnings += counted.warnings;
+        }
+        self.list.retain(|finding| finding.engine.is_none_or(|of| of == engine));
+        self.list.iter_mut().for_each(|finding| finding.engine = None);
+        Self { text: text(&self.list), ..self }
+    }
+}
+
+/// The blockers that hold whichever engine copies, a line each.
+fn text(list: &[Finding]) -> String {
+    let blockers = list.iter().filter(|finding| finding.severity == Severity::Blocker && finding.engine.is_none());
+    let lines = blockers.map(|finding| format!("[{}] {} ({})", finding.check, finding.found, finding.remedy));
+    let mut text = lines.collect::<Vec<_>>().join("\n");
+    shorten(&mut text, Findings::LONGEST_TEXT);
+    text
 }
 
 /// The first of every check, then the second of every check, .. until there is no room: a check with many offenders
@@ -136,6 +188,26 @@ mod tests {
         assert_eq!(findings.list[0].check, "b");
         assert!(findings.list[0].found.len() < 700);
         assert!(findings.text.starts_with("[b] xxx"));
+    }
+
+    #[test]
+    fn findings_of_an_engine_count_once_it_is_chosen() {
+        let copy = CopySettings { undecided: true, ..CopySettings::default() };
+        let all = vec![
+            Finding::blocker("common", "c", "fix"),
+            Finding::blocker("type", "t", "fix").concerning(CopyEngine::Dms, &copy),
+            Finding::warning("slow", "s", "").concerning(CopyEngine::Dms, &copy),
+            Finding::blocker("identity", "i", "fix").concerning(CopyEngine::Native, &copy),
+        ];
+
+        let found = Findings::collect(all);
+        assert_eq!((found.blockers, found.warnings, found.text.as_str()), (1, 0, "[common] c (fix)"));
+        let chosen = found.clone().with_engine(CopyEngine::Dms);
+        assert_eq!((chosen.blockers, chosen.warnings, chosen.list.len()), (2, 1, 3));
+        assert_eq!(chosen.text, "[common] c (fix)\n[type] t (fix)");
+        assert_eq!(found.with_engine(CopyEngine::Native).text, "[common] c (fix)\n[identity] i (fix)");
+        let decided = Finding::blocker("type", "t", "").concerning(CopyEngine::Dms, &CopySettings::default());
+        assert_eq!(decided.engine, None, "nothing is left to choose");
     }
 
     #[test]

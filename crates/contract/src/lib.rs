@@ -22,13 +22,13 @@ mod window;
 pub use approval::{Approval, OnRejectedCutover};
 pub use cutover::{Cutover, Generation, Outcome};
 pub use error::ErrorCode;
-pub use findings::{Finding, Findings, Severity};
+pub use findings::{EngineFindings, Finding, Findings, Severity};
 pub use names::Names;
 pub use phase::Phase;
 pub use redact::redact;
 pub use request::{
-    Choices, CopyEngine, CopySettings, DmsNetwork, DmsSettings, KeylessTables, Limits, Mode, Network, ReadReplicas,
-    Record, RunRequest, Source, Target, UncomparedTables,
+    Choices, CopyEngine, CopyRequest, CopySettings, DmsNetwork, DmsSettings, EngineChoice, KeylessTables, Limits, Mode,
+    Network, ReadReplicas, Record, RunRequest, Source, Target, UncomparedTables,
 };
 pub use run::{Run, RunId, RunIdError, Server};
 pub use window::{Day, Window};

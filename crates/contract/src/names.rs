@@ -94,6 +94,24 @@ impl Names<'_> {
         std::iter::once(self.task()).chain(later).collect()
     }
 
+    /// `ResourceIdentifier` of the DMS resource of this name: the last part of its ARN, by which policies know it. Tags would not
+    /// do: DMS takes minutes to see a new one. It allows 31 characters, so the last word shrinks to a letter and its number.
+    pub fn dms_resource_id(&self, name: &str) -> String {
+        format!("{}{}", self.prefix(), self.short(name))
+    }
+
+    /// The same of a task. DMS begins its slot's name with the first 16 characters of it, and what becomes of a hyphen there,
+    /// which PostgreSQL refuses in that name, is not documented: so it has none.
+    pub fn task_resource_id(&self, name: &str) -> String {
+        format!("pgleap{:016x}{}", fnv1a(self.0.as_str()), self.short(name))
+    }
+
+    fn short(&self, name: &str) -> String {
+        let prefix = self.prefix();
+        let word = name.strip_prefix(&prefix).unwrap_or(name);
+        word.char_indices().filter(|(at, c)| *at == 0 || c.is_ascii_digit()).map(|(_, c)| c).collect()
+    }
+
     /// The dead-man schedule.
     pub fn deadline_schedule(&self) -> String {
         self.resource("deadline")
@@ -129,6 +147,11 @@ impl Names<'_> {
         format!("pgleap/{}/work", self.0)
     }
 
+    /// Secret with the owner's login as the copy has it from the snapshot: the source's own may be rotated under the run.
+    pub fn owner_secret(&self) -> String {
+        format!("pgleap/{}/owner", self.0)
+    }
+
     /// Secret that DMS reads for the source: `username`, `password`, `host`, `port`.
     pub fn copy_source_secret(&self) -> String {
         format!("pgleap/{}/copy-source", self.0)
@@ -152,5 +175,32 @@ impl Names<'_> {
     /// `application_name` of the run's sessions, with the object that a long statement works on.
     pub fn application(&self, about: &str) -> String {
         format!("pgleap/{}/{about}", self.0)
+    }
+}
+
+/// The hash of Fowler, Noll and Vo: short, and the same in every version of the run.
+fn fnv1a(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_resource_identifier_fits_dms_and_is_unique_among_its_kind() {
+        let id = RunId::try_from("a2345678901234567890".to_owned()).expect("the longest id");
+        let names = id.names();
+
+        let ends = [names.source_endpoint(), names.target_endpoint()].map(|name| names.dms_resource_id(&name));
+        let tasks = names.tasks().iter().map(|name| names.task_resource_id(name)).collect::<Vec<_>>();
+        for kind in [&ends[..], &tasks[..]] {
+            let ids: std::collections::BTreeSet<_> = kind.iter().collect();
+            assert_eq!(ids.len(), kind.len(), "{ids:?}");
+            assert!(ids.iter().all(|id| id.len() <= 31 && id.starts_with("pgleap")), "{ids:?}");
+        }
+        assert!(tasks.iter().all(|id| id.bytes().all(|byte| byte.is_ascii_alphanumeric())), "{tasks:?}");
+        assert_eq!(names.dms_resource_id(&names.replication_instance()), "pgleap-a2345678901234567890-r");
+        assert_eq!(fnv1a("a"), 0xaf63_dc4c_8601_ec8c); // the published value
     }
 }

@@ -23,7 +23,7 @@ pub struct RunRequest {
     pub mode: Mode,
     /// What copies the data and follows its changes.
     #[serde(default)]
-    pub copy: CopySettings,
+    pub copy: CopyRequest,
     /// What the run may do about the network.
     #[serde(default)]
     pub network: Network,
@@ -103,22 +103,77 @@ impl Record {
     }
 }
 
-/// What copies the data and follows its changes.
+/// What copies the data and follows its changes, as an operator asks for it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct CopySettings {
+pub struct CopyRequest {
     /// The copy engine.
     #[serde(default)]
-    pub engine: CopyEngine,
+    pub engine: EngineChoice,
     /// How DMS is set up, where it is the engine.
     #[serde(default)]
     pub dms: DmsSettings,
 }
 
-/// What copies the data and follows its changes: a folder of `engines/` each.
+/// Which copy engine is asked for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum EngineChoice {
+    /// DMS, if preflight finds nothing that it cannot carry; else native. Decided once, in preflight.
+    #[default]
+    Auto,
+    /// AWS Database Migration Service: a full load, then the changes.
+    Dms,
+    /// PostgreSQL's own logical replication: the restored snapshot is the load, a subscription follows the changes.
+    Native,
+}
+
+/// What copies the data and follows its changes, as steps are told.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CopySettings {
+    /// The copy engine.
+    #[serde(default)]
+    pub engine: CopyEngine,
+    /// Preflight has not decided yet, so `engine` is only the first of [`Self::candidates`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub undecided: bool,
+    /// How DMS is set up, where it is the engine.
+    #[serde(default)]
+    pub dms: DmsSettings,
+}
+
+impl CopySettings {
+    /// The engines that preflight looks at.
+    pub fn candidates(&self) -> &'static [CopyEngine] {
+        match (self.undecided, self.engine) {
+            (true, _) => &[CopyEngine::Dms, CopyEngine::Native],
+            (false, CopyEngine::Dms) => &[CopyEngine::Dms],
+            (false, CopyEngine::Native) => &[CopyEngine::Native],
+        }
+    }
+
+    /// As decided.
+    pub fn decided(self, engine: CopyEngine) -> Self {
+        Self { engine, undecided: false, ..self }
+    }
+}
+
+impl From<CopyRequest> for CopySettings {
+    fn from(request: CopyRequest) -> Self {
+        let (engine, undecided) = match request.engine {
+            EngineChoice::Auto => (CopyEngine::Dms, true),
+            EngineChoice::Dms => (CopyEngine::Dms, false),
+            EngineChoice::Native => (CopyEngine::Native, false),
+        };
+        Self { engine, undecided, dms: request.dms }
+    }
+}
+
+/// What copies the data and follows its changes: a folder of `engines/` each.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CopyEngine {
     /// AWS Database Migration Service: a full load, then the changes.
@@ -129,6 +184,14 @@ pub enum CopyEngine {
 }
 
 impl CopyEngine {
+    /// Its name, as the input has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            CopyEngine::Dms => "dms",
+            CopyEngine::Native => "native",
+        }
+    }
+
     /// Whether the engine drops or alters some changes without a word, so that the run watches the source for them.
     pub fn drops_changes_silently(self) -> bool {
         match self {
@@ -139,7 +202,7 @@ impl CopyEngine {
 }
 
 /// How DMS is set up.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DmsSettings {
@@ -149,6 +212,23 @@ pub struct DmsSettings {
     /// Where the replication instance stands.
     #[serde(default)]
     pub network: DmsNetwork,
+    /// How many rows a second DMS can read once more from the source for their large values. Preflight holds the source's
+    /// changes against it. The default is an estimate; give what you measured.
+    #[serde(default = "DmsSettings::look_ups_per_second")]
+    pub look_ups_per_second: u32,
+}
+
+impl DmsSettings {
+    /// Two round trips one after the other, of about a millisecond each, in one stream. Assumed.
+    fn look_ups_per_second() -> u32 {
+        500
+    }
+}
+
+impl Default for DmsSettings {
+    fn default() -> Self {
+        Self { instance_class: None, network: DmsNetwork::default(), look_ups_per_second: Self::look_ups_per_second() }
+    }
 }
 
 /// Where the replication instance stands. It must reach both databases and Secrets Manager.

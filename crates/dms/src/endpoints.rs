@@ -17,9 +17,10 @@ const STATEMENT_SECONDS: i32 = 86_400;
 /// behind the point (AWS documentation, PostgreSQL as a source for DMS).
 const BOTH: &str = "MapUnboundedNumericAsString=true";
 
-/// On the source: varchar without a length is cut at 8000 characters unless this is raised to its maximum (AWS documentation,
-/// PostgreSQL as a source for DMS).
-const OF_SOURCE: &str = "unboundedVarcharMaxSize=10485760";
+/// On the source: varchar without a length is cut here, in bytes. Preflight refuses longer values than 8,000 characters, of at
+/// most four bytes each. DMS takes memory for the whole length, in each of the rows that it holds, so more would cost and serve
+/// nothing (AWS documentation, PostgreSQL as a source for DMS; estimates of memory).
+const OF_SOURCE: &str = "unboundedVarcharMaxSize=32000";
 
 /// An endpoint as the run wants it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -136,6 +137,7 @@ impl Dms {
             .client
             .create_endpoint()
             .endpoint_identifier(name)
+            .resource_identifier(run.id.names().dms_resource_id(name))
             .endpoint_type(side)
             .engine_name("postgres")
             .ssl_mode(DmsSslModeValue::Require)
@@ -218,7 +220,7 @@ mod tests {
         assert_eq!(reads.plugin_name(), Some(&PluginNameValue::TestDecoding));
         assert_eq!((reads.capture_ddls(), reads.heartbeat_enable()), (Some(false), Some(false)));
         assert_eq!((reads.fail_tasks_on_lob_truncation(), reads.trim_space_in_char()), (Some(true), Some(false)));
-        assert_eq!(source.attributes(), "MapUnboundedNumericAsString=true;unboundedVarcharMaxSize=10485760");
+        assert_eq!(source.attributes(), "MapUnboundedNumericAsString=true;unboundedVarcharMaxSize=32000");
         let writes = target.settings();
         assert_eq!((writes.after_connect_script(), writes.plugin_name()), (Some("SET x = 1"), None));
         assert_eq!(target.attributes(), "MapUnboundedNumericAsString=true");

@@ -9,7 +9,7 @@ use serde_json::Value;
 const RELOAD_MEMORY: i64 = 512 * 1024;
 
 /// Tables at once and rows of a commit of a task that takes little.
-const SMALL: (i64, i64) = (2, 1_000);
+const SMALL: (i64, i64) = (2, 200);
 
 /// A task's settings, as it was created with them.
 #[derive(Debug, Clone, PartialEq)]
@@ -112,10 +112,10 @@ mod tests {
     #[test]
     fn an_appetite_is_lowered_once() {
         let cases = [
-            (r#"{"FullLoadSettings":{"MaxFullLoadSubTasks":8,"CommitRate":10000}}"#, Some((2, 1_000))),
-            (r#"{"FullLoadSettings":{"MaxFullLoadSubTasks":1,"CommitRate":5000}}"#, Some((1, 1_000))),
-            (r#"{"FullLoadSettings":{"MaxFullLoadSubTasks":2,"CommitRate":1000}}"#, None),
-            (r#"{"FullLoadSettings":{}}"#, Some((2, 1_000))),
+            (r#"{"FullLoadSettings":{"MaxFullLoadSubTasks":8,"CommitRate":1000}}"#, Some((2, 200))),
+            (r#"{"FullLoadSettings":{"MaxFullLoadSubTasks":1,"CommitRate":5000}}"#, Some((1, 200))),
+            (r#"{"FullLoadSettings":{"MaxFullLoadSubTasks":2,"CommitRate":200}}"#, None),
+            (r#"{"FullLoadSettings":{}}"#, Some((2, 200))),
         ];
         for (text, expected) in cases {
             let lowered = Settings::read(text).expect("settings").lowered();

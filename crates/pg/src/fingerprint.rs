@@ -8,6 +8,11 @@ use crate::{PgError, Session};
 /// What every part is read with; `fingerprint.sql` has the reasons.
 const CATALOG: &str = include_str!("fingerprint.sql");
 
+/// For a server of this major.
+fn catalog(major: i32) -> String {
+    CATALOG.replace("{attcompression}", if major >= 14 { "a.attcompression" } else { "''" })
+}
+
 /// Files of the tables that are carried: plain ones, whose changes are logged, and not an extension's.
 const FILES: &str = "\
     SELECT format('%I.%I', n.nspname, c.relname) AS name, c.oid AS relation, c.relfilenode AS file
@@ -33,13 +38,14 @@ pub async fn take(owner: &Session, skipped: &[String], ignored: &[String], reade
     let doing = "remember the catalogs";
     let reader = crate::ident(reader);
     let skip = insert("catalog_skipped", skipped.iter().map(String::as_str));
+    let catalog = catalog(owner.major().await?);
     let ignore = insert("roles_ignored", ignored.iter().map(|pattern| like(pattern)));
     let sql = format!(
         "BEGIN; {TABLES}
          GRANT SELECT ON pgleap.catalog_skipped, pgleap.roles_ignored, pgleap.catalog_before, pgleap.filenode_before TO {reader};
          {skip}{ignore}
          INSERT INTO pgleap.catalog_before (kind, object, fingerprint)
-         SELECT kind, object, fingerprint FROM ({CATALOG}) now WHERE NOT EXISTS (SELECT FROM pgleap.catalog_before);
+         SELECT kind, object, fingerprint FROM ({catalog}) now WHERE NOT EXISTS (SELECT FROM pgleap.catalog_before);
          COMMIT"
     );
     owner.run(doing, &sql).await
@@ -60,10 +66,11 @@ pub fn like(pattern: &str) -> String {
 
 /// What is otherwise than when the catalogs were remembered: "table shop.orders: changed". Empty if nothing is.
 pub async fn changed(session: &Session) -> Result<Vec<String>, PgError> {
+    let catalog = catalog(session.major().await?);
     differences(session, "compare the catalogs", &format!(
         "SELECT coalesce(now.kind, before.kind) || ' ' || coalesce(now.object, before.object) AS what,
                 CASE WHEN before.object IS NULL THEN 'new' WHEN now.object IS NULL THEN 'gone' ELSE 'changed' END AS how
-         FROM ({CATALOG}) now FULL JOIN pgleap.catalog_before before ON before.kind = now.kind AND before.object = now.object
+         FROM ({catalog}) now FULL JOIN pgleap.catalog_before before ON before.kind = now.kind AND before.object = now.object
          WHERE now.fingerprint IS DISTINCT FROM before.fingerprint"
     ))
     .await

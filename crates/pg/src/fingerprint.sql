@@ -6,7 +6,8 @@
 -- Left out on purpose: statistics and counters; object ids that a REINDEX or a rewrite changes; replica identity and what
 -- is granted to the run's own logins, which the run itself changes; roles that the operator has the run ignore, and what is
 -- granted to them; NOT NULL constraints as rows of pg_constraint (18),
--- which pg_attribute says as well; the indexes that a REINDEX CONCURRENTLY builds beside the ones it replaces.
+-- which pg_attribute says as well; the indexes that a REINDEX CONCURRENTLY builds beside the ones it replaces; passwords, which
+-- nobody but a superuser sees. `{attcompression}` stands for a column that 13 does not have.
 WITH apart AS (
     SELECT coalesce(array_agg(r.oid), '{}') AS roles FROM pg_catalog.pg_roles r
     WHERE r.rolname LIKE 'pgleap\_%' OR EXISTS (SELECT FROM pgleap.roles_ignored i WHERE r.rolname LIKE i.pattern)
@@ -24,7 +25,7 @@ WITH apart AS (
 ), columns AS (
     SELECT a.attrelid, string_agg(concat_ws('|',
         a.attnum, a.attname, a.atttypid, a.atttypmod, a.attndims, a.attnotnull, a.attidentity, a.attgenerated,
-        a.attcollation, a.attstorage, coalesce(a.attstattarget::int, -1), a.attislocal, a.attinhcount, a.attoptions,
+        a.attcollation, a.attstorage, {attcompression}, coalesce(a.attstattarget::int, -1), a.attislocal, a.attinhcount, a.attoptions,
         CASE WHEN a.atthasdef THEN (SELECT d.adbin::text FROM pg_catalog.pg_attrdef d WHERE d.adrelid = a.attrelid AND d.adnum = a.attnum) END,
         CASE WHEN a.attacl IS NOT NULL THEN (
             SELECT string_agg(concat_ws(':', e.grantee, e.privilege_type, e.is_grantable), ',' ORDER BY e.grantee, e.privilege_type)
@@ -39,6 +40,11 @@ SELECT CASE r.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' WHE
        r.name AS object,
        md5(concat_ws('|', r.relkind, r.relpersistence, r.relowner, r.reloptions, r.relam, r.reltablespace,
            r.relrowsecurity, r.relforcerowsecurity, r.relispartition, r.relpartbound::text,
+           CASE WHEN r.relkind = 'm' THEN r.relispopulated END,
+           (SELECT o.reloptions FROM pg_catalog.pg_class o WHERE o.oid = r.reltoastrelid),
+           (SELECT string_agg(concat_ws(':', e.grantee, e.privilege_type, e.is_grantable), ',' ORDER BY e.grantee, e.privilege_type)
+            FROM pg_catalog.pg_type y CROSS JOIN aclexplode(y.typacl) e CROSS JOIN apart
+            WHERE y.oid = r.reltype AND y.typacl IS NOT NULL AND e.grantee <> ALL (apart.roles)),
            (SELECT string_agg(concat(i.inhseqno, ':', i.inhparent), ',' ORDER BY i.inhseqno)
             FROM pg_catalog.pg_inherits i WHERE i.inhrelid = r.oid),
            (SELECT concat_ws(':', p.partstrat, p.partattrs, p.partclass, p.partcollation, p.partexprs::text)
@@ -85,7 +91,7 @@ SELECT 'policy', r.name || '.' || quote_ident(p.polname),
        md5(concat_ws('|', p.polcmd, p.polpermissive, p.polroles, p.polqual::text, p.polwithcheck::text))
 FROM pg_catalog.pg_policy p JOIN relations r ON r.oid = p.polrelid
 UNION ALL
-SELECT 'statistics', format('%I.%I', s.nspname, x.stxname), md5(concat_ws('|', x.stxrelid, x.stxowner, x.stxkeys, x.stxkind))
+SELECT 'statistics', format('%I.%I', s.nspname, x.stxname), md5((to_jsonb(x) - 'oid')::text)
 FROM pg_catalog.pg_statistic_ext x JOIN spaces s ON s.oid = x.stxnamespace
 UNION ALL
 SELECT 'function', p.oid::regprocedure::text,
@@ -100,7 +106,9 @@ SELECT 'type', format('%I.%I', s.nspname, t.typname),
            t.typdefaultbin::text, t.typdefault,
            (SELECT string_agg(concat(e.enumsortorder, ':', e.enumlabel), ',' ORDER BY e.enumsortorder)
             FROM pg_catalog.pg_enum e WHERE e.enumtypid = t.oid),
-           (SELECT concat_ws(':', g.rngsubtype, g.rngcollation, g.rngsubopc) FROM pg_catalog.pg_range g WHERE g.rngtypid = t.oid)))
+           (SELECT concat_ws(':', g.rngsubtype, g.rngcollation, g.rngsubopc) FROM pg_catalog.pg_range g WHERE g.rngtypid = t.oid),
+           (SELECT string_agg(concat_ws(':', e.grantee, e.privilege_type, e.is_grantable), ',' ORDER BY e.grantee, e.privilege_type)
+            FROM aclexplode(coalesce(t.typacl, acldefault('T', t.typowner))) e, apart WHERE e.grantee <> ALL (apart.roles))))
 FROM pg_catalog.pg_type t JOIN spaces s ON s.oid = t.typnamespace
 WHERE t.typtype IN ('d', 'e', 'r')
   AND NOT EXISTS (SELECT FROM members m WHERE m.classid = 'pg_catalog.pg_type'::regclass AND m.objid = t.oid)
@@ -117,7 +125,7 @@ SELECT 'event trigger', quote_ident(v.evtname), md5(concat_ws('|', v.evtevent, v
 FROM pg_catalog.pg_event_trigger v
 UNION ALL
 SELECT 'publication', quote_ident(p.pubname), md5((to_jsonb(p) - 'oid')::text || coalesce((
-            SELECT string_agg(m.prrelid::text, ',' ORDER BY m.prrelid) FROM pg_catalog.pg_publication_rel m WHERE m.prpubid = p.oid), ''))
+            SELECT string_agg((to_jsonb(m) - 'oid')::text, ',' ORDER BY m.prrelid) FROM pg_catalog.pg_publication_rel m WHERE m.prpubid = p.oid), ''))
 FROM pg_catalog.pg_publication p WHERE p.pubname !~ '^pgleap_.*_copy$'
 UNION ALL
 SELECT 'role', quote_ident(r.rolname), md5(concat_ws('|', r.rolsuper, r.rolinherit, r.rolcreaterole, r.rolcreatedb,
@@ -133,7 +141,7 @@ FROM pg_catalog.pg_db_role_setting s LEFT JOIN pg_catalog.pg_roles r ON r.oid = 
 WHERE s.setrole <> ALL (apart.roles) AND coalesce(r.rolname, '') !~ '^rds'
   AND s.setdatabase IN (0, (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = current_database()))
 UNION ALL
-SELECT 'database', quote_ident(d.datname), md5(concat_ws('|', d.datdba,
+SELECT 'database', quote_ident(d.datname), md5(concat_ws('|', d.datdba, d.datconnlimit,
            (SELECT string_agg(concat_ws(':', e.grantee, e.privilege_type, e.is_grantable), ',' ORDER BY e.grantee, e.privilege_type)
             FROM (SELECT a.grantee, a.privilege_type, a.is_grantable
                   FROM aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) a
@@ -150,22 +158,44 @@ FROM pg_catalog.pg_default_acl a CROSS JOIN LATERAL aclexplode(a.defaclacl) e, a
 WHERE a.defaclrole <> ALL (apart.roles) AND e.grantee <> ALL (apart.roles)
 UNION ALL
 SELECT 'comments on', d.classoid::regclass::text,
-       md5(string_agg(concat_ws('|', d.objoid, d.objsubid, d.description), E'\n' ORDER BY d.objoid, d.objsubid))
-FROM pg_catalog.pg_description d
+       md5(string_agg(concat_ws('|', coalesce(d.relation, d.objoid::text), d.objsubid, d.description), E'\n'
+                      ORDER BY coalesce(d.relation, d.objoid::text), d.objsubid))
+FROM (
+    -- By name, because a REINDEX CONCURRENTLY gives an index another number.
+    SELECT t.*, (SELECT format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_class c
+                 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+                 WHERE t.classoid = 'pg_catalog.pg_class'::regclass AND c.oid = t.objoid) AS relation
+    FROM pg_catalog.pg_description t
+) d
 WHERE d.objoid >= 16384 AND NOT EXISTS (SELECT FROM members m WHERE m.classid = d.classoid AND m.objid = d.objoid)
 GROUP BY d.classoid
 UNION ALL
-SELECT o.kind, 'all', md5(coalesce(string_agg(o.oid::text, ',' ORDER BY o.oid), ''))
+SELECT 'comment on', k.what, md5(d.description)
+FROM pg_catalog.pg_shdescription d
+JOIN (
+    SELECT 'pg_catalog.pg_authid'::regclass AS classoid, r.oid, 'role ' || quote_ident(r.rolname) AS what
+    FROM pg_catalog.pg_roles r, apart WHERE r.rolname !~ '^(pg_|pgleap_|rds)' AND r.oid <> ALL (apart.roles)
+    UNION ALL
+    SELECT 'pg_catalog.pg_database'::regclass, b.oid, 'database ' || quote_ident(b.datname)
+    FROM pg_catalog.pg_database b WHERE b.datname = current_database()
+) k ON k.classoid = d.classoid AND k.oid = d.objoid
+UNION ALL
+-- A source that has any is refused, so it is enough to see the first.
+SELECT 'large objects', 'all', 'there are some' WHERE EXISTS (SELECT FROM pg_catalog.pg_largeobject_metadata)
+UNION ALL
+SELECT o.kind, 'all', md5(coalesce(string_agg(concat(o.oid, ' ', o.definition), E'\n' ORDER BY o.oid), ''))
 FROM (
-    SELECT 'casts' AS kind, oid FROM pg_catalog.pg_cast
-    UNION ALL SELECT 'operators', oid FROM pg_catalog.pg_operator
-    UNION ALL SELECT 'operator classes', oid FROM pg_catalog.pg_opclass
-    UNION ALL SELECT 'collations', oid FROM pg_catalog.pg_collation
-    UNION ALL SELECT 'conversions', oid FROM pg_catalog.pg_conversion
-    UNION ALL SELECT 'text search configurations', oid FROM pg_catalog.pg_ts_config
-    UNION ALL SELECT 'text search dictionaries', oid FROM pg_catalog.pg_ts_dict
-    UNION ALL SELECT 'foreign servers', oid FROM pg_catalog.pg_foreign_server
-    UNION ALL SELECT 'languages', oid FROM pg_catalog.pg_language
+    SELECT 'casts' AS kind, c.oid, to_jsonb(c)::text AS definition FROM pg_catalog.pg_cast c
+    UNION ALL SELECT 'operators', p.oid, to_jsonb(p)::text FROM pg_catalog.pg_operator p
+    UNION ALL SELECT 'operator classes', k.oid, to_jsonb(k)::text FROM pg_catalog.pg_opclass k
+    UNION ALL SELECT 'collations', l.oid, (to_jsonb(l) - 'collversion')::text FROM pg_catalog.pg_collation l
+    UNION ALL SELECT 'conversions', v.oid, to_jsonb(v)::text FROM pg_catalog.pg_conversion v
+    UNION ALL SELECT 'text search configurations', t.oid, to_jsonb(t)::text || coalesce((
+        SELECT string_agg(concat_ws(':', m.maptokentype, m.mapseqno, m.mapdict), ',' ORDER BY m.maptokentype, m.mapseqno)
+        FROM pg_catalog.pg_ts_config_map m WHERE m.mapcfg = t.oid), '') FROM pg_catalog.pg_ts_config t
+    UNION ALL SELECT 'text search dictionaries', d.oid, to_jsonb(d)::text FROM pg_catalog.pg_ts_dict d
+    UNION ALL SELECT 'foreign servers', f.oid, (to_jsonb(f) - 'srvacl')::text FROM pg_catalog.pg_foreign_server f
+    UNION ALL SELECT 'languages', g.oid, (to_jsonb(g) - 'lanacl')::text FROM pg_catalog.pg_language g
 ) o
 WHERE o.oid >= 16384
 GROUP BY o.kind

@@ -41,7 +41,7 @@ pub struct Replication<'a> {
 }
 
 /// Logins of the run and its memory of the record.
-const SECRETS: f64 = 4.0;
+const SECRETS: f64 = 5.0;
 
 /// What that costs. A class without a price is named, not guessed.
 pub fn cost(amounts: &Amounts<'_>) -> Cost {
@@ -66,7 +66,7 @@ pub fn cost(amounts: &Amounts<'_>) -> Cost {
     let parts = [
         ("storage of the target", amounts.target_gib * months(*target_hours) * table::STORAGE_MONTH * zones),
         ("snapshot", amounts.snapshot_gib * months(*target_hours) * table::SNAPSHOT_MONTH),
-        ("four secrets", SECRETS * months(*target_hours) * table::SECRET_MONTH),
+        ("five secrets", SECRETS * months(*target_hours) * table::SECRET_MONTH),
     ];
     parts.into_iter().for_each(|(what, usd)| add(&mut cost, what, usd));
     add(

@@ -56,7 +56,7 @@ pub async fn work_off(
             _ if began.elapsed() > STAY => return Ok(Polled::Waiting(describe(&progress))),
             Verdict::Start(workers) => {
                 for _ in 0..workers {
-                    chores::leave_worker(ctx.as_owner(run, server).await?, phase, &worker).await?;
+                    chores::leave_worker(ctx.as_target_owner(run, server).await?, phase, &worker).await?;
                 }
             }
             Verdict::Wait => {}

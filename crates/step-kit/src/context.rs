@@ -7,7 +7,7 @@ use std::time::Duration;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, ConfigLoader, SdkConfig};
 use futures_util::future::join_all;
-use pgleap_contract::{Run, Server};
+use pgleap_contract::{ErrorCode, Run, Server};
 use pgleap_pg::{Environment, Login, PgError, ResolveError, Session, SqlState, access, connect_bounded};
 
 use crate::{Deadline, StepError, StepResult};
@@ -48,6 +48,25 @@ impl Ctx {
     /// Connect as the database's owner: the login of the input's secret.
     pub async fn as_owner(&self, run: &Run, server: &Server) -> StepResult<Session> {
         self.connect(run, server, &run.source.login_secret).await
+    }
+
+    /// Connect to the target as the database's owner. The target has the password of the snapshot, which the run keeps; where
+    /// that is refused, or none is kept, the login of the input's secret.
+    pub async fn as_target_owner(&self, run: &Run, target: &Server) -> StepResult<Session> {
+        match self.as_kept_owner(run, target).await {
+            Ok(Some(session)) => Ok(session),
+            Err(error) if error.code != ErrorCode::DatabaseDenied => Err(error),
+            _none_or_refused => self.as_owner(run, target).await,
+        }
+    }
+
+    /// Connect as the owner with the login that the run keeps, if it keeps one.
+    pub async fn as_kept_owner(&self, run: &Run, server: &Server) -> StepResult<Option<Session>> {
+        let name = run.id.names().owner_secret();
+        match self.find_secret(&name).await? {
+            Some(_kept) => Ok(Some(self.connect(run, server, &name).await?)),
+            None => Ok(None),
+        }
     }
 
     /// Connect as the run's working login.

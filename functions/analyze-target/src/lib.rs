@@ -26,7 +26,7 @@ const PACE: Pace = Pace::of(Duration::from_secs(560));
 pub async fn run(ctx: &Ctx, input: OnBoth) -> StepResult<Polled<NoOutput>> {
     source_watch::keep_up(ctx, &input.run, &input.source, PACE).await?;
     refuse_too_much_wal(&ctx.as_work(&input.run, &input.source).await?, &input.source, &input.run.limits).await?;
-    let target = ctx.as_owner(&input.run, &input.target).await?;
+    let target = ctx.as_target_owner(&input.run, &input.target).await?;
     target.run("plan the statistics", PLAN).await?;
     work_off(ctx, &input.run, &input.target, &target, Phase::Analyze, WORKERS, OnFailure::Stop).await
 }

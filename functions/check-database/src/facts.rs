@@ -72,6 +72,8 @@ pub(crate) struct LoginRights {
     pub(crate) may_grant_replication: bool,
     /// May let another login set `session_replication_role`.
     pub(crate) may_grant_replica_role: bool,
+    /// May create a subscription, on RDS.
+    pub(crate) may_subscribe: bool,
 }
 
 /// Limits of the server, and how much of them is used.
@@ -159,6 +161,7 @@ fn read(row: &Row, run: &Run, others: Vec<OtherDatabase>) -> Facts {
             may_set_passwords: row.get("may_set_passwords"),
             may_grant_replication: row.get("may_grant_replication"),
             may_grant_replica_role: false,
+            may_subscribe: row.get("may_subscribe"),
         },
         server: ServerLimits {
             wal_level: row.get("wal_level"),

@@ -26,6 +26,8 @@ SELECT current_setting('server_version_num')::int / 10000 AS major,
        EXISTS (SELECT FROM pg_roles p WHERE p.rolname = 'rds_replication'
                AND (pg_has_role(p.oid, 'USAGE WITH ADMIN OPTION')
                     OR r.rolcreaterole AND current_setting('server_version_num')::int < 160000)) AS may_grant_replication,
+       r.rolsuper OR EXISTS (SELECT FROM pg_roles p WHERE p.rolname IN ('rds_superuser', 'pg_create_subscription')
+                             AND pg_has_role(p.oid, 'MEMBER')) AS may_subscribe,
        pg_has_role('pg_signal_backend', 'USAGE') AS may_end_sessions,
        pg_has_role('pg_read_all_stats', 'USAGE') AS may_see_sessions,
        -- On RDS the setting may keep passwords to members of rds_password.

@@ -14,7 +14,9 @@ mod dms;
 mod facts;
 mod generated;
 mod holds;
+mod native;
 mod query;
+mod record;
 mod survey;
 
 use pgleap_contract::steps::{CheckDatabaseOutput, DatabaseSize, OnSource, SourceLoad};
@@ -23,14 +25,16 @@ use pgleap_pg::{PgErrorKind, Session};
 use pgleap_step_kit::prelude::*;
 
 use checks::Check;
+use facts::Facts;
 use query::Asked;
 
 /// Log in, gather, judge, answer.
 pub async fn run(ctx: &Ctx, input: OnSource) -> StepResult<CheckDatabaseOutput> {
-    let Looked { findings, size, load } = match log_in(ctx, &input).await? {
+    let Looked { mut findings, size, load } = match log_in(ctx, &input).await? {
         Ok(session) => look(ctx, &input, &session).await?,
         Err(blocker) => Looked { findings: vec![blocker], ..Looked::default() },
     };
+    findings.extend(record::check(ctx, &input).await);
     for finding in &findings {
         tracing::info!(check = finding.check, severity = ?finding.severity, found = finding.found, "finding");
     }
@@ -65,20 +69,19 @@ async fn look(ctx: &Ctx, input: &OnSource, session: &Session) -> StepResult<Look
     let asked = Asked::of(&input.run, &facts);
     let changes = survey::changes(session, &asked).await?;
     let mut findings = Vec::new();
-    let by_dms = input.run.copy.engine == CopyEngine::Dms;
-    for check in checks::ALL.iter().chain(if by_dms { dms::CHECKS } else { &[] }) {
-        match check {
-            Check::Facts(judge) => findings.extend(judge(&facts)),
-            Check::Query(query) => findings.extend(or_unseen(query.id, query.ask(session, &asked).await)?),
-        }
-    }
+    findings.extend(ask(session, &facts, &asked, checks::ALL).await?);
     findings.extend(or_unseen(generated::ID, generated::check(session, &asked).await)?);
     findings.extend(or_unseen(holds::ID, holds::check(session, &asked).await)?);
+    let copy = &input.run.copy;
     let mut longest = Vec::new();
-    if by_dms {
-        let (found, values) = dms::look(session, &asked).await?;
-        findings.extend(found);
-        longest = values;
+    for engine in copy.candidates() {
+        let mut found = ask(session, &facts, &asked, checks_of(*engine)).await?;
+        if *engine == CopyEngine::Dms {
+            let (more, values) = dms::look(session, &asked, &copy.dms).await?;
+            found.extend(more);
+            longest = values;
+        }
+        findings.extend(found.into_iter().map(|finding| finding.concerning(*engine, copy)));
     }
     let load = SourceLoad {
         index_bytes: survey::index_bytes(session, &asked).await?,
@@ -88,6 +91,24 @@ async fn look(ctx: &Ctx, input: &OnSource, session: &Session) -> StepResult<Look
         busy: survey::busy(session, &asked, &changes).await?,
     };
     Ok(Looked { findings, size: facts.size, load })
+}
+
+fn checks_of(engine: CopyEngine) -> &'static [Check] {
+    match engine {
+        CopyEngine::Dms => dms::CHECKS,
+        CopyEngine::Native => native::CHECKS,
+    }
+}
+
+async fn ask(session: &Session, facts: &Facts, asked: &Asked, checks: &[Check]) -> StepResult<Vec<Finding>> {
+    let mut findings = Vec::new();
+    for check in checks {
+        match check {
+            Check::Facts(judge) => findings.extend(judge(facts)),
+            Check::Query(query) => findings.extend(or_unseen(query.id, query.ask(session, asked).await)?),
+        }
+    }
+    Ok(findings)
 }
 
 /// A check whose query is refused is a finding, so that one report names everything; a lost connection fails the step.

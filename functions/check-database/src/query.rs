@@ -125,7 +125,8 @@ fn apart() -> String {
 }
 
 /// Of a wanted version, whether exact or a major only; one that is not understood is check-instance's finding.
-fn target_major(version: &str) -> i32 {
+/// The wanted major; 0 where the text is no version.
+pub(crate) fn target_major(version: &str) -> i32 {
     version.split('.').next().and_then(|major| major.parse().ok()).unwrap_or(0)
 }
 

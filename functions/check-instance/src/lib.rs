@@ -24,7 +24,7 @@ use facts::Facts;
 pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<CheckInstanceOutput> {
     let facts = observe::observe(ctx, input.run).await?;
     let mut findings = facts.unseen.clone();
-    findings.extend(checks::all(facts.run.copy.engine).flat_map(|check| check(&facts)));
+    findings.extend(checks::judge(&facts));
     for finding in &findings {
         tracing::info!(check = finding.check, severity = ?finding.severity, found = finding.found, "finding");
     }

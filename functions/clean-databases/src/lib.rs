@@ -38,7 +38,7 @@ pub async fn run(ctx: &Ctx, input: CleanDatabasesInput) -> StepResult<Polled<NoO
     let source = leftovers::remove(&owner, &run.id, Side::RetiredSource).await?;
     match (source, &input.target) {
         (Polled::Done(_), Some(target)) => {
-            let owner = ctx.as_owner(run, target).await?;
+            let owner = ctx.as_target_owner(run, target).await?;
             leftovers::remove(&owner, &run.id, Side::Target).await
         }
         (source, _) => Ok(source),

@@ -19,7 +19,7 @@ pub async fn run(ctx: &Ctx, input: ConfirmCutoverInput) -> StepResult<NoOutput> 
         )));
     }
     // By the endpoint's name, because the certificate names it and not the record; the address is the same.
-    let client = ctx.as_owner(&input.run, &input.target).await?;
+    let client = ctx.as_target_owner(&input.run, &input.target).await?;
     let sql = "SELECT pg_is_in_recovery() OR current_setting('default_transaction_read_only') = 'on'";
     let refuses_writes: bool = client.row("look whether the target takes writes", sql, &[]).await?.get(0);
     if refuses_writes {

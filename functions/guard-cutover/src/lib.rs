@@ -1,6 +1,6 @@
 //! Guard the cutover: every guardrail at once, just before the fence.
 //!
-//! Changes:      source (a marker row, to measure the lag with; what the watch found); target (autovacuum kept off its tables until after OPEN)
+//! Changes:      source (a marker row, to measure the lag with; what the watch found); target (autovacuum kept off its tables until after OPEN; the owner's password, if it was changed on the source)
 //! Repeatable:   yes; the machine looks until every guardrail holds, or, while a person is asked, until there is an answer
 //! If it dies:   nothing but a marker row
 
@@ -50,7 +50,7 @@ pub async fn run(ctx: &Ctx, input: GuardCutoverInput) -> StepResult<Polled<Guard
     let slot = refuse_too_much_wal(&source, &input.source, limits).await?;
     refuse_changed_source(&source).await?;
     fence::refuse_what_would_pass(&source, &target, &input.run).await?;
-    logins::refuse_changed_password(ctx, &input).await?;
+    logins::ensure_owner_gets_in(ctx, &input).await?;
     let problems = pgleap_engines::problems(&input.run, &source, &target).await?;
     if !problems.is_empty() {
         return Err(StepError::new(ErrorCode::TablesInError, problems.join("; ")));

@@ -14,7 +14,7 @@ use pgleap_step_kit::prelude::*;
 pub async fn run(ctx: &Ctx, input: OnBoth) -> StepResult<Polled<NoOutput>> {
     let run = &input.run;
     let names = run.id.names();
-    let owner = match ctx.as_owner(run, &input.target).await {
+    let owner = match ctx.as_target_owner(run, &input.target).await {
         Ok(session) => session,
         // The first start after a restore recovers; a new name takes a moment to resolve.
         Err(error) if error.code == ErrorCode::DatabaseUnreachable => return Ok(Polled::Waiting(error.message)),

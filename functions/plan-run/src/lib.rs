@@ -11,20 +11,48 @@ mod cost;
 mod created;
 mod delays;
 mod dms;
+mod engine;
+mod native;
 mod outage;
 mod phases;
 mod rates;
 mod words;
 
-use pgleap_contract::Findings;
-use pgleap_contract::steps::{Plan, PlanRunInput};
+use pgleap_contract::steps::{Plan, PlanRunInput, PlanRunOutput, PlannedEngine};
+use pgleap_contract::{CopyEngine, Findings};
 use pgleap_step_kit::prelude::*;
 
 use crate::rates::Rates;
 
-/// The plan of a run.
-pub async fn run(_ctx: &Ctx, input: PlanRunInput) -> StepResult<Plan> {
-    Ok(plan(&input, &Rates::from_environment()?))
+/// Choose the copy engine, if that is left to the run, and plan with it.
+pub async fn run(_ctx: &Ctx, input: PlanRunInput) -> StepResult<PlanRunOutput> {
+    Ok(choose(input, &Rates::from_environment()?))
+}
+
+/// The plans of all engines that may copy, the choice between them, and what was found that concerns the one chosen.
+fn choose(mut input: PlanRunInput, rates: &Rates) -> PlanRunOutput {
+    let plans: Vec<Plan> =
+        input.run.copy.candidates().iter().map(|engine| plan(&with(&input, *engine), rates)).collect();
+    let planned: Vec<PlannedEngine> = plans.iter().map(|plan| engine::planned(&input, plan)).collect();
+    let choice = engine::choose(&planned);
+    let mut plan = plans.into_iter().find(|plan| plan.engine == choice.engine).unwrap_or_else(|| plan(&input, rates));
+    plan.why = choice.why;
+    if planned.len() > 1 {
+        plan.engines = planned;
+    }
+    input.run.copy = input.run.copy.decided(choice.engine);
+    PlanRunOutput {
+        run: input.run,
+        plan,
+        instance: input.instance.with_engine(choice.engine),
+        database: input.database.with_engine(choice.engine),
+    }
+}
+
+fn with(input: &PlanRunInput, engine: CopyEngine) -> PlanRunInput {
+    let mut input = input.clone();
+    input.run.copy = input.run.copy.decided(engine);
+    input
 }
 
 /// The plan, from what preflight saw.
@@ -36,7 +64,8 @@ fn plan(input: &PlanRunInput, rates: &Rates) -> Plan {
     let cost = cost::estimate(input, rates, &phases);
     let findings = Findings::collect(words::findings(input, &phases));
     let notes = words::notes(input);
-    Plan { phases, seconds, outage, creates, cost, findings, notes }
+    let engine = input.run.copy.engine;
+    Plan { phases, seconds, outage, creates, cost, findings, notes, engine, why: String::new(), engines: Vec::new() }
 }
 
 #[cfg(test)]

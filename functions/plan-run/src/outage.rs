@@ -1,5 +1,6 @@
 //! What clients that write through the record will see, and what it is made of.
 
+use pgleap_contract::CopyEngine;
 use pgleap_contract::steps::{OutagePart, PlanRunInput, PlannedOutage};
 
 use crate::delays;
@@ -17,10 +18,14 @@ pub(crate) fn seconds_of_steps(outage: &PlannedOutage) -> f64 {
 /// The size of the data has no part in it, the number of sequences has.
 pub(crate) fn expect(input: &PlanRunInput, rates: &Rates) -> PlannedOutage {
     let part = |what: &str, milliseconds: f64| OutagePart { what: what.to_owned(), milliseconds };
+    let drain = match input.run.copy.engine {
+        CopyEngine::Dms => rates.drain_milliseconds,
+        CopyEngine::Native => rates.native_drain_milliseconds,
+    };
     let thousands = input.size.sequences as f64 / 1_000.0;
     let parts = vec![
         part("fence: CONNECT is taken, sessions are ended, that is proven", rates.fence_milliseconds),
-        part("drain, and the swap of the record beside it", rates.drain_milliseconds),
+        part("drain, and the swap of the record beside it", drain),
         part("complete: sequences, constraints, triggers", rates.complete_milliseconds * (1.0 + thousands)),
         part("calls between the four steps", 4.0 * rates.call_milliseconds),
         part(

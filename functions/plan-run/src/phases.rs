@@ -1,10 +1,10 @@
 //! How long each phase takes: AWS's delays, and the work that grows with the database.
 
-use pgleap_contract::steps::{PlanRunInput, PlannedOutage, PlannedPhase, STEPS};
+use pgleap_contract::steps::{PlanRunInput, PlannedOutage, PlannedPhase, STEPS, StepInfo};
 use pgleap_contract::{CopyEngine, Phase};
 
 use crate::rates::Rates;
-use crate::{delays, dms};
+use crate::{delays, dms, native};
 
 /// What a phase is made of.
 struct Made {
@@ -20,28 +20,32 @@ struct Made {
 /// Phases in the order of the run, named as reports name them.
 pub(crate) fn expect(input: &PlanRunInput, rates: &Rates, outage: &PlannedOutage) -> Vec<PlannedPhase> {
     let reboots = !input.load.logical;
-    before_the_load(input, rates, reboots)
-        .into_iter()
-        .chain(load_and_after(input, rates))
-        .chain(cutover(input, rates, outage))
-        .map(|made| phase(input, rates, &made, reboots))
-        .collect()
+    let planned = |made: Made| phase(input, rates, &made, reboots);
+    let mut phases: Vec<PlannedPhase> = before_the_load(input, rates, reboots).into_iter().map(planned).collect();
+    let load = match input.run.copy.engine {
+        CopyEngine::Dms => loaded_by_dms(input, rates),
+        CopyEngine::Native => seeded_by_snapshot(input, rates, &phases),
+    };
+    phases.extend(load.into_iter().chain(cutover(input, rates, outage)).map(planned));
+    phases
 }
 
 fn phase(input: &PlanRunInput, rates: &Rates, made: &Made, reboots: bool) -> PlannedPhase {
     let of_dms = if input.run.copy.engine == CopyEngine::Dms { dms::delay(made.phase) } else { 0.0 };
     let delay_seconds = (made.delay + of_dms) * rates.delay_scale + made.left;
-    let steps: Vec<String> =
-        steps_of(made.phase).filter(|step| reboots || *step != "reboot-source").map(str::to_owned).collect();
+    let steps: Vec<String> = steps_of(made.phase, input.run.copy.engine)
+        .filter(|step| reboots || *step != "reboot-source")
+        .map(str::to_owned)
+        .collect();
     let seconds = delay_seconds + made.work + rates.step_seconds * steps.len() as f64;
     PlannedPhase { name: made.phase.name().to_owned(), seconds, delay_seconds, steps }
 }
 
 /// Those that every upgrade calls. What the steps under the fence take is the outage's, and the record, which is swapped
 /// there, is looked at once more when the target is open.
-fn steps_of(phase: Phase) -> impl Iterator<Item = &'static str> {
-    let of_phase =
-        STEPS.iter().filter(move |step| step.runs_always && step.phase == Some(phase) && phase != Phase::Cutover);
+fn steps_of(phase: Phase, engine: CopyEngine) -> impl Iterator<Item = &'static str> {
+    let runs = move |step: &&StepInfo| step.runs_always && step.engine.is_none_or(|of| of == engine.name());
+    let of_phase = STEPS.iter().filter(runs).filter(move |step| step.phase == Some(phase) && phase != Phase::Cutover);
     let again = (phase == Phase::Confirm).then_some("swap-record");
     of_phase.map(|step| step.name).chain(again)
 }
@@ -57,6 +61,10 @@ fn before_the_load(input: &PlanRunInput, rates: &Rates, reboots: bool) -> Vec<Ma
     let reboot = if reboots { 1.0 } else { 0.0 };
     let per_hop =
         rates.server_seconds + bytes / rates.upgrade_bytes_per_second + tables / rates.upgrade_tables_per_second;
+    let emptied = match input.run.copy.engine {
+        CopyEngine::Dms => tables / rates.load_tables_per_second / 2.0,
+        CopyEngine::Native => 0.0,
+    };
     vec![
         Made { phase: Phase::Preflight, delay: 0.0, work: tables / rates.check_tables_per_second, left: 0.0 },
         Made {
@@ -77,11 +85,11 @@ fn before_the_load(input: &PlanRunInput, rates: &Rates, reboots: bool) -> Vec<Ma
             work: hops * per_hop,
             left: 0.0,
         },
-        Made { phase: Phase::PrepareTarget, delay: 0.0, work: tables / rates.load_tables_per_second / 2.0, left: 0.0 },
+        Made { phase: Phase::PrepareTarget, delay: 0.0, work: emptied, left: 0.0 },
     ]
 }
 
-fn load_and_after(input: &PlanRunInput, rates: &Rates) -> Vec<Made> {
+fn loaded_by_dms(input: &PlanRunInput, rates: &Rates) -> Vec<Made> {
     let (bytes, tables) = (table_bytes(input), input.size.tables as f64);
     vec![
         Made {
@@ -97,6 +105,16 @@ fn load_and_after(input: &PlanRunInput, rates: &Rates) -> Vec<Made> {
             left: 0.0,
         },
         Made { phase: Phase::CatchUp, delay: 0.0, work: verification(input, rates), left: 0.0 },
+    ]
+}
+
+/// Rows and indexes came with the snapshot.
+fn seeded_by_snapshot(input: &PlanRunInput, rates: &Rates, before: &[PlannedPhase]) -> Vec<Made> {
+    let made = |phase, work| Made { phase, delay: 0.0, work, left: 0.0 };
+    vec![
+        made(Phase::Load, native::catch_up(input, rates, before)),
+        made(Phase::Rebuild, table_bytes(input) / rates.analyze_bytes_per_second),
+        made(Phase::CatchUp, verification(input, rates)),
     ]
 }
 
@@ -175,6 +193,24 @@ mod tests {
     }
 
     #[test]
+    fn a_copy_that_the_snapshot_seeds_does_not_load_rows() {
+        let (mut native, rates) = (input(), Rates::default());
+        native.run.copy.engine = CopyEngine::Native;
+        let seconds = |input: &PlanRunInput, phase: Phase| {
+            expected(input, &rates).into_iter().find(|planned| planned.name == phase.name()).expect("a phase").seconds
+        };
+        let mut larger = native.clone();
+        larger.size.bytes *= 2;
+
+        assert!(seconds(&native, Phase::Load) < seconds(&input(), Phase::Load) / 2.0);
+        assert!(seconds(&native, Phase::Rebuild) < seconds(&input(), Phase::Rebuild));
+        let grows = seconds(&larger, Phase::Load) / seconds(&native, Phase::Load);
+        assert!(grows < 1.7, "only what is written while the snapshot is taken and upgraded: {grows}");
+        let steps: Vec<String> = expected(&native, &rates).into_iter().flat_map(|phase| phase.steps).collect();
+        assert!(steps.contains(&"catch-up".to_owned()) && !steps.contains(&"copy-data".to_owned()), "{steps:?}");
+    }
+
+    #[test]
     fn delays_follow_their_scale_and_work_does_not() {
         let without_delays = Rates { delay_scale: 0.0, ..Rates::default() };
 
@@ -190,7 +226,8 @@ mod tests {
         let planned = expected(&input(), &Rates::default());
         let planned: Vec<String> = planned.into_iter().flat_map(|phase| phase.steps).collect();
 
-        for step in STEPS.iter().filter(|step| step.runs_always && step.phase != Some(Phase::Cutover)) {
+        let of_every_run = |step: &&StepInfo| step.runs_always && step.engine.is_none_or(|engine| engine == "dms");
+        for step in STEPS.iter().filter(of_every_run).filter(|step| step.phase != Some(Phase::Cutover)) {
             assert!(planned.iter().any(|planned| planned == step.name), "{}", step.name);
         }
     }

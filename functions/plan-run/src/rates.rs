@@ -29,6 +29,8 @@ pub(crate) struct Rates {
     pub(crate) load_bytes_per_second: f64,
     /// Tables that DMS begins and ends a second.
     pub(crate) load_tables_per_second: f64,
+    /// Bytes of WAL that a subscription applies a second.
+    pub(crate) apply_bytes_per_second: f64,
     /// Bytes of index that are built a second.
     pub(crate) index_bytes_per_second: f64,
     /// Bytes of table that the three stages of statistics get through a second.
@@ -39,6 +41,8 @@ pub(crate) struct Rates {
     pub(crate) fence_milliseconds: f64,
     /// From the proof to the marker's arrival and DMS's end, in milliseconds.
     pub(crate) drain_milliseconds: f64,
+    /// The same of a subscription, which applies each transaction as it comes.
+    pub(crate) native_drain_milliseconds: f64,
     /// What every completion takes, and each thousand sequences more, in milliseconds.
     pub(crate) complete_milliseconds: f64,
     /// A call's way through the machine, between two steps under the fence, in milliseconds.
@@ -77,11 +81,14 @@ impl Default for Rates {
             snapshot_bytes_per_second: 200.0 * MIB,
             load_bytes_per_second: 15.0 * MIB,
             load_tables_per_second: 20.0,
+            apply_bytes_per_second: 20.0 * MIB,
             index_bytes_per_second: 25.0 * MIB,
             analyze_bytes_per_second: 60.0 * MIB,
             verify_bytes_per_second: 60.0 * MIB,
             fence_milliseconds: 250.0,
-            drain_milliseconds: 1_000.0,
+            // DMS gathers changes for CommitTimeout, a second, and applies them then.
+            drain_milliseconds: 3_000.0,
+            native_drain_milliseconds: 300.0,
             complete_milliseconds: 300.0,
             call_milliseconds: 80.0,
             reconnect_milliseconds: 1_000.0,

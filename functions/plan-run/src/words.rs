@@ -1,13 +1,14 @@
 //! What only the whole picture shows, and what no check can see.
 
 use pgleap_contract::steps::{BusyTable, PlanRunInput, PlannedPhase};
-use pgleap_contract::{CopyEngine, Finding, ReadReplicas, UncomparedTables};
+use pgleap_contract::{CopyEngine, Finding, Phase, ReadReplicas, UncomparedTables};
 
 use crate::dms;
 
 const STORAGE: &str = "storage-for-wal";
 const BUSY: &str = "busy-tables";
 const ROTATION: &str = "rotation-due";
+const WAL_LIMIT: &str = "wal-near-limit";
 
 /// So many changes of a row a minute leave no moment in which both sides are seen to hold the same.
 const HOT: u64 = 600;
@@ -18,11 +19,21 @@ const REPLICAS_STAY: &str = "read replicas of the source refuse new connections 
                              data, and the target has no replicas until somebody creates them";
 
 /// From the making of the slot until the copy has caught up, the source keeps its WAL.
-const KEEPS_WAL: &[&str] = &["load", "rebuild indexes and statistics", "catch up and verify"];
+fn keeps_wal(engine: CopyEngine) -> &'static [Phase] {
+    match engine {
+        CopyEngine::Dms => &[Phase::Load, Phase::Rebuild, Phase::CatchUp],
+        CopyEngine::Native => &[Phase::CopyInstance, Phase::UpgradeCopy, Phase::PrepareTarget, Phase::Load],
+    }
+}
 
 /// What the whole picture shows.
 pub(crate) fn findings(input: &PlanRunInput, phases: &[PlannedPhase]) -> Vec<Finding> {
-    rotation(input, phases).into_iter().chain(storage(input, phases)).chain(busy(input)).collect()
+    rotation(input, phases)
+        .into_iter()
+        .chain(storage(input, phases))
+        .chain(wal_limit(input, phases))
+        .chain(busy(input))
+        .collect()
 }
 
 /// A rotation of the owner's secret that is due before the run would be over. Secrets Manager names the latest moment, so one
@@ -80,12 +91,33 @@ fn name(table: &BusyTable) -> String {
     format!("{} ({minute} changes a minute{likely})", table.table)
 }
 
+/// In bytes.
+fn kept_wal(input: &PlanRunInput, phases: &[PlannedPhase]) -> f64 {
+    let keep = keeps_wal(input.run.copy.engine);
+    let keeps = |phase: &&PlannedPhase| keep.iter().any(|one| one.name() == phase.name);
+    let seconds: f64 = phases.iter().filter(keeps).map(|phase| phase.seconds).sum();
+    seconds * input.load.wal_bytes_per_second as f64
+}
+
+/// WAL that is kept meanwhile, against the limit at which the run gives up.
+fn wal_limit(input: &PlanRunInput, phases: &[PlannedPhase]) -> Option<Finding> {
+    let (kept, limit) = (kept_wal(input, phases), f64::from(input.run.limits.max_retained_wal_gb) * 1e9);
+    if kept <= limit {
+        return None;
+    }
+    let found = format!(
+        "the source would keep about {:.0} GB of WAL until the copy has caught up, and the run gives up at {} GB",
+        kept / 1e9,
+        input.run.limits.max_retained_wal_gb
+    );
+    let remedy = "run at a quieter time, or raise limits.maxRetainedWalGb if the source has the storage";
+    Some(Finding::warning(WAL_LIMIT, found, remedy))
+}
+
 /// Storage that is left after the databases, against the WAL that is kept meanwhile; with a tenth to spare.
 fn storage(input: &PlanRunInput, phases: &[PlannedPhase]) -> Option<Finding> {
     let shape = input.shape.as_ref()?;
-    let seconds: f64 =
-        phases.iter().filter(|phase| KEEPS_WAL.contains(&phase.name.as_str())).map(|phase| phase.seconds).sum();
-    let kept = seconds * input.load.wal_bytes_per_second as f64;
+    let kept = kept_wal(input, phases);
     let free = f64::from(shape.storage_gib) * f64::from(1 << 30) * 0.9 - input.size.bytes as f64;
     if kept <= free {
         return None;
@@ -118,8 +150,9 @@ pub(crate) fn notes(input: &PlanRunInput) -> Vec<String> {
         [
             "no server sees by which name a client came: clients of the instance's own endpoint do not move",
             "clients with sslmode=verify-full cannot follow the record: the certificate names the instance's endpoint",
+            "Terraform, CloudFormation or CDK code that keeps the record or the instance undoes the cutover with its next apply: hold applies from the start of the run until the code names the target (docs/infrastructure-as-code.md)",
             "an RDS Proxy, alarms, event subscriptions and code that name the instance stay with the source",
-            "no password may change while a run is under way: neither the owner's nor an application's. The target has the passwords of the snapshot, and clients with a newer one are refused from the cutover on",
+            "no password of an application may change while a run is under way: the target has the passwords of the snapshot, and clients with a newer one are refused from the cutover on. The owner's is set on the target when the source has a new one",
             "free storage is known to CloudWatch alone; what is said of it here is allocated storage less the database",
             "every figure is an estimate from assumed throughput and delays (the variable PGLEAP_RATES of the function plan-run sets yours) and a dated table of prices",
         ]

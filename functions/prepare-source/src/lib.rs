@@ -3,7 +3,7 @@
 //! and last of all how the catalogs look.
 //!
 //! Changes:      source (roles of the run and what is granted to them; schema `pgleap`; by choice the replica identity of
-//!               tables without a key, saved first), AWS (two secrets, tagged with the run)
+//!               tables without a key, saved first), AWS (three secrets, tagged with the run)
 //! Repeatable:   yes; what is there is left alone, a password is set only where a login does not work
 //! If it dies:   what was made stays and is found again; nothing of it is in the way of applications
 
@@ -27,12 +27,13 @@ pub async fn run(ctx: &Ctx, input: OnSource) -> StepResult<NoOutput> {
     schema::check_ours(&owner, run).await?;
 
     let logins = secrets::ensure(ctx, run, source).await?;
+    secrets::keep_owner(ctx, run).await?;
     logins::ensure(&owner, run, source, &logins).await?;
     schema::ensure(&owner, run).await?;
     access::install(&owner, &names.work_login()).await?;
     rights::ensure(&owner, run).await?;
     logins::prove(ctx, &owner, run, source, &logins).await?;
-    logins::prove_copy_setting(ctx, run, source, &logins).await?;
+    logins::prove_copy_settings(ctx, run, source, &logins).await?;
     if run.choices.keyless_tables == KeylessTables::ReplicaIdentityFull {
         keyless::log_whole_rows(&owner, &run.choices.as_of_snapshot_schemas).await?;
     }

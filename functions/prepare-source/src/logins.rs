@@ -15,11 +15,24 @@ const SETTINGS: &[(&str, i32)] = &[
     ("transaction_timeout", 17),
 ];
 
+/// What the copy's login needs: a role's own settings go before those of the database and of everybody.
+///
 /// DMS may be silent for longer than the default of 30 s while it writes a large transaction to disk, and the server would
 /// end its connection. A logical walsender takes its role's settings; the watch reads its slot by SQL functions and has none.
-/// Sources: AWS DMS user guide, "Using an AWS-managed PostgreSQL database as a DMS source"; PostgreSQL, postinit.c
-/// (`InitPostgres`: a walsender with a database processes the settings of role and database).
-const COPY_SETTING: (&str, &str) = ("wal_sender_timeout", "0");
+///
+/// The others are how values are written as text. timestamptz travels as DATETIME, which has no zone: in a zone with summer time
+/// an hour of each year would come out an hour late.
+/// Sources: AWS DMS user guide, "Using an AWS-managed PostgreSQL database as a DMS source", "Data types for DMS"; PostgreSQL,
+/// postinit.c (`InitPostgres`: a walsender with a database processes the settings of role and database).
+const COPY_SETTINGS: &[(&str, &str)] = &[
+    ("wal_sender_timeout", "0"),
+    ("timezone", "UTC"),
+    ("datestyle", "ISO, MDY"),
+    ("intervalstyle", "postgres"),
+    ("bytea_output", "hex"),
+    ("extra_float_digits", "1"),
+    ("lc_monetary", "C"),
+];
 
 /// Make the roles that do not exist, let them in, and give them what only a role can have.
 pub(crate) async fn ensure(owner: &Session, run: &Run, source: &Server, logins: &Logins) -> StepResult<()> {
@@ -37,9 +50,9 @@ pub(crate) async fn ensure(owner: &Session, run: &Run, source: &Server, logins: 
         }
         owner.run(&format!("set up role {}", login.username), &settings(&role, major)).await?;
     }
-    let (name, value) = COPY_SETTING;
-    let alter = format!("ALTER ROLE {} SET {name} = {value}", ident(&logins.copy.username));
-    owner.run("let the copy's walsender be silent", &alter).await?;
+    let copy = ident(&logins.copy.username);
+    let set = COPY_SETTINGS.iter().map(|(name, value)| format!("ALTER ROLE {copy} SET {name} = {};", literal(value)));
+    owner.run("set up the copy's login", &set.collect::<String>()).await?;
     if major < 16 {
         owner.run("keep the right to drop the run's roles", &keys(&run.id.names().keys_role(), logins)).await?;
     }
@@ -89,18 +102,24 @@ pub(crate) async fn prove(ctx: &Ctx, owner: &Session, run: &Run, source: &Server
     Ok(())
 }
 
-/// A setting of the role in this database alone would go before the role's own.
-pub(crate) async fn prove_copy_setting(ctx: &Ctx, run: &Run, source: &Server, logins: &Logins) -> StepResult<()> {
+/// A setting of the role in this database alone would go before the role's own. What this client itself asks for says nothing.
+pub(crate) async fn prove_copy_settings(ctx: &Ctx, run: &Run, source: &Server, logins: &Logins) -> StepResult<()> {
     let session = ctx.connect_as(source, &logins.copy, &run.id.names().application("prove")).await?;
-    let (name, value) = COPY_SETTING;
-    let row = session.row("read the copy login's settings", "SELECT current_setting($1)", &[&name]).await?;
-    match row.get::<_, &str>(0) {
-        set if set == value => Ok(()),
-        set => Err(StepError::new(
-            ErrorCode::InstanceFailed,
-            format!("prepare source: {name} of {} is {set}, though {value} is set for the role", logins.copy.username),
-        )),
+    let (names, wanted): (Vec<_>, Vec<_>) = COPY_SETTINGS.iter().copied().unzip();
+    let sql = "SELECT format('%s is %s', w.name, current_setting(w.name)) FROM unnest($1::text[], $2::text[]) AS w (name, value)
+               WHERE current_setting(w.name) <> w.value
+                 AND NOT EXISTS (SELECT FROM pg_settings s WHERE lower(s.name) = w.name AND s.source = 'client')";
+    let others = session.rows("read the copy login's settings", sql, &[&names, &wanted]).await?;
+    if others.is_empty() {
+        return Ok(());
     }
+    let others: Vec<String> = others.iter().map(|row| row.get(0)).collect();
+    let reason = format!(
+        "in sessions of {} {}, though it is set otherwise for the role",
+        logins.copy.username,
+        others.join(", ")
+    );
+    Err(StepError::new(ErrorCode::InstanceFailed, format!("prepare source: {reason}")))
 }
 
 /// A grant that makes work easier and that not every owner may give.
@@ -111,7 +130,7 @@ pub(crate) fn grant_if_allowed(role: &str, to: &str) -> String {
 }
 
 fn verifier(login: &Login) -> String {
-    literal(&postgres_protocol::password::scram_sha_256(login.password.as_bytes()))
+    literal(&login.verifier())
 }
 
 fn settings(role: &str, major: i32) -> String {
@@ -125,14 +144,6 @@ fn settings(role: &str, major: i32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_statement_never_holds_the_password() {
-        let login = Login { username: "w".to_owned(), password: "hunter2hunter2".to_owned() };
-
-        assert!(verifier(&login).starts_with("'SCRAM-SHA-256$4096:"));
-        assert!(!verifier(&login).contains("hunter2"));
-    }
 
     #[test]
     fn a_setting_is_used_only_where_it_exists() {

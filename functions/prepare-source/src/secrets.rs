@@ -26,6 +26,16 @@ pub(crate) async fn ensure(ctx: &Ctx, run: &Run, source: &Server) -> StepResult<
     Ok(Logins { work, copy })
 }
 
+/// Keep the owner's login as the snapshot will have it. The caller has just logged in by it.
+pub(crate) async fn keep_owner(ctx: &Ctx, run: &Run) -> StepResult<()> {
+    let name = run.id.names().owner_secret();
+    if ctx.has_made_secret(run, &name).await? {
+        return Ok(());
+    }
+    let Login { username, password } = ctx.login(&run.source.login_secret).await?;
+    ctx.make_secret(run, &name, json!({"username": username, "password": password}).to_string()).await
+}
+
 async fn ensure_one(ctx: &Ctx, run: &Run, name: &str, mut value: Value) -> StepResult<Login> {
     if ctx.has_made_secret(run, name).await? {
         return ctx.login(name).await;

@@ -17,7 +17,7 @@ use pgleap_step_kit::source_watch;
 pub async fn run(ctx: &Ctx, input: OnBoth) -> StepResult<Polled<NoOutput>> {
     let run = &input.run;
     let work = run.id.names().work_login();
-    let target = ctx.as_owner(run, &input.target).await?;
+    let target = ctx.as_target_owner(run, &input.target).await?;
     let source = ctx.as_owner(run, &input.source).await?;
     chores::install(&target, &work).await?;
     for side in [&target, &source] {

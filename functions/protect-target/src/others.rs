@@ -28,7 +28,7 @@ pub(crate) async fn set(
     target: &Instance,
 ) -> StepResult<Polled<ProtectTargetOutput>> {
     let left = left(source, target);
-    let mut unset: Vec<_> = too_near(name, source, target).into_iter().collect();
+    let mut unset: Vec<_> = too_near(name, source, target).into_iter().chain(managed(name, source, target)).collect();
     match ask(rds, name, &left).await {
         Ok(()) => {}
         Err(error) if is_of_the_setting(&error) && left.len() > 1 => {
@@ -174,6 +174,20 @@ fn too_near(name: &str, source: &Instance, target: &Instance) -> Option<Unfinish
     })
 }
 
+/// Turning it on changes the password at once, under the feet of clients that still use the source's secret: its owner does it
+/// when they read the new one.
+/// Source: Amazon RDS user guide, "Password management with Amazon RDS and AWS Secrets Manager".
+fn managed(name: &str, source: &Instance, target: &Instance) -> Option<Unfinished> {
+    (source.managed_secret.is_some() && target.managed_secret.is_none()).then(|| Unfinished {
+        object: object(name, "a master password that RDS manages"),
+        reason: "RDS goes on rotating the password of the source and not that of the target, which keeps the one of the cutover: \
+                 the source's secret will not open the target for long. This gives the target a secret and a password of its own \
+                 at once; point whoever reads the source's secret to it"
+            .to_owned(),
+        statements: command(name, "--manage-master-user-password"),
+    })
+}
+
 fn object(name: &str, what: &str) -> String {
     format!("setting of instance {name}: {what}")
 }
@@ -228,6 +242,19 @@ mod tests {
         ];
         for (what, source, target, expected) in cases {
             assert_eq!(left(&source, &target), expected, "{what}");
+        }
+    }
+
+    #[test]
+    fn a_password_that_rds_manages_on_the_source_alone_is_named_with_the_command() {
+        let plain = Instance::default();
+        let managed_by_rds = Instance { managed_secret: Some("arn".to_owned()), ..Instance::default() };
+
+        let named = managed("orders-v18", &managed_by_rds, &plain).expect("it is named");
+        assert!(named.statements.ends_with("--manage-master-user-password"), "{}", named.statements);
+        assert!(named.reason.len() <= Unfinished::LONGEST_REASON, "{}", named.reason.len());
+        for (source, target) in [(&plain, &plain), (&managed_by_rds, &managed_by_rds)] {
+            assert_eq!(managed("orders-v18", source, target), None);
         }
     }
 

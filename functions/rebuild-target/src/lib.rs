@@ -25,7 +25,7 @@ const PACE: Pace = Pace::of(Duration::from_secs(260));
 pub async fn run(ctx: &Ctx, input: OnBoth) -> StepResult<Polled<NoOutput>> {
     source_watch::keep_up(ctx, &input.run, &input.source, PACE).await?;
     refuse_too_much_wal(&ctx.as_work(&input.run, &input.source).await?, &input.source, &input.run.limits).await?;
-    let target = ctx.as_owner(&input.run, &input.target).await?;
+    let target = ctx.as_target_owner(&input.run, &input.target).await?;
     let look = work_off(ctx, &input.run, &input.target, &target, Phase::Rebuild, WORKERS, OnFailure::Stop).await?;
     if matches!(look, Polled::Done(_)) {
         for given_up in chores::given_up(&target, Phase::Rebuild).await? {

@@ -16,7 +16,7 @@ pub(crate) fn first(run: &Run) -> Vec<String> {
 pub(crate) fn last(run: &Run, generation: Generation, has_mark: bool) -> Vec<String> {
     let names = run.id.names();
     let mark = has_mark.then(|| names.cutover_secret(generation));
-    std::iter::once(names.work_secret()).chain(mark).collect()
+    [names.owner_secret(), names.work_secret()].into_iter().chain(mark).collect()
 }
 
 /// Delete each of these that carries the run's tag.
@@ -45,7 +45,7 @@ mod tests {
         }))
         .expect("a run");
 
-        assert_eq!(last(&run, Generation::FORWARD, true), ["pgleap/r/work", "pgleap/r/cutover-1"]);
-        assert_eq!(last(&run, Generation::FORWARD, false), ["pgleap/r/work"]);
+        assert_eq!(last(&run, Generation::FORWARD, true), ["pgleap/r/owner", "pgleap/r/work", "pgleap/r/cutover-1"]);
+        assert_eq!(last(&run, Generation::FORWARD, false), ["pgleap/r/owner", "pgleap/r/work"]);
     }
 }

@@ -30,7 +30,7 @@ pub async fn run_within(
     input: SettleTargetInput,
     longest_seconds: f64,
 ) -> StepResult<Polled<SettleTargetOutput>> {
-    let target = ctx.as_owner(&input.run, &input.target).await?;
+    let target = ctx.as_target_owner(&input.run, &input.target).await?;
     if !chores::are_there(&target).await? {
         // The clean-up has been here: the recovery comes by once more.
         return Ok(done(Warnings::default(), input.unset));

@@ -51,7 +51,7 @@ pub(crate) fn to_run(execution_arn: &str, request: Value) -> Result<Run, String>
         source,
         target,
         record,
-        copy: request.copy,
+        copy: request.copy.into(),
         network: request.network,
         choices: request.choices,
         approval: request.approval,

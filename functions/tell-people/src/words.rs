@@ -70,8 +70,13 @@ pub(crate) fn of(about: &About, news: &News) -> Vec<Telling> {
     }
 }
 
+/// No API says who keeps the record.
+const APPLIES: &str = " Hold every apply of Terraform, CloudFormation or CDK code that keeps the record or the instance until it names \
+                       the target: it would lead clients back to the source, which lets nobody in (docs/infrastructure-as-code.md).";
+
 fn phase_begins(about: &About, phase: Phase) -> Telling {
-    let sentence = format!("Run {}, {}: {}.", about.run_id, phase.name(), phase.begins());
+    let applies = if phase == Phase::Confirm { APPLIES } else { "" };
+    let sentence = format!("Run {}, {}: {}.{applies}", about.run_id, phase.name(), phase.begins());
     Telling { phase: Some(phase.name().to_owned()), ..telling(about, "Phase", phase.name(), sentence) }
 }
 
@@ -215,6 +220,14 @@ mod tests {
             telling.sentence,
             "Run orders-18, upgrade the copy: the copy is upgraded; the source does not notice."
         );
+    }
+
+    #[test]
+    fn who_keeps_the_record_in_code_is_told_when_the_target_is_open() {
+        let says = |phase| phase_begins(&about(), phase).sentence.contains("docs/infrastructure-as-code.md");
+
+        let told: Vec<_> = Phase::ALL.iter().copied().filter(|phase| says(*phase)).collect();
+        assert_eq!(told, [Phase::Confirm]);
     }
 
     #[test]

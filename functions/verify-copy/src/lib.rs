@@ -46,7 +46,7 @@ const PACE: Pace = Pace::of(Duration::from_secs(90));
 pub async fn run(ctx: &Ctx, input: VerifyCopyInput) -> StepResult<Polled<VerifyCopyOutput>> {
     let began = Instant::now();
     let run = &input.run;
-    let (source, target) = tokio::try_join!(ctx.as_owner(run, &input.source), ctx.as_owner(run, &input.target))?;
+    let (source, target) = tokio::try_join!(ctx.as_owner(run, &input.source), ctx.as_target_owner(run, &input.target))?;
     source_watch::keep_up(ctx, run, &input.source, PACE).await?;
     refuse_too_much_wal(&source, &input.source, &run.limits).await?;
     refuse_problems(run, &source, &target).await?;

@@ -67,6 +67,11 @@ pub enum Reaches {
 }
 
 impl Declared {
+    /// The copy engine whose step it is, by its folder.
+    pub fn engine(&self) -> Option<&str> {
+        self.folder.strip_prefix("engines/")?.split('/').next()
+    }
+
     /// What stands under a key of the file, line by line, without its indentation: comments and tags are kept.
     fn block(&self, key: &str) -> Vec<&str> {
         let lines = self.text.lines().skip_while(|line| *line != format!("{key}:")).skip(1);

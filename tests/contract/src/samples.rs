@@ -48,6 +48,9 @@ pub fn answers(step: &str, payload: &Value) -> Result<Vec<Value>> {
                 copies["copy"]["engine"] = json!(engine);
                 runs.push(copies);
             }
+            let mut left_to_the_run = run("upgrade");
+            left_to_the_run["copy"]["undecided"] = json!(true);
+            runs.push(left_to_the_run);
             let mut answers: Vec<_> =
                 runs.into_iter().map(|run| json!({"run": run, "hasChangedSomething": true})).collect();
             answers.push(json!({"run": run("upgrade"), "hasChangedSomething": false}));
@@ -64,7 +67,18 @@ pub fn answers(step: &str, payload: &Value) -> Result<Vec<Value>> {
             payload,
             vec![json!({"findings": findings(), "size": size(), "load": load()})],
         ),
-        "plan-run" => exchange::<PlanRunInput, Plan>(payload, vec![plan()]),
+        "plan-run" => {
+            let input: PlanRunInput = serde_json::from_value(payload.clone())?;
+            let answer = |engine: &pgleap_contract::CopyEngine| {
+                let mut run = payload["run"].clone();
+                run["copy"] = serde_json::to_value(input.run.copy.clone().decided(*engine))?;
+                let mut plan = plan();
+                plan["engine"] = json!(engine);
+                Ok(json!({"run": run, "plan": plan, "instance": findings(), "database": findings()}))
+            };
+            let answers: Result<Vec<Value>> = input.run.copy.candidates().iter().map(answer).collect();
+            typed::<PlanRunOutput>(answers?)
+        }
         "report-run" => exchange::<ReportRunInput, RunReport>(
             payload,
             vec![json!({
@@ -115,7 +129,7 @@ pub fn answers(step: &str, payload: &Value) -> Result<Vec<Value>> {
         "watch-copy" => exchange::<WatchCopyInput, WatchCopyOutput>(
             payload,
             vec![json!({"reading": {"at": 1, "percent": 1, "tablesDone": 1, "tables": 2, "rowsDone": 1, "rows": 2,
-                "bytesDone": 1, "bytes": 2, "bytesPerSecond": 1, "secondsLeft": null, "lagBytes": 1, "lagSeconds": 1, "walMarks": [{"at": 1, "written": 2}], "retainedWalBytes": 1},
+                "bytesDone": 1, "bytes": 2, "bytesPerSecond": 1, "secondsLeft": null, "lagBytes": 1, "lagSeconds": 1, "walMarks": [{"at": 1, "written": 2}], "retainedWalBytes": 1, "heldUp": ["reporting (pid 7, psql, database orders)"]},
                 "said": "app.t: permission denied for table t"})],
         ),
         "measure-lobs" => exchange::<MeasureLobsInput, MeasureLobsOutput>(
@@ -264,7 +278,7 @@ fn plan() -> Value {
         "outage": {"milliseconds": 1.0, "parts": [{"what": "fence", "milliseconds": 1.0}], "deadlineSeconds": 60, "rebootSeconds": null},
         "creates": [{"kind": "DB snapshot", "name": "pgleap-orders-18-snapshot", "size": "100 GiB", "stays": false}],
         "cost": {"usd": 1.0, "parts": [{"what": "target", "usd": 1.0}], "basis": "estimate", "pricesOf": "2026-11", "unpriced": []},
-        "findings": findings(), "notes": []
+        "findings": findings(), "notes": [], "engine": "dms", "why": "the input asks for it"
     })
 }
 

@@ -84,6 +84,9 @@ pub struct RunArguments {
     /// to the file, but for those that connect elsewhere or wait for a person. Clients write to its tables.
     #[arg(long, value_name = "FILE.sql")]
     pub dump: Option<PathBuf>,
+    /// The copy engine; what the run chooses if absent.
+    #[arg(long, value_name = "auto|dms|native", value_parser = ["auto", "dms", "native"])]
+    pub engine: Option<String>,
     /// With --dump: clients also change keys, where no foreign key leads to them.
     #[arg(long, requires = "dump")]
     pub key_updates: bool,
@@ -124,8 +127,9 @@ pub struct RunArguments {
     #[arg(long, value_name = "SQL")]
     pub prepare: Vec<String>,
     /// Trouble that the run must mend, as a list with commas: out-of-memory, lob-errors[:MEGABYTES of a value in the table
-    /// in error], slot-lost, instance-reboot, table-suspended, task-stopped, security-group, disk-full, source-failover, idle-functions, decodes-already, no-seed-function, seed-null; or that ends it: wal-piles-up,
+    /// in error], slot-lost, instance-reboot, table-suspended, task-stopped, security-group, disk-full, source-failover, idle-functions, late-tags, slow-look-ups, late-changes, decodes-already; or that ends it: wal-piles-up,
     /// wrong-secret, key-updated, equal-row-deleted, value-clamped, memory-stays-short, table-fails, rule-missing, source-disk-fills, source-disk-full, target-disk-full.
+    /// Of native replication: no-seed-function, seed-null, writer-on-copy, native-slot-lost, target-dies-after-advance, native-conflict, no-replication-workers.
     #[arg(long, value_name = "WHAT,WHAT", value_delimiter = ',')]
     pub faults: Vec<Trouble>,
     /// Only look: the machine in mode `plan`, and the proof that it changed nothing.

@@ -145,7 +145,13 @@ impl History {
                     self.checks.insert(state.clone(), findings.clone());
                 }
                 if state == "PlanRun" {
-                    self.plan = output.get("Payload").cloned();
+                    self.plan = output.pointer("/Payload/plan").cloned();
+                    // Of several copy engines the plan has chosen one, and the findings that concern it.
+                    for (check, member) in CHECKS.iter().zip(["instance", "database"]) {
+                        if let Some(findings) = output.pointer(&format!("/Payload/{member}")) {
+                            self.checks.insert((*check).to_owned(), findings.clone());
+                        }
+                    }
                 }
                 if state == "SettleTarget" {
                     self.warnings = output.pointer("/Payload/warnings/named").and_then(Value::as_array).cloned();
@@ -380,7 +386,11 @@ mod tests {
                 json!({"blockers": blockers, "warnings": warnings, "list": [finding(check, severity)], "text": ""});
             json!({"Payload": {"findings": findings}})
         };
-        let plan = json!({"Payload": {"findings": {"blockers": 0, "warnings": 1, "list": [finding("long", "warning")]}, "notes": ["so it is"]}});
+        let chosen = |blockers, list: Value| json!({"blockers": blockers, "warnings": 1 - blockers, "list": list});
+        let plan = json!({"Payload": {
+            "plan": {"findings": {"blockers": 0, "warnings": 1, "list": [finding("long", "warning")]}, "notes": ["so it is"]},
+            "instance": chosen(0, json!([finding("storage", "warning")])), "database": chosen(1, json!([finding("enum", "blocker")])),
+        }});
         let history = history(vec![
             entered("CheckInstance"),
             What::Exited("CheckInstance".to_owned(), found("storage", "warning", 0, 1)),

@@ -17,6 +17,9 @@ pub(crate) fn input(arguments: &RunArguments, zone_id: &str, secret: &str) -> Re
         // The built-in source has tables without a key, which are refused by default.
         lay_over(&mut input, json!({"choices": {"keylessTables": "replica-identity-full"}}));
     }
+    if let Some(engine) = &arguments.engine {
+        lay_over(&mut input, json!({"copy": {"engine": engine}}));
+    }
     if arguments.plan {
         input["mode"] = json!("plan");
     }

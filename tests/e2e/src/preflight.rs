@@ -127,7 +127,23 @@ pub fn plan_lines(plan: &Value) -> Vec<String> {
     let seconds = |value: &Value| value.as_f64().unwrap_or_default();
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
-    let mut lines = vec![format!("The plan: an upgrade would take about {:.0} s", seconds(&plan["seconds"]))];
+    let mut lines = vec![
+        format!("The copy engine: {}, because {}", text(&plan["engine"]), text(&plan["why"])),
+        format!("The plan: an upgrade would take about {:.0} s", seconds(&plan["seconds"])),
+    ];
+    for engine in list(&plan["engines"]) {
+        lines.insert(
+            1,
+            format!(
+                "  {:<8}{} blockers, {:.0} s, an outage of {:.2} s, {:.2} USD",
+                text(&engine["engine"]),
+                engine["blockers"],
+                seconds(&engine["seconds"]),
+                seconds(&engine["outageMilliseconds"]) / 1_000.0,
+                seconds(&engine["usd"])
+            ),
+        );
+    }
     lines.extend(
         list(&plan["phases"])
             .iter()

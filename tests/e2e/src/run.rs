@@ -66,6 +66,8 @@ pub async fn run(arguments: RunArguments) -> Result<bool> {
 const WAITS_OUT_TTL: &str = "WaitOutOldTtl";
 /// A function that nobody called for weeks. Field reports have 40 to 106 s.
 const WAKES_AFTER: Duration = Duration::from_secs(90);
+/// "Several minutes", as the user guides say.
+const TAGS_LATE: Duration = Duration::from_secs(300);
 
 async fn start(arguments: &RunArguments, screen: &Screen) -> Result<Arc<LocalAws>> {
     screen.doing("starting a local AWS");
@@ -162,7 +164,7 @@ async fn rehearse(
         let fault =
             trouble.plan(&stage.connect_as(&source, &owner).await?).await.with_context(|| format!("plan {trouble}"))?;
         fault.into_iter().for_each(|fault| stage.aws().dms().plan_fault(fault));
-        if let Some(fault) = trouble.of_rds() {
+        if let Some(fault) = trouble.of_copy() {
             stage.aws().rds().plan(SOURCE, fault).await.with_context(|| format!("plan {trouble}"))?;
         }
         if matches!(trouble, Trouble::SecurityGroup | Trouble::RuleMissing) {
@@ -188,6 +190,9 @@ async fn rehearse(
     stage.set_rates(&rates(arguments.time_scale, cast.pace)?)?;
     if arguments.faults.contains(&Trouble::IdleFunctions) {
         stage.aws().lambda().stand_idle(WAKES_AFTER);
+    }
+    if arguments.faults.contains(&Trouble::LateTags) {
+        stage.aws().delay_tags(TAGS_LATE.mul_f64(arguments.time_scale));
     }
     let input = input(arguments, &zone_id, &secret)?;
     let before = catalog::read(&connect(&stage.access(SOURCE)).await?).await?;

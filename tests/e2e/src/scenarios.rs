@@ -55,7 +55,7 @@ const PLAN: &str = "plan";
 pub const TROUBLES: &[&str] = &[
     "out-of-memory",
     "lob-errors",
-    "lob-errors:60",
+    "lob-errors:30",
     "lob-errors:120",
     "slot-lost",
     "instance-reboot",
@@ -72,6 +72,9 @@ pub const TROUBLES: &[&str] = &[
     "target-disk-full",
     "source-failover",
     "idle-functions",
+    "late-tags",
+    "slow-look-ups",
+    "late-changes",
     "decodes-already",
     "wrong-secret",
     "quota-reached",

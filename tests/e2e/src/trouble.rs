@@ -11,14 +11,14 @@ use aws_config::SdkConfig;
 use aws_sdk_databasemigration::types::ReplicationTask;
 use local_aws_dms::Fault;
 use local_aws_lambda::Progress;
-use local_aws_rds::{PlannedFault, Quota, Rds};
+use local_aws_rds::{CopyFault, PlannedFault, Quota, Rds, Statement};
 use serde_json::{Value, json};
 use tokio::sync::broadcast::Receiver;
 use tokio::task::JoinHandle;
 use tokio_postgres::Client;
 
 use crate::observer::{Access, connect};
-use crate::stage::SOURCE;
+use crate::stage::{DATABASE, SOURCE};
 
 /// A planned trouble.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +60,12 @@ pub enum Trouble {
     SourceFailover,
     /// Nobody has used the stack for weeks: every function is inactive, and refuses for a minute after its first call.
     IdleFunctions,
+    /// Policies see the tags of what the run creates minutes later.
+    LateTags,
+    /// DMS reads each large value that does not come with its row in two milliseconds, one after the other.
+    SlowLookUps,
+    /// DMS gathers changes for two seconds before it applies them.
+    LateChanges,
     /// The source has logical replication on: the run neither reboots it nor changes its parameter group.
     DecodesAlready,
     /// The secret that the input names has another password than the database's owner. Nothing mends that.
@@ -74,6 +80,16 @@ pub enum Trouble {
     NoSeedFunction,
     /// The extension's function answers NULL.
     SeedNull,
+    /// Somebody commits a row on the restored copy before the run looks.
+    WriterOnCopy,
+    /// While the copy is upgraded the source loses the slot that native replication goes on from.
+    NativeSlotLost,
+    /// The target crashes as soon as its subscription's origin has moved, and comes back.
+    TargetDiesAfterAdvance,
+    /// A row is on the target that a later one of the source collides with.
+    NativeConflict,
+    /// The target may run no worker of logical replication.
+    NoReplicationWorkers,
     /// A client writes an infinite date after the copy was verified, and DMS clamps it.
     ValueClamped,
 }
@@ -151,6 +167,13 @@ const DELETE_TWIN: &str =
 const WRITE_INFINITY: &str =
     "UPDATE shop.customers SET created_at = 'infinity' WHERE id = (SELECT min(id) FROM shop.customers)";
 
+/// In a table without a key, where a later double would be silent.
+const WRITE_ON_COPY: &str = "INSERT INTO shop.clicks (token, page) VALUES (md5('writer on copy')::uuid, 'a page')";
+
+/// Keys that clients get within seconds: the sequence hands them out in order. A few, because it may skip one.
+const TAKE_KEYS: &str = "INSERT INTO shop.invoices (id, token, number)
+    SELECT (SELECT max(id) FROM shop.invoices) + n, md5('conflict' || n)::uuid, -n FROM generate_series(20, 40) n";
+
 /// Clients update these rows all the time.
 const LOSE_ROWS: &str = "DO $$ BEGIN
     IF to_regclass('shop.documents') IS NULL THEN DELETE FROM rehearsal.probe; ELSE DELETE FROM shop.documents; END IF; END $$";
@@ -196,6 +219,8 @@ impl Trouble {
         let fault = match self {
             Trouble::OutOfMemory => "out-of-memory at 10% with 5 GiB and 8 GiB by appetite".to_owned(),
             Trouble::InstanceReboot => "reboot-instance at 30%".to_owned(),
+            Trouble::SlowLookUps => "look-ups take 2 ms".to_owned(),
+            Trouble::LateChanges => "changes wait 2000 ms".to_owned(),
             Trouble::DiskFull => "disk-full at 30% below 100 GiB".to_owned(),
             Trouble::MemoryStaysShort => "out-of-memory at 10% while class < dms.r6i.large".to_owned(),
             // The ground is closed by the caller, who has it.
@@ -204,6 +229,7 @@ impl Trouble {
             | Trouble::SourceDiskFull
             | Trouble::SourceFailover
             | Trouble::IdleFunctions
+            | Trouble::LateTags
             | Trouble::DecodesAlready
             | Trouble::WrongSecret
             | Trouble::QuotaReached
@@ -212,6 +238,11 @@ impl Trouble {
             | Trouble::ValueClamped
             | Trouble::NoSeedFunction
             | Trouble::SeedNull
+            | Trouble::WriterOnCopy
+            | Trouble::NativeSlotLost
+            | Trouble::TargetDiesAfterAdvance
+            | Trouble::NativeConflict
+            | Trouble::NoReplicationWorkers
             | Trouble::TargetDiskFull
             | Trouble::SlotLost
             | Trouble::TableSuspended
@@ -236,13 +267,19 @@ impl Trouble {
         Ok(Some(fault.parse()?))
     }
 
-    /// What RDS is planned to do to the source or to what is restored of it.
-    pub fn of_rds(self) -> Option<PlannedFault> {
-        match self {
-            Trouble::NoSeedFunction => Some(PlannedFault::NoSeedFunction),
-            Trouble::SeedNull => Some(PlannedFault::SeedNull),
-            _ => None,
-        }
+    /// What happens to the next copy that is restored of the source. Replication by DMS meets none of it.
+    pub fn of_copy(self) -> Option<PlannedFault> {
+        let in_shop = |sql: &str| Statement { database: DATABASE.to_owned(), sql: sql.to_owned() };
+        Some(PlannedFault::OfCopy(match self {
+            Trouble::NoSeedFunction => CopyFault::NoSeedFunction,
+            Trouble::SeedNull => CopyFault::SeedNull,
+            Trouble::WriterOnCopy => CopyFault::Write(in_shop(WRITE_ON_COPY)),
+            Trouble::NativeSlotLost => CopyFault::SlotLost,
+            Trouble::TargetDiesAfterAdvance => CopyFault::DiesAfterAdvance,
+            Trouble::NativeConflict => CopyFault::Conflict(in_shop(TAKE_KEYS)),
+            Trouble::NoReplicationWorkers => CopyFault::NoReplicationWorkers,
+            _elsewhere => return None,
+        }))
     }
 
     /// What is done on the way.
@@ -297,7 +334,7 @@ impl Trouble {
             Trouble::ValueClamped => Some(("ChangeNotCarried", "table shop.customers: an infinite date")),
             Trouble::WrongSecret => Some(("PreflightBlocked", "[login]")),
             Trouble::RuleMissing => Some(("NetworkBlocked", "lacks an inbound rule")),
-            Trouble::LobErrors { megabytes } if megabytes > 100 => Some(("TablesInError", "limited LOB mode holds")),
+            Trouble::LobErrors { megabytes } if megabytes > 33 => Some(("TablesInError", "limited LOB mode holds")),
             _ => None,
         }
     }
@@ -415,6 +452,9 @@ const WORDS: &[(&str, Trouble)] = &[
     ("target-disk-full", Trouble::TargetDiskFull),
     ("source-failover", Trouble::SourceFailover),
     ("idle-functions", Trouble::IdleFunctions),
+    ("late-tags", Trouble::LateTags),
+    ("slow-look-ups", Trouble::SlowLookUps),
+    ("late-changes", Trouble::LateChanges),
     ("decodes-already", Trouble::DecodesAlready),
     ("wrong-secret", Trouble::WrongSecret),
     ("quota-reached", Trouble::QuotaReached),
@@ -423,6 +463,11 @@ const WORDS: &[(&str, Trouble)] = &[
     ("value-clamped", Trouble::ValueClamped),
     ("no-seed-function", Trouble::NoSeedFunction),
     ("seed-null", Trouble::SeedNull),
+    ("writer-on-copy", Trouble::WriterOnCopy),
+    ("native-slot-lost", Trouble::NativeSlotLost),
+    ("target-dies-after-advance", Trouble::TargetDiesAfterAdvance),
+    ("native-conflict", Trouble::NativeConflict),
+    ("no-replication-workers", Trouble::NoReplicationWorkers),
 ];
 
 impl FromStr for Trouble {
@@ -455,7 +500,7 @@ mod tests {
 
     #[test]
     fn troubles_are_read_and_written() {
-        for text in WORDS.iter().map(|(word, _)| *word).chain(["lob-errors:60"]) {
+        for text in WORDS.iter().map(|(word, _)| *word).chain(["lob-errors:30"]) {
             assert_eq!(text.parse::<Trouble>().expect("a trouble").to_string(), text);
         }
         for text in ["", "slot", "lob-errors:x", "slot-lost:3"] {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use local_aws_control::{Ec2, EventRules, Scheduler, SecretsManager, Sns, StatesConfig, StepFunctions, Targets};
@@ -263,6 +264,12 @@ impl LocalAws {
     /// A log file for each function, and the interpreter's.
     pub fn log_folder(&self) -> &Path {
         &self.log_folder
+    }
+
+    /// From now on policies see the tags of RDS and DMS resources so much later than they are set, counted from the first
+    /// call that they decide.
+    pub fn delay_tags(&self, delay: Duration) {
+        self.policies.delay_tags(delay);
     }
 
     pub(crate) fn rules(&self) -> &EventRules {

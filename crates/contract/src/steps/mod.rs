@@ -41,7 +41,9 @@ pub struct StepInfo {
     pub name: &'static str,
     /// The phase that it belongs to; none for a step of several.
     pub phase: Option<Phase>,
-    /// Whether every upgrade that goes well calls it.
+    /// The copy engine whose step it is; none for a step of every run.
+    pub engine: Option<&'static str>,
+    /// Whether every upgrade that goes well, with that engine, calls it.
     pub runs_always: bool,
     /// Memory of its function, in MB: Lambda bills seconds times memory.
     pub memory_megabytes: u32,

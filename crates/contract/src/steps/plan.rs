@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Findings, Run};
+use crate::{CopyEngine, Findings, Run};
 
 use super::{DatabaseSize, InstanceShape, SourceLoad, UpgradeWay};
 
@@ -20,9 +20,29 @@ pub struct PlanRunInput {
     pub size: DatabaseSize,
     /// What else of the source decides how long it takes.
     pub load: SourceLoad,
+    /// What was found out about the instance.
+    #[serde(default)]
+    pub instance: Findings,
+    /// What was found out about the database.
+    #[serde(default)]
+    pub database: Findings,
 }
 
-/// Output of `plan-run`. Every figure is an estimate by the rates of `plan-run`.
+/// Output of `plan-run`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PlanRunOutput {
+    /// The run, with the copy engine that was chosen.
+    pub run: Run,
+    /// The plan with that engine.
+    pub plan: Plan,
+    /// What was found out about the instance and concerns that engine.
+    pub instance: Findings,
+    /// What was found out about the database and concerns that engine.
+    pub database: Findings,
+}
+
+/// What a run would do. Every figure is an estimate by the rates of `plan-run`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Plan {
@@ -40,6 +60,36 @@ pub struct Plan {
     pub findings: Findings,
     /// What holds for every run and no check can see.
     pub notes: Vec<String>,
+    /// The copy engine that it is for.
+    pub engine: CopyEngine,
+    /// Why that one.
+    pub why: String,
+    /// The engines side by side, where the input left the choice to the run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub engines: Vec<PlannedEngine>,
+}
+
+/// A copy engine beside others.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PlannedEngine {
+    /// Which.
+    pub engine: CopyEngine,
+    /// How many blockers there are with it, those of every engine included.
+    pub blockers: usize,
+    /// The first blockers that only it has, in words.
+    pub blocked_by: Vec<String>,
+    /// Expected length of the run in seconds.
+    pub seconds: f64,
+    /// Expected length of the outage in milliseconds.
+    pub outage_milliseconds: f64,
+    /// Expected cost in US dollars.
+    pub usd: f64,
+}
+
+impl PlannedEngine {
+    /// How many blockers are named.
+    pub const NAMED: usize = 5;
 }
 
 /// A phase, with the steps that would run in it.

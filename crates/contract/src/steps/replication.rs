@@ -221,6 +221,16 @@ pub struct CopyReading {
     pub wal_marks: Vec<WalMark>,
     /// WAL that the source keeps for DMS.
     pub retained_wal_bytes: u64,
+    /// Transactions of the source that keep DMS's slot from being made, the oldest first; at most [`Self::MOST_HELD_UP`].
+    #[serde(default)]
+    pub held_up: Vec<String>,
+}
+
+impl CopyReading {
+    /// Most transactions that are named.
+    pub const MOST_HELD_UP: usize = 3;
+    /// Longest name of one, in characters.
+    pub const LONGEST_HELD_UP: usize = 200;
 }
 
 /// Where the source wrote at a moment: the seconds of a lag are read off these.

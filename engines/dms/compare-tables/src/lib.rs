@@ -33,7 +33,7 @@ const PACE: Pace = Pace::of(CALL);
 /// One look at every table.
 pub async fn run(ctx: &Ctx, input: CompareTablesInput) -> StepResult<Polled<NoOutput>> {
     let (run, until) = (&input.run, Instant::now() + CALL);
-    let (source, target) = tokio::try_join!(ctx.as_owner(run, &input.source), ctx.as_owner(run, &input.target))?;
+    let (source, target) = tokio::try_join!(ctx.as_owner(run, &input.source), ctx.as_target_owner(run, &input.target))?;
     source_watch::keep_up(ctx, run, &input.source, PACE).await?;
     for table in &input.tables {
         if let Some(waiting_for) = compare(&source, &target, table, until).await? {

@@ -16,7 +16,11 @@ pub(crate) fn task_settings() -> Value {
             "LobChunkSize": 64,
             "LimitedSizeLobMode": false,
             "LobMaxSize": 0,
-            "InlineLobMaxSize": 0,
+            // KB. Values up to this size come with their row; each larger one costs a read of the source of its own.
+            "InlineLobMaxSize": 32,
+            // TaskRecoveryTableEnabled stays off: it keeps a checkpoint on the target from which another task can be started (AWS
+            // documentation, "Performing replication starting from a CDC start point"), and nothing says that a resumption of the
+            // same task looks there. A change that comes twice after a break suspends its table, which is then loaded again.
             // Change by change in commit order: only so does a marker row prove that all before it has arrived.
             "BatchApplyEnabled": false,
         },
@@ -29,7 +33,9 @@ pub(crate) fn task_settings() -> Value {
             "StopTaskCachedChangesNotApplied": false,
             "MaxFullLoadSubTasks": 8,
             "TransactionConsistencyTimeout": 600,
-            "CommitRate": 10000,
+            // A commit's rows are held with their inline values, in each table that is loaded: 8 x 1,000 x 32 KB are 256 MB for
+            // each large column of a row, where all values are that long.
+            "CommitRate": 1000,
         },
         "ErrorBehavior": error_behavior(),
         "ControlTablesSettings": {

@@ -25,7 +25,7 @@ const WORKERS: i64 = 1;
 pub async fn run(ctx: &Ctx, input: OnBoth) -> StepResult<Polled<EmptyTargetOutput>> {
     let run = &input.run;
     secret::ensure(ctx, run, &input.target).await?;
-    let target = ctx.as_owner(run, &input.target).await?;
+    let target = ctx.as_target_owner(run, &input.target).await?;
     let source = ctx.as_owner(run, &input.source).await?;
     refuse_to_empty_a_source(&source, &target).await?;
     let dms = ctx.connect(run, &input.target, &run.id.names().copy_target_secret()).await?;

@@ -24,17 +24,17 @@ impl Column {
         is_lob.then(|| Self { name, is_binary: type_name == "bytea" && !is_array })
     }
 
-    /// Bytes of a value on its way. Text counts two bytes a character, and two more for one outside the basic plane, of
-    /// which there are at most a third of the bytes beyond the first of each character (AWS documentation, PostgreSQL as
-    /// a source: twice the number of characters, four times for characters of four bytes).
+    /// Bytes of a value as a limit counts them: DMS turns it to a binary form, and the limit must be three times the value's size
+    /// (AWS documentation, "Table and collection settings rules"). Text counts two bytes a character, four for characters of
+    /// four bytes, too (AWS documentation, PostgreSQL as a source), which is never more in UTF-8.
     fn length(&self, is_utf8: bool) -> String {
         let name = ident(&self.name);
         match (self.is_binary, is_utf8) {
-            (true, _) => format!("octet_length({name})::bigint"),
-            (false, false) => format!("4 * char_length({name}::text)::bigint"),
-            (false, true) => format!(
-                "2 * char_length({name}::text)::bigint + 2 * ((octet_length({name}::text) - char_length({name}::text) + 2) / 3)"
-            ),
+            (true, _) => format!("3 * octet_length({name})::bigint"),
+            (false, true) => format!("3 * octet_length({name}::text)::bigint"),
+            (false, false) => {
+                format!("greatest(3 * octet_length({name}::text)::bigint, 4 * char_length({name}::text)::bigint)")
+            }
         }
     }
 }

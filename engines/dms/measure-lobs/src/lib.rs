@@ -64,7 +64,7 @@ fn limit(table: &TableName, measured: &[Measured], reloads: u32) -> StepResult<L
             ErrorCode::TablesInError,
             format!(
                 "table {table} is in error in full LOB mode, and column {} has a value that takes {} bytes as DMS counts them \
-                 (two a character of text), more than limited LOB mode holds ({} KB)",
+                 (three times its size), more than limited LOB mode holds ({} KB)",
                 longest.column,
                 longest.bytes,
                 length::MOST_KILOBYTES

@@ -1,6 +1,6 @@
 //! Watch the copy from the databases' side: how far it is, how fast, how long it will take, what it costs the source.
 //!
-//! Changes:      source (what the watch on its changes found, in schema `pgleap`; its slot moves on)
+//! Changes:      source (what the watch on its changes found, and a marker row, in schema `pgleap`; its slot moves on)
 //! Repeatable:   yes; what was found before is found again
 //! If it dies:   the next look
 //!
@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use dms_databases::notes;
 use pgleap_contract::steps::{CopyProgress, CopyReading, WalMark, WatchCopyInput, WatchCopyOutput};
-use pgleap_pg::{PgError, Session, slots::Slot};
+use pgleap_pg::{PgError, Session, marker, slots::Slot};
 use pgleap_step_kit::metrics::{self, Unit};
 use pgleap_step_kit::prelude::*;
 use pgleap_step_kit::source_watch::{self, Pace};
@@ -26,10 +26,18 @@ const PACE: Pace = Pace { reading: Duration::from_secs(40), loads: true, ..Pace:
 pub async fn run(ctx: &Ctx, input: WatchCopyInput) -> StepResult<WatchCopyOutput> {
     let run = &input.run;
     source_watch::keep_up(ctx, run, &input.source, PACE).await?;
-    let (source, target) = tokio::try_join!(ctx.as_owner(run, &input.source), ctx.as_owner(run, &input.target))?;
+    let (source, target) = tokio::try_join!(ctx.as_owner(run, &input.source), ctx.as_target_owner(run, &input.target))?;
     let slot = refuse_too_much_wal(&source, &input.source, &run.limits).await?;
+    // DMS confirms what it has read at a commit of this database: without one, other databases' WAL would pile up behind its slot.
+    marker::write(&source, "load").await?;
     let (to_do, done) = tokio::try_join!(size(&source), size(&target))?;
-    let reading = reading(&input.progress, &slot, to_do, done, input.earlier.as_ref());
+    let mut reading = reading(&input.progress, &slot, to_do, done, input.earlier.as_ref());
+    if input.progress.tables_loaded == 0 {
+        reading.held_up = held_up(&ctx.as_work(run, &input.source).await?).await?;
+    }
+    if !reading.held_up.is_empty() {
+        tracing::warn!(held_up = ?reading.held_up, "DMS's slot waits for transactions that began before it");
+    }
     tell(run, &reading);
     Ok(WatchCopyOutput { reading, said: said(ctx, &input).await })
 }
@@ -48,6 +56,14 @@ async fn said(ctx: &Ctx, input: &WatchCopyInput) -> String {
             "nothing that could be read".to_owned()
         }
     }
+}
+
+/// The working login sees what other roles' sessions do, where the owner may grant that.
+async fn held_up(source: &Session) -> Result<Vec<String>, PgError> {
+    let most = CopyReading::MOST_HELD_UP as i64;
+    let rows =
+        source.rows("look for transactions that hold the slot up", include_str!("held_up.sql"), &[&most]).await?;
+    Ok(rows.iter().map(|row| row.get::<_, String>(0).chars().take(CopyReading::LONGEST_HELD_UP).collect()).collect())
 }
 
 /// What a side has.
@@ -86,6 +102,7 @@ fn reading(copy: &CopyProgress, slot: &Slot, all: Size, there: Size, earlier: Op
         lag_seconds: lag::seconds(marks, now, confirmed),
         wal_marks: lag::remember(marks, now, confirmed),
         retained_wal_bytes: slot.retained_bytes.max(0).unsigned_abs(),
+        held_up: Vec::new(),
     }
 }
 

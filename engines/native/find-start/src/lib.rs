@@ -38,7 +38,7 @@ pub async fn run(ctx: &Ctx, input: OnBoth) -> StepResult<Polled<FindStartOutput>
     refuse_too_much_wal(&source, &input.source, &run.limits).await?;
     refuse_other_tables(&source, &copy, &stream).await?;
     let begins = confirmed(&copy, &stream).await?;
-    let witnesses = witnesses::ask(&ctx.as_owner(run, &input.target).await?).await?;
+    let witnesses = witnesses::ask(&ctx.as_target_owner(run, &input.target).await?).await?;
     let of_copy = commits::read(&copy, &stream, None).await?;
 
     let last = of_copy.last().map_or(begins, |commit| commit.end);

@@ -24,7 +24,7 @@ pub async fn run(ctx: &Ctx, input: SubscribeTargetInput) -> StepResult<Polled<No
     let run = &input.run;
     let (names, stream) = (run.id.names(), run.id.names().copy_stream());
     let start: Lsn = input.start.parse().map_err(|error| StepError::bug(format!("subscribe target: {error}")))?;
-    let (target, source) = tokio::try_join!(ctx.as_owner(run, &input.target), ctx.as_work(run, &input.source))?;
+    let (target, source) = tokio::try_join!(ctx.as_target_owner(run, &input.target), ctx.as_work(run, &input.source))?;
     refuse_too_much_wal(&source, &input.source, &run.limits).await?;
     let look = work_off(ctx, run, &input.target, &target, Phase::Prepare, WORKERS, OnFailure::Stop).await?;
     if let Polled::Waiting(waiting_for) = look {

@@ -1,5 +1,5 @@
-//! Settings of the database, or of everybody, that DMS's sessions would take over and that change what they read or how long
-//! they live.
+//! Settings of the database, or of everybody, that DMS's sessions take over and that change what is written. How values are written
+//! as text, and how long a session lives, the run sets for its own logins.
 //! Source: PostgreSQL documentation, ALTER ROLE (which settings go first); that DMS sets none of these itself is assumed.
 
 use pgleap_contract::Severity;

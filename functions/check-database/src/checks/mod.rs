@@ -145,6 +145,7 @@ pub(crate) mod tests {
                 may_set_passwords: true,
                 may_grant_replication: true,
                 may_grant_replica_role: true,
+                may_subscribe: true,
             },
             server: ServerLimits {
                 wal_level: "replica".to_owned(),
@@ -175,18 +176,31 @@ pub(crate) mod tests {
 
     /// Every engine's too.
     fn all() -> impl Iterator<Item = &'static Check> {
-        ALL.iter().chain(crate::dms::CHECKS)
+        ALL.iter().chain(crate::dms::CHECKS).chain(crate::native::CHECKS)
     }
 
-    /// Asserts what a change of the good world is found as: `b` or `w`, then the id.
+    /// Asserts what a change of the good world is found as, where DMS copies: `b` or `w`, then the id.
     pub(crate) fn assert_found(change: impl FnOnce(&mut Facts), expected: &[&str]) {
+        assert_found_by(ALL.iter().chain(crate::dms::CHECKS), change, expected);
+    }
+
+    /// The same where the native engine does.
+    pub(crate) fn assert_found_natively(change: impl FnOnce(&mut Facts), expected: &[&str]) {
+        assert_found_by(ALL.iter().chain(crate::native::CHECKS), change, expected);
+    }
+
+    fn assert_found_by(
+        checks: impl Iterator<Item = &'static Check>,
+        change: impl FnOnce(&mut Facts),
+        expected: &[&str],
+    ) {
         let mut facts = good();
         change(&mut facts);
         let word = |finding: &Finding| match finding.severity {
             Severity::Blocker => format!("b {}", finding.check),
             Severity::Warning => format!("w {}", finding.check),
         };
-        let judged = all().filter_map(|check| match check {
+        let judged = checks.filter_map(|check| match check {
             Check::Facts(judge) => Some(judge(&facts)),
             Check::Query(_) => None,
         });

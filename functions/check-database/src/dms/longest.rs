@@ -22,9 +22,9 @@ const WORTH_A_LOOK: i64 = 1 << 20;
 const TABLES: i64 = 100;
 /// Pages of 8 KB that are read of one table.
 const PAGES: i64 = 50_000;
-/// What AWS advises as the largest value of Limited LOB mode: 102,400 KB.
-/// Source: AWS DMS user guide, "LOB support", LobMaxSize.
-const LONGEST_LIMITED: u64 = 102_400 * 1024;
+/// AWS advises 102,400 KB as the largest limit of Limited LOB mode, and a limit of three times the largest value's size.
+/// Source: AWS DMS user guide, "LOB support", LobMaxSize; "Table and collection settings rules", bulk-max-size.
+const LONGEST_LIMITED: u64 = 102_400 * 1024 / 3;
 
 const COLUMNS: &str = "\
     SELECT t.name, t.pages, quote_ident(a.attname), b.typname IN ('text', 'citext', 'bytea') AND NOT b.is_array \

@@ -4,6 +4,7 @@ mod columns;
 mod deferred_constraints;
 mod generated_keys;
 mod inheritance;
+mod keeping_up;
 mod keyless_tables;
 mod leftovers;
 mod list_lengths;
@@ -16,8 +17,8 @@ mod row_security;
 mod unique_over_coalesce;
 mod values;
 
-use pgleap_contract::Finding;
 use pgleap_contract::steps::LongValue;
+use pgleap_contract::{DmsSettings, Finding};
 use pgleap_pg::Session;
 use pgleap_step_kit::StepResult;
 
@@ -42,7 +43,12 @@ pub(crate) const CHECKS: &[Check] = &[
 ];
 
 /// What more than a query finds out, with the longest values that travel apart from their row.
-pub(crate) async fn look(session: &Session, asked: &Asked) -> StepResult<(Vec<Finding>, Vec<LongValue>)> {
+pub(crate) async fn look(
+    session: &Session,
+    asked: &Asked,
+    settings: &DmsSettings,
+) -> StepResult<(Vec<Finding>, Vec<LongValue>)> {
+    let began = keeping_up::mark(session, asked).await;
     let mut findings = or_unseen(columns::ID, columns::check(session, asked).await)?;
     findings.extend(or_unseen(values::ID, values::check(session, asked).await)?);
     let longest = match longest::measure(session, asked).await {
@@ -53,5 +59,10 @@ pub(crate) async fn look(session: &Session, asked: &Asked) -> StepResult<(Vec<Fi
         }
     };
     findings.extend(longest::judge(&longest));
+    let changes = match began {
+        Ok(began) => keeping_up::check(session, asked, &began, settings.look_ups_per_second).await,
+        Err(error) => Err(error),
+    };
+    findings.extend(or_unseen(keeping_up::ID, changes)?);
     Ok((findings, longest))
 }

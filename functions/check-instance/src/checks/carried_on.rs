@@ -17,8 +17,11 @@ pub(crate) fn check(facts: &Facts) -> Vec<Finding> {
         findings.push(replicas(&instance.replicas, facts.run.choices.read_replicas));
     }
     if instance.managed_secret.is_some() {
-        let found = "RDS manages the master's secret; the target will have its own under another ARN";
-        findings.push(Finding::warning(MANAGED_SECRET, found, "move whoever reads the secret by its ARN"));
+        let found = "RDS manages the master's password and will go on rotating that of the source: the target keeps the password of \
+                     the cutover, and has no secret that RDS manages until somebody turns that on";
+        let remedy = "after the cutover run aws rds modify-db-instance --manage-master-user-password for the target, and point \
+                      whoever reads the source's secret to the new one";
+        findings.push(Finding::warning(MANAGED_SECRET, found, remedy));
     }
     if instance.iam_authentication {
         let found = "IAM database authentication is on; its policies name the instance's resource id, which changes";

@@ -44,10 +44,22 @@ const ALL: &[fn(&Facts) -> Vec<Finding>] = &[
     carried_on::check,
 ];
 
-/// With those of the engine.
-pub(crate) fn all(engine: CopyEngine) -> impl Iterator<Item = &'static fn(&Facts) -> Vec<Finding>> {
-    let of_dms = if engine == CopyEngine::Dms { crate::dms::CHECKS } else { &[] };
-    ALL.iter().chain(of_dms)
+/// What all of them find, and those of the engines that may copy.
+pub(crate) fn judge(facts: &Facts) -> Vec<Finding> {
+    let copy = &facts.run.copy;
+    let mut findings: Vec<Finding> = ALL.iter().flat_map(|check| check(facts)).collect();
+    for engine in copy.candidates() {
+        let found = of_engine(*engine).iter().flat_map(|check| check(facts));
+        findings.extend(found.map(|finding| finding.concerning(*engine, copy)));
+    }
+    findings
+}
+
+fn of_engine(engine: CopyEngine) -> &'static [fn(&Facts) -> Vec<Finding>] {
+    match engine {
+        CopyEngine::Dms => crate::dms::CHECKS,
+        CopyEngine::Native => &[],
+    }
 }
 
 #[cfg(test)]
@@ -125,7 +137,7 @@ pub(crate) mod tests {
             Severity::Blocker => format!("b {}", finding.check),
             Severity::Warning => format!("w {}", finding.check),
         };
-        all(CopyEngine::Dms).flat_map(|check| check(facts)).map(|finding| word(&finding)).collect()
+        judge(facts).iter().map(word).collect()
     }
 
     /// Asserts what a change of the good world is found as.

@@ -58,7 +58,7 @@ pub(crate) async fn observe(ctx: &Ctx, run: Run) -> StepResult<Facts> {
     let mut taken = names::taken(ctx, &mut eyes, &rds, &run, &families).await?;
     let mut quotas: Vec<_> = eyes.list(rds.quotas().await)?.into_iter().map(|quota| Quota::of("RDS", quota)).collect();
     let mut of_dms = dms::Seen::default();
-    if run.copy.engine == CopyEngine::Dms {
+    if run.copy.candidates().contains(&CopyEngine::Dms) {
         of_dms = dms::observe(ctx, &mut eyes, &run).await?;
         taken.append(&mut of_dms.taken);
         quotas.append(&mut of_dms.quotas);

@@ -33,10 +33,11 @@ pub(super) async fn taken(
 
 /// Of its logins, and of what it notes: the record that an earlier run saved would be put back by this one's rollback, and its
 /// mark would decide this one's cutover.
-fn secrets_of(run: &Run) -> [String; 5] {
+fn secrets_of(run: &Run) -> [String; 6] {
     let names = run.id.names();
     [
         names.work_secret(),
+        names.owner_secret(),
         names.copy_source_secret(),
         names.copy_target_secret(),
         names.record_secret(),
@@ -84,6 +85,6 @@ mod tests {
 
         let found = secrets_of(&run).map(|name| name.replace("pgleap/r/", ""));
 
-        assert_eq!(found, ["work", "copy-source", "copy-target", "record", "cutover-1"]);
+        assert_eq!(found, ["work", "owner", "copy-source", "copy-target", "record", "cutover-1"]);
     }
 }

@@ -19,8 +19,9 @@ pub(super) fn render(steps: &[Step]) -> Result<String> {
     let mut text = HEAD.to_owned();
     for (name, declared) in steps {
         let phase = declared.phase.map_or_else(|| "None".to_owned(), |phase| format!("Some(Phase::{phase:?})"));
+        let engine = declared.engine().map_or_else(|| "None".to_owned(), |engine| format!("Some(\"{engine}\")"));
         text.push_str(&format!(
-            "    StepInfo {{ name: \"{name}\", phase: {phase}, runs_always: {}, memory_megabytes: {} }},\n",
+            "    StepInfo {{ name: \"{name}\", phase: {phase}, engine: {engine}, runs_always: {}, memory_megabytes: {} }},\n",
             declared.runs == Runs::Always,
             declared.memory
         ));

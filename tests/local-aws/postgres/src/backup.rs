@@ -5,6 +5,10 @@
 //! copied under PostgreSQL's own online backup (full pages are written meanwhile, and the recovery starts at the
 //! backup's checkpoint), with two differences to `pg_basebackup`: `pg_replslot` and `pg_logical` come along, and the
 //! WAL lies in the copy, so that the first start is a crash recovery on the same timeline.
+//!
+//! Recovery does not repair slots: a copied slot needs the decoding snapshots and the WAL from its own position on. While
+//! somebody reads the slot, that position moves, and checkpoints remove what is older. So slots, decoding snapshots and
+//! WAL are copied last, one right after the other and in this order.
 
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -29,6 +33,9 @@ const SLOT: &str = "rdsadmin_snapshot";
 
 /// Folders whose content means nothing after a restart; the folders themselves must exist.
 const EMPTIED: [&str; 6] = ["pg_dynshmem", "pg_notify", "pg_serial", "pg_snapshots", "pg_stat_tmp", "pg_subtrans"];
+
+/// Folders that are copied after all others, in this order.
+const LAST: [&str; 3] = ["pg_replslot", "pg_logical", "pg_wal"];
 
 impl Backup {
     /// The copy of the data folder.
@@ -72,24 +79,26 @@ impl Cluster {
             .await
             .map_err(Error::sql("hold the WAL for a backup"))?;
         start_backup(&admin, self.major()).await?;
-        self.copy(folder, &|path| !is_wal(path) && !is_left_out(path)).await?;
+        self.copy(folder, |path| !is_left_out(path) && LAST.iter().all(|last| !is_inside(path, last))).await?;
         let label = stop_backup(&admin, self.major()).await?;
         write_private_file(&folder.join("backup_label"), &label, self.servers().shared.user)?;
-        self.copy(folder, &|path| path == Path::new("pg_wal") || is_wal(path)).await?;
+        for last in LAST {
+            self.copy(folder, move |path| path.starts_with(last) && !is_left_out(path)).await?;
+        }
         Ok(Backup { folder: folder.to_owned(), major: self.major(), finished_at: SystemTime::now() })
     }
 
     /// Copy the data folder of the stopped cluster.
     pub async fn cold_backup(&self, folder: &Path) -> Result<Backup> {
-        self.copy(folder, &|path| path != Path::new("postmaster.pid")).await?;
+        self.copy(folder, |path| path != Path::new("postmaster.pid")).await?;
         Ok(Backup { folder: folder.to_owned(), major: self.major(), finished_at: SystemTime::now() })
     }
 
-    async fn copy(&self, folder: &Path, wanted: &'static (dyn Fn(&Path) -> bool + Send + Sync)) -> Result<()> {
+    async fn copy(&self, folder: &Path, wanted: impl Fn(&Path) -> bool + Send + 'static) -> Result<()> {
         let (from, to, user) = (self.data_folder(), folder.to_owned(), self.servers().shared.user);
         blocking(move || {
             make_private_folder(&to, user)?;
-            copy_folder(&from, &to, user, &|path| wanted(path))
+            copy_folder(&from, &to, user, &wanted)
         })
         .await
     }
@@ -112,9 +121,9 @@ async fn stop_backup(admin: &Client, major: u16) -> Result<String> {
     Ok(row.get(0))
 }
 
-/// What lies in `pg_wal`; the folder itself is wanted by both copies.
-fn is_wal(path: &Path) -> bool {
-    path.starts_with("pg_wal") && path != Path::new("pg_wal")
+/// What lies in a folder of which the folder itself is wanted.
+fn is_inside(path: &Path, folder: &str) -> bool {
+    path.starts_with(folder) && path != Path::new(folder)
 }
 
 fn is_left_out(path: &Path) -> bool {

@@ -99,7 +99,12 @@ impl Cluster {
 
     /// How to connect as the superuser [`ADMIN`] to database `postgres`, without TLS. Panics if it is not started.
     pub fn admin_config(&self) -> Config {
-        let listen = self.lock().as_ref().expect("admin_config is asked of a started cluster").files.listen;
+        self.admin_config_if_started().expect("admin_config is asked of a started cluster")
+    }
+
+    /// The same, or `None` if it is not started.
+    pub fn admin_config_if_started(&self) -> Option<Config> {
+        let listen = self.lock().as_ref()?.files.listen;
         let mut config = Config::new();
         config
             .host(listen.address.to_string())
@@ -109,7 +114,7 @@ impl Cluster {
             .dbname("postgres")
             .application_name(ADMIN)
             .connect_timeout(Duration::from_secs(5));
-        config
+        Some(config)
     }
 
     /// Connect as the superuser to a database.

@@ -52,11 +52,11 @@ pub struct ServerFiles {
     pub encryption: Encryption,
     /// Databases that only the administrator may enter.
     pub closed_databases: Vec<String>,
-    /// Where the server's own libpq connects, whatever `host` a conninfo names; `None`: where that name leads.
+    /// The address that libpq in the server connects to (`PGHOSTADDR`); with `None` it resolves the `host` of a conninfo.
     ///
-    /// A subscription and dblink name the endpoint of another instance, which only the stand-in's DNS knows, and a server
-    /// asks the machine's resolver. libpq connects to `PGHOSTADDR` instead and still verifies the certificate by `host`.
-    /// So a server reaches one other server, and a conninfo without `host` leads there too.
+    /// A subscription and dblink name the endpoint of another instance. Only the stand-in's DNS knows that name, and a
+    /// server asks the resolver of the machine. With `PGHOSTADDR` libpq connects to that address and still verifies the
+    /// certificate against `host`. The price: the server reaches one other server, whatever `host` says or if it is absent.
     pub peer: Option<Ipv4Addr>,
     /// Parameters; a later one wins over an earlier one and over the stand-in's own.
     pub settings: Vec<Setting>,

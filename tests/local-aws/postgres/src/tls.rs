@@ -28,7 +28,7 @@ pub struct ServerCertificate {
     pub certificate_pem: String,
     /// The private key.
     pub key_pem: String,
-    /// The certificates of the authority that signed it. Servers are clients too: of what they subscribe to.
+    /// The certificates of the authority that signed it: a server with a subscription is a client, and verifies.
     pub authority_pem: String,
 }
 

@@ -25,10 +25,36 @@ pub enum PlannedFault {
     FailSnapshot,
     /// The next restore of a snapshot of this instance loads its volume for a while after it serves.
     InitializeStorage,
-    /// On the next restore of a snapshot of this instance `rds_tools` cannot be created.
+    /// Happens to the next instance that is restored from a snapshot of this one.
+    OfCopy(CopyFault),
+}
+
+/// What happens to a restored copy that native replication continues from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CopyFault {
+    /// `rds_tools` cannot be created there.
     NoSeedFunction,
-    /// On the next restore of a snapshot of this instance `rds_tools.logical_seed_lsn()` answers NULL.
+    /// `rds_tools.logical_seed_lsn()` answers NULL there.
     SeedNull,
+    /// Somebody commits this on the copy before its instance is available.
+    Write(Statement),
+    /// It has no worker for logical replication, before and after its upgrades.
+    NoReplicationWorkers,
+    /// After its major upgrade its source loses the slot that the run created: the WAL that the slot needs is removed.
+    SlotLost,
+    /// Its server crashes as soon as the origin of a committed subscription has moved from zero, and comes back.
+    DiesAfterAdvance,
+    /// As soon as the worker of a subscription runs, somebody commits this: a row with the key of a later one.
+    Conflict(Statement),
+}
+
+/// A statement that is run as a superuser.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Statement {
+    /// The database.
+    pub database: String,
+    /// The text.
+    pub sql: String,
 }
 
 impl Rds {
@@ -38,8 +64,7 @@ impl Rds {
             PlannedFault::FailPrecheck(_)
             | PlannedFault::FailSnapshot
             | PlannedFault::InitializeStorage
-            | PlannedFault::NoSeedFunction
-            | PlannedFault::SeedNull => {
+            | PlannedFault::OfCopy(_) => {
                 self.shared.state().instance_mut(instance_id)?.planned_faults.push(fault);
                 Ok(())
             }
@@ -49,7 +74,7 @@ impl Rds {
 }
 
 impl Shared {
-    async fn break_now(self: &Arc<Self>, instance_id: &str, fault: PlannedFault) -> Result<(), ApiError> {
+    pub(crate) async fn break_now(self: &Arc<Self>, instance_id: &str, fault: PlannedFault) -> Result<(), ApiError> {
         let (cluster, files, busy, resource_id) = {
             let state = self.state();
             let instance = state.instance(instance_id)?;

@@ -10,6 +10,7 @@
 //! `parameter_groups` (what a server is told), `snapshots`, `upgrade`, `roles` (who a master user is).
 
 mod classes;
+mod copy_faults;
 mod delays;
 mod engine_versions;
 mod errors;
@@ -29,6 +30,6 @@ mod state;
 mod tags;
 mod upgrade;
 
-pub use faults::PlannedFault;
+pub use faults::{CopyFault, PlannedFault, Statement};
 pub use quotas::Quota;
 pub use service::{KeepSecret, Rds, Surroundings};

@@ -1,5 +1,5 @@
-//! What the extension `rds_tools` answers. scripts/setup-postgres.py puts its files beside the servers' own extensions;
-//! its function reads a setting, which only the stand-in writes.
+//! The answer of the extension `rds_tools`. scripts/setup-postgres.py installs its files beside those of the servers' own
+//! extensions. Its function reads a setting, which the stand-in writes into postgresql.conf.
 
 use local_aws_postgres::{Cluster, Error, Result, Setting};
 
@@ -10,7 +10,7 @@ const SEED_SETTING: &str = "rdsadmin.seed_lsn";
 /// Read by the script of CREATE EXTENSION.
 const OFFERED_SETTING: &str = "rdsadmin.rds_tools";
 
-/// What the server is told for its answer.
+/// The server's setting for this answer.
 pub(crate) fn setting(seed: &Seed) -> Option<Setting> {
     match seed {
         Seed::Unknown => None,

@@ -87,8 +87,7 @@ impl Rds {
     /// it has no running server.
     pub fn admin_config(&self, instance_id: &str) -> Option<Config> {
         let state = self.shared.state();
-        let cluster = state.instances.get(instance_id)?.cluster.clone()?;
-        cluster.files().map(|_| cluster.admin_config())
+        state.instances.get(instance_id)?.cluster.as_ref()?.admin_config_if_started()
     }
 
     async fn answer(&self, call: &Call) -> Reply {

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::engine_versions::EngineVersion;
 use crate::events::Recorded;
-use crate::faults::PlannedFault;
+use crate::faults::{CopyFault, PlannedFault};
 use crate::parameter_groups::{ParameterGroup, Values};
 use crate::quotas::Quota;
 use crate::snapshots::KeptBackup;
@@ -93,6 +93,8 @@ pub(crate) struct Instance {
     /// Logs other than the server's own.
     pub(crate) logs: Vec<StoredLog>,
     pub(crate) planned_faults: Vec<PlannedFault>,
+    /// Of a restored instance: those that have not struck yet, and those that last.
+    pub(crate) copy_faults: Vec<CopyFault>,
     /// Actions of maintenance that wait.
     pub(crate) maintenance: Vec<String>,
     /// End of the last automated backup; none while backups are off.

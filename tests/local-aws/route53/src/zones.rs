@@ -1,6 +1,6 @@
 //! The hosted zones: what the API shows, and what the name servers answer a propagation delay later.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -20,6 +20,8 @@ pub(crate) struct State {
     pub(crate) zones: BTreeMap<String, Zone>,
     changes: HashMap<String, Change>,
     propagation: Duration,
+    /// Zones that whoever asks does not see.
+    unseen: HashSet<String>,
 }
 
 /// One hosted zone.
@@ -49,7 +51,7 @@ struct Change {
 impl Zones {
     /// No zone yet; a change takes `propagation` until the name servers have it (on AWS up to 60 s).
     pub fn new(propagation: Duration) -> Self {
-        let state = State { zones: BTreeMap::new(), changes: HashMap::new(), propagation };
+        let state = State { zones: BTreeMap::new(), changes: HashMap::new(), propagation, unseen: HashSet::new() };
         Self { state: Arc::new(Mutex::new(state)) }
     }
 
@@ -58,10 +60,16 @@ impl Zones {
         self.lock().propagation = propagation;
     }
 
+    /// Whoever asks stands in a VPC that this private zone is not associated with.
+    pub fn dissociate(&self, zone_id: &str) {
+        self.lock().unseen.insert(zone_id.trim_start_matches("/hostedzone/").to_owned());
+    }
+
     /// What the name servers answer at this moment for the zone that a canonical name is in: the zone and its records.
     pub(crate) fn answered(&self, name: &str, now: Instant) -> Option<(String, Arc<Records>)> {
         let mut state = self.lock();
-        let zones = state.zones.values_mut().filter(|zone| within(name, &zone.name));
+        let State { zones, unseen, .. } = &mut *state;
+        let zones = zones.values_mut().filter(|zone| within(name, &zone.name) && !unseen.contains(&zone.id));
         let zone = zones.max_by_key(|zone| zone.name.len())?;
         Some((zone.name.clone(), zone.answered(now)))
     }

@@ -1,17 +1,20 @@
 //! A function may call what its policy in the template lists, and nothing else.
 
 mod conditions;
+mod late;
 mod needs;
 mod record;
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use local_aws_core::{ACCOUNT, ApiError, Authorize, Caller, denial_code};
 use local_aws_lambda::LambdaHost;
 use serde_json::Value;
 
 use conditions::{Tags, Wants, wants};
+use late::LateTags;
 use needs::{Need, needs};
 use record::Record;
 
@@ -23,6 +26,7 @@ use record::Record;
 pub(crate) struct Policies {
     statements: Arc<RwLock<HashMap<String, Vec<Statement>>>>,
     record: Arc<Record>,
+    late_tags: LateTags,
 }
 
 /// An `Allow`, or a `Deny`, which wins over every `Allow`.
@@ -52,6 +56,11 @@ impl Policies {
     /// See [`Record::expect_refusal`].
     pub(crate) fn expect_refusal(&self, action: &str) {
         self.record.expect_refusal(action);
+    }
+
+    /// Tags on resources count so much later than they are set.
+    pub(crate) fn delay_tags(&self, delay: Duration) {
+        self.late_tags.delay(delay);
     }
 
     /// The first need of a call that the caller's policy does not cover. Callers without a policy are no functions and
@@ -126,7 +135,8 @@ impl Authorize for Gate {
         if let Some(own) = &self.own {
             own.authorize(caller, service, operation, input)?;
         }
-        let tags = Tags::of(input, self.tag_keys.as_ref());
+        let seen = |arn: &str| (self.tag_keys)(arn).map(|keys| self.policies.late_tags.seen(arn, keys));
+        let tags = Tags::of(input, &seen);
         match self.policies.lacks(&caller.access_key_id, needs(service, operation, input), &tags) {
             None => Ok(()),
             Some(need) => Err(denied(&caller.access_key_id, service, &need)),

@@ -30,6 +30,8 @@ async fn a_plan_says_what_a_run_would_do_and_changes_nothing() -> Result<()> {
         let instance = check_instance::run(world.as_step("check-instance"), world.run_only()).await?;
         let database = check_database::run(world.as_step("check-database"), world.on_source()).await?;
         let input = PlanRunInput {
+            instance: Default::default(),
+            database: Default::default(),
             run: world.run.clone(),
             shape: instance.shape,
             way: instance.way,
@@ -45,11 +47,15 @@ async fn a_plan_says_what_a_run_would_do_and_changes_nothing() -> Result<()> {
             "{:?}",
             database.load
         );
-        assert!(plan.outage.milliseconds > 100.0 && plan.outage.milliseconds < 60_000.0, "{:?}", plan.outage);
-        assert!(plan.outage.reboot_seconds.is_some());
-        assert_eq!(plan.phases.len(), 12);
-        assert!(plan.creates.iter().any(|made| made.kind == "DB instance" && made.stays));
-        assert!(plan.cost.usd > 0.0 && plan.cost.unpriced.is_empty(), "{:?}", plan.cost);
+        assert!(
+            plan.plan.outage.milliseconds > 100.0 && plan.plan.outage.milliseconds < 60_000.0,
+            "{:?}",
+            plan.plan.outage
+        );
+        assert!(plan.plan.outage.reboot_seconds.is_some());
+        assert_eq!(plan.plan.phases.len(), 12);
+        assert!(plan.plan.creates.iter().any(|made| made.kind == "DB instance" && made.stays));
+        assert!(plan.plan.cost.usd > 0.0 && plan.plan.cost.unpriced.is_empty(), "{:?}", plan.plan.cost);
     }
     Ok(())
 }
@@ -78,12 +84,19 @@ async fn a_plan_names_tables_that_are_written_to_all_the_time_and_no_others() ->
     .await?;
 
     let database = check_database::run(world.as_step("check-database"), world.on_source()).await?;
-    let input =
-        PlanRunInput { run: world.run.clone(), shape: None, way: None, size: database.size, load: database.load };
+    let input = PlanRunInput {
+        run: world.run.clone(),
+        shape: None,
+        way: None,
+        size: database.size,
+        load: database.load,
+        instance: Default::default(),
+        database: database.findings,
+    };
     let plan = plan_run::run(world.as_step("plan-run"), input).await?;
     writing.abort();
 
-    let warning = plan.findings.list.iter().find(|warning| warning.check == "busy-tables").expect("a warning");
+    let warning = plan.plan.findings.list.iter().find(|warning| warning.check == "busy-tables").expect("a warning");
     assert!(warning.found.contains("public.counters ("), "{}", warning.found);
     assert!(
         warning.found.contains("probably never stands still") && !warning.found.contains("quiet"),
@@ -102,12 +115,20 @@ async fn a_rotation_that_is_due_inside_the_run_is_a_blocker_of_the_plan() -> Res
 
         let instance = check_instance::run(world.as_step("check-instance"), world.run_only()).await?;
         let (size, load) = (DatabaseSize::default(), SourceLoad::default());
-        let input = PlanRunInput { run: world.run.clone(), shape: instance.shape, way: instance.way, size, load };
+        let input = PlanRunInput {
+            run: world.run.clone(),
+            shape: instance.shape,
+            way: instance.way,
+            size,
+            load,
+            instance: instance.findings.clone(),
+            database: Default::default(),
+        };
         let plan = plan_run::run(world.as_step("plan-run"), input).await?;
 
         let warned = instance.findings.list.iter().any(|finding| finding.check == "login-secret-rotates");
         assert!(warned && instance.findings.blockers == 0, "{:?}", instance.findings);
-        assert_eq!(plan.findings.blockers, blockers, "{:?}", plan.findings);
+        assert_eq!(plan.plan.findings.blockers, blockers, "{:?}", plan.plan.findings);
     }
     Ok(())
 }

@@ -127,7 +127,12 @@ pub(crate) const DEFECTS: &[Defect] = &[
         AdminOneByOne,
         "CREATE DATABASE ancient; UPDATE pg_database SET datfrozenxid = '3094967296' WHERE datname = 'ancient'",
     ),
-    defect("database-setting", "bytea_output=escape", Owner, "ALTER DATABASE orders SET bytea_output = 'escape'"),
+    defect(
+        "database-setting",
+        "session_replication_role=local",
+        Admin,
+        "ALTER DATABASE orders SET session_replication_role = 'local'",
+    ),
     defect(
         "scheduled-job",
         "pg_cron",

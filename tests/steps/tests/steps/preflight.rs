@@ -63,6 +63,55 @@ async fn a_database_in_which_nothing_is_wrong_passes() -> Result<()> {
     Ok(())
 }
 
+/// Route 53's API shows the record as it should be; what the VPC sees of it only a function there finds out.
+#[tokio::test]
+async fn a_record_whose_zone_the_functions_do_not_see_is_a_blocker() -> Result<()> {
+    let world = World::start_to(15, "17").await?;
+    world.aws.zones().dissociate(&world.run.record.zone_id);
+
+    let by_api = check_instance::run(world.as_step("check-instance"), world.run_only()).await?;
+    let in_vpc = check_database::run(world.as_step("check-database"), world.on_source()).await?;
+
+    assert_eq!(worded(&by_api.findings.list), [""; 0]);
+    let found = worded(&in_vpc.findings.list);
+    let says = format!("b record-in-vpc: the VPC of the functions does not resolve {}", world.run.record.name);
+    assert!(found.len() == 1 && found[0].starts_with(&says), "{found:?}");
+    Ok(())
+}
+
+/// Rows of a table without large values count for nothing, whoever writes how many of them.
+#[tokio::test]
+async fn a_source_that_writes_large_values_faster_than_dms_reads_them_is_a_blocker() -> Result<()> {
+    let mut world = World::start(15).await?;
+    let owner = world.owner().await?;
+    owner.run("fill", "CREATE TABLE public.plain (id int PRIMARY KEY, n int); CREATE TABLE public.t (id int PRIMARY KEY, body text)").await?;
+    world.run.copy.dms.look_ups_per_second = 5;
+    let found_under = async |table: &str| -> Result<Vec<String>> {
+        let writes = format!("INSERT INTO public.{table} SELECT coalesce(max(id), 0) + 1 FROM public.{table}");
+        let writer = world.owner().await?;
+        let write = async {
+            while writer.run("write", &writes).await.is_ok() {
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            }
+        };
+        let look = check_database::run(world.as_step("check-database"), world.on_source());
+        let output = tokio::select! { output = look => output?, () = write => anyhow::bail!("a write failed") };
+        Ok(worded(&output.findings.list))
+    };
+
+    assert_eq!(found_under("plain").await?, [""; 0]);
+
+    let found = found_under("t").await?;
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].starts_with("b changes-outrun-dms: rows with large values"), "{}", found[0]);
+    assert!(
+        found[0].ends_with("about 5 a second: it will not keep up, and the cutover would never begin"),
+        "{}",
+        found[0]
+    );
+    Ok(())
+}
+
 /// What DMS cannot carry, one table each; a column named `bad` must be named.
 const UNDELIVERABLE: &str = include_str!("../../../e2e/schema/undeliverable.sql");
 

@@ -112,6 +112,74 @@ async fn the_fingerprint_names_what_changes(world: &World) -> Result<()> {
     Ok(())
 }
 
+/// What an index is called stays as it is when it is rebuilt; its number does not.
+#[tokio::test]
+async fn a_rebuilt_index_with_a_comment_is_no_change_and_small_changes_are() -> Result<()> {
+    for major in [13, 18] {
+        let world = World::start(major).await?;
+        world.configure_source().await?;
+        let owner = world.owner().await?;
+        let schema = "CREATE SCHEMA app; CREATE ROLE till LOGIN; CREATE TYPE app.pair AS (x int, y int); CREATE DOMAIN app.small AS int;
+            CREATE TABLE app.t (id int PRIMARY KEY, v varchar(9), body text); CREATE INDEX t_v ON app.t (v);
+            COMMENT ON INDEX app.t_v IS 'by v'; COMMENT ON TABLE app.t IS 'a table'; CREATE STATISTICS app.st (ndistinct) ON id, v FROM app.t;
+            CREATE TEXT SEARCH CONFIGURATION app.tc (COPY = english); CREATE TABLE app.other (id int PRIMARY KEY);
+            CREATE MATERIALIZED VIEW app.mv AS SELECT count(*) FROM app.t WITH NO DATA; CREATE PUBLICATION pub FOR TABLE app.t";
+        owner.run("fill the source", schema).await?;
+        world.prepare_source().await?;
+        let work = world.ctx.as_work(&world.run, &world.source).await?;
+
+        for statement in ["REINDEX INDEX CONCURRENTLY app.t_v", "REINDEX TABLE CONCURRENTLY app.t"] {
+            owner.run("rebuild", statement).await?;
+        }
+        owner.run("come and go", "CREATE TABLE app.staging AS SELECT * FROM app.t; DROP TABLE app.staging").await?;
+        assert_eq!(fingerprint::changed(&work).await?, Vec::<String>::new(), "{major}");
+
+        let mut cases = vec![
+            ("ALTER STATISTICS app.st SET STATISTICS 500", "statistics app.st: changed"),
+            ("ALTER TABLE app.t SET (toast.autovacuum_enabled = false)", "table app.t: changed"),
+            ("GRANT USAGE ON TYPE app.pair TO till", "type app.pair: changed"),
+            ("GRANT USAGE ON DOMAIN app.small TO till", "type app.small: changed"),
+            (
+                "ALTER TEXT SEARCH CONFIGURATION app.tc ALTER MAPPING FOR asciiword WITH simple",
+                "text search configurations all: changed",
+            ),
+            ("COMMENT ON ROLE till IS 'new words'", "comment on role till: new"),
+            ("COMMENT ON DATABASE orders IS 'new words'", "comment on database orders: new"),
+            ("COMMENT ON INDEX app.t_v IS 'otherwise'", "comments on pg_class: changed"),
+            ("ALTER DATABASE orders CONNECTION LIMIT 90", "database orders: changed"),
+            ("ALTER PUBLICATION pub SET TABLE app.other", "publication pub: changed"),
+            ("REFRESH MATERIALIZED VIEW app.mv", "materialized view app.mv: changed"),
+            ("SELECT lo_from_bytea(0, 'a large object')", "large objects all: new"),
+        ];
+        if major >= 15 {
+            cases.extend([
+                ("ALTER PUBLICATION pub SET TABLE app.t (id) WHERE (id > 5)", "publication pub: changed"),
+                ("ALTER TABLE app.other ADD COLUMN c text", "table app.other: changed"),
+            ]);
+        }
+        for (statement, expected) in cases {
+            owner.run("change", statement).await?;
+            let changes = fingerprint::changed(&work).await?;
+            assert!(changes.iter().any(|change| change == expected), "{major}: {statement}: {changes:?}");
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn how_a_column_is_compressed_is_a_change_where_there_is_such_a_thing() -> Result<()> {
+    let world = World::start(15).await?;
+    world.configure_source().await?;
+    world.owner().await?.run("fill the source", "CREATE TABLE public.t (id int PRIMARY KEY, body text)").await?;
+    world.prepare_source().await?;
+
+    world.owner().await?.run("change", "ALTER TABLE public.t ALTER body SET COMPRESSION pglz").await?;
+
+    let work = world.ctx.as_work(&world.run, &world.source).await?;
+    assert_eq!(fingerprint::changed(&work).await?, ["table public.t: changed"]);
+    Ok(())
+}
+
 /// Leases as Vault issues them, to a role whose own login goes on as it is.
 #[tokio::test]
 async fn roles_that_the_run_ignores_come_and_go_with_their_grants() -> Result<()> {

@@ -36,7 +36,13 @@ async fn make_everything(world: &World) -> Result<()> {
     restore(world, world.run.id.as_str()).await?;
     let secrets = aws_sdk_secretsmanager::Client::new(world.ctx.aws());
     let tag = aws_sdk_secretsmanager::types::Tag::builder().key(Names::TAG).value(world.run.id.as_str()).build();
-    for name in [names.work_secret(), names.copy_source_secret(), names.copy_target_secret(), names.record_secret()] {
+    for name in [
+        names.work_secret(),
+        names.owner_secret(),
+        names.copy_source_secret(),
+        names.copy_target_secret(),
+        names.record_secret(),
+    ] {
         secrets.create_secret().name(name).secret_string("{}").tags(tag.clone()).send().await?;
     }
     let recovery = Recovery {
@@ -184,7 +190,12 @@ async fn after_open_the_target_and_its_group_stay_and_no_later_run_of_this_name_
     let names = world.run.id.names();
 
     remove_part(&world, Outcome::Open, Part::BeforeDatabases).await?;
-    let left = ["orders/owner".to_owned(), names.cutover_secret(Generation::FORWARD), names.work_secret()];
+    let left = [
+        "orders/owner".to_owned(),
+        names.cutover_secret(Generation::FORWARD),
+        names.owner_secret(),
+        names.work_secret(),
+    ];
     assert_eq!(world.aws.secrets().names(), left, "the mark goes last");
     let output = remove(&world, Outcome::Open).await?;
 

@@ -40,6 +40,59 @@ async fn a_copy_is_made_followed_and_removed_and_each_step_twice_changes_nothing
     Ok(())
 }
 
+/// DMS takes minutes to see the tags of a new resource, so permissions on it must not need them.
+#[tokio::test]
+async fn a_copy_is_made_followed_and_removed_before_policies_see_any_tag() -> Result<()> {
+    let both = Both::start().await?;
+    both.world.aws.delay_tags(std::time::Duration::from_secs(3600));
+
+    both.create_until_done().await?;
+    both.copy_until_done().await?;
+    both.resume_until_done().await?;
+
+    both.remove_until_done().await?;
+    both.world.aws.stop().await;
+    Ok(())
+}
+
+/// In Berlin it is half past two twice in a night of October, and DMS carries no zone.
+#[tokio::test]
+async fn the_hour_that_comes_twice_arrives_as_it_left_whatever_zone_the_database_has() -> Result<()> {
+    let both = Both::start().await?;
+    let dms = both.world.run.id.names().copy_login();
+    let table = format!(
+        r#"CREATE TABLE "My_shop".moments (id int PRIMARY KEY, at timestamptz); GRANT ALL ON "My_shop".moments TO {dms}"#
+    );
+    for side in [step_tests::SOURCE, step_tests::TARGET] {
+        let zone =
+            "ALTER DATABASE orders SET timezone = 'Europe/Berlin'; ALTER DATABASE orders SET datestyle = 'SQL, DMY'";
+        both.world.rdsadmin(side, "postgres").await?.batch_execute(zone).await?;
+    }
+    for session in [both.source().await?, both.target().await?] {
+        session.run("make a table", &table).await?;
+    }
+    let moments = |from: i32| {
+        format!(
+            r#"INSERT INTO "My_shop".moments SELECT {from} + n, timestamptz '2020-10-24 23:30:00Z' + n * interval '1 hour' FROM generate_series(0, 3) n"#
+        )
+    };
+    both.source().await?.run("write before the load", &moments(0)).await?;
+    both.create_until_done().await?;
+    both.copy_until_done().await?;
+    both.resume_until_done().await?;
+    both.source().await?.run("write after it", &moments(10)).await?;
+
+    let sums = r#"SELECT count(*), sum(extract(epoch FROM at))::bigint FROM "My_shop".moments"#;
+    wait_for("the last moments", async || {
+        let target = both.target().await?.row("read moments", sums, &[]).await?;
+        Ok((target.get::<_, i64>(0) == 8).then_some(()))
+    })
+    .await?;
+    let source = both.source().await?.row("read moments", sums, &[]).await?.get::<_, i64>(1);
+    assert_eq!(both.target().await?.row("read moments", sums, &[]).await?.get::<_, i64>(1), source);
+    both.end().await
+}
+
 #[tokio::test]
 async fn lost_answers_and_forgotten_tests_cost_a_look_and_nothing_else() -> Result<()> {
     let both = Both::start().await?;
@@ -129,6 +182,47 @@ async fn a_refused_connection_is_named_and_tried_again() -> Result<()> {
 
     assert_eq!(both.create_until_done().await?, 2);
 
+    both.end().await
+}
+
+/// PostgreSQL makes no slot before every transaction that has begun to write is over.
+#[tokio::test]
+async fn a_transaction_that_holds_up_the_start_of_the_load_is_named() -> Result<()> {
+    let both = Both::start().await?;
+    both.create_until_done().await?;
+    let writer = both.world.rdsadmin(step_tests::SOURCE, "postgres").await?;
+    writer.batch_execute("SET application_name = 'nightly import'; BEGIN; SELECT txid_current()").await?;
+    tokio::time::sleep(std::time::Duration::from_secs(6)).await;
+
+    let held_up = both.watch(None).await?.reading.held_up;
+
+    assert_eq!(held_up.len(), 1, "{held_up:?}");
+    assert!(held_up[0].contains("nightly import, database postgres"), "{held_up:?}");
+    writer.batch_execute("COMMIT").await?;
+    both.copy_until_done().await?;
+    assert_eq!(both.watch(None).await?.reading.held_up, [""; 0]);
+    both.end().await
+}
+
+/// Other databases of the server write, and this one is idle: DMS has nothing to confirm.
+#[tokio::test]
+async fn a_look_lets_the_slot_of_an_idle_database_move_on() -> Result<()> {
+    let both = Both::start().await?;
+    both.create_until_done().await?;
+    both.copy_until_done().await?;
+    both.resume_until_done().await?;
+    let admin = both.world.rdsadmin(step_tests::SOURCE, step_tests::DATABASE).await?;
+    for _segment in 0..5 {
+        admin.batch_execute("SELECT pg_logical_emit_message(false, 'x', 'x'), pg_switch_wal()").await?;
+    }
+    let lag = "SELECT max(pg_wal_lsn_diff(pg_current_wal_lsn(), confirmed_flush_lsn))::bigint FROM pg_replication_slots
+               WHERE slot_name !~ '^pgleap_'";
+    let lag = async || Ok::<i64, anyhow::Error>(admin.query_one(lag, &[]).await?.get(0));
+    assert!(lag().await? > 16 << 20, "{} bytes", lag().await?);
+
+    both.watch(None).await?;
+
+    wait_for("the slot to move on", async || Ok((lag().await? < 1 << 20).then_some(()))).await?;
     both.end().await
 }
 

@@ -56,7 +56,7 @@ pub(crate) fn create(dms: &Arc<Inner>, call: &Call) -> Reply {
         password: None,
     };
     let mut records = dms.records();
-    if records.endpoints.values().any(|other| other.identifier == endpoint.identifier) {
+    if records.endpoints.values().any(|other| other.identifier == endpoint.identifier || other.arn == endpoint.arn) {
         return Err(already_exists("Endpoint", &endpoint.identifier));
     }
     refuse_one_more(&records, Quota::Endpoints)?;

@@ -44,6 +44,8 @@ pub(crate) enum Carriage {
     UnboundedVarchar(u64),
     /// As it is, infinities clamped.
     Timestamp,
+    /// As such, without its zone: what the source's session calls its time of day.
+    ZonedTimestamp,
     /// Hours, minutes and seconds; fraction and zone are cut.
     TimeOfDay,
     /// As a large value.
@@ -76,7 +78,8 @@ pub(crate) fn carriage(facts: &TypeFacts, mappings: &TypeMappings) -> Carriage {
         "numeric" if facts.modifier < 0 && mappings.unbounded_numeric_as_string => Carriage::NumericAsText,
         "numeric" if facts.modifier < 0 => Carriage::NumericAsDecimal,
         "varchar" if facts.modifier < 0 => Carriage::UnboundedVarchar(mappings.unbounded_varchar_max),
-        "timestamp" | "timestamptz" => Carriage::Timestamp,
+        "timestamp" => Carriage::Timestamp,
+        "timestamptz" => Carriage::ZonedTimestamp,
         "time" | "timetz" => Carriage::TimeOfDay,
         _ if LOBS.contains(&name) => Carriage::Lob,
         _ if facts.schema == "pg_catalog" => Carriage::Plain,
@@ -105,8 +108,8 @@ impl Column {
 /// How a table's large values travel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LobMode {
-    /// Whole, in a second statement.
-    Full,
+    /// Whole, in a second statement; in the load only those of more than so many KB.
+    Full(u64),
     /// With their row, cut at so many KB.
     Limited(u64),
     /// Not at all.
@@ -119,8 +122,8 @@ pub(crate) fn lob_mode(rule: Option<LobRule>, settings: &TargetMetadata, has_key
         _ if !has_key => LobMode::NotCarried,
         Some(LobRule::None) => LobMode::NotCarried,
         Some(LobRule::Limited(kilobytes)) => LobMode::Limited(kilobytes),
-        Some(LobRule::Unlimited) => LobMode::Full,
-        None if settings.full_lob_mode => LobMode::Full,
+        Some(LobRule::Unlimited) => LobMode::Full(settings.inline_lob_max_size),
+        None if settings.full_lob_mode => LobMode::Full(settings.inline_lob_max_size),
         None => LobMode::Limited(settings.lob_max_size),
     }
 }
@@ -198,7 +201,13 @@ pub(crate) fn select_expression(column: &Column, lob_mode: LobMode) -> String {
         (Carriage::Timestamp, _) => {
             format!("CASE {name} WHEN 'infinity' THEN '{LATEST}' WHEN '-infinity' THEN '{EARLIEST}' ELSE {name} END")
         }
+        (Carriage::ZonedTimestamp, _) => format!(
+            "CASE {name} WHEN 'infinity' THEN '{LATEST}' WHEN '-infinity' THEN '{EARLIEST}' ELSE {name}::timestamp END"
+        ),
         (Carriage::Lob | Carriage::BinaryLob, LobMode::Limited(kilobytes)) => limited_expression(column, kilobytes),
+        (Carriage::Lob | Carriage::BinaryLob, LobMode::Full(inline)) if inline > 0 => {
+            format!("CASE WHEN NOT {} THEN {name} END", travels_apart(column, inline))
+        }
         (Carriage::Lob | Carriage::BinaryLob | Carriage::Unsupported, _) => "NULL".to_owned(),
     }
 }
@@ -210,11 +219,26 @@ pub(crate) const LATEST: &str = "9999-12-31 23:59:59";
 /// What DMS makes of a negative infinite timestamp.
 pub(crate) const EARLIEST: &str = "4713-01-01 00:00:00 BC";
 
+/// Whether a value of a load in full LOB mode comes in a second statement: with `InlineLobMaxSize` only a larger one does.
+pub(crate) fn travels_apart(column: &Column, inline_kilobytes: u64) -> String {
+    let name = quoted(&column.name);
+    match (inline_kilobytes, column.carriage) {
+        (0, _) => format!("({name} IS NOT NULL)"),
+        (kilobytes, Carriage::BinaryLob) => format!("coalesce(octet_length({name}) > {}, false)", kilobytes * 1024),
+        (kilobytes, _) => format!("coalesce(octet_length({name}::text) > {}, false)", kilobytes * 1024),
+    }
+}
+
+/// Bytes of a binary value that a limit holds: the limit must be three times the value's size.
+fn binary_limit(kilobytes: u64) -> u64 {
+    kilobytes * 1024 / 3
+}
+
 /// A large value cut at `LobMaxSize`. Text counts two bytes a character and four outside the basic plane.
 fn limited_expression(column: &Column, kilobytes: u64) -> String {
     let name = quoted(&column.name);
     if column.carriage == Carriage::BinaryLob {
-        let bytes = kilobytes * 1024;
+        let bytes = binary_limit(kilobytes);
         return format!("substring({name} FROM 1 FOR {bytes})");
     }
     let units = kilobytes * 1024 / 2;
@@ -228,7 +252,7 @@ fn limited_expression(column: &Column, kilobytes: u64) -> String {
 /// Whether a large value as text is cut in limited mode, and what is left of it.
 pub(crate) fn limited_value(column: &Column, value: &str, kilobytes: u64) -> Option<String> {
     if column.carriage == Carriage::BinaryLob {
-        let digits = usize::try_from(kilobytes * 1024 * 2).unwrap_or(usize::MAX);
+        let digits = usize::try_from(binary_limit(kilobytes) * 2).unwrap_or(usize::MAX);
         return (value.len() > digits + 2).then(|| value[..digits + 2].to_owned());
     }
     let units = usize::try_from(kilobytes * 1024 / 2).unwrap_or(usize::MAX);
@@ -270,7 +294,7 @@ mod tests {
             (facts("text", 'b', -1), NO_MAPPINGS, Carriage::Lob),
             (facts("jsonb", 'b', -1), NO_MAPPINGS, Carriage::Lob),
             (facts("bytea", 'b', -1), NO_MAPPINGS, Carriage::BinaryLob),
-            (facts("timestamptz", 'b', -1), NO_MAPPINGS, Carriage::Timestamp),
+            (facts("timestamptz", 'b', -1), NO_MAPPINGS, Carriage::ZonedTimestamp),
             (facts("uuid", 'b', -1), NO_MAPPINGS, Carriage::Plain),
             (facts("time", 'b', -1), NO_MAPPINGS, Carriage::TimeOfDay),
             (facts("timetz", 'b', 3), NO_MAPPINGS, Carriage::TimeOfDay),
@@ -299,13 +323,14 @@ mod tests {
             support_lobs: true,
             full_lob_mode,
             lob_max_size: 32,
+            inline_lob_max_size: 16,
             task_recovery_table_enabled: false,
         };
         let cases = [
-            (None, true, true, LobMode::Full),
+            (None, true, true, LobMode::Full(16)),
             (None, false, true, LobMode::Limited(32)),
             (Some(LobRule::Limited(8)), true, true, LobMode::Limited(8)),
-            (Some(LobRule::Unlimited), false, true, LobMode::Full),
+            (Some(LobRule::Unlimited), false, true, LobMode::Full(16)),
             (Some(LobRule::None), true, true, LobMode::NotCarried),
             (None, true, false, LobMode::NotCarried),
         ];
@@ -325,8 +350,8 @@ mod tests {
             (&text, "ü".repeat(512), None),
             (&text, "🐘".repeat(256), None),
             (&text, "🐘".repeat(300), Some("🐘".repeat(212))),
-            (&bytes, format!("\\x{}", "00".repeat(1024)), None),
-            (&bytes, format!("\\x{}", "00".repeat(1025)), Some(format!("\\x{}", "00".repeat(1024)))),
+            (&bytes, format!("\\x{}", "00".repeat(341)), None),
+            (&bytes, format!("\\x{}", "00".repeat(342)), Some(format!("\\x{}", "00".repeat(341)))),
         ];
 
         for (column, value, expected) in cases {

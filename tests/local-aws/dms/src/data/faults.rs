@@ -6,6 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::catalog::memory_gib;
 
@@ -73,6 +74,17 @@ pub enum Fault {
         /// How many tests it happens to.
         times: u32,
     },
+    /// `look-ups take 2 ms`: each large value that is read apart from its row, in the load or of a change, takes so long: a
+    /// round trip to the source and one to the target, one after the other.
+    LookUpsTake {
+        /// For one value's row.
+        milliseconds: u32,
+    },
+    /// `changes wait 2000 ms`: so long DMS gathers changes before it applies them.
+    ChangesWait {
+        /// From the commit of the first one.
+        milliseconds: u32,
+    },
 }
 
 /// A text that is no fault.
@@ -116,6 +128,12 @@ impl FromStr for Fault {
             ["forget-connection-test", times, "times"] => {
                 Ok(Self::ForgetConnectionTest { times: times.parse().map_err(|_| unknown())? })
             }
+            ["look-ups", "take", milliseconds, "ms"] => {
+                Ok(Self::LookUpsTake { milliseconds: milliseconds.parse().map_err(|_| unknown())? })
+            }
+            ["changes", "wait", milliseconds, "ms"] => {
+                Ok(Self::ChangesWait { milliseconds: milliseconds.parse().map_err(|_| unknown())? })
+            }
             ["refuse-connection", "to", endpoint, times, "times"] => Ok(Self::RefuseConnection {
                 endpoint: (*endpoint).to_owned(),
                 times: times.parse().map_err(|_| unknown())?,
@@ -146,6 +164,8 @@ impl fmt::Display for Fault {
                 write!(formatter, "table-error on {schema}.{table} in every-mode")
             }
             Self::ForgetConnectionTest { times } => write!(formatter, "forget-connection-test {times} times"),
+            Self::LookUpsTake { milliseconds } => write!(formatter, "look-ups take {milliseconds} ms"),
+            Self::ChangesWait { milliseconds } => write!(formatter, "changes wait {milliseconds} ms"),
             Self::RefuseConnection { endpoint, times } => {
                 write!(formatter, "refuse-connection to {endpoint} {times} times")
             }
@@ -248,6 +268,31 @@ impl Faults {
         })
     }
 
+    /// What it takes to read the large values of so many rows, one after the other.
+    pub(crate) async fn look_up(&self, rows: usize) {
+        let takes = self.milliseconds(|fault| match fault {
+            Fault::LookUpsTake { milliseconds } => Some(*milliseconds),
+            _ => None,
+        });
+        let rows = u32::try_from(rows).unwrap_or(u32::MAX);
+        tokio::time::sleep(Duration::from_millis(takes).saturating_mul(rows)).await;
+    }
+
+    /// How long changes are gathered, from the first one's commit on: what has piled up is older than that and goes at once.
+    pub(crate) async fn gather(&self, age_seconds: f64) {
+        let wait = self.milliseconds(|fault| match fault {
+            Fault::ChangesWait { milliseconds } => Some(*milliseconds),
+            _ => None,
+        });
+        let age = Duration::try_from_secs_f64(age_seconds).unwrap_or(Duration::ZERO);
+        tokio::time::sleep(Duration::from_millis(wait).saturating_sub(age)).await;
+    }
+
+    fn milliseconds(&self, of: impl Fn(&Fault) -> Option<u32>) -> u64 {
+        let planned = self.planned.lock().unwrap_or_else(PoisonError::into_inner);
+        planned.iter().find_map(of).unwrap_or(0).into()
+    }
+
     fn any(&self, happens: impl FnMut(&mut Fault) -> bool) -> bool {
         self.planned.lock().unwrap_or_else(PoisonError::into_inner).iter_mut().any(happens)
     }
@@ -274,6 +319,8 @@ mod tests {
             "table-error on app.documents in every-mode",
             "forget-connection-test 2 times",
             "refuse-connection to pgleap-demo-source 1 times",
+            "look-ups take 2 ms",
+            "changes wait 2000 ms",
         ] {
             assert_eq!(text.parse::<Fault>().unwrap().to_string(), text);
         }

@@ -100,12 +100,14 @@ pub(crate) async fn load_table(
     if context.faults.fails_in_every_mode(&table.schema, &table.name) {
         return Err(LoadFailure::Table("planned fault: rows cannot be written".to_owned()));
     }
-    if table.lob_mode == LobMode::Full && table.columns.iter().any(Column::is_lob) {
+    if let LobMode::Full(inline) = table.lob_mode
+        && table.columns.iter().any(Column::is_lob)
+    {
         if context.faults.fails_in_full_lob_mode(&table.schema, &table.name) {
             return Err(LoadFailure::Table("planned fault: large values cannot be written".to_owned()));
         }
         let (from, to) = connections.for_large_values(context).await?;
-        lob::copy(from, to, table).await?;
+        lob::copy(from, to, table, inline, &context.faults).await?;
     }
     context.give_back(connections);
     Ok(())

@@ -6,8 +6,9 @@
 use futures_util::TryStreamExt;
 use tokio_postgres::Client;
 
-use super::columns::{Table, quoted};
+use super::columns::{Table, quoted, travels_apart};
 use super::failure::Failure;
+use super::faults::Faults;
 use super::load::LoadFailure;
 
 /// Bytes of values after which a batch is written.
@@ -15,11 +16,20 @@ const BATCH_BYTES: usize = 2 * 1024 * 1024;
 /// Rows after which a batch is written.
 const BATCH_ROWS: usize = 2000;
 
-/// Copy the large values of every row that has one.
-pub(crate) async fn copy(source: &Client, target: &Client, table: &Table) -> Result<(), LoadFailure> {
+/// Copy the large values of every row that has one which did not come with its row.
+pub(crate) async fn copy(
+    source: &Client,
+    target: &Client,
+    table: &Table,
+    inline_kilobytes: u64,
+    faults: &Faults,
+) -> Result<(), LoadFailure> {
     let columns: Vec<usize> = table.lob_key.iter().flatten().copied().chain(table.lobs()).collect();
     let update = target.prepare(&update(table)).await.map_err(Failure::from)?;
-    let rows = source.query_raw(&selection(table), std::iter::empty::<&str>()).await.map_err(Failure::from)?;
+    let rows = source
+        .query_raw(&selection(table, inline_kilobytes), std::iter::empty::<&str>())
+        .await
+        .map_err(Failure::from)?;
     let mut rows = std::pin::pin!(rows);
     let mut batch = Batch::new(columns.len());
     while let Some(row) = rows.try_next().await.map_err(Failure::from)? {
@@ -28,9 +38,11 @@ pub(crate) async fn copy(source: &Client, target: &Client, table: &Table) -> Res
         }
         batch.rows += 1;
         if batch.bytes >= BATCH_BYTES || batch.rows >= BATCH_ROWS {
+            faults.look_up(batch.rows).await;
             batch.write(target, &update).await?;
         }
     }
+    faults.look_up(batch.rows).await;
     Ok(batch.write(target, &update).await?)
 }
 
@@ -59,13 +71,14 @@ impl Batch {
     }
 }
 
-fn selection(table: &Table) -> String {
+fn selection(table: &Table, inline_kilobytes: u64) -> String {
     let name = |position: &usize| quoted(&table.columns[*position].name);
     let lobs = table.lobs();
     let selected: Vec<_> =
         table.lob_key.iter().flatten().chain(&lobs).map(|position| format!("{}::text", name(position))).collect();
-    let present: Vec<_> = lobs.iter().map(|position| format!("{} IS NOT NULL", name(position))).collect();
-    format!("SELECT {} FROM {} WHERE {}", selected.join(","), table.qualified(), present.join(" OR "))
+    let apart: Vec<_> =
+        lobs.iter().map(|position| travels_apart(&table.columns[*position], inline_kilobytes)).collect();
+    format!("SELECT {} FROM {} WHERE {}", selected.join(","), table.qualified(), apart.join(" OR "))
 }
 
 fn update(table: &Table) -> String {

@@ -38,6 +38,8 @@ pub(crate) struct TargetMetadata {
     pub(crate) full_lob_mode: bool,
     /// KB.
     pub(crate) lob_max_size: u64,
+    /// KB.
+    pub(crate) inline_lob_max_size: u64,
     pub(crate) task_recovery_table_enabled: bool,
 }
 

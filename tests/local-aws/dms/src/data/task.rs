@@ -272,6 +272,7 @@ impl TaskRun {
             fails_on_lob_truncation: self.fails_on_lob_truncation,
             prepared: Statements::default(),
             seen: None,
+            faults: self.faults.clone(),
         };
         let (settings, progress) = (Arc::clone(&self.settings), Arc::clone(&self.progress));
         let applier = Applier::new(planner, target, settings, control.clone(), progress);

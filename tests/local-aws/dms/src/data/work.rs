@@ -9,6 +9,7 @@ use super::cached_changes::Snapshot;
 use super::columns::{LobMode, Table, limited_value};
 use super::conflicts::Problem;
 use super::failure::Failure;
+use super::faults::Faults;
 use super::parameters::{Statements, as_sql, parameters, send};
 use super::statements::{Assignment, LobWork, OnDuplicate, Plan, Statement, plan, read_lobs, write, write_lobs};
 use super::stream::TableId;
@@ -39,6 +40,7 @@ pub(crate) struct Planner {
     pub(crate) prepared: Statements,
     /// What the source's sessions saw when it was last asked.
     pub(crate) seen: Option<Snapshot>,
+    pub(crate) faults: Faults,
 }
 
 /// Longest time that a decoded commit may stay invisible: a synchronous standby that is away holds it back for long.
@@ -62,6 +64,7 @@ impl Planner {
             plans.push((item, planned));
         }
         self.await_visible(&writers).await?;
+        self.faults.look_up(look_ups.len()).await;
         let mut found = self.look_up(&look_ups).await?.into_iter();
         let mut works = Vec::with_capacity(items.len());
         for (item, planned) in plans {

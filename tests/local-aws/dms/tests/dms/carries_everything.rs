@@ -141,4 +141,9 @@ async fn an_idle_task_applies_a_change_well_under_a_fifth_of_a_second() {
     }
 
     assert!(slowest < 200, "{slowest} ms");
+
+    rig.dms.plan_fault("changes wait 1500 ms".parse().unwrap());
+    let began = Instant::now();
+    rig.drain().await;
+    assert!(began.elapsed().as_millis() >= 1_500, "{:?}", began.elapsed());
 }

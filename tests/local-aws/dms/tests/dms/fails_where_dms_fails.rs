@@ -1,5 +1,7 @@
 //! DMS's limits, each met on real servers.
 
+use std::time::Instant;
+
 use crate::support::{Rig, Wishes, until};
 use serde_json::{Value, json};
 
@@ -56,6 +58,36 @@ async fn a_large_value_in_a_not_null_column_fails_in_full_mode_and_loads_in_limi
     assert_eq!(rig.target_count("SELECT count(*) FROM awsdms_apply_exceptions").await, 1);
 }
 
+/// With InlineLobMaxSize a value up to that size comes with its row: it fits a NOT NULL column, and costs no look-up.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn inline_values_come_with_their_row_and_each_larger_one_costs_a_look_up() {
+    let schema = "CREATE TABLE app.small (id int PRIMARY KEY, body text NOT NULL, raw bytea NOT NULL);
+                  CREATE TABLE app.large (id int PRIMARY KEY, body text, raw bytea);";
+    let wishes = Wishes { faults: vec!["look-ups take 200 ms"], ..Wishes::default() };
+    let rig = Rig::start("inline", 15, 18, schema, wishes).await;
+    let rows = "INSERT INTO app.small SELECT n, repeat('x', 1024), decode(repeat('ab', 1024), 'hex') FROM generate_series(1, 500) n;
+                INSERT INTO app.large SELECT n, repeat('x', 1024 + n % 2), 'x' FROM generate_series(1, 10) n;";
+    rig.on_source.batch_execute(rows).await.unwrap();
+    let inline = json!({"TargetMetadata": {"FullLobMode": true, "LimitedSizeLobMode": false, "InlineLobMaxSize": 1}});
+    let began = Instant::now();
+
+    load(&rig, inline).await;
+
+    let loaded = began.elapsed();
+    rig.assert_table_equal("app.small").await;
+    rig.assert_table_equal("app.large").await;
+    assert!((1_000..20_000).contains(&loaded.as_millis()), "five look-ups, not five hundred: {loaded:?}");
+
+    let began = Instant::now();
+    rig.on_source
+        .batch_execute("INSERT INTO app.large SELECT n, 'short', NULL FROM generate_series(11, 15) n")
+        .await
+        .unwrap();
+    rig.drain().await;
+    assert!(began.elapsed().as_millis() >= 1_000, "a change costs one whatever its size: {:?}", began.elapsed());
+    rig.assert_table_equal("app.large").await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn limited_mode_cuts_and_can_be_told_to_fail_instead() {
     let schema = "CREATE TABLE app.texts (id int PRIMARY KEY, body text, raw bytea);";
@@ -71,7 +103,7 @@ async fn limited_mode_cuts_and_can_be_told_to_fail_instead() {
     rig.drain().await;
 
     let lengths = "SELECT sum(length(body) + coalesce(length(raw), 0)) FROM app.texts";
-    assert_eq!(rig.target_count(lengths).await, 512 + 1024 + 5 + 512);
+    assert_eq!(rig.target_count(lengths).await, 512 + 341 + 5 + 512);
 
     rig.stop_task(&arn).await;
     let endpoint =

@@ -99,6 +99,7 @@ impl Shared {
             cluster: None,
             logs: Vec::new(),
             planned_faults: Vec::new(),
+            copy_faults: Vec::new(),
             maintenance: Vec::new(),
             backed_up_at: None,
             origin: new.origin,

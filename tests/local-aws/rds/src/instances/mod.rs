@@ -19,9 +19,9 @@ pub(crate) use jobs::JobFailed;
 use local_aws_postgres::{Encryption, Listen, ServerFiles};
 
 use crate::parameter_groups::{Machine, forces_tls, server_settings};
-use crate::rds_tools;
 use crate::roles::ADMIN_DATABASE;
 use crate::state::{Instance, Origin, State};
+use crate::{copy_faults, rds_tools};
 
 /// What formulas of parameters count with.
 pub(crate) fn machine_of(instance: &Instance, port: u16) -> Machine {
@@ -39,6 +39,7 @@ impl State {
         let mut files = instance.own_files(port);
         files.peer = origin.and_then(source).map(|source| source.address);
         files.settings.extend(origin.and_then(|origin| rds_tools::setting(&origin.seed)));
+        files.settings.extend(copy_faults::setting(instance));
         files
     }
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::attributes;
 use super::create::NewInstance;
 use super::jobs::JobFailed;
-use crate::faults::PlannedFault;
+use crate::faults::{CopyFault, PlannedFault};
 use crate::names::{identifier, snapshot_arn};
 use crate::paging::one;
 use crate::service::Shared;
@@ -165,18 +165,21 @@ impl Shared {
         let name = self.with_instance(resource_id, |instance| instance.cluster_name());
         let name = name.ok_or_else(|| anyhow::anyhow!("the instance is gone"))?;
         let cluster = Arc::new(self.around.servers.restore_cluster(backup, &name).await?);
+        self.inherit_faults(resource_id);
         self.start_with_group(resource_id, &cluster).await?;
         let seed = match rds_tools::end_of_recovery(&cluster).await? {
-            _ if self.is_planned(resource_id, &PlannedFault::NoSeedFunction) => Seed::NoFunction,
-            Some(position) if !self.is_planned(resource_id, &PlannedFault::SeedNull) => Seed::At(position),
+            _ if self.strikes(resource_id, &CopyFault::NoSeedFunction) => Seed::NoFunction,
+            Some(position) if !self.strikes(resource_id, &CopyFault::SeedNull) => Seed::At(position),
             _ => Seed::Unknown,
         };
+        self.write_on_copy(resource_id, &cluster).await?;
         self.with_instance(resource_id, |instance| {
             instance.origin = instance.origin.take().map(|origin| Origin { seed, ..origin });
         });
         // Only the first start after a crash knows where its recovery ended, and nobody may count on seeing that one.
         cluster.stop(Shutdown::Fast).await?;
         self.start_server(resource_id, &cluster).await?;
+        self.watch_for_faults(resource_id);
         Ok(cluster)
     }
 }

@@ -132,6 +132,7 @@ impl Shared {
         self.tell_instance(identifier, 268, "The upgrade has finished.");
         roles::complete(&new).await?;
         self.put_in_service(resource_id, new);
+        self.lose_slot(resource_id);
         self.tell_instance(identifier, 269, "The post-upgrade tasks are in progress.");
         if let Some(old) = Arc::into_inner(old) {
             old.remove().await?;

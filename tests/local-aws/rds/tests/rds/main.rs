@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 mod catalogs;
+mod copy_faults;
 mod life_cycle;
 mod parameter_groups;
 mod region;

@@ -1,6 +1,6 @@
 //! What native replication needs of a restored instance: where it ends, whom it reaches, what its master user may do.
 
-use local_aws_rds::PlannedFault;
+use local_aws_rds::{CopyFault, PlannedFault};
 use serde_json::json;
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
@@ -12,11 +12,11 @@ const SEED: &str = "SELECT rds_tools.logical_seed_lsn()";
 const SEED_OR_NULL: &str = "SELECT coalesce(rds_tools.logical_seed_lsn()::text, 'NULL')";
 const TOOLS: &str = "CREATE EXTENSION rds_tools";
 
-fn endpoint(id: &str) -> String {
+pub(crate) fn endpoint(id: &str) -> String {
     format!("{id}.cpgleaplocal.eu-west-1.rds.amazonaws.com")
 }
 
-async fn conninfo(region: &Region, client: &Client, host: &str) -> String {
+pub(crate) async fn conninfo(region: &Region, client: &Client, host: &str) -> String {
     let authority = text(client, "SHOW ssl_ca_file").await;
     let port = region.port;
     format!(
@@ -25,7 +25,7 @@ async fn conninfo(region: &Region, client: &Client, host: &str) -> String {
 }
 
 /// A source with a table, its publication and a slot.
-async fn source(region: &Region, major: u16) -> String {
+pub(crate) async fn source(region: &Region, major: u16) -> String {
     let group = region.logical_group(major).await;
     region.create("source", &major.to_string(), json!({ "DBParameterGroupName": group })).await;
     let master = region.master("source").await;
@@ -39,7 +39,7 @@ async fn source(region: &Region, major: u16) -> String {
     group
 }
 
-async fn reboot(region: &Region, id: &str) {
+pub(crate) async fn reboot(region: &Region, id: &str) {
     region.call_when_ready("RebootDBInstance", json!({ "DBInstanceIdentifier": id })).await;
     region.wait_for_instance(id, "rebooting", |db| db["DBInstanceStatus"] == "rebooting").await;
     region.available(id).await;
@@ -138,9 +138,9 @@ async fn a_seed_may_be_absent_and_its_function_too() {
     region.create("db", "13", json!({})).await;
     region.snapshot("db", "now").await;
 
-    region.rds.plan("db", PlannedFault::SeedNull).await.unwrap();
+    region.rds.plan("db", PlannedFault::OfCopy(CopyFault::SeedNull)).await.unwrap();
     region.restore("null", "now", json!({})).await;
-    region.rds.plan("db", PlannedFault::NoSeedFunction).await.unwrap();
+    region.rds.plan("db", PlannedFault::OfCopy(CopyFault::NoSeedFunction)).await.unwrap();
     region.restore("without", "now", json!({})).await;
     region.restore("whole", "now", json!({})).await;
 

@@ -41,6 +41,14 @@ async fn create_copy_login(world: &World, target: &Server, there: &Session) -> R
          GRANT USAGE ON SCHEMA pgleap TO {dms}; GRANT ALL ON ALL TABLES IN SCHEMA pgleap TO {dms}"
     );
     there.run("make DMS's login", &sql).await?;
+    let settings = "SELECT split_part(s, '=', 1), substr(s, strpos(s, '=') + 1)
+                    FROM pg_db_role_setting r JOIN pg_roles o ON o.oid = r.setrole CROSS JOIN unnest(r.setconfig) AS s
+                    WHERE o.rolname = $1::text AND r.setdatabase = 0";
+    for row in world.owner().await?.rows("read what the snapshot would bring", settings, &[&dms]).await? {
+        let (name, value): (String, String) = (row.get(0), row.get(1));
+        let set = format!("ALTER ROLE {dms} SET {name} = {}", pgleap_pg::literal(&value));
+        there.run("set up DMS's login", &set).await?;
+    }
     let value = json!({ "username": dms, "password": "a-password", "host": target.host, "port": target.port });
     let secrets = aws_sdk_secretsmanager::Client::new(world.ctx.aws());
     secrets.create_secret().name(names.copy_target_secret()).secret_string(value.to_string()).send().await?;

@@ -25,6 +25,9 @@ impl Loop<'_> {
         let tuning = &self.owned.load.settings.change_processing_tuning;
         let limit = Duration::from_secs(tuning.commit_timeout.max(1));
         let size = tuning.min_transaction_size.max(1);
+        if let StreamItem::Transaction(Transaction { committed_at: Some(committed_at), .. }) = &first {
+            self.owned.load.faults.gather(now() - committed_at).await;
+        }
         let began = Instant::now();
         let mut units = Vec::new();
         let mut gathered = 0;

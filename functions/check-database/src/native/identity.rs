@@ -1,0 +1,15 @@
+//! Tables whose old rows PostgreSQL cannot identify: it refuses their updates and deletes to everybody as soon as they are published.
+//! Source: PostgreSQL documentation, "Logical Replication", "Publication", replica identity.
+
+use pgleap_contract::{KeylessTables, Severity};
+
+use crate::query::Query;
+
+pub(super) const CHECK: Query = Query {
+    id: "table-without-identity",
+    severity: Severity::Blocker,
+    sql: include_str!("identity.sql"),
+    found: "table {what} {why}: published, it would refuse updates and deletes to your applications",
+    remedy: "add a primary key that is not deferrable, or choose choices.keylessTables = replica-identity-full",
+    when: |asked| asked.keyless == KeylessTables::Refuse,
+};
