@@ -37,8 +37,8 @@ pub async fn lag(run: &Run, source: &Session, target: &Session, longest: Duratio
 /// The target does not answer.
 pub async fn before_fence(run: &Run, target: &Session) -> StepResult<()> {
     match run.copy.engine {
-        CopyEngine::Dms => Ok(()),
         CopyEngine::Native => native_databases::before_fence(target).await,
+        _ => Ok(()),
     }
 }
 

@@ -7,6 +7,7 @@
 mod approval;
 mod cutover;
 pub mod data_types;
+mod engine;
 mod error;
 mod findings;
 mod names;
@@ -21,14 +22,15 @@ mod window;
 
 pub use approval::{Approval, OnRejectedCutover};
 pub use cutover::{Cutover, Generation, Outcome};
+pub use engine::{CopyEngine, CopyRequest, CopySettings, EngineChoice, EngineTraits};
 pub use error::ErrorCode;
 pub use findings::{EngineFindings, Finding, Findings, Severity};
 pub use names::Names;
 pub use phase::Phase;
 pub use redact::redact;
 pub use request::{
-    Choices, CopyEngine, CopyRequest, CopySettings, DmsNetwork, DmsSettings, EngineChoice, KeylessTables, Limits, Mode,
-    Network, ReadReplicas, Record, RunRequest, Source, Target, UncomparedTables,
+    Choices, DmsNetwork, DmsSettings, KeylessTables, Limits, Mode, Network, ReadReplicas, Record, RunRequest, Source,
+    Target, UncomparedTables,
 };
 pub use run::{Run, RunId, RunIdError, Server};
 pub use window::{Day, Window};

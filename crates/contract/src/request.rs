@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Approval, Window};
+use crate::{Approval, CopyRequest, Window};
 
 /// Input of an execution. Everything but the first four fields has a default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -106,104 +106,6 @@ impl Record {
 
     fn default_cutover_ttl() -> u32 {
         1
-    }
-}
-
-/// What copies the data and follows its changes, as an operator asks for it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct CopyRequest {
-    /// The copy engine.
-    #[serde(default)]
-    pub engine: EngineChoice,
-    /// How DMS is set up, where it is the engine.
-    #[serde(default)]
-    pub dms: DmsSettings,
-}
-
-/// Which copy engine is asked for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "kebab-case")]
-pub enum EngineChoice {
-    /// DMS, if preflight finds nothing that it cannot carry; else native. Decided once, in preflight.
-    #[default]
-    Auto,
-    /// AWS Database Migration Service: a full load, then the changes.
-    Dms,
-    /// PostgreSQL's own logical replication: the restored snapshot is the load, a subscription follows the changes.
-    Native,
-}
-
-/// What copies the data and follows its changes, as steps are told.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct CopySettings {
-    /// The copy engine.
-    #[serde(default)]
-    pub engine: CopyEngine,
-    /// Preflight has not decided yet, so `engine` is only the first of [`Self::candidates`].
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub undecided: bool,
-    /// How DMS is set up, where it is the engine.
-    #[serde(default)]
-    pub dms: DmsSettings,
-}
-
-impl CopySettings {
-    /// The engines that preflight looks at.
-    pub fn candidates(&self) -> &'static [CopyEngine] {
-        match (self.undecided, self.engine) {
-            (true, _) => &[CopyEngine::Dms, CopyEngine::Native],
-            (false, CopyEngine::Dms) => &[CopyEngine::Dms],
-            (false, CopyEngine::Native) => &[CopyEngine::Native],
-        }
-    }
-
-    /// As decided.
-    pub fn decided(self, engine: CopyEngine) -> Self {
-        Self { engine, undecided: false, ..self }
-    }
-}
-
-impl From<CopyRequest> for CopySettings {
-    fn from(request: CopyRequest) -> Self {
-        let (engine, undecided) = match request.engine {
-            EngineChoice::Auto => (CopyEngine::Dms, true),
-            EngineChoice::Dms => (CopyEngine::Dms, false),
-            EngineChoice::Native => (CopyEngine::Native, false),
-        };
-        Self { engine, undecided, dms: request.dms }
-    }
-}
-
-/// What copies the data and follows its changes: a folder of `engines/` each.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum CopyEngine {
-    /// AWS Database Migration Service: a full load, then the changes.
-    #[default]
-    Dms,
-    /// PostgreSQL's own logical replication: the restored snapshot is the load, a subscription follows the changes.
-    Native,
-}
-
-impl CopyEngine {
-    /// Its name, as the input has it.
-    pub fn name(self) -> &'static str {
-        match self {
-            CopyEngine::Dms => "dms",
-            CopyEngine::Native => "native",
-        }
-    }
-
-    /// Whether the engine drops or alters some changes without a word, so that the run watches the source for them.
-    pub fn drops_changes_silently(self) -> bool {
-        match self {
-            CopyEngine::Dms => true,
-            CopyEngine::Native => false,
-        }
     }
 }
 

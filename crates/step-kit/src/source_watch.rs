@@ -36,7 +36,7 @@ impl Pace {
 
 /// Read on, and refuse to go on with what DMS does not carry, or without a watch. Answers how many bytes are left to read.
 pub async fn keep_up(ctx: &Ctx, run: &Run, source: &Server, pace: Pace) -> StepResult<u64> {
-    if !run.copy.engine.drops_changes_silently() {
+    if !run.copy.engine.traits().drops_changes_silently {
         return Ok(0);
     }
     let session = ctx.as_work(run, source).await?;
@@ -56,7 +56,7 @@ pub async fn keep_up(ctx: &Ctx, run: &Run, source: &Server, pace: Pace) -> StepR
 /// Under the fence, after its proof and after a commit that is on disk: read to the end, within the deadline. `session` is
 /// the working login's, and ends its statements at the deadline.
 pub async fn read_to_the_end(session: &Session, run: &Run, deadline: &Deadline) -> StepResult<()> {
-    if !run.copy.engine.drops_changes_silently() {
+    if !run.copy.engine.traits().drops_changes_silently {
         return Ok(());
     }
     let slot = run.id.names().watch_slot();
@@ -115,7 +115,7 @@ async fn refuse_too_much(session: &Session, slot: &str, run: &Run) -> StepResult
 
 /// Make the slot, or wait for it; none once it is there, or where the engine needs no watch. Answers what is waited for.
 pub async fn arm(ctx: &Ctx, run: &Run, source: &Server) -> StepResult<Option<String>> {
-    if !run.copy.engine.drops_changes_silently() {
+    if !run.copy.engine.traits().drops_changes_silently {
         return Ok(None);
     }
     make_slot(ctx, run, source, &run.id.names().watch_slot(), "test_decoding").await

@@ -3,7 +3,7 @@
 //! its rows were rewritten since just before the snapshot. Either makes the copy wrong for good.
 //! And the target as it was when its comparison began: a table that was emptied since is being loaded again.
 
-use pgleap_contract::{CopyEngine, ErrorCode, Run};
+use pgleap_contract::{ErrorCode, Run};
 use pgleap_pg::Session;
 use pgleap_pg::fingerprint::{self, Truncate};
 
@@ -21,10 +21,7 @@ pub async fn refuse_changed_source(run: &Run, source: &Session) -> StepResult<()
 }
 
 fn truncate(run: &Run) -> Truncate {
-    match run.copy.engine {
-        CopyEngine::Dms => Truncate::IsLost,
-        CopyEngine::Native => Truncate::IsCarried,
-    }
+    if run.copy.engine.traits().carries_truncate { Truncate::IsCarried } else { Truncate::IsLost }
 }
 
 /// Tables of the target that were emptied or rewritten since their comparison began: somebody has DMS load them again, and

@@ -75,13 +75,13 @@ async fn look(ctx: &Ctx, input: &OnSource, session: &Session) -> StepResult<Look
     let copy = &input.run.copy;
     let mut longest = Vec::new();
     for engine in copy.candidates() {
-        let mut found = ask(session, &facts, &asked, checks_of(*engine)).await?;
-        if *engine == CopyEngine::Dms {
+        let mut found = ask(session, &facts, &asked, checks_of(engine)).await?;
+        if engine == CopyEngine::Dms {
             let (more, values) = dms::look(session, &asked, &copy.dms).await?;
             found.extend(more);
             longest = values;
         }
-        findings.extend(found.into_iter().map(|finding| finding.concerning(*engine, copy)));
+        findings.extend(found.into_iter().map(|finding| finding.concerning(engine, copy)));
     }
     let load = SourceLoad {
         index_bytes: survey::index_bytes(session, &asked).await?,
@@ -97,6 +97,8 @@ fn checks_of(engine: CopyEngine) -> &'static [Check] {
     match engine {
         CopyEngine::Dms => dms::CHECKS,
         CopyEngine::Native => native::CHECKS,
+        #[allow(unreachable_patterns, reason = "an engine without checks of its own")]
+        _ => &[],
     }
 }
 

@@ -43,8 +43,8 @@ pub(crate) fn choose(planned: &[PlannedEngine]) -> Choice {
         .iter()
         .filter(|one| one.engine != engine && one.blockers > fewest)
         .map(|one| match one.blocked_by.first() {
-            Some(first) => format!("{} has {} blockers, {first}", one.engine.name(), one.blockers),
-            None => format!("{} has {} blockers", one.engine.name(), one.blockers),
+            Some(first) => format!("{} has {} blockers, {first}", one.engine.traits().name, one.blockers),
+            None => format!("{} has {} blockers", one.engine.traits().name, one.blockers),
         })
         .collect();
     let why = match (planned.len(), &others[..]) {

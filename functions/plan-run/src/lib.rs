@@ -32,7 +32,7 @@ pub async fn run(_ctx: &Ctx, input: PlanRunInput) -> StepResult<PlanRunOutput> {
 /// The plans of all engines that may copy, the choice between them, and what was found that concerns the one chosen.
 fn choose(mut input: PlanRunInput, rates: &Rates) -> PlanRunOutput {
     let plans: Vec<Plan> =
-        input.run.copy.candidates().iter().map(|engine| plan(&with(&input, *engine), rates)).collect();
+        input.run.copy.candidates().into_iter().map(|engine| plan(&with(&input, engine), rates)).collect();
     let planned: Vec<PlannedEngine> = plans.iter().map(|plan| engine::planned(&input, plan)).collect();
     let choice = engine::choose(&planned);
     let mut plan = plans.into_iter().find(|plan| plan.engine == choice.engine).unwrap_or_else(|| plan(&input, rates));

@@ -19,8 +19,8 @@ pub(crate) fn seconds_of_steps(outage: &PlannedOutage) -> f64 {
 pub(crate) fn expect(input: &PlanRunInput, rates: &Rates) -> PlannedOutage {
     let part = |what: &str, milliseconds: f64| OutagePart { what: what.to_owned(), milliseconds };
     let drain = match input.run.copy.engine {
-        CopyEngine::Dms => rates.drain_milliseconds,
         CopyEngine::Native => rates.native_drain_milliseconds,
+        _ => rates.drain_milliseconds,
     };
     let thousands = input.size.sequences as f64 / 1_000.0;
     let parts = vec![

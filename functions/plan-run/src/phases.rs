@@ -22,9 +22,9 @@ pub(crate) fn expect(input: &PlanRunInput, rates: &Rates, outage: &PlannedOutage
     let reboots = !input.load.logical;
     let planned = |made: Made| phase(input, rates, &made, reboots);
     let mut phases: Vec<PlannedPhase> = before_the_load(input, rates, reboots).into_iter().map(planned).collect();
-    let load = match input.run.copy.engine {
-        CopyEngine::Dms => loaded_by_dms(input, rates),
-        CopyEngine::Native => seeded_by_snapshot(input, rates, &phases),
+    let load = match input.run.copy.engine.traits().keeps_rows_of_snapshot {
+        true => seeded_by_snapshot(input, rates, &phases),
+        false => loaded_anew(input, rates),
     };
     phases.extend(load.into_iter().chain(cutover(input, rates, outage)).map(planned));
     phases
@@ -44,7 +44,7 @@ fn phase(input: &PlanRunInput, rates: &Rates, made: &Made, reboots: bool) -> Pla
 /// Those that every upgrade calls. What the steps under the fence take is the outage's, and the record, which is swapped
 /// there, is looked at once more when the target is open.
 fn steps_of(phase: Phase, engine: CopyEngine) -> impl Iterator<Item = &'static str> {
-    let runs = move |step: &&StepInfo| step.runs_always && step.engine.is_none_or(|of| of == engine.name());
+    let runs = move |step: &&StepInfo| step.runs_always && step.engine.is_none_or(|of| of == engine.traits().name);
     let of_phase = STEPS.iter().filter(runs).filter(move |step| step.phase == Some(phase) && phase != Phase::Cutover);
     let again = (phase == Phase::Confirm).then_some("swap-record");
     of_phase.map(|step| step.name).chain(again)
@@ -61,9 +61,9 @@ fn before_the_load(input: &PlanRunInput, rates: &Rates, reboots: bool) -> Vec<Ma
     let reboot = if reboots { 1.0 } else { 0.0 };
     let per_hop =
         rates.server_seconds + bytes / rates.upgrade_bytes_per_second + tables / rates.upgrade_tables_per_second;
-    let emptied = match input.run.copy.engine {
-        CopyEngine::Dms => tables / rates.load_tables_per_second / 2.0,
-        CopyEngine::Native => 0.0,
+    let emptied = match input.run.copy.engine.traits().keeps_rows_of_snapshot {
+        true => 0.0,
+        false => tables / rates.load_tables_per_second / 2.0,
     };
     vec![
         Made { phase: Phase::Preflight, delay: 0.0, work: tables / rates.check_tables_per_second, left: 0.0 },
@@ -89,7 +89,7 @@ fn before_the_load(input: &PlanRunInput, rates: &Rates, reboots: bool) -> Vec<Ma
     ]
 }
 
-fn loaded_by_dms(input: &PlanRunInput, rates: &Rates) -> Vec<Made> {
+fn loaded_anew(input: &PlanRunInput, rates: &Rates) -> Vec<Made> {
     let (bytes, tables) = (table_bytes(input), input.size.tables as f64);
     vec![
         Made {

@@ -18,14 +18,6 @@ const LARGE: u64 = 20 << 30;
 const REPLICAS_STAY: &str = "read replicas of the source refuse new connections from the fence on, open sessions on them see no new \
                              data, and the target has no replicas until somebody creates them";
 
-/// From the making of the slot until the copy has caught up, the source keeps its WAL.
-fn keeps_wal(engine: CopyEngine) -> &'static [Phase] {
-    match engine {
-        CopyEngine::Dms => &[Phase::Load, Phase::Rebuild, Phase::CatchUp],
-        CopyEngine::Native => &[Phase::CopyInstance, Phase::UpgradeCopy, Phase::PrepareTarget, Phase::Load],
-    }
-}
-
 /// What the whole picture shows.
 pub(crate) fn findings(input: &PlanRunInput, phases: &[PlannedPhase]) -> Vec<Finding> {
     rotation(input, phases)
@@ -91,11 +83,12 @@ fn name(table: &BusyTable) -> String {
     format!("{} ({minute} changes a minute{likely})", table.table)
 }
 
-/// In bytes.
+/// From the making of the slot until the copy has caught up, in bytes.
 fn kept_wal(input: &PlanRunInput, phases: &[PlannedPhase]) -> f64 {
-    let keep = keeps_wal(input.run.copy.engine);
-    let keeps = |phase: &&PlannedPhase| keep.iter().any(|one| one.name() == phase.name);
-    let seconds: f64 = phases.iter().filter(keeps).map(|phase| phase.seconds).sum();
+    let since = input.run.copy.engine.traits().keeps_wal_since.name();
+    let keeps =
+        phases.iter().skip_while(|phase| phase.name != since).take_while(|phase| phase.name != Phase::MakeReady.name());
+    let seconds: f64 = keeps.map(|phase| phase.seconds).sum();
     seconds * input.load.wal_bytes_per_second as f64
 }
 

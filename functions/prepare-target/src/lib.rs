@@ -26,13 +26,13 @@ pub async fn run(ctx: &Ctx, input: OnBoth) -> StepResult<Polled<NoOutput>> {
     plan::make(&target, run).await?;
 
     // Before the copy begins: what is changed from here on, or rewritten, is missed by nobody.
-    if run.copy.engine.drops_changes_silently() {
+    if run.copy.engine.traits().drops_changes_silently {
         watch::install(&source, &work).await?;
     }
     if let Some(waiting_for) = source_watch::arm(ctx, run, &input.source).await? {
         return Ok(Polled::Waiting(waiting_for));
     }
-    if run.copy.engine.drops_changes_silently() {
+    if run.copy.engine.traits().drops_changes_silently {
         fingerprint::take_filenodes(&source).await?;
     }
     Ok(Polled::Done(NoOutput {}))

@@ -1,7 +1,7 @@
 //! The plan that every copy engine needs: which tables are carried, and statements that wait for the cutover or for what comes
 //! after it.
 
-use pgleap_contract::{CopyEngine, Run};
+use pgleap_contract::Run;
 use pgleap_pg::{Session, chores};
 use pgleap_step_kit::StepResult;
 
@@ -19,13 +19,14 @@ const FUNCTIONS: [&str; 7] = [
 /// Make the plan if there is none.
 pub async fn make(target: &Session, run: &Run) -> StepResult<()> {
     let doing = "plan the target";
+    let engine = run.copy.engine.traits();
     let left = &run.choices.as_of_snapshot_schemas;
     if chores::begin_plan(target, "target", &FUNCTIONS.concat()).await? {
         target.rows(doing, "SELECT pgleap.plan_tables($1)", &[left]).await?;
-        target.rows(doing, "SELECT pgleap.plan_triggers($1)", &[&acting(run.copy.engine)]).await?;
+        target.rows(doing, "SELECT pgleap.plan_triggers($1)", &[&engine.sets_off_triggers]).await?;
         target.rows(doing, "SELECT pgleap.plan_rights($1::text::name)", &[&run.id.names().copy_login()]).await?;
-        // Of a table with row security DMS reads a part only, so preflight refuses it there.
-        if run.copy.engine == CopyEngine::Native {
+        // Of a table with row security an engine that reads rows sees a part only, so preflight refuses it there.
+        if engine.keeps_rows_of_snapshot {
             target.rows(doing, "SELECT pgleap.plan_row_security()", &[]).await?;
         }
         target.rows(doing, "SELECT pgleap.plan_autovacuum()", &[]).await?;
@@ -34,14 +35,4 @@ pub async fn make(target: &Session, run: &Run) -> StepResult<()> {
     }
     target.run(doing, "COMMIT").await?;
     Ok(())
-}
-
-/// In which states triggers and rules act on what the engine writes. DMS's sessions are ordinary ones; those that set off
-/// replicas' triggers only are switched off as well, because DMS may set the replica role.
-/// Source: PostgreSQL, ALTER TABLE, ENABLE REPLICA | ALWAYS TRIGGER.
-fn acting(engine: CopyEngine) -> &'static str {
-    match engine {
-        CopyEngine::Dms => "OAR",
-        CopyEngine::Native => "AR",
-    }
 }

@@ -6,6 +6,9 @@ use serde_json::Value;
 #[path = "../../../crates/contract/src/approval.rs"]
 #[allow(dead_code, unreachable_pub, reason = "as below")]
 mod approval;
+#[path = "../../../crates/contract/src/engine.rs"]
+#[allow(dead_code, unreachable_pub, reason = "the contract's own file, compiled here once more for its derives")]
+mod engine;
 #[path = "../../../crates/contract/src/request.rs"]
 #[allow(dead_code, unreachable_pub, reason = "the contract's own file, compiled here once more for its derives")]
 mod request;
@@ -15,6 +18,8 @@ mod request;
 mod window;
 
 pub(crate) use approval::Approval;
+pub(crate) use engine::CopyRequest;
+pub(crate) use request::DmsSettings;
 pub(crate) use window::Window; // request.rs looks for it in its crate's root
 
 /// What an execution may be started with.

@@ -49,8 +49,8 @@ pub(crate) fn judge(facts: &Facts) -> Vec<Finding> {
     let copy = &facts.run.copy;
     let mut findings: Vec<Finding> = ALL.iter().flat_map(|check| check(facts)).collect();
     for engine in copy.candidates() {
-        let found = of_engine(*engine).iter().flat_map(|check| check(facts));
-        findings.extend(found.map(|finding| finding.concerning(*engine, copy)));
+        let found = of_engine(engine).iter().flat_map(|check| check(facts));
+        findings.extend(found.map(|finding| finding.concerning(engine, copy)));
     }
     findings
 }
@@ -58,7 +58,7 @@ pub(crate) fn judge(facts: &Facts) -> Vec<Finding> {
 fn of_engine(engine: CopyEngine) -> &'static [fn(&Facts) -> Vec<Finding>] {
     match engine {
         CopyEngine::Dms => crate::dms::CHECKS,
-        CopyEngine::Native => &[],
+        _ => &[],
     }
 }
 
