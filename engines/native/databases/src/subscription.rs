@@ -9,8 +9,8 @@ use pgleap_step_kit::{StepError, StepResult};
 pub struct State {
     /// It may apply.
     pub enabled: bool,
-    /// A worker applies.
-    pub applies: bool,
+    /// The process id of its apply worker, while there is one.
+    pub worker: Option<i32>,
     /// What it has applied: a position of the source.
     pub applied: Option<Lsn>,
 }
@@ -46,8 +46,7 @@ fn with_names(sql: &str, names: Names<'_>) -> String {
 /// # Errors
 /// The server does not answer.
 pub async fn look(target: &Session, name: &str) -> StepResult<Option<State>> {
-    let sql =
-        "SELECT s.subenabled, EXISTS (SELECT FROM pg_stat_subscription w WHERE w.subid = s.oid AND w.pid IS NOT NULL),
+    let sql = "SELECT s.subenabled, (SELECT max(w.pid) FROM pg_stat_subscription w WHERE w.subid = s.oid),
                       pg_replication_origin_progress('pg_' || s.oid, false)::text
                FROM pg_subscription s
                WHERE s.subname = $1::text::name
@@ -55,7 +54,7 @@ pub async fn look(target: &Session, name: &str) -> StepResult<Option<State>> {
     let rows = target.rows("look at the subscription", sql, &[&name]).await?;
     Ok(rows.first().map(|row| State {
         enabled: row.get(0),
-        applies: row.get(1),
+        worker: row.get(1),
         applied: row.get::<_, Option<&str>>(2).and_then(|lsn| lsn.parse().ok()),
     }))
 }
