@@ -1,7 +1,7 @@
 //! The subscription on the target.
 
-use pgleap_contract::{ErrorCode, Names, Server};
-use pgleap_pg::{Login, Lsn, PgErrorKind, Session, ident, literal};
+use pgleap_contract::{ErrorCode, Names, RunId, Server};
+use pgleap_pg::{Login, Lsn, Session, ident, literal};
 use pgleap_step_kit::{StepError, StepResult};
 
 /// Where a subscription stands.
@@ -18,9 +18,9 @@ pub struct State {
 /// Install the functions of `subscribe.sql` as the owner.
 ///
 /// # Errors
-/// The server refuses, or does not answer.
-pub async fn install(owner: &Session, names: Names<'_>) -> StepResult<()> {
-    let sql = with_names(include_str!("subscribe.sql"), names);
+/// `AlreadyBack` where the run is over or its cutover decided; the server refuses otherwise, or does not answer.
+pub async fn install(owner: &Session, run: &RunId) -> StepResult<()> {
+    let sql = with_names(include_str!("subscribe.sql"), run.names()).replace("{run}", &literal(run.as_str()));
     Ok(owner.run("install the function that subscribes", &sql).await?)
 }
 
@@ -69,9 +69,8 @@ pub async fn create(owner: &Session, run: &str, source: &Server, login: &Login, 
     let sql = "SELECT pgleap.subscribe($1, $2, $3::text::pg_lsn)";
     match owner.rows("create the subscription", sql, &[&run, &conninfo, &start.to_string()]).await {
         Ok(_) => Ok(()),
-        Err(error)
-            if error.kind != PgErrorKind::Unreachable && error.to_string().contains("connect to the publisher") =>
-        {
+        // PostgreSQL reports it with a state of class 08, as it would the loss of our own connection.
+        Err(error) if error.to_string().contains("connect to the publisher") => {
             Err(StepError::new(ErrorCode::NetworkBlocked, unreached(source, &error.to_string())))
         }
         Err(error) => Err(error.into()),
