@@ -3,11 +3,13 @@
 -- root is partitioned by: else the target could not find the partition of a row.
 -- Reads: the catalogs. Changes: nothing.
 SELECT r.name AS what,
-       CASE WHEN r.relreplident = 'n' THEN 'logs nothing of its old rows (REPLICA IDENTITY NOTHING)'
-            WHEN r.relreplident = 'i' AND i.indexrelid IS NULL THEN 'logs an index that is missing or not valid (REPLICA IDENTITY USING INDEX)'
-            WHEN i.indexrelid IS NOT NULL THEN format('logs of its old rows %s, without all columns that it is partitioned by', i.indexrelid::regclass)
-            WHEN EXISTS (SELECT FROM pg_index p WHERE p.indrelid = r.oid AND p.indisprimary) THEN 'has a deferrable primary key'
-            ELSE 'has no primary key' END AS why
+       CASE WHEN i.indexrelid IS NOT NULL
+            THEN format('has a key without all columns that it is partitioned by (%s): the target could not find the partition of a row that is deleted', i.indexrelid::regclass)
+            ELSE CASE WHEN r.relreplident = 'n' THEN 'logs nothing of its old rows (REPLICA IDENTITY NOTHING)'
+                      WHEN r.relreplident = 'i' THEN 'logs an index that is missing or not valid (REPLICA IDENTITY USING INDEX)'
+                      WHEN EXISTS (SELECT FROM pg_index p WHERE p.indrelid = r.oid AND p.indisprimary) THEN 'has a deferrable primary key'
+                      ELSE 'has no primary key' END
+                 || ': published, it would refuse updates and deletes to your applications' END AS why
 FROM relations r
 LEFT JOIN pg_index i ON i.indrelid = r.oid AND i.indimmediate AND i.indisvalid
                     AND CASE r.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident ELSE false END

@@ -418,6 +418,41 @@ fn round(n: i32) -> String {
     )
 }
 
+/// Partitions with keys of their own: a second one has its root's column in it.
+const PARTITIONED: &str = "
+    CREATE TABLE public.leaves (region text, id int) PARTITION BY LIST (region);
+    CREATE TABLE public.leaves_eu PARTITION OF public.leaves (PRIMARY KEY (id)) FOR VALUES IN ('eu');
+    CREATE TABLE public.leaves_us PARTITION OF public.leaves (PRIMARY KEY (id, region)) FOR VALUES IN ('us');
+    CREATE TABLE public.whole (region text, id int, PRIMARY KEY (id, region)) PARTITION BY LIST (region);
+    CREATE TABLE public.whole_eu PARTITION OF public.whole FOR VALUES IN ('eu');";
+
+#[tokio::test]
+async fn a_partition_whose_key_does_not_say_where_it_belongs_is_found() -> Result<()> {
+    let mut world = unpublished(PARTITIONED).await?;
+    world.run.choices.keyless_tables = KeylessTables::Refuse;
+    world.configure_source().await?;
+
+    let found = check_database::run(world.as_step("check-database"), world.on_source()).await?;
+    world.prepare_source().await?;
+    let refused = publish_once(&world).await;
+
+    let text = found.findings.text;
+    let lines: Vec<_> = text.lines().filter(|line| line.contains("table-without-identity")).collect();
+    assert_eq!(lines.len(), 2, "{text}");
+    assert!(text.contains("table public.leaves has no primary key: published, it would refuse"), "{text}");
+    assert!(
+        text.contains(
+            "table public.leaves_eu has a key without all columns that it is partitioned by (public.leaves_eu_pkey)"
+        ),
+        "{text}"
+    );
+    let refused = refused.err().context("published")?;
+    assert_eq!(refused.code, ErrorCode::PreflightBlocked);
+    assert!(refused.message.ends_with(": public.leaves, public.leaves_eu"), "{refused}");
+    assert!(!left(&world, SOURCE).await?.iter().any(|what| what.starts_with("publication")));
+    Ok(())
+}
+
 const TABLES: [&str; 10] =
     ["leaves", "leaves_eu", "leaves_us", "ONLY parent", "child", "deferred", "keyless", "secured", "audit", "noisy"];
 
