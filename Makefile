@@ -110,7 +110,7 @@ remove: ## Remove a stack: STACK=name
 	@bash scripts/remove.sh "$(STACK)"
 
 .PHONY: bench-lambda
-bench-lambda: ## Cold start and memory of every function, beside one that does nothing
+bench-lambda: ## Build every function; cold start and memory of each, beside one that does nothing
 	@bash scripts/bench-lambda.sh
 
 .PHONY: test-deploy
@@ -167,4 +167,4 @@ policies: ## After make test: every action of every policy was called, and every
 	@cargo run --quiet -p contract-tests --bin check-policies -- target/policy-record
 
 .PHONY: ci
-ci: check validate test policies test-new-step test-new-engine ## What CI runs
+ci: check validate test policies test-new-step test-new-engine bench-lambda ## What CI runs: all of the above, and what is deployed, built and measured

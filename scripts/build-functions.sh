@@ -67,8 +67,9 @@ cargo_lambda() {
 }
 selection=()
 for step in "${steps[@]}"; do selection+=(--package "$step"); done
+# In one call: in another cargo would choose other features, and compile half of the libraries again.
+if [ -n "$empty" ]; then selection+=(--package empty-function); fi
 cargo_lambda "${selection[@]}"
-if [ -n "$empty" ]; then cargo_lambda --package lambda-bench --bin empty-function; fi
 
 echo "$arch" >target/lambda/architecture
 printf '%-22s %10s %10s %8s\n' "step ($arch)" binary zip GLIBC

@@ -1,5 +1,7 @@
 //! What an operator sends to the state machine: the input of an execution.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{Approval, Window};
@@ -39,6 +41,10 @@ pub struct RunRequest {
     /// Bounds.
     #[serde(default)]
     pub limits: Limits,
+    /// Tags of your own on everything that the run creates, as your organisation may want them: at most eight. DMS's tasks get
+    /// none, because the run itself needs the ten that DMS allows there.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: BTreeMap<String, String>,
 }
 
 /// `upgrade` does it, `plan` ends after preflight with the findings.

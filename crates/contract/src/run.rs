@@ -1,5 +1,6 @@
 //! The run as every step sees it, and the few things that steps hand to each other.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -84,6 +85,9 @@ pub struct Run {
     pub window: Option<Window>,
     /// Bounds.
     pub limits: Limits,
+    /// Tags of the operator's own on everything that the run creates.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: BTreeMap<String, String>,
 }
 
 impl Run {

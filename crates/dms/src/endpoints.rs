@@ -8,7 +8,7 @@ use pgleap_step_kit::aws::{AwsError, Class, Doing, Optional};
 use pgleap_step_kit::{StepError, StepResult, arn};
 
 use crate::Dms;
-use crate::find::{filter, tag};
+use crate::find::{filter, tags};
 
 /// How long one statement of DMS may take, in seconds; its default of 60 ends long reads of a large table.
 const STATEMENT_SECONDS: i32 = 86_400;
@@ -143,7 +143,7 @@ impl Dms {
             .ssl_mode(DmsSslModeValue::Require)
             .extra_connection_attributes(wanted.attributes())
             .postgre_sql_settings(wanted.settings())
-            .tags(tag(&run.id));
+            .set_tags(Some(tags(run)));
         let made = match create.send().await.doing(format!("create endpoint {name} (secret {})", wanted.secret)) {
             Ok(answer) => answer.endpoint,
             Err(error) if error.is(Class::AlreadyThere) => self.describe_endpoint(name).await?,

@@ -2,11 +2,17 @@
 //! `ResourceNotFoundFault`, not with an empty list; both mean that the object does not exist.
 
 use aws_sdk_databasemigration::types::{Filter, SourceType, Tag};
-use pgleap_contract::{Names, RunId};
+use pgleap_contract::{Names, Run, RunId};
 use pgleap_step_kit::aws::{AwsError, Doing, Optional};
 use pgleap_step_kit::{StepError, StepResult};
 
 use crate::{Dms, Mapping, Settings, Task};
+
+/// The operator's own tags, and the one that everything of a run carries.
+pub(crate) fn tags(run: &Run) -> Vec<Tag> {
+    let own = run.tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build());
+    own.chain([tag(&run.id)]).collect()
+}
 
 /// The tag that everything of a run carries.
 pub(crate) fn tag(run: &RunId) -> Tag {

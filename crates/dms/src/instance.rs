@@ -5,7 +5,7 @@ use pgleap_contract::{ErrorCode, Run};
 use pgleap_step_kit::aws::{AwsError, Doing, Optional};
 use pgleap_step_kit::{StepError, StepResult, arn};
 
-use crate::find::{filter, tag};
+use crate::find::{filter, tags};
 use crate::{Dms, Standing};
 
 /// A replication instance, as DMS describes it.
@@ -136,7 +136,7 @@ impl Dms {
             .set_vpc_security_group_ids(Some(new.security_group_ids))
             .publicly_accessible(false)
             .multi_az(false)
-            .tags(tag(&run.id));
+            .set_tags(Some(tags(run)));
         let doing = format!("create replication instance {} ({})", new.name, new.class);
         create.send().await.doing(doing).map(|_created| ())
     }

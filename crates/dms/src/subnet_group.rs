@@ -4,7 +4,7 @@ use pgleap_contract::Run;
 use pgleap_step_kit::aws::{AwsError, Doing, Optional};
 
 use crate::Dms;
-use crate::find::{filter, tag};
+use crate::find::{filter, tags};
 
 impl Dms {
     /// Whether there is a subnet group of this name.
@@ -23,7 +23,7 @@ impl Dms {
             .replication_subnet_group_identifier(id)
             .replication_subnet_group_description(format!("pgleap run {}", run.id))
             .set_subnet_ids(Some(subnet_ids))
-            .tags(tag(&run.id));
+            .set_tags(Some(tags(run)));
         create.send().await.doing(format!("create replication subnet group {id}")).map(|_created| ())
     }
 

@@ -8,8 +8,7 @@
 //! but for one thing: a rollback that could not ask the target may learn later that it holds the target's outcome.
 
 use aws_sdk_secretsmanager::Client;
-use aws_sdk_secretsmanager::types::Tag;
-use pgleap_contract::{ErrorCode, Generation, Names, Outcome, Run};
+use pgleap_contract::{ErrorCode, Generation, Outcome, Run};
 use pgleap_step_kit::aws::{Class, Doing, Optional};
 use pgleap_step_kit::{Ctx, StepError, StepResult};
 use serde::{Deserialize, Serialize};
@@ -77,10 +76,11 @@ pub async fn arm(ctx: &Ctx, run: &Run, generation: Generation) -> StepResult<()>
     let client = Client::new(ctx.aws());
     let answer = client
         .create_secret()
+        .set_kms_key_id(pgleap_step_kit::secrets_key())
         .name(&name)
         .description(format!("pgleap run {}: how far its cutover came; no secret", run.id))
         .secret_string(text(&mark))
-        .tags(Tag::builder().key(Names::TAG).value(run.id.as_str()).build())
+        .set_tags(Some(pgleap_step_kit::secret_tags(run)))
         .send()
         .await;
     match answer.doing(format!("write the mark {name}")) {
@@ -88,6 +88,8 @@ pub async fn arm(ctx: &Ctx, run: &Run, generation: Generation) -> StepResult<()>
         Err(error) if error.is(Class::AlreadyThere) => {}
         Err(error) => return Err(error.into()),
     }
+    // One that was created a moment ago may not be seen yet: the run waits for it, and never takes its absence for an answer.
+    ctx.secret(&name).await?;
     match read(ctx, run, generation).await? {
         None => Err(StepError::new(
             ErrorCode::BadInput,

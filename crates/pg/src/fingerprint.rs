@@ -26,7 +26,21 @@ const TABLES: &str = "\
     CREATE TABLE IF NOT EXISTS pgleap.catalog_skipped (schema name PRIMARY KEY);
     CREATE TABLE IF NOT EXISTS pgleap.roles_ignored (pattern text PRIMARY KEY);
     CREATE TABLE IF NOT EXISTS pgleap.catalog_before (kind text, object text, fingerprint text NOT NULL, PRIMARY KEY (kind, object));
-    CREATE TABLE IF NOT EXISTS pgleap.filenode_before (name text PRIMARY KEY, relation oid NOT NULL, file oid NOT NULL);";
+    CREATE TABLE IF NOT EXISTS pgleap.filenode_before (name text PRIMARY KEY, relation oid NOT NULL, file oid NOT NULL, columns text);";
+
+/// Which transactions made the columns of a table what they are. ALTER TABLE .. TYPE .. USING may rewrite every row and leave the
+/// catalogs as they were but for this; TRUNCATE, CLUSTER and VACUUM FULL do not touch it.
+/// Source: PostgreSQL, tablecmds.c (ATExecAlterColumnType, ExecuteTruncateGuts), cluster.c (finish_heap_swap).
+const COLUMNS: &str = "(SELECT md5(string_agg(a.attnum || ':' || a.xmin, ',' ORDER BY a.attnum)) FROM pg_catalog.pg_attribute a WHERE a.attrelid = {relation} AND a.attnum > 0)";
+
+/// What a change of a table's file means to the copy engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Truncate {
+    /// The engine does not carry a TRUNCATE.
+    IsLost,
+    /// It does, and rewriting rows as they are changes nothing.
+    IsCarried,
+}
 
 /// How many differences are named; the rest are counted.
 const NAMED: i64 = 20;
@@ -78,12 +92,34 @@ pub async fn changed(session: &Session) -> Result<Vec<String>, PgError> {
 
 /// Remember the tables' files, in place of what was remembered before. As the owner of schema `pgleap`.
 pub async fn take_filenodes(owner: &Session) -> Result<(), PgError> {
-    let sql = format!("BEGIN; DELETE FROM pgleap.filenode_before; INSERT INTO pgleap.filenode_before {FILES}; COMMIT");
+    let sql = format!("BEGIN; DELETE FROM pgleap.filenode_before; {}; COMMIT", remember_files());
     owner.run("remember the tables' files", &sql).await
 }
 
-/// Tables that were truncated, rewritten, dropped or made since their files were remembered.
-pub async fn changed_filenodes(session: &Session) -> Result<Vec<String>, PgError> {
+/// The same, once: a repeated call keeps the first.
+pub async fn take_filenodes_once(owner: &Session) -> Result<(), PgError> {
+    let sql = format!("{} WHERE NOT EXISTS (SELECT FROM pgleap.filenode_before)", remember_files());
+    owner.run("remember the tables' files", &sql).await
+}
+
+fn remember_files() -> String {
+    let columns = COLUMNS.replace("{relation}", "files.relation");
+    format!(
+        "INSERT INTO pgleap.filenode_before (name, relation, file, columns)
+         SELECT files.name, files.relation, files.file, {columns} FROM ({FILES}) files"
+    )
+}
+
+/// Tables that were truncated, rewritten, dropped or made since their files were remembered; where the engine carries a
+/// TRUNCATE, only those whose rows may be others without anybody having said so.
+pub async fn changed_filenodes(session: &Session, truncate: Truncate) -> Result<Vec<String>, PgError> {
+    let matters = match truncate {
+        Truncate::IsLost => "true".to_owned(),
+        Truncate::IsCarried => format!(
+            "now.relation IS DISTINCT FROM before.relation OR before.columns IS DISTINCT FROM {}",
+            COLUMNS.replace("{relation}", "now.relation")
+        ),
+    };
     differences(
         session,
         "compare the tables' files",
@@ -92,7 +128,7 @@ pub async fn changed_filenodes(session: &Session) -> Result<Vec<String>, PgError
                 CASE WHEN before.name IS NULL THEN 'new' WHEN now.name IS NULL THEN 'gone'
                      ELSE 'truncated or rewritten' END AS how
          FROM ({FILES}) now FULL JOIN pgleap.filenode_before before ON before.name = now.name
-         WHERE (now.relation, now.file) IS DISTINCT FROM (before.relation, before.file)"
+         WHERE (now.relation, now.file) IS DISTINCT FROM (before.relation, before.file) AND ({matters})"
         ),
     )
     .await

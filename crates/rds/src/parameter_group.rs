@@ -145,7 +145,7 @@ impl Rds {
     async fn create_target_group(&self, run: &Run, name: &str, family: &str) -> StepResult<()> {
         let create = self.client.create_db_parameter_group().db_parameter_group_name(name);
         let create = create.db_parameter_group_family(family).description(format!("pgleap run {}: target", run.id));
-        made(create.tags(tags::of_run(run)).send().await.doing(format!("create parameter group {name}")))
+        made(create.set_tags(Some(tags::of_run(run))).send().await.doing(format!("create parameter group {name}")))
     }
 
     /// Make the run's copy of the source's group; one that another call of the step made a moment ago is taken. A default

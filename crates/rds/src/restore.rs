@@ -112,9 +112,10 @@ fn tags_of(run: &Run, source: &DbInstance) -> Vec<Tag> {
     let users = source
         .tag_list()
         .iter()
-        .filter(|tag| tag.key().is_some_and(|key| !key.starts_with("aws:") && !key.starts_with("pgleap:")));
-    let ours = [tags::of_run(run), tags::tag(Names::DELETABLE_TAG, run.id.as_str())];
-    users.cloned().chain(ours).collect()
+        .filter(|tag| tag.key().is_some_and(|key| !key.starts_with("aws:") && !key.starts_with("pgleap:")))
+        .filter(|tag| !tag.key().is_some_and(|key| run.tags.contains_key(key)));
+    let deletable = tags::tag(Names::DELETABLE_TAG, run.id.as_str());
+    users.cloned().chain(tags::of_run(run)).chain([deletable]).collect()
 }
 
 #[cfg(test)]

@@ -29,14 +29,15 @@ pub(crate) fn tag(key: &str, value: &str) -> Tag {
     Tag::builder().key(key).value(value).build()
 }
 
-/// The run's tag.
-pub(crate) fn of_run(run: &Run) -> Tag {
-    tag(Names::TAG, run.id.as_str())
+/// The operator's own tags, and the run's.
+pub(crate) fn of_run(run: &Run) -> Vec<Tag> {
+    let own = run.tags.iter().map(|(key, value)| tag(key, value));
+    own.chain([tag(Names::TAG, run.id.as_str())]).collect()
 }
 
 /// The run's tag, and its execution's: for what a run makes of its source, where runs of other stacks look for it.
 pub(crate) fn of_source(run: &Run) -> Vec<Tag> {
-    vec![of_run(run), tag(Names::EXECUTION_TAG, &run.execution_arn)]
+    [of_run(run), vec![tag(Names::EXECUTION_TAG, &run.execution_arn)]].concat()
 }
 
 impl Rds {

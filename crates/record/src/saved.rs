@@ -1,8 +1,7 @@
 //! What a run remembers about the record: how it was, and the ids of the changes it made.
 
 use aws_sdk_secretsmanager::Client;
-use aws_sdk_secretsmanager::types::Tag;
-use pgleap_contract::{Names, Run};
+use pgleap_contract::Run;
 use pgleap_step_kit::aws::{Class, Doing, Optional};
 use pgleap_step_kit::{Ctx, StepError, StepResult};
 use serde::{Deserialize, Serialize};
@@ -80,27 +79,29 @@ impl Memory {
         let name = run.id.names().record_secret();
         let answer = Client::new(ctx.aws()).get_secret_value().secret_id(&name).send().await;
         let Some(secret) = answer.doing(format!("read {name}")).optional()? else { return Ok(None) };
-        let memory = serde_json::from_str(secret.secret_string().unwrap_or_default());
-        memory.map(Some).map_err(|error| StepError::bug(format!("read {name}: {error}")))
+        Self::read(&name, secret.secret_string().unwrap_or_default()).map(Some)
+    }
+
+    fn read(name: &str, text: &str) -> StepResult<Self> {
+        serde_json::from_str(text).map_err(|error| StepError::bug(format!("read {name}: {error}")))
     }
 
     /// Remember for the first time. If somebody was faster, theirs holds: it was written before any change.
     pub async fn create(self, ctx: &Ctx, run: &Run) -> StepResult<Self> {
         let name = run.id.names().record_secret();
-        let tag = Tag::builder().key(Names::TAG).value(run.id.as_str()).build();
         let answer = Client::new(ctx.aws())
             .create_secret()
+            .set_kms_key_id(pgleap_step_kit::secrets_key())
             .name(&name)
             .description(format!("pgleap run {}: the record {} as it was; no secret", run.id, run.record.name))
             .secret_string(self.text())
-            .tags(tag)
+            .set_tags(Some(pgleap_step_kit::secret_tags(run)))
             .send()
             .await;
         match answer.doing(format!("create {name}")) {
             Ok(_created) => Ok(self),
-            Err(error) if error.is(Class::AlreadyThere) => Self::load(ctx, run)
-                .await?
-                .ok_or_else(|| StepError::bug(format!("create {name}: it exists and does not"))),
+            // It may not be seen yet: it is waited for.
+            Err(error) if error.is(Class::AlreadyThere) => Self::read(&name, &ctx.secret(&name).await?),
             Err(error) => Err(error.into()),
         }
     }

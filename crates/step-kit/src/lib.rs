@@ -25,7 +25,7 @@ pub use deadline::Deadline;
 pub use error::{StepError, StepResult};
 pub use polled::{Answer, Polled};
 pub use quota::Quota;
-pub use secrets::{Secret, SecretOwner};
+pub use secrets::{Secret, SecretOwner, secret_tags, secrets_key};
 pub use serve::{serve, serve_pages};
 
 /// What steps use all the time.

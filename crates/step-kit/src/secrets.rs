@@ -1,5 +1,7 @@
 //! Secrets: what they hold, whose they are, and the run's own.
 
+use std::time::{Duration, Instant};
+
 use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::types::Tag;
 use pgleap_contract::{ErrorCode, Names, Run};
@@ -7,6 +9,29 @@ use pgleap_pg::Login;
 
 use crate::aws::{AwsError, Class, Doing, Optional};
 use crate::{Ctx, StepError, StepResult};
+
+/// Secrets Manager is eventually consistent: a secret that was created a moment ago may not be seen yet.
+/// Source: AWS Secrets Manager user guide, "Troubleshooting" ("Changes that I make aren't always immediately visible").
+const SEEN_AFTER: Duration = Duration::from_secs(5);
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
+
+/// The operator's own tags, and the run's.
+pub fn secret_tags(run: &Run) -> Vec<Tag> {
+    let own = run.tags.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+    own.chain([(Names::TAG, run.id.as_str())])
+        .map(|(key, value)| Tag::builder().key(key).value(value).build())
+        .collect()
+}
+
+/// The stack's own KMS key for the run's secrets, from the function's environment; none for AWS's own.
+pub fn secrets_key() -> Option<String> {
+    std::env::var("PGLEAP_SECRETS_KEY_ARN").ok().filter(|arn| !arn.is_empty())
+}
+
+/// What only a run creates.
+fn is_runs_own(secret_id: &str) -> bool {
+    secret_id.starts_with("pgleap/")
+}
 
 /// A secret without its value.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -49,11 +74,20 @@ impl Ctx {
 
     /// A secret's text.
     pub async fn secret(&self, secret_id: &str) -> StepResult<String> {
-        let answer = Client::new(self.aws()).get_secret_value().secret_id(secret_id).send().await;
-        let value = answer.doing(format!("read secret {secret_id}")).map_err(|error| match error.class {
-            Class::NotFound | Class::Denied | Class::Refused => unusable(secret_id, &error.message),
-            _ => error.into(),
-        })?;
+        let began = Instant::now();
+        let value = loop {
+            let answer = Client::new(self.aws()).get_secret_value().secret_id(secret_id).send().await;
+            match answer.doing(format!("read secret {secret_id}")) {
+                Ok(value) => break value,
+                Err(error) if error.is(Class::NotFound) && is_runs_own(secret_id) && began.elapsed() < SEEN_AFTER => {
+                    tokio::time::sleep(LOOK_AGAIN).await;
+                }
+                Err(error) if [Class::NotFound, Class::Denied, Class::Refused].contains(&error.class) => {
+                    return Err(unusable(secret_id, &error.message));
+                }
+                Err(error) => return Err(error.into()),
+            }
+        };
         value.secret_string().map(str::to_owned).ok_or_else(|| unusable(secret_id, "it holds no text"))
     }
 
@@ -102,10 +136,11 @@ impl Ctx {
     pub async fn make_secret(&self, run: &Run, name: &str, text: String) -> StepResult<()> {
         let create = Client::new(self.aws())
             .create_secret()
+            .set_kms_key_id(crate::secrets_key())
             .name(name)
             .description(format!("pgleap run {}; removed at its end", run.id))
             .secret_string(text)
-            .tags(Tag::builder().key(Names::TAG).value(run.id.as_str()).build());
+            .set_tags(Some(secret_tags(run)));
         match create.send().await.doing(format!("create secret {name}")) {
             Ok(_) => Ok(()),
             Err(error) if error.is(Class::AlreadyThere) => Ok(()),

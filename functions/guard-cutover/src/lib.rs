@@ -48,14 +48,14 @@ pub async fn run(ctx: &Ctx, input: GuardCutoverInput) -> StepResult<Polled<Guard
     let limits = &input.run.limits;
     let unwatched = source_watch::keep_up(ctx, &input.run, &input.source, PACE).await?;
     let slot = refuse_too_much_wal(&source, &input.source, limits).await?;
-    refuse_changed_source(&source).await?;
+    refuse_changed_source(&input.run, &source).await?;
     fence::refuse_what_would_pass(&source, &target, &input.run).await?;
     logins::ensure_owner_gets_in(ctx, &input).await?;
     let problems = pgleap_engines::problems(&input.run, &source, &target).await?;
     if !problems.is_empty() {
         return Err(StepError::new(ErrorCode::TablesInError, problems.join("; ")));
     }
-    if let Some(reloaded) = reloaded_tables(&target).await? {
+    if let Some(reloaded) = reloaded_tables(&input.run, &target).await? {
         return Err(StepError::new(ErrorCode::TablesInError, reloaded));
     }
     let seen = Seen {

@@ -32,6 +32,8 @@ pub async fn run(ctx: &Ctx, input: OnBoth) -> StepResult<Polled<NoOutput>> {
     if let Some(waiting_for) = source_watch::arm(ctx, run, &input.source).await? {
         return Ok(Polled::Waiting(waiting_for));
     }
-    fingerprint::take_filenodes(&source).await?;
+    if run.copy.engine.drops_changes_silently() {
+        fingerprint::take_filenodes(&source).await?;
+    }
     Ok(Polled::Done(NoOutput {}))
 }

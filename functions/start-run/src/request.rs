@@ -1,5 +1,7 @@
 //! From the operator's words to the run: checked by itself, without a look at AWS or a database.
 
+use std::collections::BTreeMap;
+
 use pgleap_contract::steps::Selection;
 use pgleap_contract::{Approval, Choices, Limits, Record, Run, RunRequest, Target, UncomparedTables};
 use pgleap_window::Interruption;
@@ -44,6 +46,7 @@ pub(crate) fn to_run(execution_arn: &str, request: Value) -> Result<Run, String>
     role_patterns("choices.ignoredRoles", &request.choices.ignored_roles)?;
     bounded("choices.asOfSnapshotDatabases", &request.choices.as_of_snapshot_databases)?;
     bounded("choices.asOfSnapshotSchemas", &request.choices.as_of_snapshot_schemas)?;
+    tags("tags", &request.tags)?;
     Ok(Run {
         id,
         execution_arn: execution_arn.to_owned(),
@@ -57,7 +60,30 @@ pub(crate) fn to_run(execution_arn: &str, request: Value) -> Result<Run, String>
         approval: request.approval,
         window: request.window,
         limits: request.limits,
+        tags: request.tags,
     })
+}
+
+/// DMS allows ten tags, of which the run needs one or two.
+const MAX_TAGS: usize = 8;
+
+/// What RDS, DMS and Secrets Manager all take: DMS, unlike the others, refuses `@`.
+/// Source: the services' published models (Tag).
+fn tags(field: &str, tags: &BTreeMap<String, String>) -> Result<(), String> {
+    if tags.len() > MAX_TAGS {
+        return Err(format!("{field}: {} are more than {MAX_TAGS}", tags.len()));
+    }
+    let plain = |text: &str| text.chars().all(|c| c.is_alphanumeric() || " _.:/=+-".contains(c));
+    for (key, value) in tags {
+        let reserved = ["aws:", "pgleap:"].iter().any(|prefix| key.to_lowercase().starts_with(prefix));
+        if key.is_empty() || key.chars().count() > 128 || !plain(key) || reserved {
+            return Err(format!("{field}: {key:?} is no key of a tag that RDS, DMS and Secrets Manager all take"));
+        }
+        if value.chars().count() > 256 || !plain(value) {
+            return Err(format!("{field}.{key}: the value is none that RDS, DMS and Secrets Manager all take"));
+        }
+    }
+    Ok(())
 }
 
 /// An RDS identifier in the lower case in which RDS keeps it: what is compared later is compared in that form.
@@ -223,6 +249,14 @@ mod tests {
             ("/window", json!({"start": "02:00", "end": "05:00"}), "window: missing field `timeZone`"),
             ("/approval", json!({"onRejectedCutover": "shrug"}), "approval.onRejectedCutover:"),
             ("/limits", json!({"cutoverSeconds": "60"}), "limits.cutoverSeconds:"),
+            ("/tags", json!({"aws:mine": "x"}), "tags: \"aws:mine\""),
+            ("/tags", json!({"PGLEAP:run": "x"}), "tags: \"PGLEAP:run\""),
+            ("/tags", json!({"owner": "me@example.com"}), "tags.owner:"),
+            (
+                "/tags",
+                json!({"a": "", "b": "", "c": "", "d": "", "e": "", "f": "", "g": "", "h": "", "i": ""}),
+                "tags: 9",
+            ),
         ];
         for (pointer, value, names) in cases {
             let mut request = smallest();

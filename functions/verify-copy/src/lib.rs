@@ -50,7 +50,7 @@ pub async fn run(ctx: &Ctx, input: VerifyCopyInput) -> StepResult<Polled<VerifyC
     source_watch::keep_up(ctx, run, &input.source, PACE).await?;
     refuse_too_much_wal(&source, &input.source, &run.limits).await?;
     refuse_problems(run, &source, &target).await?;
-    refuse_changed_source(&source).await?;
+    refuse_changed_source(run, &source).await?;
 
     progress::begin(&source, &target, input.mends).await?;
     let budget_left = progress::seconds_since_begin(&target).await? < f64::from(run.limits.verify_seconds);
@@ -61,7 +61,7 @@ pub async fn run(ctx: &Ctx, input: VerifyCopyInput) -> StepResult<Polled<VerifyC
         if let Some(difference) = compare_pending(&sides, began + SLICE).await? {
             // What the engine noted meanwhile, or somebody did to the source, explains a difference better.
             refuse_problems(run, &source, &target).await?;
-            refuse_changed_source(&source).await?;
+            refuse_changed_source(run, &source).await?;
             return Err(StepError::new(ErrorCode::CopyDiffers, difference));
         }
     } else {
@@ -73,7 +73,7 @@ pub async fn run(ctx: &Ctx, input: VerifyCopyInput) -> StepResult<Polled<VerifyC
         return Ok(Polled::Waiting(pending(&totals)));
     }
     // What changed while we looked, a TRUNCATE say, may have made a table "stand still".
-    refuse_changed_source(&source).await?;
+    refuse_changed_source(run, &source).await?;
     let uncompared = progress::uncompared(&target).await?;
     refuse_without_consent(run, totals.uncompared, &uncompared)?;
     let (tables_equal, tables_uncompared) = (totals.equal, totals.uncompared);

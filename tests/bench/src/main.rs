@@ -29,6 +29,9 @@ struct Arguments {
     starts: usize,
 }
 
+/// How often the starts are repeated for what seems to break a bound: a computer that was busy for a moment proves nothing.
+const ROUNDS: usize = 4;
+
 /// Variable of the template that names the file of authorities.
 const ROOTS: &str = "SSL_CERT_FILE";
 
@@ -38,6 +41,8 @@ struct Candidate {
     binary: PathBuf,
     environment: BTreeMap<String, String>,
     starts: Vec<Start>,
+    /// It seems to break a bound, and is started more often.
+    is_doubted: bool,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -48,12 +53,21 @@ async fn main() -> Result<()> {
     for candidate in &candidates {
         start(&candidate.binary, &candidate.environment).await?; // the first one reads the file from the disk
     }
-    for _ in 0..arguments.starts {
-        for candidate in &mut candidates {
-            candidate.starts.push(start(&candidate.binary, &candidate.environment).await?);
+    let mut rows = Vec::new();
+    for round in 0..ROUNDS {
+        for _ in 0..arguments.starts {
+            for candidate in candidates.iter_mut().filter(|candidate| round == 0 || candidate.is_doubted) {
+                candidate.starts.push(start(&candidate.binary, &candidate.environment).await?);
+            }
         }
+        rows = candidates.iter().map(|candidate| Row::new(&candidate.name, &candidate.starts)).collect();
+        let doubted: Vec<bool> = rows.iter().map(|row: &Row| !row.breaks(&rows[0]).is_empty()).collect();
+        if !doubted.contains(&true) {
+            break;
+        }
+        candidates.iter_mut().zip(doubted).for_each(|(candidate, is_doubted)| candidate.is_doubted = is_doubted);
+        candidates[0].is_doubted = true; // the empty one, beside the others
     }
-    let rows: Vec<_> = candidates.iter().map(|candidate| Row::new(&candidate.name, &candidate.starts)).collect();
     let broken = print(&rows, arguments.starts);
     if broken > 0 {
         bail!("{broken} of the bounds are broken");
@@ -63,7 +77,13 @@ async fn main() -> Result<()> {
 
 fn empty(binary: &Path) -> Candidate {
     let environment = of_lambda("empty", 128);
-    Candidate { name: "empty".to_owned(), binary: binary.to_owned(), environment, starts: Vec::new() }
+    Candidate {
+        name: "empty".to_owned(),
+        binary: binary.to_owned(),
+        environment,
+        starts: Vec::new(),
+        is_doubted: false,
+    }
 }
 
 /// Every function of the template, with its own variables.
@@ -86,7 +106,7 @@ fn functions(binaries: &Path) -> Result<Vec<Candidate>> {
             environment.extend(function.environment);
             environment.entry(ROOTS.to_owned()).and_modify(|file| *file = roots_of_this_computer(file));
             let name = function.binary.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            Candidate { name, binary: function.binary, environment, starts: Vec::new() }
+            Candidate { name, binary: function.binary, environment, starts: Vec::new(), is_doubted: false }
         })
         .collect())
 }
@@ -115,7 +135,7 @@ fn of_lambda(function: &str, memory_mib: u64) -> BTreeMap<String, String> {
 #[allow(clippy::print_stdout, reason = "the table is what this program is for")]
 fn print(rows: &[Row], starts: usize) -> usize {
     let [empty, functions @ ..] = rows else { return 0 };
-    println!("process start to first request for work, {starts} starts each\n{}", table::head());
+    println!("process start to first request for work, {starts} starts or more each\n{}", table::head());
     let mut broken = 0;
     for row in rows {
         println!("{}", row.line(empty));

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use crate::start::Start;
 
-/// A cold start's bound at the median.
-pub(crate) const MOST_MEDIAN: Duration = Duration::from_millis(8);
+/// A cold start's bound, held against the fastest.
+pub(crate) const MOST_FASTEST: Duration = Duration::from_millis(8);
 /// .. and as a multiple of the empty function's.
-pub(crate) const MOST_TIMES_EMPTY: f64 = 4.0;
+pub(crate) const MOST_TIMES_EMPTY: f64 = 3.0;
 /// The bound on resident memory, in bytes.
 pub(crate) const MOST_RESIDENT: u64 = 16 << 20;
 
@@ -16,6 +16,9 @@ pub(crate) const MOST_RESIDENT: u64 = 16 << 20;
 pub(crate) struct Row {
     /// The step, or `empty`.
     pub(crate) name: String,
+    /// The fastest start: what bounds are held against, because other work on the computer makes starts slower and none
+    /// faster.
+    pub(crate) fastest: Duration,
     /// Half of the starts were faster.
     pub(crate) median: Duration,
     /// 95 of 100 starts were faster.
@@ -30,18 +33,19 @@ impl Row {
         let mut times: Vec<_> = starts.iter().map(|start| start.took).collect();
         times.sort_unstable();
         let resident = starts.iter().map(|start| start.resident).max().unwrap_or_default();
-        Self { name: name.to_owned(), median: share(&times, 50), high: share(&times, 95), resident }
+        let [fastest, median, high] = [1, 50, 95].map(|percent| share(&times, percent));
+        Self { name: name.to_owned(), fastest, median, high, resident }
     }
 
     /// Which bounds it breaks, beside the empty function.
     pub(crate) fn breaks(&self, empty: &Self) -> Vec<String> {
         let times = self.times(empty);
         let mut broken = Vec::new();
-        if self.median >= MOST_MEDIAN {
+        if self.fastest >= MOST_FASTEST {
             broken.push(format!(
-                "median {:.1} ms, want less than {}",
-                milliseconds(self.median),
-                MOST_MEDIAN.as_millis()
+                "{:.1} ms at best, want less than {}",
+                milliseconds(self.fastest),
+                MOST_FASTEST.as_millis()
             ));
         }
         if times > MOST_TIMES_EMPTY {
@@ -60,23 +64,24 @@ impl Row {
     /// One line of the table.
     pub(crate) fn line(&self, empty: &Self) -> String {
         format!(
-            "{:<20} {:>7.1} ms {:>7.1} ms {:>6.1} x {:>7.1} MiB",
+            "{:<20} {:>7.1} ms {:>6.1} x {:>7.1} ms {:>7.1} ms {:>7.1} MiB",
             self.name,
+            milliseconds(self.fastest),
+            self.times(empty),
             milliseconds(self.median),
             milliseconds(self.high),
-            self.times(empty),
             mebibytes(self.resident)
         )
     }
 
     fn times(&self, empty: &Self) -> f64 {
-        self.median.as_secs_f64() / empty.median.as_secs_f64()
+        self.fastest.as_secs_f64() / empty.fastest.as_secs_f64()
     }
 }
 
 /// The head of the table.
 pub(crate) fn head() -> String {
-    format!("{:<20} {:>10} {:>10} {:>8} {:>11}", "step", "median", "95th", "empty", "resident")
+    format!("{:<20} {:>10} {:>8} {:>10} {:>10} {:>11}", "step", "fastest", "empty", "median", "95th", "resident")
 }
 
 /// The smallest time that this share of the starts stayed within.
@@ -104,19 +109,21 @@ mod tests {
     }
 
     #[test]
-    fn the_median_and_the_95th_are_starts_that_happened() {
+    fn the_fastest_the_median_and_the_95th_are_starts_that_happened() {
         let row = row("fence-source", (1..=20).rev(), 5 << 20);
 
-        assert_eq!((row.median, row.high), (Duration::from_millis(10), Duration::from_millis(19)));
+        let milliseconds = [1, 10, 19].map(Duration::from_millis);
+        assert_eq!([row.fastest, row.median, row.high], milliseconds);
     }
 
     #[test]
     fn every_bound_is_judged() {
         let empty = row("empty", [1, 1, 2], 4 << 20);
 
-        assert!(row("good", [4, 4, 9], 10 << 20).breaks(&empty).is_empty());
+        assert!(row("good", [3, 3, 9], 10 << 20).breaks(&empty).is_empty());
         assert_eq!(row("slow", [8, 8, 8], 10 << 20).breaks(&empty).len(), 2, "too slow, and eight times the empty one");
-        assert_eq!(row("slower", [5, 5, 5], 10 << 20).breaks(&empty).len(), 1);
+        assert_eq!(row("slower", [4, 4, 4], 10 << 20).breaks(&empty).len(), 1);
+        assert!(row("beside other work", [3, 9, 9, 9], 10 << 20).breaks(&empty).is_empty());
         assert_eq!(row("large", [1, 1, 1], 16 << 20).breaks(&empty).len(), 1);
     }
 }

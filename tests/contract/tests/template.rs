@@ -100,6 +100,52 @@ fn what_a_function_changes_or_reads_of_dms_is_a_runs_own() -> Result<()> {
     Ok(())
 }
 
+/// An organisation may refuse a role without them. DMS looks for its two roles by their names, which have no path.
+#[test]
+fn every_role_has_the_boundary_and_the_path() -> Result<()> {
+    let template = template::read()?;
+    let boundary =
+        serde_json::json!({"Fn::If": ["HasBoundary", {"Ref": "PermissionsBoundaryArn"}, {"Ref": "AWS::NoValue"}]});
+    let path = serde_json::json!({"Ref": "RolePath"});
+    let functions = &template["Globals"]["Function"];
+    assert_eq!((&functions["PermissionsBoundary"], &functions["RolePath"]), (&boundary, &path));
+    for (name, resource) in template["Resources"].as_object().expect("resources") {
+        let of = &resource["Properties"];
+        match resource["Type"].as_str() {
+            Some("AWS::IAM::Role") => {
+                assert_eq!(of["PermissionsBoundary"], boundary, "{name}");
+                assert!(of["Path"] == path || of["RoleName"].is_string(), "{name}");
+            }
+            Some("AWS::Serverless::StateMachine") => {
+                assert_eq!((&of["PermissionsBoundary"], &of["RolePath"]), (&boundary, &path), "{name}");
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn whoever_creates_a_secret_of_the_run_encrypts_it_with_the_stacks_key() -> Result<()> {
+    let template = template::read()?;
+    let roles = template["Resources"]["RunSecretsKeyPolicy"]["Properties"]["Roles"].to_string();
+    let mut creators = 0;
+    for (name, resource) in template["Resources"].as_object().expect("resources") {
+        let of = &resource["Properties"];
+        let creates = of["Policies"].to_string().contains("secretsmanager:CreateSecret");
+        if creates {
+            creators += 1;
+            let key = &of["Environment"]["Variables"]["PGLEAP_SECRETS_KEY_ARN"];
+            assert_eq!(*key, serde_json::json!({"Ref": "RunSecretsKeyArn"}), "{name}");
+        }
+        if of["Policies"].to_string().contains(":secret:pgleap/") && resource["Type"] == "AWS::Serverless::Function" {
+            assert!(roles.contains(&format!("{name}Role")), "{name} may not use the key");
+        }
+    }
+    assert!(creators >= 4, "{creators}");
+    Ok(())
+}
+
 /// A version is of the code alone unless this is said, and machines call versions: a changed variable would never come to
 /// be used.
 #[test]

@@ -41,11 +41,15 @@ pub(crate) async fn fill(arguments: &RunArguments, stage: &Stage, source: &Sourc
             password: password.to_owned(),
             database: DATABASE.to_owned(),
         };
-        let members = vec![
+        let mut members = vec![
             (Kind::App, login("shop_app", "app-of-the-rehearsal"), 8),
             (Kind::Owner, login("shop_owner", "owner-of-the-rehearsal"), 2),
             (Kind::Master, owner, 4),
         ];
+        if arguments.engine.as_deref() == Some("native") {
+            fixture::load_wide(&client).await?;
+            members.push((Kind::Wide, login("shop_owner", "owner-of-the-rehearsal"), 2));
+        }
         return Ok(Cast { members, size, own: Arc::default(), watched_role: "shop_app", pace, restored: None });
     };
     screen.doing(&format!("restoring {}", file.display()));

@@ -18,6 +18,9 @@ const FILES: &[(&str, &str)] = &[
     ("11-finish.sql", include_str!("../schema/11-finish.sql")),
 ];
 
+/// What only the native engine carries.
+const WIDE: &str = include_str!("../schema/12-wide.sql");
+
 /// What DMS cannot carry, for the tests of preflight.
 pub const UNDELIVERABLE: &str = include_str!("../schema/undeliverable.sql");
 
@@ -76,6 +79,11 @@ pub async fn load(client: &Client, size: Size) -> Result<()> {
         client.batch_execute(sql).await.with_context(|| format!("load schema/{file}"))?;
     }
     Ok(())
+}
+
+/// Add what only the native engine carries, as the master user.
+pub async fn load_wide(client: &Client) -> Result<()> {
+    client.batch_execute(WIDE).await.context("load schema/12-wide.sql")
 }
 
 #[cfg(test)]

@@ -66,6 +66,8 @@ pub async fn run(arguments: RunArguments) -> Result<bool> {
 const WAITS_OUT_TTL: &str = "WaitOutOldTtl";
 /// A function that nobody called for weeks. Field reports have 40 to 106 s.
 const WAKES_AFTER: Duration = Duration::from_secs(90);
+/// Nobody says how long.
+const SECRETS_LATE: Duration = Duration::from_secs(2);
 /// "Several minutes", as the user guides say.
 const TAGS_LATE: Duration = Duration::from_secs(300);
 
@@ -193,6 +195,9 @@ async fn rehearse(
     }
     if arguments.faults.contains(&Trouble::LateTags) {
         stage.aws().delay_tags(TAGS_LATE.mul_f64(arguments.time_scale));
+    }
+    if arguments.faults.contains(&Trouble::StaleSecrets) {
+        stage.aws().secrets().read_late(SECRETS_LATE);
     }
     let input = input(arguments, &zone_id, &secret)?;
     let before = catalog::read(&connect(&stage.access(SOURCE)).await?).await?;

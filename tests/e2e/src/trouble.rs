@@ -62,6 +62,8 @@ pub enum Trouble {
     IdleFunctions,
     /// Policies see the tags of what the run creates minutes later.
     LateTags,
+    /// Secrets Manager shows what was written two seconds later.
+    StaleSecrets,
     /// DMS reads each large value that does not come with its row in two milliseconds, one after the other.
     SlowLookUps,
     /// DMS gathers changes for two seconds before it applies them.
@@ -232,6 +234,7 @@ impl Trouble {
             | Trouble::SourceFailover
             | Trouble::IdleFunctions
             | Trouble::LateTags
+            | Trouble::StaleSecrets
             | Trouble::DecodesAlready
             | Trouble::WrongSecret
             | Trouble::QuotaReached
@@ -466,6 +469,7 @@ const WORDS: &[(&str, Trouble)] = &[
     ("source-failover", Trouble::SourceFailover),
     ("idle-functions", Trouble::IdleFunctions),
     ("late-tags", Trouble::LateTags),
+    ("stale-secrets", Trouble::StaleSecrets),
     ("slow-look-ups", Trouble::SlowLookUps),
     ("late-changes", Trouble::LateChanges),
     ("decodes-already", Trouble::DecodesAlready),

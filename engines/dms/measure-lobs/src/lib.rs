@@ -31,7 +31,7 @@ pub async fn run(ctx: &Ctx, input: MeasureLobsInput) -> StepResult<Polled<Measur
     let source = ctx.as_owner(run, &input.source).await?;
     refuse_too_much_wal(&source, &input.source, &run.limits).await?;
     // A table that was changed under the run is in error for that, and no reload mends it.
-    refuse_changed_source(&source).await?;
+    refuse_changed_source(run, &source).await?;
     source.run("make pgleap.lob_length", include_str!("lob_length.sql")).await?;
     let round = i64::from(input.reloads);
     let worker = run.id.names().application("measure");

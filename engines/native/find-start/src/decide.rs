@@ -101,7 +101,8 @@ mod tests {
 
     #[test]
     fn the_start_lies_between_the_last_common_commit_and_the_next() {
-        let cases: &[(&str, Seen, Result<(u64, &str), &str>)] = &[
+        type Expected = Result<(u64, &'static str), &'static str>;
+        let cases: &[(&str, Seen, Expected)] = &[
             ("RDS's word", seen(&[100, 200], &[100, 200, 300], Some(250), None), Ok((250, "seed"))),
             ("at both ends", seen(&[100, 200], &[100, 200, 300], Some(300), None), Ok((300, "seed"))),
             ("PostgreSQL's", seen(&[100, 200], &[100, 200, 300], None, Some(208)), Ok((208, "replayed"))),

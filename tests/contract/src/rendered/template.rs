@@ -46,6 +46,11 @@ fn lines_of(what: &str, steps: &[Step]) -> Result<Vec<String>> {
                 .map(|(name, _)| format!("- !Ref {}FunctionRole", pascal(name)))
                 .collect()
         }
+        "roles that use the run's secrets" => {
+            let users =
+                steps.iter().filter(|(_, step)| step.policy().iter().any(|line| line.contains(":secret:pgleap/")));
+            users.map(|(name, _)| format!("- !Ref {}FunctionRole", pascal(name))).collect()
+        }
         "phases" => {
             let lines = Phase::ALL
                 .iter()

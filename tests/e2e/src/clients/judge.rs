@@ -38,6 +38,7 @@ const ROWS: &[(Family, Kind, &str)] = &[
         Kind::App,
         "SELECT token::text, substr(remark, 2)::int8, 0::int8, 0::int8 FROM shop.measurements WHERE remark ~ '^r[0-9]+$'",
     ),
+    (Family::Wide, Kind::Wide, "SELECT token::text, 0::int8, 0::int8, 0::int8 FROM wide.written"),
     (Family::Probe, Kind::Probe, "SELECT id::text, revision::int8, 0::int8, 0::int8 FROM rehearsal.probe"),
 ];
 

@@ -36,6 +36,8 @@ pub enum Family {
     Measurement,
     /// `rehearsal.probe`, beside an operator's own schema: revision.
     Probe,
+    /// `wide.written`: a token, with a change of everything in its schema.
+    Wide,
     /// A table of the operator's own, by its number: a hash of the row.
     Own(u16),
 }
@@ -49,6 +51,8 @@ pub enum Kind {
     Owner,
     /// The master user.
     Master,
+    /// The owner of the tables, on those that only the native engine carries.
+    Wide,
     /// A role on the probe table only.
     Probe,
     /// The database's owner, on the operator's own tables.
@@ -156,6 +160,8 @@ const COUNTDOWN_INSERT: &str = "INSERT INTO shop.countdowns (token) VALUES ($1::
 const MEASUREMENT_INSERT: &str = "INSERT INTO shop.measurements (token, day, sensor_id, value, remark) \
     VALUES ($1::text::uuid, date '2024-01-01' + $2::int, 1 + $2::int % 20, 1.5, 'r1')";
 const MEASUREMENT_UPDATE: &str = "UPDATE shop.measurements SET remark = 'r' || $2::int WHERE token = $1::text::uuid";
+const WIDE_INSERT: &str = "INSERT INTO wide.written (token) VALUES ($1::text::uuid)";
+const WIDE_CHURN: &str = "SELECT wide.churn($1)";
 const PROBE_INSERT: &str = "INSERT INTO rehearsal.probe (id, revision, note) VALUES ($1::text::uuid, 1, $2)";
 const PROBE_UPDATE: &str = "UPDATE rehearsal.probe SET revision = $2, note = $3 WHERE id = $1::text::uuid";
 
@@ -195,6 +201,7 @@ impl Planner {
             (Kind::App, 83..88) => self.insert(Family::Countdown, COUNTDOWN_INSERT, [0; 3]),
             (Kind::App, 88..95) => self.new_measurement(),
             (Kind::App, _) => self.revise_measurement(),
+            (Kind::Wide, turn) => self.churn(turn),
             (Kind::Probe | Kind::Own, 0..50) => self.new_probe(),
             (Kind::Probe | Kind::Own, _) => self.revise_probe(),
         }
@@ -335,6 +342,16 @@ impl Planner {
         Write {
             statements: vec![one(MEASUREMENT_UPDATE, vec![text(id), Param::Int(number.cast_signed() + 1)])],
             effects: promise(Family::Measurement, id, [number + 1, 0, 0]),
+            own: None,
+        }
+    }
+
+    fn churn(&mut self, turn: u32) -> Write {
+        let id = fresh_id();
+        let turn = self.rng.i32(0..10_000) * 100 + turn.cast_signed();
+        Write {
+            statements: vec![one(WIDE_INSERT, vec![text(id)]), one(WIDE_CHURN, vec![Param::Int(turn)])],
+            effects: promise(Family::Wide, id, [0; 3]),
             own: None,
         }
     }

@@ -5,7 +5,7 @@ use anyhow::Result;
 use local_aws_core::{Effect, Fault};
 use pgleap_contract::steps::{CleanDatabasesInput, NoOutput};
 use pgleap_contract::{ErrorCode, Generation, KeylessTables, Outcome, Run};
-use pgleap_pg::fingerprint;
+use pgleap_pg::fingerprint::{self, Truncate};
 use pgleap_step_kit::Polled;
 use step_tests::{DATABASE, SOURCE, World};
 
@@ -80,7 +80,7 @@ async fn the_fingerprint_names_what_changes(world: &World) -> Result<()> {
     owner.run("reindex", "REINDEX TABLE shop.orders").await?;
     fingerprint::take_filenodes(&owner).await?;
     assert_eq!(fingerprint::changed(&work).await?, Vec::<String>::new());
-    assert_eq!(fingerprint::changed_filenodes(&work).await?, Vec::<String>::new());
+    assert_eq!(fingerprint::changed_filenodes(&work, Truncate::IsLost).await?, Vec::<String>::new());
 
     let changes = "ALTER TABLE shop.orders ADD COLUMN late int DEFAULT 7; CREATE INDEX late ON shop.orders (late); \
         GRANT SELECT ON shop.clicks TO PUBLIC; CREATE TABLE shop.later (id int PRIMARY KEY); DROP VIEW shop.seen; \
@@ -108,7 +108,36 @@ async fn the_fingerprint_names_what_changes(world: &World) -> Result<()> {
     }
     assert_eq!(fingerprint::changed(&work).await?, expected);
     let files = ["table shop.clicks: truncated or rewritten", "table shop.later: new"];
-    assert_eq!(fingerprint::changed_filenodes(&work).await?, files);
+    assert_eq!(fingerprint::changed_filenodes(&work, Truncate::IsLost).await?, files);
+    Ok(())
+}
+
+/// Where the engine carries a TRUNCATE, a table's new file matters only if its rows may be others.
+#[tokio::test]
+async fn a_rewrite_of_rows_is_told_from_a_truncate_and_from_a_vacuum() -> Result<()> {
+    for major in [13, 18] {
+        let world = World::start(major).await?;
+        world.configure_source().await?;
+        let owner = world.owner().await?;
+        let schema = "CREATE SCHEMA app; CREATE TABLE app.emptied (id int PRIMARY KEY, body text); CREATE TABLE app.packed (id int PRIMARY KEY);
+            CREATE TABLE app.rewritten (id int PRIMARY KEY, n int); INSERT INTO app.packed SELECT 1; INSERT INTO app.rewritten VALUES (1, 1)";
+        owner.run("fill the source", schema).await?;
+        world.prepare_source().await?;
+        fingerprint::take_filenodes_once(&owner).await?;
+        let work = world.ctx.as_work(&world.run, &world.source).await?;
+
+        for statement in ["TRUNCATE app.emptied", "VACUUM (FULL, FREEZE, ANALYZE) app.packed"] {
+            owner.run("give a table another file", statement).await?;
+        }
+        assert_eq!(fingerprint::changed_filenodes(&work, Truncate::IsCarried).await?, Vec::<String>::new(), "{major}");
+        assert_eq!(fingerprint::changed_filenodes(&work, Truncate::IsLost).await?.len(), 2, "{major}");
+
+        owner.run("rewrite rows", "ALTER TABLE app.rewritten ALTER n TYPE int USING n + 1").await?;
+        fingerprint::take_filenodes_once(&owner).await?;
+        assert_eq!(fingerprint::changed(&work).await?, Vec::<String>::new(), "{major}: the catalogs say nothing");
+        let named = ["table app.rewritten: truncated or rewritten"];
+        assert_eq!(fingerprint::changed_filenodes(&work, Truncate::IsCarried).await?, named, "{major}");
+    }
     Ok(())
 }
 

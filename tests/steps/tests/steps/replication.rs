@@ -4,7 +4,7 @@
 use anyhow::{Context, Result};
 use pgleap_contract::ErrorCode;
 use pgleap_contract::steps::IngressRule;
-use step_tests::wait_for;
+use step_tests::{World, wait_for};
 
 use crate::both::Both;
 
@@ -52,6 +52,46 @@ async fn a_copy_is_made_followed_and_removed_before_policies_see_any_tag() -> Re
 
     both.remove_until_done().await?;
     both.world.aws.stop().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn tags_of_the_operators_own_are_on_everything_but_tasks() -> Result<()> {
+    let mut both = Both::start().await?;
+    both.world.run.tags.insert("cost-centre".to_owned(), "databases".to_owned());
+    both.create_until_done().await?;
+
+    let dms = both.dms();
+    let instances = dms.describe_replication_instances().send().await?.replication_instances.unwrap_or_default();
+    let endpoints = dms.describe_endpoints().send().await?.endpoints.unwrap_or_default();
+    let arns = instances.iter().filter_map(|instance| instance.replication_instance_arn.clone());
+    let arns: Vec<String> = arns.chain(endpoints.iter().filter_map(|endpoint| endpoint.endpoint_arn.clone())).collect();
+    assert_eq!(arns.len(), 3);
+    for arn in arns {
+        let keys = both.world.aws.dms().tag_keys(&arn).unwrap_or_default();
+        assert!(["cost-centre", "pgleap:run"].iter().all(|key| keys.iter().any(|has| has == key)), "{arn}: {keys:?}");
+    }
+    both.end().await?;
+
+    let mut world = World::start(15).await?;
+    world.run.tags.insert("cost-centre".to_owned(), "databases".to_owned());
+    world.prepare_source().await?;
+    world.make_copy().await?;
+    let names = world.run.id.names();
+    let rds = "arn:aws:rds:eu-west-1:111122223333";
+    let snapshot = format!("{rds}:snapshot:{}", names.snapshot());
+    let groups = [names.source_parameter_group(), names.quiet_parameter_group()].map(|name| format!("{rds}:pg:{name}"));
+    let target = format!("{rds}:db:{}", step_tests::TARGET);
+    for arn in [&snapshot, &groups[0], &groups[1], &target] {
+        let keys = world.aws.rds().tag_keys(arn).unwrap_or_default();
+        assert!(keys.iter().any(|key| key == "cost-centre"), "{arn}: {keys:?}");
+    }
+    let secrets = aws_sdk_secretsmanager::Client::new(world.ctx.aws());
+    for name in [names.work_secret(), names.owner_secret(), names.copy_source_secret()] {
+        let tags = secrets.describe_secret().secret_id(&name).send().await?.tags.unwrap_or_default();
+        assert!(tags.iter().any(|tag| tag.key() == Some("cost-centre")), "{name}: {tags:?}");
+    }
+    world.aws.stop().await;
     Ok(())
 }
 

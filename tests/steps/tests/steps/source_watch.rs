@@ -241,6 +241,48 @@ async fn a_watch_that_is_lost_ends_the_run() -> Result<()> {
     Ok(())
 }
 
+/// That a marker passes a suspended table, and arrives within moments, is assumed of DMS (docs/fidelity/dms.md): where none
+/// arrives, the run waits for it until the deadline, and no cutover comes of it.
+#[tokio::test]
+async fn a_marker_that_does_not_arrive_is_no_drain() -> Result<()> {
+    let watched = Watched::start(16).await?;
+    watched.begin_comparison().await?;
+    fence_source::run(watched.world.as_step("fence-source"), watched.under_fence()).await?;
+
+    let soon = UnderFence { cutover: cutover_in(4), ..watched.under_fence() };
+    let error = drain_source::run(watched.world.as_step("drain-source"), soon).await.expect_err("nothing carries it");
+
+    ensure!([ErrorCode::DrainFailed, ErrorCode::DeadlinePassed].contains(&error.code), "{error}");
+    ensure!(!watched.is_drained().await?, "OPEN could follow");
+    watched.world.aws.stop().await;
+    Ok(())
+}
+
+/// That a member of `rds_replication` may move a slot on is assumed of RDS (docs/fidelity/rds.md): where it may not, the first
+/// look of the load ends the run, and whoever came further all the same skips nothing.
+#[tokio::test]
+async fn a_slot_that_may_not_be_moved_on_ends_the_run_before_open() -> Result<()> {
+    let watched = Watched::start(16).await?;
+    watched.begin_comparison().await?;
+    watched.on_source("UPDATE app.a_busy SET n = 7").await?;
+    let admin = watched.world.rdsadmin(SOURCE, DATABASE).await?;
+    admin.batch_execute("REVOKE EXECUTE ON FUNCTION pg_replication_slot_advance(name, pg_lsn) FROM PUBLIC").await?;
+
+    let refused = watched.watch_copy().await.expect_err("the slot stays where it is");
+    ensure!(refused.code == ErrorCode::DatabaseDenied, "{refused}");
+
+    watched.on_source("UPDATE app.a_busy SET id = 1009 WHERE id = 9").await?;
+    fence_source::run(watched.world.as_step("fence-source"), watched.under_fence()).await?;
+    let carrier = watched.carry_markers().await?;
+    let drained = drain_source::run(watched.world.as_step("drain-source"), watched.under_fence()).await;
+    let error = drained.expect_err("a key was updated");
+    ensure!(error.code == ErrorCode::ChangeNotCarried, "{error}");
+    ensure!(!watched.is_drained().await?, "OPEN could follow");
+    carrier.abort();
+    watched.world.aws.stop().await;
+    Ok(())
+}
+
 #[tokio::test]
 async fn wal_that_piles_up_behind_the_watch_drops_its_slot_and_ends_the_run() -> Result<()> {
     let mut watched = Watched::start(16).await?;

@@ -335,11 +335,11 @@ async fn a_table_that_is_loaded_again_after_it_was_compared_is_seen() -> Result<
     let both = Both::start().await?;
     both.until_done().await?;
     let there = both.world.ctx.as_owner(&both.world.run, &both.target).await?;
-    assert_eq!(reloaded_tables(&there).await?, None);
+    assert_eq!(reloaded_tables(&both.world.run, &there).await?, None);
 
     both.on_target("BEGIN; TRUNCATE public.parts_eu; INSERT INTO public.parts_eu VALUES (2, 'eu'); COMMIT").await?;
 
-    let seen = reloaded_tables(&there).await?.context("it is not seen")?;
+    let seen = reloaded_tables(&both.world.run, &there).await?.context("it is not seen")?;
     assert!(seen.contains("public.parts_eu"), "{seen}");
     both.stop().await;
     Ok(())

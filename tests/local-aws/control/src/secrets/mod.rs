@@ -19,12 +19,14 @@ pub struct SecretsManager {
     clock: Clock,
     store: Mutex<Store>,
     ever: Ever,
+    /// Reads show what was so long ago.
+    lag: Mutex<Duration>,
 }
 
 impl SecretsManager {
     /// Without secrets.
     pub fn new(clock: Clock) -> Self {
-        Self { clock, store: Mutex::default(), ever: Ever::default() }
+        Self { clock, store: Mutex::default(), ever: Ever::default(), lag: Mutex::default() }
     }
 
     /// The names of all secrets that are not marked for deletion: a run must leave none behind.
@@ -57,6 +59,16 @@ impl SecretsManager {
         Ok(())
     }
 
+    /// From now on reads do not see secrets and values that are younger than this; writes do.
+    pub fn read_late(&self, lag: Duration) {
+        *self.lag.lock().unwrap_or_else(PoisonError::into_inner) = lag;
+    }
+
+    /// What was made after this moment is not seen.
+    fn seen_until(&self) -> f64 {
+        self.clock.epoch_seconds() - self.lag.lock().unwrap_or_else(PoisonError::into_inner).as_secs_f64()
+    }
+
     /// Forget a secret at once, if it is there.
     pub fn forget(&self, arn: &str) {
         self.store().remove(arn);
@@ -80,7 +92,7 @@ impl SecretsManager {
             "GetSecretValue" => self.get_value(call),
             "PutSecretValue" => self.put_value(call),
             "UpdateSecret" => self.update(call),
-            "DescribeSecret" => Ok(self.store().find(call.required("SecretId")?)?.described()),
+            "DescribeSecret" => Ok(self.store().seen(call.required("SecretId")?, self.seen_until())?.described()),
             "DeleteSecret" => self.delete(call),
             "ListSecrets" => self.list(call),
             "TagResource" => self.tag(call),
@@ -116,10 +128,11 @@ impl SecretsManager {
     }
 
     fn get_value(&self, call: &Call) -> Reply {
-        let mut store = self.store();
-        let secret = store.find_mut(call.required("SecretId")?)?;
+        let store = self.store();
+        let seen_until = self.seen_until();
+        let secret = store.seen(call.required("SecretId")?, seen_until)?;
         secret.refuse_if_deleted("perform this operation on the secret because it was marked for deletion")?;
-        secret.value(call.str("VersionId"), call.str("VersionStage"))
+        secret.value(call.str("VersionId"), call.str("VersionStage"), seen_until)
     }
 
     fn put_value(&self, call: &Call) -> Reply {

@@ -121,10 +121,11 @@ impl Secret {
         self.changed = now;
     }
 
-    pub(super) fn value(&self, version: Option<&str>, stage: Option<&str>) -> Reply {
+    pub(super) fn value(&self, version: Option<&str>, stage: Option<&str>, seen_until: f64) -> Reply {
         let stage = stage.unwrap_or("AWSCURRENT");
+        let is_seen = |id: &str| self.versions.get(id).is_some_and(|version| version.created <= seen_until);
         let by_stage = match stage {
-            "AWSCURRENT" => self.current.as_deref(),
+            "AWSCURRENT" => self.current.as_deref().filter(|id| is_seen(id)).or(self.previous.as_deref()),
             "AWSPREVIOUS" => self.previous.as_deref(),
             _ => None,
         };
@@ -239,6 +240,11 @@ impl Store {
     /// By name, ARN, or ARN without its random suffix.
     pub(super) fn find(&self, id: &str) -> Result<&Secret, ApiError> {
         self.0.get(id).or_else(|| self.all().find(|secret| has_arn(secret, id))).ok_or_else(not_found)
+    }
+
+    /// As a read finds it: one that was made after this moment is not there yet.
+    pub(super) fn seen(&self, id: &str, until: f64) -> Result<&Secret, ApiError> {
+        self.find(id).and_then(|secret| if secret.created <= until { Ok(secret) } else { Err(not_found()) })
     }
 
     pub(super) fn find_mut(&mut self, id: &str) -> Result<&mut Secret, ApiError> {

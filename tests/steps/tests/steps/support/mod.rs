@@ -27,7 +27,7 @@ pub(crate) async fn create_target(world: &World, version: &str) -> Result<Server
     let marker = "CREATE SCHEMA pgleap;
         CREATE TABLE pgleap.marker (id uuid PRIMARY KEY, kind text NOT NULL, at timestamptz NOT NULL DEFAULT clock_timestamp());
         CREATE TABLE pgleap.catalog_skipped (schema name PRIMARY KEY);
-        CREATE TABLE pgleap.filenode_before (name text PRIMARY KEY, relation oid NOT NULL, file oid NOT NULL)";
+        CREATE TABLE pgleap.filenode_before (name text PRIMARY KEY, relation oid NOT NULL, file oid NOT NULL, columns text)";
     there.run("make what the snapshot would bring", marker).await?;
     create_copy_login(world, &target, &there).await?;
     Ok(target)
