@@ -1,6 +1,7 @@
 //! Tables whose old rows cannot be told apart by a primary key: their updates and deletes are lost to a copy unless the whole
 //! old row is logged.
 
+use pgleap_contract::CopyEngine;
 use pgleap_pg::{Session, qualified};
 use pgleap_step_kit::prelude::*;
 
@@ -11,8 +12,9 @@ const TABLES: &str = include_str!("keyless.sql");
 const LOCK_TIMEOUT_MS: u32 = 2_000;
 
 /// Save and change, table by table.
-pub(crate) async fn log_whole_rows(owner: &Session, skipped: &[String]) -> StepResult<()> {
-    for row in owner.rows("list tables without a key", TABLES, &[&skipped]).await? {
+pub(crate) async fn log_whole_rows(owner: &Session, run: &Run) -> StepResult<()> {
+    let (skipped, by_root) = (&run.choices.as_of_snapshot_schemas, run.copy.engine == CopyEngine::Native);
+    for row in owner.rows("list tables without a key", TABLES, &[skipped, &by_root]).await? {
         let table = qualified(row.get(0), row.get(1));
         let (has_key, relation): (bool, u32) = (row.get(2), row.get(3));
         let identity = if has_key { "DEFAULT" } else { "FULL" };

@@ -1,15 +1,25 @@
--- Tables that are carried and whose old rows do not name their primary key: schema, table, has a primary key, oid.
--- Reads: the catalogs. Changes: nothing. $1: schemas that are not carried.
+-- Tables that are carried and whose old rows do not name their primary key: schema, table, has a primary key that suffices, oid.
+-- Reads: the catalogs. Changes: nothing. $1: schemas that are not carried. $2: changes of partitions are published as their root's.
 -- relreplident: d = the primary key, n = nothing, f = the whole row, i = an index, which not every copy engine takes for a key.
 -- A deferrable primary key tells no rows apart for PostgreSQL. Of a partitioned table the root counts too, because changes of
--- its partitions may be published as its own.
-SELECT n.nspname, c.relname, p.indexrelid IS NOT NULL AS has_key, c.oid
+-- its partitions may be published as its own. Then the old row of a partition must also say to which partition it belongs, which
+-- a primary key of the partition alone may not.
+SELECT n.nspname, c.relname, p.indexrelid IS NOT NULL AND NOT m.misses AS has_key, c.oid
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_index p ON p.indrelid = c.oid AND p.indisprimary AND p.indimmediate
+CROSS JOIN LATERAL (
+    SELECT $2::boolean AND EXISTS (
+        SELECT FROM pg_partition_ancestors(c.oid) a
+        JOIN pg_partitioned_table t ON t.partrelid = a.relid AND t.partrelid <> c.oid
+        CROSS JOIN unnest(t.partattrs::int2[]) AS part (key)
+        WHERE NOT EXISTS (SELECT FROM pg_attribute above
+                          JOIN pg_attribute own ON own.attrelid = c.oid AND own.attname = above.attname
+                          WHERE above.attrelid = a.relid AND above.attnum = part.key AND own.attnum = ANY (p.indkey))) AS misses
+) m
 WHERE c.relkind IN ('r', 'p') AND c.relpersistence = 'p'
   AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'pgleap') AND n.nspname <> ALL ($1::text[])
   AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
   AND c.relreplident <> 'f'
-  AND (p.indexrelid IS NULL OR c.relreplident = 'n' OR (c.relreplident = 'i' AND NOT p.indisreplident))
+  AND (p.indexrelid IS NULL OR m.misses OR c.relreplident = 'n' OR (c.relreplident = 'i' AND NOT p.indisreplident))
 ORDER BY 1, 2

@@ -151,7 +151,7 @@ pub fn answers(step: &str, payload: &Value) -> Result<Vec<Value>> {
             [true, false]
                 .map(|done| {
                     json!({"done": done, "reading": {"at": 1, "lagBytes": 1, "retainedWalBytes": 1, "bytesPerSecond": 1,
-                        "secondsLeft": null}})
+                        "secondsLeft": null, "worker": 7, "workerLosses": 0}})
                 })
                 .to_vec(),
         ),

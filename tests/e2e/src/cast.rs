@@ -28,7 +28,7 @@ pub(crate) struct Cast {
 }
 
 pub(crate) async fn fill(arguments: &RunArguments, stage: &Stage, source: &Source, screen: &Screen) -> Result<Cast> {
-    let owner = owner_login(arguments.owner);
+    let owner = owner_login(arguments.has_ordinary_owner());
     let client = stage.connect_as(source, &owner).await?;
     let size = Size::of_megabytes(arguments.megabytes);
     let Some(file) = &arguments.dump else {
@@ -62,7 +62,7 @@ pub(crate) async fn fill(arguments: &RunArguments, stage: &Stage, source: &Sourc
             at: &at,
             authorities: stage.aws().ca_file(),
             login: &owner,
-            platform: (!arguments.owner).then_some(&platform),
+            platform: (!arguments.has_ordinary_owner()).then_some(&platform),
         },
     );
     let restored = restored.await?;

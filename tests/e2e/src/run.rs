@@ -155,10 +155,10 @@ async fn rehearse(
     };
     let source = stage.create_source(arguments.from, group).await?;
     report.source = Side { version: source.version.clone(), instance: SOURCE.to_owned() };
-    if arguments.owner {
+    if arguments.has_ordinary_owner() {
         stage.create_owner(&source, arguments.from).await?;
     }
-    let owner = owner_login(arguments.owner);
+    let owner = owner_login(arguments.has_ordinary_owner());
     let cast = fill(arguments, &stage, &source, screen).await?;
     report.dump.clone_from(&cast.restored);
     bulk::load(&stage.connect_as(&source, &owner).await?, arguments.bulk).await?;

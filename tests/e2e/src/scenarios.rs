@@ -83,6 +83,14 @@ pub const TROUBLES: &[&str] = &[
     "equal-row-deleted",
     "value-clamped",
     "out-of-memory,lob-errors,slot-lost,instance-reboot",
+    "no-seed-function",
+    "seed-null",
+    "writer-on-copy",
+    "native-slot-lost",
+    "target-dies-after-advance",
+    "native-conflict",
+    "no-replication-workers",
+    "native-owner",
 ];
 
 /// Attacks on the cutover: what an adversary tried, each by name, with the options of the run that tries it. Those that are
@@ -119,6 +127,22 @@ pub const ATTACKS: &[(&str, &[&str])] = &[
     ("self-grant", &["--from", "16", "--prepare", SELF_GRANT]),
     ("dropped-role", &["--break", "drop-role-under-session:PrepareSource"]),
     ("second-run", &["--break", "other-run-goes-back:GuardCutover"]),
+    // The same with the native engine, which reads the source by a publication and a slot of its own.
+    ("native-lose-publication", &["--engine", "native", "--break", "lose:PreparePublication"]),
+    ("native-zombie-publication", &["--engine", "native", "--break", "zombie:PreparePublication"]),
+    ("native-kill-start", &["--engine", "native", "--break", "kill:FindStart:1:0"]),
+    ("native-lose-subscription", &["--engine", "native", "--break", "lose:SubscribeTarget"]),
+    ("native-zombie-subscription", &["--engine", "native", "--break", "zombie:SubscribeTarget"]),
+    ("native-stop-subscription", &["--engine", "native", "--break", "stop-execution:SubscribeTarget"]),
+    ("native-crash-catch-up", &["--engine", "native", "--break", "crash-target:CatchUp"]),
+    ("native-stop-catch-up", &["--engine", "native", "--break", "stop-execution:CatchUp"]),
+    ("native-zombie-catch-up", &["--engine", "native", "--break", "zombie:CatchUp"]),
+    ("native-crash-drain", &["--engine", "native", "--break", "crash-target:DrainSource"]),
+    ("native-zombie-drain", &["--engine", "native", "--break", "zombie:DrainSource"]),
+    ("native-stop-drain", &["--engine", "native", "--break", "stop-execution:DrainSource"]),
+    ("native-stop-confirm", &["--engine", "native", "--break", "stop-execution:ConfirmCutover"]),
+    // Clients change rows of tables without a key all the time, and no side may ever refuse them for the publication.
+    ("native-keyless-back", &["--engine", "native", "--tps", "500", "--break", "fail:CompleteTarget:FenceFailed:1"]),
     // A crash of the target takes back what was not yet flushed.
     ("crash-open", &["--break", "crash-target:OpenTarget"]),
     (

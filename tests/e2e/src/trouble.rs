@@ -92,6 +92,8 @@ pub enum Trouble {
     NativeConflict,
     /// The target may run no worker of logical replication.
     NoReplicationWorkers,
+    /// The database's owner is no rds_superuser, and so may create no subscription. Nothing mends that.
+    NativeOwner,
     /// A client writes an infinite date after the copy was verified, and DMS clamps it.
     ValueClamped,
 }
@@ -246,6 +248,7 @@ impl Trouble {
             | Trouble::TargetDiesAfterAdvance
             | Trouble::NativeConflict
             | Trouble::NoReplicationWorkers
+            | Trouble::NativeOwner
             | Trouble::TargetDiskFull
             | Trouble::SlotLost
             | Trouble::TableSuspended
@@ -313,6 +316,9 @@ impl Trouble {
             Trouble::WalPilesUp => Some(json!({ "limits": { "maxRetainedWalGb": 1 } })),
             Trouble::MemoryStaysShort => Some(json!({ "limits": { "maxReplicationInstanceClass": "dms.t3.large" } })),
             Trouble::SecurityGroup => Some(json!({ "network": { "authorizeIngress": true } })),
+            of_native if of_native == Trouble::NativeOwner || of_native.of_copy().is_some() => {
+                Some(json!({ "copy": { "engine": "native" } }))
+            }
             _ => None,
         }
     }
@@ -338,6 +344,13 @@ impl Trouble {
             Trouble::WrongSecret => Some(("PreflightBlocked", "[login]")),
             Trouble::RuleMissing => Some(("NetworkBlocked", "lacks an inbound rule")),
             Trouble::LobErrors { megabytes } if megabytes > 33 => Some(("TablesInError", "limited LOB mode holds")),
+            Trouble::NativeOwner => Some(("PreflightBlocked", "[no-subscription-right]")),
+            Trouble::WriterOnCopy => Some(("ReplicationFailed", "somebody wrote to a table on the copy")),
+            Trouble::NativeSlotLost => {
+                Some(("ReplicationFailed", "given up keeping WAL for the run's replication slot"))
+            }
+            Trouble::NativeConflict => Some(("ReplicationFailed", "the target failed to apply a change")),
+            Trouble::NoReplicationWorkers => Some(("ReplicationFailed", "max_logical_replication_workers")),
             _ => None,
         }
     }
@@ -472,6 +485,7 @@ const WORDS: &[(&str, Trouble)] = &[
     ("target-dies-after-advance", Trouble::TargetDiesAfterAdvance),
     ("native-conflict", Trouble::NativeConflict),
     ("no-replication-workers", Trouble::NoReplicationWorkers),
+    ("native-owner", Trouble::NativeOwner),
 ];
 
 impl FromStr for Trouble {

@@ -59,6 +59,10 @@ pub struct CatchUpReading {
     pub bytes_per_second: Option<u64>,
     /// Until there is no lag, at that rate.
     pub seconds_left: Option<u64>,
+    /// Process id of the target's apply worker; none if none ran for some seconds.
+    pub worker: Option<i32>,
+    /// Polls in a row at which there was no apply worker, or another one than at the poll before.
+    pub worker_losses: u32,
 }
 
 /// Output of `catch-up`.

@@ -45,7 +45,7 @@ pub async fn ensure(owner: &Session, run: &str, name: &str) -> StepResult<()> {
         owner.run("roll the publication back", "ROLLBACK").await?;
         let named: Vec<String> = unidentified.iter().map(|row| row.get(0)).collect();
         let message = format!(
-            "publish changes: PostgreSQL would refuse updates and deletes of tables whose rows it cannot identify: {}",
+            "publish changes: PostgreSQL would refuse updates and deletes of tables whose rows it cannot identify, or could not apply them: {}",
             named.join(", ")
         );
         return Err(StepError::new(ErrorCode::PreflightBlocked, message));

@@ -1,9 +1,23 @@
 -- The subscription, by a function, so that the password that it connects with is a parameter and stands in no statement.
 -- Installed and called by the owner. Reads: pgleap.run, pgleap.outcome. Changes: the subscription, the publication. Safe to repeat.
 
+-- A call that arrives after the run is over, or its cutover decided, changes nothing; undecided it stays until the caller commits.
+CREATE OR REPLACE FUNCTION pgleap.ensure_undecided(run text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    decided text;
+BEGIN
+    SELECT o.outcome INTO decided FROM pgleap.outcome o ORDER BY o.generation DESC LIMIT 1 FOR SHARE;
+    IF decided IS NOT NULL OR NOT EXISTS (SELECT FROM pgleap.run r WHERE r.id = run) THEN
+        RAISE EXCEPTION 'the run is over' USING ERRCODE = 'PGL01';
+    END IF;
+END $$;
+REVOKE ALL ON FUNCTION pgleap.ensure_undecided(text) FROM PUBLIC;
+SELECT pgleap.ensure_undecided({run});
+
 -- Create it, switched off, at a position of the source's WAL, in one transaction: a position that is set on its own is lost
 -- when the server dies within the next second or so. It is handed to the copy login, which keeps its CONNECT while the cutover
--- keeps the owner out. A call that arrives after the run is over, or decided, creates none.
+-- keeps the owner out.
 -- An error of EXECUTE would carry the statement, and with it the password, into the server's log: it is raised anew.
 CREATE OR REPLACE FUNCTION pgleap.subscribe(run text, conninfo text, start pg_lsn) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -11,10 +25,7 @@ DECLARE
     said text;
     code text;
 BEGIN
-    PERFORM FROM pgleap.run r WHERE r.id = run;
-    IF NOT FOUND OR EXISTS (SELECT FROM pgleap.outcome o WHERE o.outcome IS NOT NULL FOR SHARE) THEN
-        RAISE EXCEPTION 'the run is over' USING ERRCODE = 'PGL01';
-    END IF;
+    PERFORM pgleap.ensure_undecided(run);
     BEGIN
         EXECUTE format('CREATE SUBSCRIPTION %I CONNECTION %L PUBLICATION %I WITH (slot_name = %L, create_slot = false, '
                        'copy_data = false, enabled = false, streaming = on, run_as_owner = true)', {name}, conninfo, {name}, {name});

@@ -1,7 +1,7 @@
 //! The subscription on the target.
 
-use pgleap_contract::{ErrorCode, Names, Server};
-use pgleap_pg::{Login, Lsn, PgErrorKind, Session, ident, literal};
+use pgleap_contract::{ErrorCode, Names, RunId, Server};
+use pgleap_pg::{Login, Lsn, Session, ident, literal};
 use pgleap_step_kit::{StepError, StepResult};
 
 /// Where a subscription stands.
@@ -9,8 +9,8 @@ use pgleap_step_kit::{StepError, StepResult};
 pub struct State {
     /// It may apply.
     pub enabled: bool,
-    /// A worker applies.
-    pub applies: bool,
+    /// The process id of its apply worker, while there is one.
+    pub worker: Option<i32>,
     /// What it has applied: a position of the source.
     pub applied: Option<Lsn>,
 }
@@ -18,9 +18,9 @@ pub struct State {
 /// Install the functions of `subscribe.sql` as the owner.
 ///
 /// # Errors
-/// The server refuses, or does not answer.
-pub async fn install(owner: &Session, names: Names<'_>) -> StepResult<()> {
-    let sql = with_names(include_str!("subscribe.sql"), names);
+/// `AlreadyBack` where the run is over or its cutover decided; the server refuses otherwise, or does not answer.
+pub async fn install(owner: &Session, run: &RunId) -> StepResult<()> {
+    let sql = with_names(include_str!("subscribe.sql"), run.names()).replace("{run}", &literal(run.as_str()));
     Ok(owner.run("install the function that subscribes", &sql).await?)
 }
 
@@ -46,8 +46,7 @@ fn with_names(sql: &str, names: Names<'_>) -> String {
 /// # Errors
 /// The server does not answer.
 pub async fn look(target: &Session, name: &str) -> StepResult<Option<State>> {
-    let sql =
-        "SELECT s.subenabled, EXISTS (SELECT FROM pg_stat_subscription w WHERE w.subid = s.oid AND w.pid IS NOT NULL),
+    let sql = "SELECT s.subenabled, (SELECT max(w.pid) FROM pg_stat_subscription w WHERE w.subid = s.oid),
                       pg_replication_origin_progress('pg_' || s.oid, false)::text
                FROM pg_subscription s
                WHERE s.subname = $1::text::name
@@ -55,7 +54,7 @@ pub async fn look(target: &Session, name: &str) -> StepResult<Option<State>> {
     let rows = target.rows("look at the subscription", sql, &[&name]).await?;
     Ok(rows.first().map(|row| State {
         enabled: row.get(0),
-        applies: row.get(1),
+        worker: row.get(1),
         applied: row.get::<_, Option<&str>>(2).and_then(|lsn| lsn.parse().ok()),
     }))
 }
@@ -70,9 +69,8 @@ pub async fn create(owner: &Session, run: &str, source: &Server, login: &Login, 
     let sql = "SELECT pgleap.subscribe($1, $2, $3::text::pg_lsn)";
     match owner.rows("create the subscription", sql, &[&run, &conninfo, &start.to_string()]).await {
         Ok(_) => Ok(()),
-        Err(error)
-            if error.kind != PgErrorKind::Unreachable && error.to_string().contains("connect to the publisher") =>
-        {
+        // PostgreSQL reports it with a state of class 08, as it would the loss of our own connection.
+        Err(error) if error.to_string().contains("connect to the publisher") => {
             Err(StepError::new(ErrorCode::NetworkBlocked, unreached(source, &error.to_string())))
         }
         Err(error) => Err(error.into()),

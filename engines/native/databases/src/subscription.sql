@@ -20,12 +20,14 @@ BEGIN
     END IF;
 END $$;
 
--- It applies nothing any more, and the server starts no worker for it.
+-- It applies nothing any more, and the server starts no worker for it. Without its slot's name it cannot be enabled: a call of
+-- start_subscription that arrives late fails.
 CREATE OR REPLACE FUNCTION pgleap_copy.stop_subscription() RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF EXISTS (SELECT FROM pg_subscription s WHERE s.subname = {name} AND s.subenabled) THEN
         EXECUTE format('ALTER SUBSCRIPTION %I DISABLE', {name});
+        EXECUTE format('ALTER SUBSCRIPTION %I SET (slot_name = NONE)', {name});
     END IF;
 END $$;
 

@@ -26,28 +26,28 @@ pub async fn run(ctx: &Ctx, input: SubscribeTargetInput) -> StepResult<Polled<No
     let start: Lsn = input.start.parse().map_err(|error| StepError::bug(format!("subscribe target: {error}")))?;
     let (target, source) = tokio::try_join!(ctx.as_target_owner(run, &input.target), ctx.as_work(run, &input.source))?;
     refuse_too_much_wal(&source, &input.source, &run.limits).await?;
+    refuse_lost(&slot::look(&source, &stream).await?)?;
     let look = work_off(ctx, run, &input.target, &target, Phase::Prepare, WORKERS, OnFailure::Stop).await?;
     if let Polled::Waiting(waiting_for) = look {
         return Ok(Polled::Waiting(waiting_for));
     }
-    subscription::install(&target, names).await?;
+    subscription::install(&target, &run.id).await?;
     if subscription::look(&target, &stream).await?.is_none() {
         let login = ctx.login(&names.copy_source_secret()).await?;
         subscription::create(&target, run.id.as_str(), &input.source, &login, start).await?;
     }
     subscription::hand_over(&ctx.connect(run, &input.target, &names.copy_source_secret()).await?, names).await?;
-    let wrong =
-        |reason: String| Err(StepError::new(ErrorCode::ReplicationFailed, format!("subscribe target: {reason}")));
     let state = subscription::look(&target, &stream).await?;
     let applied = state.and_then(|state| state.applied);
     if state.is_some_and(|state| !state.enabled) && applied != Some(start) {
         return wrong(format!("the subscription stands at {}, not at {start}", shown(applied)));
     }
-    let confirmed = slot::look(&source, &stream).await?.confirmed;
-    if state.is_some_and(|state| !state.enabled) && confirmed.is_none_or(|confirmed| confirmed > start) {
+    let slot = slot::look(&source, &stream).await?;
+    refuse_lost(&slot)?;
+    if state.is_some_and(|state| !state.enabled) && slot.confirmed.is_none_or(|confirmed| confirmed > start) {
         return wrong(format!(
-            "the source's replication slot stands at {}, behind the start {start}",
-            shown(confirmed)
+            "the source's replication slot stands at {}, past the start {start}: it would not send what lies between",
+            shown(slot.confirmed)
         ));
     }
     let (published, subscribed) =
@@ -59,6 +59,21 @@ pub async fn run(ctx: &Ctx, input: SubscribeTargetInput) -> StepResult<Polled<No
         ));
     }
     Ok(Polled::Done(NoOutput {}))
+}
+
+/// Without the slot the source does not send what the copy lacks.
+fn refuse_lost(slot: &slot::State) -> StepResult<()> {
+    match slot {
+        slot::State { exists: false, .. } => wrong("the source has no replication slot of the run any more".to_owned()),
+        slot::State { is_lost: true, .. } => {
+            wrong("the source has given up keeping WAL for the run's replication slot".to_owned())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn wrong<T>(reason: String) -> StepResult<T> {
+    Err(StepError::new(ErrorCode::ReplicationFailed, format!("subscribe target: {reason}")))
 }
 
 fn shown(lsn: Option<Lsn>) -> String {

@@ -9,7 +9,7 @@ pub(super) const CHECK: Query = Query {
     id: "table-without-identity",
     severity: Severity::Blocker,
     sql: include_str!("identity.sql"),
-    found: "table {what} {why}: published, it would refuse updates and deletes to your applications",
-    remedy: "add a primary key that is not deferrable, or choose choices.keylessTables = replica-identity-full",
+    found: "table {what} {why}",
+    remedy: "add a primary key that is not deferrable and has the columns that the table is partitioned by, or choose choices.keylessTables = replica-identity-full",
     when: |asked| asked.keyless == KeylessTables::Refuse,
 };

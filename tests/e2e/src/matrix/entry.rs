@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::place::machines;
+
 /// A kind of run, and the options that make it one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Entry {
@@ -25,6 +27,8 @@ pub enum Entry {
     Lobs,
     /// A person is asked, and there is a window.
     Asked,
+    /// The native engine copies.
+    Native,
 }
 
 /// Every entry with its name and its options. `@window` stands for a file with a window.
@@ -39,7 +43,11 @@ const ENTRIES: &[(Entry, &str, &[&str])] = &[
     (Entry::RuleRecoverForward, "rule-recover-forward", &["--faults", "security-group", "--break", STOPPED_AFTER]),
     (Entry::Lobs, "lobs", &["--faults", "lob-errors"]),
     (Entry::Asked, "asked", &["--break", "approve", "--input-file", WINDOW]),
+    (Entry::Native, "native", &["--engine", NATIVE]),
 ];
+
+/// The engine that a run with the built-in source does not choose by itself.
+const NATIVE: &str = "native";
 
 /// An error that no Retry waits for, once: nothing of it is left for the way back.
 const FAILS: &str = "fail:CompleteTarget:FenceFailed:1";
@@ -95,12 +103,20 @@ impl Entry {
         if let Some((_, _, entries)) = RARE.iter().find(|(of, name, _)| *of == machine && *name == state) {
             return entries;
         }
+        if engine_of(machine, state) == Some(NATIVE) {
+            return &[Entry::Native];
+        }
         match (machine, leads_forward) {
             ("recover", _) => &[Entry::RecoverBack, Entry::RecoverForward],
             (_, false) => &[Entry::Back],
             (_, true) => &[Entry::Plain],
         }
     }
+}
+
+/// The engine whose state it is; none for a state of every run.
+fn engine_of(machine: &str, state: &str) -> Option<&'static str> {
+    machines().iter().find(|known| known.name == machine)?.engine_of(state)
 }
 
 impl fmt::Display for Entry {
@@ -124,5 +140,19 @@ mod tests {
             assert!(crate::cli::Cli::try_parse_from(words).is_ok(), "{entry}");
             assert_eq!(Entry::named(&entry.to_string()), Some(entry));
         }
+    }
+    /// The built-in source is copied by DMS unless an entry says otherwise.
+    #[test]
+    fn a_state_of_an_engine_is_entered_by_a_run_with_that_engine() {
+        for machine in machines() {
+            for (state, definition) in machine.states().iter().filter(|(_, state)| state["Type"] == "Task") {
+                let Some(engine) = machine.engine_of(state) else { continue };
+                for entry in Entry::of(&machine.name, state, true) {
+                    let is_native = entry.options().contains(&NATIVE.to_owned());
+                    assert_eq!(is_native, engine == NATIVE, "{state} by {entry}: {definition:?}");
+                }
+            }
+        }
+        assert_eq!(Entry::of("upgrade", "CatchUp", true), [Entry::Native]);
     }
 }

@@ -6,6 +6,7 @@ mod broken_loads;
 mod defects;
 mod fence;
 mod late_calls;
+mod native;
 mod people;
 mod plan;
 mod planted;
