@@ -64,8 +64,7 @@ pub async fn look(target: &Session, name: &str) -> StepResult<Option<State>> {
 /// # Errors
 /// `NetworkBlocked` where the target does not reach the source; the server refuses otherwise.
 pub async fn create(owner: &Session, run: &str, source: &Server, login: &Login, start: Lsn) -> StepResult<()> {
-    let row = owner.row("read where the server keeps its authorities", "SELECT current_setting('ssl_ca_file')", &[]);
-    let conninfo = conninfo(source, login, row.await?.get(0));
+    let conninfo = conninfo_of(owner, source, login).await?;
     let sql = "SELECT pgleap.subscribe($1, $2, $3::text::pg_lsn)";
     match owner.rows("create the subscription", sql, &[&run, &conninfo, &start.to_string()]).await {
         Ok(_) => Ok(()),
@@ -77,7 +76,18 @@ pub async fn create(owner: &Session, run: &str, source: &Server, login: &Login, 
     }
 }
 
-fn unreached(source: &Server, said: &str) -> String {
+/// How the server that `owner` is connected to connects to the source. Holds the password.
+///
+/// # Errors
+/// The server does not answer.
+pub async fn conninfo_of(owner: &Session, source: &Server, login: &Login) -> StepResult<String> {
+    let sql = "SELECT current_setting('ssl_ca_file')";
+    let row = owner.row("read where the server keeps its authorities", sql, &[]).await?;
+    Ok(conninfo(source, login, row.get(0)))
+}
+
+/// What is wrong, and what to do.
+pub fn unreached(source: &Server, said: &str) -> String {
     format!(
         "the target does not reach the source at {}:{}. The source's security group must let the target's in, on that port; \
          the target says: {said}",

@@ -10,6 +10,7 @@
 
 mod commits;
 mod decide;
+mod reach;
 mod witnesses;
 
 use native_databases::publication;
@@ -37,8 +38,10 @@ pub async fn run(ctx: &Ctx, input: OnBoth) -> StepResult<Polled<FindStartOutput>
     let source = ctx.as_work(run, &input.source).await?;
     refuse_too_much_wal(&source, &input.source, &run.limits).await?;
     refuse_other_tables(&source, &copy, &stream).await?;
+    let owner = ctx.as_target_owner(run, &input.target).await?;
+    reach::prove(&owner, &input.source, &ctx.login(&run.id.names().copy_source_secret()).await?).await?;
     let begins = confirmed(&copy, &stream).await?;
-    let witnesses = witnesses::ask(&ctx.as_target_owner(run, &input.target).await?).await?;
+    let witnesses = witnesses::ask(&owner).await?;
     let of_copy = commits::read(&copy, &stream, None).await?;
 
     let last = of_copy.last().map_or(begins, |commit| commit.end);
