@@ -39,6 +39,10 @@ pub async fn run(ctx: &Ctx, input: OnSource) -> StepResult<NoOutput> {
     }
     let (skipped, ignored) = (&run.choices.as_of_snapshot_schemas, &run.choices.ignored_roles);
     fingerprint::take(&owner, skipped, ignored, &names.work_login()).await?;
+    if run.copy.engine.traits().keeps_rows_of_snapshot {
+        // A rewrite of rows is in no change that is sent, so it is looked for from before the snapshot on.
+        fingerprint::take_filenodes_once(&owner).await?;
+    }
     Ok(NoOutput {})
 }
 

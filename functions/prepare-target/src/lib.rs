@@ -32,7 +32,8 @@ pub async fn run(ctx: &Ctx, input: OnBoth) -> StepResult<Polled<NoOutput>> {
     if let Some(waiting_for) = source_watch::arm(ctx, run, &input.source).await? {
         return Ok(Polled::Waiting(waiting_for));
     }
-    if run.copy.engine.traits().drops_changes_silently {
+    // Where the snapshot's rows are kept, prepare-source did it before the snapshot.
+    if !run.copy.engine.traits().keeps_rows_of_snapshot {
         fingerprint::take_filenodes(&source).await?;
     }
     Ok(Polled::Done(NoOutput {}))

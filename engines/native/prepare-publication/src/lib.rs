@@ -7,7 +7,7 @@
 
 use native_databases::publication;
 use pgleap_contract::steps::{NoOutput, OnSource};
-use pgleap_pg::{fingerprint, marker};
+use pgleap_pg::marker;
 use pgleap_step_kit::prelude::*;
 use pgleap_step_kit::source_watch::make_slot;
 
@@ -19,8 +19,6 @@ pub async fn run(ctx: &Ctx, input: OnSource) -> StepResult<Polled<NoOutput>> {
     let run = &input.run;
     let stream = run.id.names().copy_stream();
     let owner = ctx.as_owner(run, &input.source).await?;
-    // A rewrite of rows is in no change that is sent, so it is looked for from before the snapshot on.
-    fingerprint::take_filenodes_once(&owner).await?;
     publication::ensure(&owner, run.id.as_str(), &stream).await?;
     if let Some(waiting_for) = make_slot(ctx, run, &input.source, &stream, PLUGIN).await? {
         return Ok(Polled::Waiting(waiting_for));
