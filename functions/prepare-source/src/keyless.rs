@@ -1,6 +1,7 @@
 //! Tables whose old rows cannot be told apart by a primary key: their updates and deletes are lost to a copy unless the whole
 //! old row is logged.
 
+use pgleap_contract::CopyEngine;
 use pgleap_pg::{Session, qualified};
 use pgleap_step_kit::prelude::*;
 
@@ -11,8 +12,12 @@ const TABLES: &str = include_str!("keyless.sql");
 const LOCK_TIMEOUT_MS: u32 = 2_000;
 
 /// Save and change, table by table.
-pub(crate) async fn log_whole_rows(owner: &Session, skipped: &[String]) -> StepResult<()> {
-    for row in owner.rows("list tables without a key", TABLES, &[&skipped]).await? {
+///
+/// Native replication finds rows by the index of a replica identity, so such a table stays as it is: logged whole, a column without
+/// equality would stop the apply worker at the first update.
+pub(crate) async fn log_whole_rows(owner: &Session, skipped: &[String], engine: CopyEngine) -> StepResult<()> {
+    let by_index = engine == CopyEngine::Native;
+    for row in owner.rows("list tables without a key", TABLES, &[&skipped, &by_index]).await? {
         let table = qualified(row.get(0), row.get(1));
         let (has_key, relation): (bool, u32) = (row.get(2), row.get(3));
         let identity = if has_key { "DEFAULT" } else { "FULL" };

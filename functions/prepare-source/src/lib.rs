@@ -35,7 +35,7 @@ pub async fn run(ctx: &Ctx, input: OnSource) -> StepResult<NoOutput> {
     logins::prove(ctx, &owner, run, source, &logins).await?;
     logins::prove_copy_settings(ctx, run, source, &logins).await?;
     if run.choices.keyless_tables == KeylessTables::ReplicaIdentityFull {
-        keyless::log_whole_rows(&owner, &run.choices.as_of_snapshot_schemas).await?;
+        keyless::log_whole_rows(&owner, &run.choices.as_of_snapshot_schemas, run.copy.engine).await?;
     }
     let (skipped, ignored) = (&run.choices.as_of_snapshot_schemas, &run.choices.ignored_roles);
     fingerprint::take(&owner, skipped, ignored, &names.work_login()).await?;

@@ -10,6 +10,6 @@ pub(super) const CHECK: Query = Query {
     severity: Severity::Blocker,
     sql: include_str!("identity.sql"),
     found: "table {what} {why}: published, it would refuse updates and deletes to your applications",
-    remedy: "add a primary key that is not deferrable, or choose choices.keylessTables = replica-identity-full",
+    remedy: "add a primary key that is not deferrable; or, where an index is named, ALTER TABLE .. REPLICA IDENTITY USING INDEX it; or choose choices.keylessTables = replica-identity-full",
     when: |asked| asked.keyless == KeylessTables::Refuse,
 };
