@@ -12,9 +12,12 @@ const TABLES: &str = include_str!("keyless.sql");
 const LOCK_TIMEOUT_MS: u32 = 2_000;
 
 /// Save and change, table by table.
+///
+/// Native replication publishes changes of partitions as their root's. It finds rows by the index of a replica identity, so such
+/// a table stays as it is: logged whole, a column without equality would stop the apply worker at the first update.
 pub(crate) async fn log_whole_rows(owner: &Session, run: &Run) -> StepResult<()> {
-    let (skipped, by_root) = (&run.choices.as_of_snapshot_schemas, run.copy.engine == CopyEngine::Native);
-    for row in owner.rows("list tables without a key", TABLES, &[skipped, &by_root]).await? {
+    let (skipped, is_native) = (&run.choices.as_of_snapshot_schemas, run.copy.engine == CopyEngine::Native);
+    for row in owner.rows("list tables without a key", TABLES, &[skipped, &is_native]).await? {
         let table = qualified(row.get(0), row.get(1));
         let (has_key, relation): (bool, u32) = (row.get(2), row.get(3));
         let identity = if has_key { "DEFAULT" } else { "FULL" };

@@ -1,5 +1,6 @@
 -- Tables that are carried and whose old rows do not name their primary key: schema, table, has a primary key that suffices, oid.
--- Reads: the catalogs. Changes: nothing. $1: schemas that are not carried. $2: changes of partitions are published as their root's.
+-- Reads: the catalogs. Changes: nothing. $1: schemas that are not carried. $2: changes of partitions are published as
+-- their root's, and the index of a replica identity counts as a key.
 -- relreplident: d = the primary key, n = nothing, f = the whole row, i = an index, which not every copy engine takes for a key.
 -- A deferrable primary key tells no rows apart for PostgreSQL. Of a partitioned table the root counts too, because changes of
 -- its partitions may be published as its own. Then the old row of a partition must also say to which partition it belongs, which
@@ -22,4 +23,6 @@ WHERE c.relkind IN ('r', 'p') AND c.relpersistence = 'p'
   AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
   AND c.relreplident <> 'f'
   AND (p.indexrelid IS NULL OR m.misses OR c.relreplident = 'n' OR (c.relreplident = 'i' AND NOT p.indisreplident))
+  AND NOT ($2 AND c.relreplident = 'i' AND EXISTS (SELECT FROM pg_index x WHERE x.indrelid = c.oid AND x.indisreplident
+                                                   AND x.indimmediate AND x.indisvalid))
 ORDER BY 1, 2

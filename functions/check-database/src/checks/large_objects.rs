@@ -1,5 +1,6 @@
 //! Large objects are carried by nobody.
-//! Source: AWS DMS user guide, "Using a PostgreSQL database as an AWS DMS source", limitations.
+//! Source: AWS DMS user guide, "Using a PostgreSQL database as an AWS DMS source", limitations; PostgreSQL documentation,
+//! "Logical Replication", "Restrictions".
 
 use pgleap_contract::Finding;
 
@@ -11,7 +12,7 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
     if facts.large_objects == 0 {
         return Vec::new();
     }
-    let found = format!("there are {} large objects, whose changes DMS does not carry", facts.large_objects);
+    let found = format!("there are {} large objects, whose changes no copy engine carries", facts.large_objects);
     vec![Finding::blocker(
         ID,
         found,

@@ -7,7 +7,6 @@ mod collation_versions;
 mod create_role;
 mod database_names;
 mod database_owner;
-mod database_settings;
 mod encoding_conversions;
 mod event_triggers;
 mod extension_replication;
@@ -80,7 +79,6 @@ pub(crate) const ALL: &[Check] = &[
     Check::Facts(prepared_transactions::check),
     Check::Query(&long_transactions::CHECK),
     Check::Query(&wraparound_age::CHECK),
-    Check::Query(&database_settings::CHECK),
     Check::Query(&extension_replication::CHECK),
     Check::Query(&scheduled_jobs::CHECK),
     Check::Facts(event_triggers::check),

@@ -1,6 +1,7 @@
 //! What the database says about a copy by DMS: the types, values and keys that it does not carry, and what it needs besides.
 
 mod columns;
+mod database_settings;
 mod deferred_constraints;
 mod generated_keys;
 mod inheritance;
@@ -30,6 +31,7 @@ use crate::query::Asked;
 pub(crate) const CHECKS: &[Check] = &[
     Check::Facts(replica_role::check),
     Check::Query(&leftovers::CHECK),
+    Check::Query(&database_settings::CHECK),
     Check::Facts(list_lengths::check),
     Check::Query(&keyless_tables::CHECK),
     Check::Query(&generated_keys::CHECK),

@@ -1,4 +1,4 @@
-//! Tables that log whole rows, with a column of a type that has no equality: the target could not find the row of an update.
+//! Tables without a key, with a column of a type that has no equality: the target could not find the row of an update.
 //! Source: PostgreSQL documentation, "Logical Replication", "Publication", replica identity FULL.
 
 use pgleap_contract::Severity;

@@ -1,13 +1,13 @@
--- Columns without equality of tables to carry that log whole rows, or would. Arrays and domains are as what they are made of; of
+-- Columns without equality of tables to carry whose rows no key names. A row that is logged whole is still looked for by the
+-- primary key if the table has one (PostgreSQL, FindLogicalRepLocalIndex and RelationFindReplTupleByIndex). Arrays and domains are as what they are made of; of
 -- enums, ranges and composite types PostgreSQL has it.
 -- Reads: the catalogs. Changes: nothing.
 SELECT format('%s.%I', c.name, a.attname) AS what, b.typname AS why
 FROM carried c
 JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
 JOIN base_types b ON b.typ = a.atttypid AND b.typtype = 'b'
-WHERE (c.relreplident IN ('f', 'n')
-       OR NOT EXISTS (SELECT FROM pg_index x WHERE x.indrelid = c.oid AND x.indimmediate AND x.indisvalid
-                        AND CASE c.relreplident WHEN 'd' THEN x.indisprimary ELSE x.indisreplident END))
+WHERE NOT EXISTS (SELECT FROM pg_index x WHERE x.indrelid = c.oid AND x.indimmediate AND x.indisvalid
+                    AND (x.indisprimary OR c.relreplident = 'i' AND x.indisreplident))
   AND NOT EXISTS (SELECT FROM pg_type t
                   JOIN pg_opclass o ON o.opcdefault
                       AND (o.opcintype = t.oid OR o.opcintype IN (SELECT k.casttarget FROM pg_cast k WHERE k.castsource = t.oid AND k.castmethod = 'b'))

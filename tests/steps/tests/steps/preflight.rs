@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 use local_aws_core::{Effect, Fault};
-use pgleap_contract::{Finding, KeylessTables, Severity};
-use step_tests::{SOURCE, World, once_allowed, wait_for};
+use pgleap_contract::{CopyEngine, Finding, KeylessTables, Severity};
+use step_tests::{DATABASE, SOURCE, World, once_allowed, wait_for};
 
 fn worded(findings: &[Finding]) -> Vec<String> {
     let word = |finding: &Finding| match finding.severity {
@@ -147,6 +147,47 @@ async fn everything_that_dms_cannot_carry_is_named() -> Result<()> {
             assert!(found.contains(id), "{major}: {id} is not among\n{found}");
         }
     }
+    Ok(())
+}
+
+/// What a table's rows are found by decides: a primary key serves even where whole rows are logged, and so does a replica identity.
+#[tokio::test]
+async fn native_replication_asks_for_an_identity_and_for_equality_only_where_no_key_finds_the_row() -> Result<()> {
+    let schema = "CREATE SCHEMA app;
+        CREATE TABLE app.whole_with_key (id int PRIMARY KEY, doc json); ALTER TABLE app.whole_with_key REPLICA IDENTITY FULL;
+        CREATE TABLE app.silent_with_key (id int PRIMARY KEY, doc json); ALTER TABLE app.silent_with_key REPLICA IDENTITY NOTHING;
+        CREATE TABLE app.by_index (id int NOT NULL, doc json); CREATE UNIQUE INDEX by_index_id ON app.by_index (id);
+        ALTER TABLE app.by_index REPLICA IDENTITY USING INDEX by_index_id;
+        CREATE TABLE app.could_have (id int NOT NULL, n int); CREATE UNIQUE INDEX \"The one\" ON app.could_have (id);
+        CREATE UNIQUE INDEX a_part ON app.could_have (id) WHERE n > 1; CREATE UNIQUE INDEX a_null ON app.could_have (n);
+        CREATE TABLE app.keyless (id int, doc json)";
+    let mut world = World::start(15).await?;
+    world.run.copy.engine = CopyEngine::Native;
+    world.owner().await?.run("fill", schema).await?;
+    world
+        .rdsadmin(SOURCE, DATABASE)
+        .await?
+        .batch_execute("ALTER DATABASE orders SET session_replication_role = 'local'")
+        .await?;
+
+    let refused = check_database::run(world.as_step("check-database"), world.on_source()).await?;
+    world.run.choices.keyless_tables = KeylessTables::ReplicaIdentityFull;
+    let chosen = check_database::run(world.as_step("check-database"), world.on_source()).await?;
+
+    let nothing = "published, it would refuse updates and deletes to your applications";
+    let keyless = "b row-without-equality: column app.keyless.doc of type json has no equality, and its table has no key: the target could not find the row of an update";
+    let expected = [
+        format!(
+            "b table-without-identity: table app.could_have has no primary key (its index \"The one\" would do): {nothing}"
+        ),
+        format!("b table-without-identity: table app.keyless has no primary key: {nothing}"),
+        format!(
+            "b table-without-identity: table app.silent_with_key logs nothing of its old rows (REPLICA IDENTITY NOTHING): {nothing}"
+        ),
+        keyless.to_owned(),
+    ];
+    assert_eq!(worded(&refused.findings.list), expected);
+    assert_eq!(worded(&chosen.findings.list), [keyless]);
     Ok(())
 }
 

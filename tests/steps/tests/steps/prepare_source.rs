@@ -4,7 +4,7 @@
 use anyhow::Result;
 use local_aws_core::{Effect, Fault};
 use pgleap_contract::steps::{CleanDatabasesInput, NoOutput};
-use pgleap_contract::{ErrorCode, Generation, KeylessTables, Outcome, Run};
+use pgleap_contract::{CopyEngine, ErrorCode, Generation, KeylessTables, Outcome, Run};
 use pgleap_pg::fingerprint::{self, Truncate};
 use pgleap_step_kit::Polled;
 use step_tests::{DATABASE, SOURCE, World};
@@ -261,6 +261,26 @@ async fn a_source_of_15_is_prepared_and_a_second_time_changes_nothing() -> Resul
 #[tokio::test]
 async fn a_source_of_17_is_prepared_and_a_second_time_changes_nothing() -> Result<()> {
     can_be_prepared_twice(17).await
+}
+
+/// An index that names rows is a key to native replication, and none to DMS.
+#[tokio::test]
+async fn a_replica_identity_by_index_stays_where_the_engine_finds_rows_by_it() -> Result<()> {
+    let schema = "CREATE TABLE public.by_index (id int NOT NULL, doc json); CREATE UNIQUE INDEX by_index_id ON public.by_index (id);
+        ALTER TABLE public.by_index REPLICA IDENTITY USING INDEX by_index_id; CREATE TABLE public.keyless (id int)";
+    for (engine, logged) in [(CopyEngine::Native, "i"), (CopyEngine::Dms, "f")] {
+        let mut world = World::start(15).await?;
+        world.run.copy.engine = engine;
+        world.run.choices.keyless_tables = KeylessTables::ReplicaIdentityFull;
+        world.owner().await?.run("fill the source", schema).await?;
+        world.configure_source().await?;
+        world.prepare_source().await?;
+
+        let look = "SELECT string_agg(relname || ' ' || relreplident::text, ', ' ORDER BY relname) FROM pg_class WHERE relname IN ('by_index', 'keyless')";
+        let row = world.rdsadmin(SOURCE, DATABASE).await?.query_one(look, &[]).await?;
+        assert_eq!(row.get::<_, String>(0), format!("by_index {logged}, keyless f"), "{engine:?}");
+    }
+    Ok(())
 }
 
 #[tokio::test]
