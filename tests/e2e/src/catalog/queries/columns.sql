@@ -1,9 +1,11 @@
 -- Columns of tables and views, and the statistics targets of index columns.
+-- An index column is named by its place: on the source it may keep the name that the table's column had when the index was made,
+-- and the copy makes its indexes anew.
 -- Storage and compression of an index column cannot be set: they follow from the table's column, which is compared, and
 -- from whether the index is older than that column's ALTER. An index with a key type of its own (hash, trigrams) has
 -- its column's storage only if it is the older one.
 SELECT CASE WHEN c.relkind IN ('i', 'I') THEN 'index column' ELSE 'column' END,
-  format('%I.%I.%I', n.nspname, c.relname, a.attname),
+  format('%I.%I.%s', n.nspname, c.relname, CASE WHEN c.relkind IN ('i', 'I') THEN a.attnum::text ELSE quote_ident(a.attname) END),
   jsonb_strip_nulls(jsonb_build_object(
     'position', (SELECT count(*) FROM pg_attribute b WHERE b.attrelid = a.attrelid AND b.attnum BETWEEN 1 AND a.attnum AND NOT b.attisdropped),
     'type', format_type(a.atttypid, a.atttypmod),
