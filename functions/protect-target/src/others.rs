@@ -251,7 +251,7 @@ mod tests {
         let managed_by_rds = Instance { managed_secret: Some("arn".to_owned()), ..Instance::default() };
 
         let named = managed("orders-v18", &managed_by_rds, &plain).expect("it is named");
-        assert!(named.statements.ends_with("--manage-master-user-password"), "{}", named.statements);
+        assert!(named.statements.contains("--manage-master-user-password --apply-immediately"), "{}", named.statements);
         assert!(named.reason.len() <= Unfinished::LONGEST_REASON, "{}", named.reason.len());
         for (source, target) in [(&plain, &plain), (&managed_by_rds, &managed_by_rds)] {
             assert_eq!(managed("orders-v18", source, target), None);
