@@ -19,7 +19,7 @@ const FILES: &[(&str, &str)] = &[
 ];
 
 /// What only the native engine carries.
-const WIDE: &str = include_str!("../schema/12-wide.sql");
+const WIDE: &str = include_str!("../schema/wide.sql");
 
 /// What DMS cannot carry, for the tests of preflight.
 pub const UNDELIVERABLE: &str = include_str!("../schema/undeliverable.sql");
@@ -83,7 +83,7 @@ pub async fn load(client: &Client, size: Size) -> Result<()> {
 
 /// Add what only the native engine carries, as the master user.
 pub async fn load_wide(client: &Client) -> Result<()> {
-    client.batch_execute(WIDE).await.context("load schema/12-wide.sql")
+    client.batch_execute(WIDE).await.context("load schema/wide.sql")
 }
 
 #[cfg(test)]

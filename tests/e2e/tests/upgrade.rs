@@ -101,7 +101,8 @@ async fn the_plan_of_an_operators_dump_names_what_failed_and_what_stops_an_upgra
     std::fs::write(&dump, DUMP).unwrap();
     std::fs::write(folder.path().join("visits.csv"), "1\n2\n").unwrap();
 
-    let report = report_of(&["--plan", "--dump", &dump.display().to_string()]).await;
+    let dump = dump.display().to_string();
+    let report = report_of(&["--plan", "--engine", "dms", "--dump", &dump]).await;
 
     assert_eq!(report["status"], "SUCCEEDED", "{report:#}");
     let failed = "line 5: role \"somebody_unknown\" does not exist";
@@ -118,4 +119,13 @@ async fn the_plan_of_an_operators_dump_names_what_failed_and_what_stops_an_upgra
     // Both tables are there: the statement that failed took nothing of its transaction with it.
     let written: Vec<_> = list(&report, "/clients/ownTables").iter().map(|table| table["table"].as_str()).collect();
     assert_eq!(written, [Some("\"public\".\"person\""), Some("\"public\".\"visits\"")]);
+
+    // Left to the run, the engine is the one that carries the type.
+    let chosen = report_of(&["--plan", "--dump", &dump]).await;
+    assert_eq!(
+        (&chosen["plan"]["engine"], &chosen["preflight"]["blockers"]),
+        (&"native".into(), &1.into()),
+        "{chosen:#}"
+    );
+    assert!(chosen["plan"]["why"].as_str().unwrap().contains("public.person.mood"), "{}", chosen["plan"]);
 }
