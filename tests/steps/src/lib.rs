@@ -94,6 +94,8 @@ impl World {
         let source = create_source(&ctx, major).await?;
         let secret = create_secret(&ctx).await?;
         let zone = create_record(&ctx, &source.host).await?;
+        // An operator's record has been there for long: every name server answers for it.
+        wait_for("the record", async || Ok(ctx.resolve(RECORD).await.ok().map(|_addresses| ()))).await?;
         let run = serde_json::from_value(json!({
             "id": "orders-run",
             "executionArn": "arn:aws:states:eu-west-1:123456789012:execution:pgleap-upgrade:orders-run",
