@@ -59,3 +59,15 @@ pub async fn await_applied(
         CopyEngine::Native => native_databases::await_applied(run, source, target, marker, deadline).await,
     }
 }
+
+/// Have the engine start nothing on the target any more. Only after it was seen to have applied everything; may be repeated.
+///
+/// # Errors
+/// The deadline passed, or the target does not answer.
+pub async fn stop(run: &Run, target: &Session, deadline: &Deadline) -> StepResult<()> {
+    match run.copy.engine {
+        CopyEngine::Native => native_databases::stop(run, target, deadline).await,
+        // What DMS holds there are sessions; whoever shuts the target ends them.
+        _ => Ok(()),
+    }
+}

@@ -35,6 +35,7 @@ async fn drain(ctx: &Ctx, input: &UnderFence, deadline: &Deadline) -> StepResult
     let (source, catalogs, target) = (source?, catalogs?, target?);
     // The last look before the fence was seconds ago, and a migration may have committed since.
     tokio::try_join!(refuse_changed_source(run, &catalogs), apply(input, &source, &target, deadline))?;
+    pgleap_engines::stop(run, &target, deadline).await?;
     shut_out_engine(&target, input, deadline).await?;
     refuse_problems(run, &source, &target).await?;
     if let Some(reloaded) = reloaded_tables(run, &target).await? {

@@ -60,7 +60,7 @@ pub async fn before_fence(target: &Session) -> StepResult<()> {
 }
 
 /// Transactions are applied in the order of their commits. Once the marker is seen and the source's slot is confirmed behind
-/// it, everything that was committed before is applied and flushed; then the subscription is stopped for good.
+/// it, everything that was committed before is applied and flushed.
 ///
 /// # Errors
 /// The deadline passed, or one of the two does not answer.
@@ -79,6 +79,15 @@ pub async fn await_applied(
     while !is_confirmed(source, &stream, written).await? {
         deadline.pause("drain the source", "the target has not confirmed the last changes").await?;
     }
+    Ok(())
+}
+
+/// Stop the subscription for good, and wait until its worker has ended. May be repeated.
+///
+/// # Errors
+/// The deadline passed, or the target does not answer.
+pub async fn stop(run: &Run, target: &Session, deadline: &Deadline) -> StepResult<()> {
+    let stream = run.id.names().copy_stream();
     target.rows("stop the subscription", "SELECT pgleap_copy.stop_subscription()", &[]).await?;
     let applies = "SELECT count(*) FROM pg_stat_subscription WHERE subname = $1::text::name AND pid IS NOT NULL";
     while target.row("look for the subscription's worker", applies, &[&stream]).await?.get::<_, i64>(0) > 0 {
