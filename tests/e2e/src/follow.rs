@@ -8,6 +8,9 @@ use serde_json::Value;
 use crate::clients::now;
 use crate::history::{Event, History, What};
 
+/// Events of a page, the newest first: more than happen between two calls, so that one page is enough.
+const NEWEST: i32 = 25;
+
 /// An execution that is followed.
 pub struct Execution {
     client: Client,
@@ -67,7 +70,7 @@ impl Execution {
             .execution_arn(&self.arn)
             .reverse_order(true)
             .include_execution_data(true)
-            .max_results(200)
+            .max_results(NEWEST)
             .into_paginator()
             .send();
         let mut news = Vec::new();

@@ -4,6 +4,7 @@ Written here rather than taken from moto's server, whose answers differ from AWS
 members, and which needs a web framework for a dozen operations.
 """
 
+import copy
 import datetime
 import functools
 import http.server
@@ -119,15 +120,9 @@ class Api:
 
     def GetExecutionHistory(self, executionArn, maxResults=100, reverseOrder=False, nextToken=None, includeExecutionData=True):
         execution = self.backend.describe_execution(executionArn)
-        environment = execution.exec_worker.env
-        events = environment.event_manager.get_event_history() if environment else []
-        for event in events:
-            event["timestamp"] = _epoch(datetime.datetime.fromisoformat(event["timestamp"].replace("Z", "+00:00")))
-            if not includeExecutionData:
-                for details in (value for value in event.values() if isinstance(value, dict)):
-                    for key in ("input", "output"):
-                        details.pop(key, None)
-        return _page("events", events[::-1] if reverseOrder else events, maxResults or 100, nextToken)
+        page = _page("events", _events(execution, reverseOrder), maxResults or 100, nextToken)
+        page["events"] = [_described_event(event, includeExecutionData) for event in page["events"]]
+        return page
 
     def SendTaskSuccess(self, taskToken, output):
         return self._answer(taskToken, lambda: self.backend.send_task_success(taskToken, output))
@@ -187,6 +182,27 @@ def _check(definition):
     reason = states.refusal(definition)
     if reason:
         raise ApiError("InvalidDefinition", f"Invalid State Machine Definition: '{reason}'")
+
+
+def _events(execution, reverse):
+    """What has happened so far. Upstream copies every event with its payload at every call; only a page is asked for."""
+    environment = execution.exec_worker.env
+    if environment is None:
+        return []
+    manager = environment.event_manager
+    with manager._mutex:
+        events = list(manager._history_event_list)
+    return events[::-1] if reverse else events
+
+
+def _described_event(event, includes_data):
+    event = copy.deepcopy(event)
+    event["timestamp"] = _epoch(datetime.datetime.fromisoformat(event["timestamp"].replace("Z", "+00:00")))
+    if not includes_data:
+        for details in (value for value in event.values() if isinstance(value, dict)):
+            for key in ("input", "output"):
+                details.pop(key, None)
+    return event
 
 
 def _page(name, items, size, token):
