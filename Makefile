@@ -71,8 +71,8 @@ scenarios: setup ## Every disturbance that a run promises to bear: kills, stops,
 
 .PHONY: matrix
 matrix: setup ## Every disturbance at every state and AWS operation, for hours: ONLY=part of a cell's name RESUME=1 JOBS=2
-	@cargo build --quiet --workspace --bins
-	@TMPDIR=$$(sh scripts/test-folder.sh) target/debug/rehearsal matrix --jobs $(JOBS) $(if $(ONLY),--only "$(ONLY)") $(if $(RESUME),--resume)
+	@cargo build --quiet --workspace --bins --profile longrun
+	@TMPDIR=$$(sh scripts/test-folder.sh) target/longrun/rehearsal matrix --jobs $(JOBS) $(if $(ONLY),--only "$(ONLY)") $(if $(RESUME),--resume)
 
 .PHONY: matrix-sample
 matrix-sample: setup ## A few cells of it, others with each commit, in at most six minutes

@@ -56,7 +56,7 @@ const STOPPED_AFTER: &str = "stop-execution:ConfirmCutover";
 /// Always open.
 pub const WINDOW: &str = "tests/e2e/matrix/window.json";
 
-/// States that not every run enters: machine, state, by which entries.
+/// States that not every run enters, and those whose step does another thing for each engine: machine, state, by which entries.
 const RARE: &[(&str, &str, &[Entry])] = &[
     ("upgrade", "AuthorizeIngress", &[Entry::Rule]),
     ("upgrade", "FinishFindRule", &[Entry::Rule]),
@@ -73,6 +73,12 @@ const RARE: &[(&str, &str, &[Entry])] = &[
     ("upgrade", "AskApproval", &[Entry::Asked]),
     ("upgrade", "FindWindow", &[Entry::Asked]),
     ("upgrade", "WatchHeldCutover", &[Entry::Asked]),
+    ("upgrade", "PrepareSource", &[Entry::Plain, Entry::Native]),
+    ("upgrade", "PrepareTarget", &[Entry::Plain, Entry::Native]),
+    ("upgrade", "VerifyCopy", &[Entry::Plain, Entry::Native]),
+    ("upgrade", "GuardCutover", &[Entry::Plain, Entry::Native]),
+    ("upgrade", "DrainSource", &[Entry::Plain, Entry::Native]),
+    ("upgrade", "FinishDatabases", &[Entry::Plain, Entry::Native]),
     ("recover", "FindRule", &[Entry::RuleRecoverBack, Entry::RuleRecoverForward]),
     ("recover", "RevokeIngress", &[Entry::RuleRecoverBack, Entry::RuleRecoverForward]),
     ("recover", "ResumeJobs", &[Entry::RecoverForward]),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 
-use super::cells::{Cell, Fate};
+use super::cells::{Cell, Fate, Part};
 use super::entry::Entry;
 
 /// Transactions a second: enough to lose some, and two rehearsals fit beside each other on two cores.
@@ -72,12 +72,13 @@ fn matches(pattern: &str, text: &str) -> bool {
     }
 }
 
-/// The runs for these cells. Cells that may share one do so by entry and column, no two of one state in one run: a state
-/// gives up after a number of failures.
+/// The runs for these cells, those under the fence first: they matter most. Cells that may share a run do so by entry and
+/// column, no two of one state in one run: a state gives up after a number of failures.
 pub fn runs(cells: &[&Cell]) -> Vec<Run> {
     let (mut runs, mut shared) = (Vec::new(), BTreeMap::<(Entry, &str, usize), Vec<Run>>::new());
     let mut of_state = BTreeMap::<(&str, &str), usize>::new();
-    for cell in cells {
+    let (later, sooner): (Vec<&Cell>, Vec<&Cell>) = cells.iter().partition(|cell| cell.part == Part::BeforeArm);
+    for cell in sooner.into_iter().chain(later) {
         let Fate::Run { entry, disturbance, shares } = &cell.fate else { continue };
         let run = Run { entry: *entry, cells: vec![cell.name()], disturbances: vec![disturbance.clone()] };
         if !shares {
@@ -90,9 +91,8 @@ pub fn runs(cells: &[&Cell]) -> Vec<Run> {
         *nth += 1;
     }
     let groups = shared.into_values().flat_map(|group| group.chunks(SHARED).map(<[Run]>::to_vec).collect::<Vec<_>>());
-    let mut all: Vec<Run> = groups.filter_map(|group| group.into_iter().reduce(together)).collect();
-    all.extend(runs);
-    all
+    runs.extend(groups.filter_map(|group| group.into_iter().reduce(together)));
+    runs
 }
 
 fn together(mut one: Run, other: Run) -> Run {
@@ -119,7 +119,6 @@ pub fn line(cell: &Cell) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::cells::Part;
     use super::*;
 
     fn cell(row: &str, column: &'static str, shares: bool) -> Cell {
