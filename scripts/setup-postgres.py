@@ -57,9 +57,20 @@ VERSIONS = {
 
 # What PostgreSQL leaves to superusers and RDS lets rds_superuser create, of what these builds bring; see docs/fidelity/rds.md.
 EXTENSIONS_OF_RDS = [
-    "bloom", "dblink", "dict_xsyn", "earthdistance", "intagg", "pg_buffercache", "pg_freespacemap", "pg_prewarm",
-    "pg_stat_statements", "pg_visibility", "pgrowlocks", "pgstattuple", "postgres_fdw", "sslinfo",
+    "amcheck", "bloom", "dblink", "dict_xsyn", "earthdistance", "intagg", "pg_buffercache", "pg_freespacemap",
+    "pg_prewarm", "pg_stat_statements", "pg_visibility", "pgrowlocks", "pgstattuple", "postgres_fdw", "sslinfo",
 ]
+
+# PostgreSQL lets superusers alone call these functions, and RDS has none; see docs/fidelity/rds.md.
+AMCHECK = """
+-- rds_superuser
+DO $$ DECLARE function regprocedure; BEGIN
+    FOR function IN SELECT p.oid FROM pg_catalog.pg_proc p
+                    WHERE p.proname LIKE 'bt\\_index\\_%' AND p.pronamespace = pg_catalog.current_schema()::pg_catalog.regnamespace LOOP
+        EXECUTE pg_catalog.format('GRANT EXECUTE ON FUNCTION %s TO rds_superuser', function);
+    END LOOP;
+EXCEPTION WHEN undefined_object THEN NULL; END $$;
+"""
 
 # Stands for an extension of RDS of which AWS publishes only the name and what it answers; see docs/fidelity/rds.md.
 # Trusted, so that no superuser is needed. The stand-in writes the settings into the postgresql.conf of restored instances.
@@ -146,6 +157,7 @@ def set_up(home, wanted_text):
             install(home, major, machine)
     share_uuid_library(home, wanted)
     trust_extensions_of_rds(home, wanted)
+    grant_amcheck(home, wanted)
     provide_rds_tools(home, wanted)
     refuse_missing_libraries(home, wanted)
     what = "fetched" if missing else "already there"
@@ -330,6 +342,15 @@ def trust_extensions_of_rds(home, majors):
                 text = control.read_text()
                 if "\ntrusted = true" not in text:
                     write_aside(control, text.rstrip("\n") + "\ntrusted = true\n")
+
+
+def grant_amcheck(home, majors):
+    """At the end of each of its scripts, because later ones add functions."""
+    for major in majors:
+        for script in (home / str(major) / "share").glob("**/extension/amcheck--*.sql"):
+            text = script.read_text()
+            if AMCHECK not in text:
+                write_aside(script, text + AMCHECK)
 
 
 def provide_rds_tools(home, majors):

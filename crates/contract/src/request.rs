@@ -245,6 +245,10 @@ pub struct Limits {
     /// Time that comparing rows may take, in seconds.
     #[cfg_attr(feature = "schema", schemars(range(min = Limits::VERIFY_SECONDS.0, max = Limits::VERIFY_SECONDS.1)))]
     pub verify_seconds: u32,
+    /// Time that may go into reading what the snapshot brought, so that the first reads after the cutover are fast, in
+    /// seconds; 0 for none. Checks of indexes take part of it.
+    #[cfg_attr(feature = "schema", schemars(range(min = Limits::WARM_SECONDS.0, max = Limits::WARM_SECONDS.1)))]
+    pub warm_seconds: u32,
     /// Largest class to which the run may grow the replication instance when it runs out of memory, e.g.
     /// `dms.r6i.2xlarge`; whatever the Region offers if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -264,6 +268,8 @@ impl Limits {
     pub const MAX_TRANSACTION_SECONDS: (u32, u32) = (1, 3_600);
     /// Of `verify_seconds`: a week.
     pub const VERIFY_SECONDS: (u32, u32) = (1, 7 * 86_400);
+    /// Of `warm_seconds`: a day.
+    pub const WARM_SECONDS: (u32, u32) = (0, 86_400);
     /// Of `max_retained_wal_gb`: the largest storage of RDS.
     pub const MAX_RETAINED_WAL_GB: (u32, u32) = (1, 65_536);
 }
@@ -275,6 +281,7 @@ impl Default for Limits {
             max_lag_seconds: 5,
             max_transaction_seconds: 15,
             verify_seconds: 3_600,
+            warm_seconds: 3_600,
             max_replication_instance_class: None,
             max_retained_wal_gb: 50,
         }

@@ -17,6 +17,8 @@ pub enum Phase {
     Rebuild,
     /// Statistics.
     Analyze,
+    /// What the snapshot brought is read once, and indexes are checked.
+    Warm,
     /// Just before the fence: autovacuum kept off the tables, because whoever wants its lock waits a second for it.
     Calm,
     /// Under the fence: what replication cannot stand and clients must not miss.
@@ -34,6 +36,7 @@ impl Phase {
             Phase::Prepare => "prepare",
             Phase::Rebuild => "rebuild",
             Phase::Analyze => "analyze",
+            Phase::Warm => "warm",
             Phase::Calm => "calm",
             Phase::Complete => "complete",
             Phase::Refresh => "refresh",
@@ -131,11 +134,17 @@ pub async fn seconds_since_begun(owner: &Session, phase: Phase) -> Result<f64, P
     Ok(owner.row("look when the phase began", since, &[&phase.word()]).await?.get(0))
 }
 
-/// End the phase's workers, and count what they have not done as failed, for this reason unless the server gave one.
-pub async fn give_up(owner: &Session, phase: Phase, worker: &str, reason: &str) -> Result<(), PgError> {
+/// End the workers that were started under this name; what they were at is undone, and left.
+pub async fn end_workers(owner: &Session, worker: &str) -> Result<(), PgError> {
     let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
                WHERE usename = current_user AND pid <> pg_backend_pid() AND starts_with(application_name, $1)";
     owner.rows("end the workers", end, &[&worker]).await?;
+    Ok(())
+}
+
+/// End the phase's workers, and count what they have not done as failed, for this reason unless the server gave one.
+pub async fn give_up(owner: &Session, phase: Phase, worker: &str, reason: &str) -> Result<(), PgError> {
+    end_workers(owner, worker).await?;
     let give_up = "UPDATE pgleap.chore SET attempts = 3, failure = concat_ws(': ', $2::text, failure)
                    WHERE phase = $1 AND done_at IS NULL AND attempts < 3";
     owner.rows("give up chores", give_up, &[&phase.word(), &reason]).await?;
@@ -143,7 +152,7 @@ pub async fn give_up(owner: &Session, phase: Phase, worker: &str, reason: &str) 
 }
 
 /// Objects that stay unfinished, with the statements that would finish them and the server's words: what failed for good
-/// after OPEN, what was optional there, and tables without statistics.
+/// after OPEN, what was optional there, tables without statistics, and what was found or left when the target was warmed.
 pub async fn unfinished(owner: &Session) -> Result<Warnings, PgError> {
     let sql = "
         WITH open AS (
@@ -152,6 +161,12 @@ pub async fn unfinished(owner: &Session) -> Result<Warnings, PgError> {
             UNION ALL
             SELECT id, rank, regexp_replace(object, ' \\(stage 3 of 3\\)', ''), statements, failure FROM pgleap.chore
             WHERE phase = 'analyze' AND rank = 3 AND optional AND failure IS NOT NULL
+            UNION ALL
+            SELECT id, rank, object, statements, failure FROM pgleap.chore
+            WHERE phase = 'warm' AND done_at IS NOT NULL AND failure IS NOT NULL
+            UNION ALL
+            SELECT min(id), 1, format('first reads of %s tables and indexes', count(DISTINCT object)), '{}', min(failure)
+            FROM pgleap.chore WHERE phase = 'warm' AND done_at IS NULL HAVING count(*) > 0
         ), object AS (
             SELECT o.object, min(o.id) AS id, coalesce((array_agg(o.failure ORDER BY o.id) FILTER (WHERE o.failure IS NOT NULL))[1], '') AS failure,
                    string_agg(array_to_string(o.statements, '; '), '; ' ORDER BY o.rank, o.id) AS statements

@@ -6,7 +6,7 @@
 
 CREATE TABLE IF NOT EXISTS pgleap.chore (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    phase text NOT NULL,               -- whose: prepare, rebuild, analyze, calm, complete, refresh, settle
+    phase text NOT NULL,               -- whose: prepare, rebuild, analyze, warm, calm, complete, refresh, settle
     rank int NOT NULL,                 -- everything of a rank is done before the next rank begins
     object text NOT NULL,              -- for people: 'index shop.orders_open'
     statements text[] NOT NULL,

@@ -1,10 +1,11 @@
 //! Guard the cutover: every guardrail at once, just before the fence.
 //!
-//! Changes:      source (a marker row, to measure the lag with; what the watch found); target (autovacuum kept off its tables until after OPEN; the owner's password, if it was changed on the source)
+//! Changes:      source (a marker row, to measure the lag with; what the watch found); target (another; autovacuum kept off its tables until after OPEN; the owner's password, if it was changed on the source)
 //! Repeatable:   yes; the machine looks until every guardrail holds, or, while a person is asked, until there is an answer
 //! If it dies:   nothing but a marker row
 
 mod fence;
+mod latency;
 mod logins;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -73,7 +74,7 @@ pub async fn run(ctx: &Ctx, input: GuardCutoverInput) -> StepResult<Polled<Guard
         refuse_unread(&slot, &slots::look(&source).await?)?;
     }
     let mut in_the_way = decide(&seen, limits);
-    tell(&input.run, &seen, &slot);
+    tell(&input.run, &seen, &slot, latency::measure(&target).await?);
     if in_the_way.is_empty() {
         in_the_way.extend(calm(&target).await?);
         pgleap_engines::before_fence(&input.run, &target).await?;
@@ -103,11 +104,10 @@ fn refuse_closed_window(input: &GuardCutoverInput, in_the_way: &[String]) -> Ste
     Err(StepError::new(ErrorCode::WindowOver, message))
 }
 
-fn tell(run: &Run, seen: &Seen, slot: &Slot) {
-    let mut figures = vec![
-        ("LagBytes", Unit::Bytes, slot.lag_bytes as f64),
-        ("RetainedWalBytes", Unit::Bytes, slot.retained_bytes as f64),
-    ];
+fn tell(run: &Run, seen: &Seen, slot: &Slot, latencies: Vec<(&'static str, Unit, f64)>) {
+    let mut figures = latencies;
+    figures.push(("LagBytes", Unit::Bytes, slot.lag_bytes as f64));
+    figures.push(("RetainedWalBytes", Unit::Bytes, slot.retained_bytes as f64));
     figures.extend(seen.lag.map(|lag| ("LagMilliseconds", Unit::Milliseconds, lag.as_secs_f64() * 1_000.0)));
     metrics::tell(run, &figures);
 }

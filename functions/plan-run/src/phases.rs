@@ -113,9 +113,15 @@ fn seeded_by_snapshot(input: &PlanRunInput, rates: &Rates, before: &[PlannedPhas
     let made = |phase, work| Made { phase, delay: 0.0, work, left: 0.0 };
     vec![
         made(Phase::Load, native::catch_up(input, rates, before)),
-        made(Phase::Rebuild, table_bytes(input) / rates.analyze_bytes_per_second),
+        made(Phase::Rebuild, table_bytes(input) / rates.analyze_bytes_per_second + warming(input, rates)),
         made(Phase::CatchUp, verification(input, rates)),
     ]
+}
+
+/// First reads of what the snapshot brought.
+fn warming(input: &PlanRunInput, rates: &Rates) -> f64 {
+    let seconds = input.size.bytes as f64 / rates.warm_bytes_per_second;
+    seconds.min(f64::from(input.run.limits.warm_seconds))
 }
 
 /// The comparison of both sides.
@@ -203,7 +209,12 @@ mod tests {
         larger.size.bytes *= 2;
 
         assert!(seconds(&native, Phase::Load) < seconds(&input(), Phase::Load) / 2.0);
-        assert!(seconds(&native, Phase::Rebuild) < seconds(&input(), Phase::Rebuild));
+        let mut cold = native.clone();
+        cold.run.limits.warm_seconds = 0;
+        assert!(seconds(&cold, Phase::Rebuild) < seconds(&input(), Phase::Rebuild), "no index is built");
+        native.run.limits.warm_seconds = 1;
+        let warming = seconds(&native, Phase::Rebuild) - seconds(&cold, Phase::Rebuild);
+        assert!((warming - 1.0).abs() < 0.001, "as long as the input allows: {warming}");
         let grows = seconds(&larger, Phase::Load) / seconds(&native, Phase::Load);
         assert!(grows < 1.7, "only what is written while the snapshot is taken and upgraded: {grows}");
         let steps: Vec<String> = expected(&native, &rates).into_iter().flat_map(|phase| phase.steps).collect();

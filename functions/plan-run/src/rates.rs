@@ -35,6 +35,8 @@ pub(crate) struct Rates {
     pub(crate) index_bytes_per_second: f64,
     /// Bytes of table that the three stages of statistics get through a second.
     pub(crate) analyze_bytes_per_second: f64,
+    /// Bytes of a restored volume that are read a second for the first time: they come from S3.
+    pub(crate) warm_bytes_per_second: f64,
     /// Bytes of table that are compared a second, on both sides at once.
     pub(crate) verify_bytes_per_second: f64,
     /// From the first REVOKE to the proof that nobody writes, in milliseconds.
@@ -84,6 +86,7 @@ impl Default for Rates {
             apply_bytes_per_second: 20.0 * MIB,
             index_bytes_per_second: 25.0 * MIB,
             analyze_bytes_per_second: 60.0 * MIB,
+            warm_bytes_per_second: 50.0 * MIB,
             verify_bytes_per_second: 60.0 * MIB,
             fence_milliseconds: 250.0,
             // DMS gathers changes for CommitTimeout, a second, and applies them then.

@@ -33,6 +33,7 @@ pub(crate) fn to_run(execution_arn: &str, request: Value) -> Result<Run, String>
     within("limits.maxLagSeconds", request.limits.max_lag_seconds, Limits::MAX_LAG_SECONDS)?;
     within("limits.maxTransactionSeconds", request.limits.max_transaction_seconds, Limits::MAX_TRANSACTION_SECONDS)?;
     within("limits.verifySeconds", request.limits.verify_seconds, Limits::VERIFY_SECONDS)?;
+    within("limits.warmSeconds", request.limits.warm_seconds, Limits::WARM_SECONDS)?;
     within("limits.maxRetainedWalGb", request.limits.max_retained_wal_gb, Limits::MAX_RETAINED_WAL_GB)?;
     within("approval.waitSeconds", request.approval.wait_seconds, Approval::WAIT_SECONDS)?;
     if let Some(class) = &request.limits.max_replication_instance_class {

@@ -93,7 +93,7 @@ pub fn answers(step: &str, payload: &Value) -> Result<Vec<Value>> {
         ),
         "reboot-source" | "snapshot-source" | "resume-jobs" | "resume-replication" | "remove-replication"
         | "restore-lob-mode" => exchange::<RunOnly, NoOutput>(payload, vec![json!({})]),
-        "prepare-source" => exchange::<OnSource, NoOutput>(payload, vec![json!({})]),
+        "prepare-source" | "watch-wal" => exchange::<OnSource, NoOutput>(payload, vec![json!({})]),
         "restore-target" => {
             exchange::<RestoreTargetInput, RestoreTargetOutput>(payload, vec![json!({"target": server()})])
         }

@@ -87,6 +87,7 @@ pub const TROUBLES: &[&str] = &[
     "seed-null",
     "writer-on-copy",
     "native-slot-lost",
+    "native-wal-piles-up",
     "target-dies-after-advance",
     "native-conflict",
     "no-replication-workers",

@@ -86,6 +86,8 @@ pub enum Trouble {
     WriterOnCopy,
     /// While the copy is upgraded the source loses the slot that native replication goes on from.
     NativeSlotLost,
+    /// While the copy is upgraded the source writes more WAL than the run may cost it, and nothing reads it yet.
+    NativeWalPilesUp,
     /// The target crashes as soon as its subscription's origin has moved, and comes back.
     TargetDiesAfterAdvance,
     /// A row is on the target that a later one of the source collides with.
@@ -155,7 +157,6 @@ pub(crate) const PILE_UP: &str = "DO $$ BEGIN FOR n IN 1..70 LOOP
 /// The same under an open transaction that has written: a slot keeps WAL from its beginning on, however fast it is read.
 const PILE_UP_AND_HOLD: &str = "DO $$ BEGIN PERFORM pg_logical_emit_message(true, 'rehearsal', 'x'); FOR n IN 1..70 LOOP
     PERFORM pg_logical_emit_message(false, 'rehearsal', 'x'); PERFORM pg_switch_wal(); END LOOP; PERFORM pg_sleep(120); END $$";
-
 /// A file of 106 GB without a block in it counts as the database's, and its disk has 107; then as above.
 const FILL_DISK: &str = "DO $$ DECLARE database oid := (SELECT oid FROM pg_database WHERE datname = current_database()); BEGIN
     EXECUTE format($copy$COPY (SELECT 1) TO PROGRAM 'truncate -s 106GB base/%s/filler'$copy$, database);
@@ -245,6 +246,7 @@ impl Trouble {
             | Trouble::SeedNull
             | Trouble::WriterOnCopy
             | Trouble::NativeSlotLost
+            | Trouble::NativeWalPilesUp
             | Trouble::TargetDiesAfterAdvance
             | Trouble::NativeConflict
             | Trouble::NoReplicationWorkers
@@ -293,6 +295,7 @@ impl Trouble {
         let deeds: &[(&'static str, Act)] = match self {
             Trouble::SlotLost => &[("analyze-target", Act::OnSource(LOSE_SLOT))],
             Trouble::WalPilesUp => &[("rebuild-target", Act::OnSource(PILE_UP_AND_HOLD))],
+            Trouble::NativeWalPilesUp => &[("upgrade-target", Act::OnSource(PILE_UP))],
             Trouble::TableSuspended => &[("verify-copy", Act::OnTarget(LOSE_ROWS))],
             Trouble::TaskStopped => &[("lower-ttl", Act::StopTask)],
             Trouble::SourceDiskFills => &[("rebuild-target", Act::OnSource(FILL_DISK))],
@@ -314,6 +317,9 @@ impl Trouble {
     pub fn input(self) -> Option<Value> {
         match self {
             Trouble::WalPilesUp => Some(json!({ "limits": { "maxRetainedWalGb": 1 } })),
+            Trouble::NativeWalPilesUp => {
+                Some(json!({ "limits": { "maxRetainedWalGb": 1 }, "copy": { "engine": "native" } }))
+            }
             Trouble::MemoryStaysShort => Some(json!({ "limits": { "maxReplicationInstanceClass": "dms.t3.large" } })),
             Trouble::SecurityGroup => Some(json!({ "network": { "authorizeIngress": true } })),
             of_native if of_native == Trouble::NativeOwner || of_native.of_copy().is_some() => {
@@ -326,7 +332,7 @@ impl Trouble {
     /// The error that the run ends with, and a word of its cause, if nothing mends the trouble.
     pub fn ends_with(self) -> Option<(&'static str, &'static str)> {
         match self {
-            Trouble::WalPilesUp => Some(("TooMuchWal", "limits.maxRetainedWalGb")),
+            Trouble::WalPilesUp | Trouble::NativeWalPilesUp => Some(("TooMuchWal", "limits.maxRetainedWalGb")),
             Trouble::MemoryStaysShort => Some(("ReplicationFailed", "limits.maxReplicationInstanceClass")),
             Trouble::TableFails => Some(("TablesInError", "DMS notes: shop.documents: planned fault")),
             Trouble::SourceDiskFills => Some(("TooMuchWal", "half of the")),
@@ -482,6 +488,7 @@ const WORDS: &[(&str, Trouble)] = &[
     ("seed-null", Trouble::SeedNull),
     ("writer-on-copy", Trouble::WriterOnCopy),
     ("native-slot-lost", Trouble::NativeSlotLost),
+    ("native-wal-piles-up", Trouble::NativeWalPilesUp),
     ("target-dies-after-advance", Trouble::TargetDiesAfterAdvance),
     ("native-conflict", Trouble::NativeConflict),
     ("no-replication-workers", Trouble::NoReplicationWorkers),

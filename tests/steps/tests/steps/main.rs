@@ -27,3 +27,4 @@ mod tables_in_error;
 mod take_answer;
 mod target;
 mod verify_copy;
+mod warm_target;

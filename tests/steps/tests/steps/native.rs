@@ -203,6 +203,26 @@ async fn left(world: &World, instance: &str) -> Result<Vec<String>> {
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
+/// The slot is there from before the snapshot, and hours may pass until something reads it.
+#[tokio::test]
+async fn wal_that_piles_up_while_the_copy_is_made_ends_the_run() -> Result<()> {
+    let mut world = published(SHOP).await?;
+    let watch = async |world: &World| watch_wal::run(world.as_step("watch-wal"), world.on_source()).await;
+    let polled = watch(&world).await?;
+    assert!(matches!(&polled, Polled::Waiting(what) if what.contains("GB of WAL")), "{polled:?}");
+    let admin = world.rdsadmin(SOURCE, &world.source.database).await?;
+    for _segment in 0..70 {
+        admin.batch_execute("SELECT pg_logical_emit_message(false, 'x', 'x'), pg_switch_wal()").await?;
+    }
+
+    world.run.limits.max_retained_wal_gb = 1;
+    let error = watch(&world).await.expect_err("too much");
+
+    assert_eq!(error.code, ErrorCode::TooMuchWal);
+    assert!(error.message.contains("limits.maxRetainedWalGb (1)"), "{}", error.message);
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_call_that_subscribes_after_the_outcome_is_decided_creates_nothing() -> Result<()> {
     let native = Native::of(SHOP).await?;

@@ -81,6 +81,7 @@ async fn granting_rds_replication_lets_a_login_replicate_on_18() {
 
 /// What PostgreSQL leaves to superusers; scripts/setup-postgres.py has the same list.
 const EXTENSIONS: &[&str] = &[
+    "amcheck",
     "bloom",
     "dblink",
     "dict_xsyn",
