@@ -5,10 +5,12 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::process::Command;
+
+use crate::run::interrupted;
 
 /// How a rehearsal ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +37,9 @@ pub fn file_name(name: &str) -> String {
 }
 
 /// Run it. One that takes longer than `longest` is killed, and has broken its promise.
+///
+/// # Errors
+/// Somebody interrupted it, which says nothing of what it rehearsed; or it could not be started.
 pub async fn rehearse(options: &[String], folder: &Path, longest: Duration) -> Result<Ended> {
     let began = Instant::now();
     std::fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
@@ -53,7 +58,13 @@ pub async fn rehearse(options: &[String], folder: &Path, longest: Duration) -> R
         .kill_on_drop(true)
         .spawn()
         .with_context(|| format!("start a rehearsal {options:?}"))?;
-    let status = tokio::time::timeout(longest, child.wait()).await;
+    let status = tokio::select! {
+        status = tokio::time::timeout(longest, child.wait()) => status,
+        () = interrupted() => {
+            interrupt(&mut child).await;
+            bail!("interrupted");
+        }
+    };
     let seconds = began.elapsed().as_secs();
     let Ok(status) = status else {
         interrupt(&mut child).await;

@@ -102,7 +102,8 @@ async fn stop(aws: Arc<LocalAws>) {
     }
 }
 
-async fn interrupted() {
+/// Until somebody presses Ctrl-C, or ends the process.
+pub(crate) async fn interrupted() {
     let terminate = signal(SignalKind::terminate());
     match terminate {
         Ok(mut terminate) => tokio::select! {

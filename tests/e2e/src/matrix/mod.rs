@@ -10,6 +10,7 @@ pub mod table;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -68,25 +69,25 @@ async fn rehearse_all(
     let (began, budget) = (Instant::now(), arguments.sample.map(Duration::from_secs));
     let longest = if budget.is_some() { LONGEST_OF_SAMPLE } else { LONGEST };
     let places = Arc::new(Semaphore::new(arguments.jobs.max(1)));
+    let is_over = Arc::new(AtomicBool::new(false));
     let mut all = JoinSet::new();
     for run in runs {
         let place = Arc::clone(&places).acquire_owned().await.context("wait for a place")?;
         // One that began near the end would not be over in time.
-        if budget.is_some_and(|budget| began.elapsed() + longest > budget) {
+        if is_over.load(Ordering::Relaxed) || budget.is_some_and(|budget| began.elapsed() + longest > budget) {
             break;
         }
-        let (folder, results) = (folder.to_owned(), Arc::clone(results));
+        let (folder, results, is_over) = (folder.to_owned(), Arc::clone(results), Arc::clone(&is_over));
         all.spawn(async move {
             let kept = rehearse_run(&run, &folder, longest, &results).await;
+            is_over.fetch_or(kept.is_err(), Ordering::Relaxed);
             drop(place);
             kept
         });
     }
-    let mut kept = true;
-    while let Some(one) = all.join_next().await {
-        kept &= one.context("a rehearsal broke")??;
-    }
-    Ok(kept)
+    // All of them, whatever one ends with: each has servers to stop.
+    let ended = all.join_all().await;
+    ended.into_iter().try_fold(true, |kept, one| Ok(kept & one?))
 }
 
 /// One run. If one that several cells share is not as promised, each is rehearsed alone, so that each has its own result.
