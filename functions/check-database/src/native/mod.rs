@@ -3,6 +3,8 @@
 mod equality;
 mod forced_row_security;
 mod identity;
+mod logged_password;
+mod readable_password;
 mod subscription_rights;
 mod target_major;
 
@@ -15,4 +17,6 @@ pub(crate) const CHECKS: &[Check] = &[
     Check::Query(&identity::CHECK),
     Check::Query(&equality::CHECK),
     Check::Query(&forced_row_security::CHECK),
+    Check::Query(&readable_password::CHECK),
+    Check::Query(&logged_password::CHECK),
 ];
