@@ -84,5 +84,5 @@ CREATE UNIQUE INDEX sales_by_product_key ON sales_by_product (product_id);
 CREATE MATERIALIZED VIEW best_sellers AS
 SELECT p.category_id, max(s.amount) AS amount FROM sales_by_product s JOIN products p ON p.id = s.product_id GROUP BY p.category_id;
 CREATE INDEX best_sellers_by_amount ON best_sellers (amount DESC);
-CREATE MATERIALIZED VIEW "All Sales" AS SELECT sum(amount) AS amount, (SELECT count(*) FROM best_sellers) AS categories FROM sales_by_product;
+CREATE MATERIALIZED VIEW "All Sales" AS SELECT now() AS refreshed_at, sum(amount) AS amount, (SELECT count(*) FROM best_sellers) AS categories FROM sales_by_product;
 CREATE MATERIALIZED VIEW not_yet_filled AS SELECT count(*) AS clicks FROM clicks WITH NO DATA;
