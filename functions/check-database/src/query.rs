@@ -2,9 +2,10 @@
 
 use pgleap_contract::data_types::{self, Travel};
 use pgleap_contract::{Finding, KeylessTables, Run, Severity};
-use pgleap_pg::{PgError, Session, expressions};
+use pgleap_pg::{PgError, Session, expressions, identifying};
 use tokio_postgres::Row;
 
+use crate::dms::nulls::{is_not_true_of_null, is_null_of_null};
 use crate::facts::Facts;
 
 /// What most queries begin with: which schemas and tables are carried. Takes `$1`.
@@ -48,7 +49,15 @@ impl Asked {
     pub(crate) fn fill(&self, sql: &str) -> String {
         // The function exists from 15 on, as does the column that it is compared with.
         let collation = if self.major >= 15 { "pg_database_collation_actual_version(d.oid)" } else { "NULL::text" };
-        sql.replace("{apart}", &of_travel(Travel::Apart))
+        sql.replace("{identifying}", identifying::INDEXES)
+            .replace("{texts}", include_str!("dms/texts.sql"))
+            .replace("{primary_keys}", include_str!("dms/primary_keys.sql"))
+            .replace("{large}", include_str!("dms/large.sql"))
+            .replace("{is_null_of_null}", &is_null_of_null("d.adbin"))
+            .replace("{expressions_are_null}", &is_null_of_null("m.indexprs"))
+            .replace("{is_not_true_of_null}", &is_not_true_of_null("m.indpred", "ARRAY[m.attnum::int]"))
+            .replace("{apart}", &of_travel(Travel::Apart))
+            .replace("{in_row}", &of_travel(Travel::InRow))
             .replace("{major}", &self.major.to_string())
             .replace("{target_major}", &self.target_major.to_string())
             .replace("{is_changeable}", &expressions::is_changeable("k.conbin"))

@@ -1,7 +1,7 @@
 //! What preflight says of a copy by DMS: what passes, and how what does not pass is listed.
 
 use anyhow::Result;
-use pgleap_contract::{Finding, Severity};
+use pgleap_contract::{Finding, KeylessTables, Severity};
 use step_tests::World;
 
 async fn world_with(major: u16, schema: &str) -> Result<World> {
@@ -85,5 +85,93 @@ async fn many_columns_of_one_type_hide_no_other_type_and_what_is_left_out_is_cou
     assert_eq!(fractions.objects, ["public.shifts.begins", "public.shifts.closes"]);
     assert_eq!(findings.len(), 6, "{:#?}", worded(&findings));
     assert!(serde_json::to_string(&findings)?.len() < 100_000);
+    Ok(())
+}
+
+const INDEXES: &str = "
+    CREATE TABLE public.g (id int PRIMARY KEY, n int, gone date, off boolean, a varchar(80), reason text, kind text, doc jsonb,
+        is_open boolean GENERATED ALWAYS AS (reason IS NULL) STORED, small varchar GENERATED ALWAYS AS (lower(kind)) STORED);
+    CREATE UNIQUE INDEX bad_null ON public.g (a) WHERE reason IS NULL;
+    CREATE UNIQUE INDEX bad_and ON public.g (a) WHERE n > 1 AND reason IS NULL;
+    CREATE UNIQUE INDEX bad_or ON public.g (a) WHERE kind = 'x' OR n > 1;
+    CREATE UNIQUE INDEX bad_not ON public.g (a) WHERE NOT (kind IS NOT NULL);
+    CREATE UNIQUE INDEX bad_distinct ON public.g (a) WHERE kind IS DISTINCT FROM 'x';
+    CREATE UNIQUE INDEX bad_inside ON public.g (a) WHERE (kind IS NOT NULL) = off;
+    CREATE UNIQUE INDEX bad_expression ON public.g (a, (reason IS NULL));
+    CREATE UNIQUE INDEX bad_case ON public.g (a, (CASE WHEN n > 1 THEN kind END));
+    CREATE UNIQUE INDEX bad_generated ON public.g (a, is_open);
+    CREATE UNIQUE INDEX bad_generated_predicate ON public.g (a) WHERE is_open;
+    CREATE UNIQUE INDEX good_equal ON public.g (a) WHERE kind = 'x';
+    CREATE UNIQUE INDEX good_list ON public.g (a) WHERE kind IN ('x', 'y') AND gone IS NULL;
+    CREATE UNIQUE INDEX good_not_null ON public.g (a) WHERE kind IS NOT NULL AND NOT off;
+    CREATE UNIQUE INDEX good_lower ON public.g (lower(kind), n);
+    CREATE UNIQUE INDEX good_plain ON public.g (kind, a);
+    CREATE UNIQUE INDEX good_document ON public.g ((doc ->> 'id'));
+    CREATE UNIQUE INDEX good_generated ON public.g (small);
+    CREATE UNIQUE INDEX good_elsewhere ON public.g (a) WHERE gone IS NULL OR off;
+    CREATE INDEX good_many ON public.g (a) WHERE reason IS NULL;
+    CREATE TABLE public.booked (id int PRIMARY KEY, room int4, note text, EXCLUDE USING btree (room WITH =) WHERE (note IS NULL));
+    CREATE TABLE public.by_text (region text, id int) PARTITION BY LIST (region);
+    CREATE TABLE public.by_text_eu PARTITION OF public.by_text (PRIMARY KEY (id)) FOR VALUES IN ('eu');
+    CREATE TABLE public.by_lower (region text, id int) PARTITION BY LIST (lower(region));
+    CREATE TABLE public.by_lower_eu PARTITION OF public.by_lower (PRIMARY KEY (id)) FOR VALUES IN ('eu');
+    CREATE TABLE public.by_day (day date, said text, PRIMARY KEY (day)) PARTITION BY RANGE (day);
+    CREATE TABLE public.by_day_1 PARTITION OF public.by_day FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');";
+
+#[tokio::test]
+async fn unique_indexes_and_partition_keys_that_a_null_for_a_moment_would_break_are_found_and_no_others() -> Result<()>
+{
+    for major in [13, 18] {
+        let world = world_with(major, INDEXES).await?;
+        let mut expected = vec![
+            "bad_and on public.g",
+            "bad_case on public.g",
+            "bad_distinct on public.g",
+            "bad_expression on public.g",
+            "bad_generated on public.g",
+            "bad_generated_predicate on public.g",
+            "bad_inside on public.g",
+            "bad_not on public.g",
+            "bad_null on public.g",
+            "bad_or on public.g",
+            "booked_room_excl on public.booked",
+        ];
+        if major >= 15 {
+            let equal = "CREATE UNIQUE INDEX bad_nulls_equal ON public.g (kind) NULLS NOT DISTINCT;
+                CREATE UNIQUE INDEX good_nulls_equal ON public.g (n) NULLS NOT DISTINCT";
+            world.owner().await?.run("make indexes", equal).await?;
+            expected.push("bad_nulls_equal on public.g");
+            expected.sort_unstable();
+        }
+
+        let findings = found(&world).await?;
+
+        let of = |check: &str, before: &str, after: &str| -> Vec<String> {
+            let of_check = findings.iter().filter(|finding| finding.check == check);
+            let between = |text: &str| {
+                let rest = text.strip_prefix(before).unwrap_or(text);
+                rest.split(after).next().unwrap_or_default().to_owned()
+            };
+            of_check.map(|finding| between(&finding.found)).collect()
+        };
+        assert_eq!(of("lob-in-unique-index", "unique index ", " would refuse"), expected, "{major}");
+        let keys = of("lob-in-partition-key", "column ", " is in a partition key");
+        assert_eq!(keys, ["public.by_lower.region", "public.by_text.region"], "{major}");
+        assert_eq!(findings.len(), expected.len() + 2, "{major}: {:#?}", worded(&findings));
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_column_that_cannot_be_compared_is_a_blocker_of_a_table_without_a_key() -> Result<()> {
+    let schema =
+        "CREATE TABLE public.l2 (p point, n int, block cidr); CREATE TABLE public.keyed (id int PRIMARY KEY, p point)";
+    let mut world = world_with(15, schema).await?;
+    world.run.choices.keyless_tables = KeylessTables::ReplicaIdentityFull;
+
+    let blockers: Vec<_> = worded(&found(&world).await?).into_iter().filter(|line| line.starts_with('b')).collect();
+
+    let why = "has no equality, and its table has no primary key: DMS could not find the row of an update";
+    assert_eq!(blockers, [format!("b row-not-comparable: column public.l2.p of type point {why}")]);
     Ok(())
 }
