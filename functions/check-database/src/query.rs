@@ -1,7 +1,7 @@
 //! A check that is a query: one row for each offender, worded here.
 
 use pgleap_contract::data_types::{self, Travel};
-use pgleap_contract::{Finding, KeylessTables, Run, Severity};
+use pgleap_contract::{Finding, KeylessTables, Names, Run, Severity};
 use pgleap_pg::{PgError, Session, expressions, identifying};
 use tokio_postgres::Row;
 
@@ -56,6 +56,7 @@ impl Asked {
             .replace("{is_null_of_null}", &is_null_of_null("d.adbin"))
             .replace("{expressions_are_null}", &is_null_of_null("m.indexprs"))
             .replace("{is_not_true_of_null}", &is_not_true_of_null("m.indpred", "ARRAY[m.attnum::int]"))
+            .replace("{reader}", Names::READER_ROLE)
             .replace("{apart}", &of_travel(Travel::Apart))
             .replace("{in_row}", &of_travel(Travel::InRow))
             .replace("{major}", &self.major.to_string())

@@ -334,6 +334,14 @@ pub(crate) const DEFECTS: &[Defect] = &[
         "CREATE TABLE public.pins (p point); ALTER TABLE public.pins REPLICA IDENTITY FULL",
     ),
     defect(
+        "row-security-forced",
+        "public.forced",
+        Owner,
+        "CREATE ROLE pgleap_reader; CREATE TABLE public.forced (id int PRIMARY KEY); \
+         ALTER TABLE public.forced ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY; \
+         CREATE POLICY readers ON public.forced FOR SELECT TO pgleap_reader USING (true)",
+    ),
+    defect(
         "row-security",
         "public.secretive",
         Owner,

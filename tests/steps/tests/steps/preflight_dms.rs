@@ -1,6 +1,6 @@
-//! What preflight says of a copy by DMS: what passes, and how what does not pass is listed.
+//! What preflight says of a copy by DMS: what passes, how what does not pass is listed, and that a remedy which is a statement works.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use pgleap_contract::{Finding, KeylessTables, Severity};
 use step_tests::World;
 
@@ -85,6 +85,104 @@ async fn many_columns_of_one_type_hide_no_other_type_and_what_is_left_out_is_cou
     assert_eq!(fractions.objects, ["public.shifts.begins", "public.shifts.closes"]);
     assert_eq!(findings.len(), 6, "{:#?}", worded(&findings));
     assert!(serde_json::to_string(&findings)?.len() < 100_000);
+    Ok(())
+}
+
+const MENDABLE: &str = r#"
+    CREATE TABLE public."Document" (id text PRIMARY KEY, title text NOT NULL);
+    INSERT INTO public."Document" SELECT n::text, 'x' FROM generate_series(1, 100) n;
+    CREATE TABLE public.pages (id int PRIMARY KEY, document text REFERENCES public."Document");
+    CREATE TABLE public.parted (day date, id text, PRIMARY KEY (day, id)) PARTITION BY RANGE (day);
+    CREATE TABLE public.parted_1 PARTITION OF public.parted FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');
+    CREATE TABLE public.event_auth (event_id varchar NOT NULL, auth_id varchar NOT NULL, room text);
+    CREATE UNIQUE INDEX event_auth_u ON public.event_auth (event_id, auth_id);
+    CREATE TABLE public.by_text (id text NOT NULL, n int);
+    CREATE UNIQUE INDEX by_text_u ON public.by_text (id);
+    CREATE TABLE public.by_constraint (a int NOT NULL, b int NOT NULL, UNIQUE (a, b));
+    CREATE TABLE public.backwards (a int NOT NULL, b int);
+    CREATE UNIQUE INDEX backwards_u ON public.backwards (a DESC) INCLUDE (b);
+    CREATE TABLE public.silent (id int PRIMARY KEY);
+    ALTER TABLE public.silent REPLICA IDENTITY NOTHING;
+    CREATE TABLE public.other_index (id int PRIMARY KEY, n int NOT NULL UNIQUE);
+    ALTER TABLE public.other_index REPLICA IDENTITY USING INDEX other_index_n_key;
+    CREATE TABLE public.pinned (p point, n int NOT NULL UNIQUE); ALTER TABLE public.pinned REPLICA IDENTITY FULL;
+    CREATE TABLE public.whole (n int NOT NULL, body text); ALTER TABLE public.whole REPLICA IDENTITY FULL;
+    CREATE UNIQUE INDEX whole_u ON public.whole (n);
+    CREATE TABLE public.secret_of_tenants (id int PRIMARY KEY, tenant int);
+    ALTER TABLE public.secret_of_tenants ENABLE ROW LEVEL SECURITY;
+    CREATE POLICY mine ON public.secret_of_tenants USING (tenant::text = current_setting('app.tenant'));
+    CREATE TABLE public."Another secret" (id int PRIMARY KEY, tenant int);
+    ALTER TABLE public."Another secret" ENABLE ROW LEVEL SECURITY;
+    CREATE TABLE public.patient (id int PRIMARY KEY, turn int CONSTRAINT once UNIQUE DEFERRABLE INITIALLY DEFERRED);
+    CREATE TABLE public.g1 (id int PRIMARY KEY, email varchar(80) NOT NULL, closed_reason text);
+    CREATE UNIQUE INDEX g1_live ON public.g1 (email) WHERE closed_reason IS NULL;
+    CREATE DOMAIN public.present AS text NOT NULL;
+    CREATE TABLE public.notes (id int PRIMARY KEY, body public.present, more public.present);"#;
+
+/// What no statement mends.
+const OTHERS: &str = "
+    CREATE TABLE public.hash (digest bytea PRIMARY KEY);
+    CREATE TABLE public.viewed (id text PRIMARY KEY); CREATE VIEW public.a_view AS SELECT id FROM public.viewed;
+    CREATE TABLE public.keyless (id int);
+    CREATE TABLE public.restricted (id int PRIMARY KEY); ALTER TABLE public.restricted ENABLE ROW LEVEL SECURITY;
+    CREATE POLICY few ON public.restricted AS RESTRICTIVE USING (id < 5);";
+
+/// Those in a remedy, which says `run` before the first.
+fn statements(finding: &Finding) -> Vec<&str> {
+    let parts = finding.remedy.split(';').map(|part| {
+        let part = part.trim();
+        part.strip_prefix("or run ").or_else(|| part.strip_prefix("run ")).unwrap_or(part)
+    });
+    parts.filter(|part| ["ALTER ", "CREATE "].iter().any(|verb| part.starts_with(verb))).collect()
+}
+
+#[tokio::test]
+async fn each_remedy_that_is_a_statement_works_and_its_finding_is_gone() -> Result<()> {
+    for major in [13, 16, 18] {
+        let world = world_with(major, &format!("{MENDABLE} {OTHERS}")).await?;
+        let owner = world.owner().await?;
+        let files = "SELECT string_agg(relname || pg_relation_filenode(oid), ',' ORDER BY relname) FROM pg_class
+                     WHERE relname IN ('Document', 'Document_pkey', 'parted_1', 'event_auth', 'event_auth_u', 'by_text', 'g1', 'g1_pkey')";
+        let files_before: String = owner.row("look for rewrites", files, &[]).await?.get(0);
+
+        let (mut mended, mut last) = (Vec::new(), None);
+        let rest = loop {
+            let findings = found(&world).await?;
+            let stays = findings.iter().find(|finding| Some(&finding.found) == last.as_ref());
+            assert!(stays.is_none(), "{major}: {stays:?}");
+            let Some(finding) = findings.iter().find(|finding| !statements(finding).is_empty()) else { break findings };
+            for statement in statements(finding) {
+                let what = format!("{major}: mend {}", finding.found);
+                owner.run(&what, statement).await.with_context(|| statement.to_owned())?;
+            }
+            last = Some(finding.found.clone());
+            mended.push(finding.check.clone());
+            assert!(mended.len() < 40, "{major}: {mended:?}");
+        };
+
+        for check in [
+            "lob-not-null",
+            "table-without-key",
+            "lob-without-key",
+            "row-security",
+            "deferred-constraint",
+            "lob-in-unique-index",
+            "row-not-comparable",
+        ] {
+            assert!(mended.iter().any(|known| known == check), "{major}: {check} is not among {mended:?}");
+        }
+        let blockers = rest.iter().filter(|finding| finding.severity == Severity::Blocker);
+        let rest: Vec<_> = blockers.map(|finding| (finding.check.as_str(), finding.found.as_str())).collect();
+        let [("table-without-key", keyless), ("lob-not-null", hash), ("lob-not-null", viewed), ("row-security", few)] =
+            rest[..]
+        else {
+            panic!("{major}: {rest:#?}")
+        };
+        assert!(keyless.contains("public.keyless") && hash.contains("public.hash.digest"), "{keyless} {hash}");
+        assert!(viewed.contains("public.viewed.id") && few.contains("public.restricted"), "{viewed} {few}");
+        let files_after: String = owner.row("look for rewrites", files, &[]).await?.get(0);
+        assert_eq!(files_after, files_before, "{major}: a table or an index was rewritten");
+    }
     Ok(())
 }
 
