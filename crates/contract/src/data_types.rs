@@ -96,6 +96,8 @@ pub struct DataType {
     pub test: Option<ValueTest>,
     /// On what that rests.
     pub evidence: Evidence,
+    /// Why its values do not travel; empty where they do.
+    pub why_not: &'static str,
 }
 
 /// What the catalogs say of a column's type, domains followed to their base.
@@ -114,20 +116,27 @@ pub struct BaseType<'a> {
 }
 
 const fn row(name: &'static str, travel: Travel, test: Option<ValueTest>, evidence: Evidence) -> DataType {
-    DataType { name, travel, test, evidence }
+    DataType { name, travel, test, evidence, why_not: "" }
 }
+
+const fn blocked(name: &'static str, why_not: &'static str, evidence: Evidence) -> DataType {
+    DataType { name, travel: Blocked, test: None, evidence, why_not }
+}
+
+const LISTED: &str = "AWS lists it among the types that DMS does not migrate";
+const NOT_LISTED: &str = "AWS does not list it among the types that DMS supports";
 
 /// An array of whatever element travels.
 pub const ARRAY: DataType = row("array", Apart, None, Documented);
 /// What the table does not know.
-pub const UNKNOWN: DataType = row("unknown type", Blocked, None, Assumed);
+pub const UNKNOWN: DataType = blocked("unknown type", NOT_LISTED, Assumed);
 
 /// Kinds that users define.
 const KINDS: &[(char, DataType)] = &[
-    ('e', row("enum", Blocked, None, Documented)),
-    ('c', row("composite", Blocked, None, Documented)),
-    ('r', row("range", Blocked, None, Documented)),
-    ('m', row("multirange", Blocked, None, Assumed)), // newer than the documentation's list; a set of ranges
+    ('e', blocked("enum", LISTED, Documented)),
+    ('c', blocked("composite", LISTED, Documented)),
+    ('r', blocked("range", LISTED, Documented)),
+    ('m', blocked("multirange", NOT_LISTED, Assumed)), // newer than the documentation's list; a set of ranges
 ];
 
 /// Types whose modifier makes the difference: without one.
@@ -156,8 +165,9 @@ pub const TABLE: &[DataType] = &[
     row("bit", InRow, None, Documented),
     row("varbit", InRow, None, Documented),
     row("interval", InRow, None, Assumed), // "partly"
-    row("money", InRow, None, Assumed),    // becomes NUMERIC(38,4) on the way
-    row("point", InRow, None, Assumed),    // becomes a string on the way
+    row("money", InRow, None, Documented), // becomes NUMERIC(38,4) on the way
+    row("cidr", InRow, None, Documented),
+    row("point", InRow, None, Assumed), // becomes a string on the way
     row("char", InRow, None, Assumed),
     row("name", InRow, None, Assumed),
     row("text", Apart, None, Documented),
@@ -167,20 +177,21 @@ pub const TABLE: &[DataType] = &[
     row("jsonb", Apart, None, Documented),
     row("xml", Apart, None, Assumed), // "partly"
     row("hstore", Apart, None, Documented),
+    row("geometry", Apart, None, Documented), // of PostGIS, from PostgreSQL to PostgreSQL
+    row("geography", Apart, None, Documented),
     row("polygon", Apart, None, Assumed), // listed as CLOB, and not among those that do not move
-    row("timetz", Blocked, None, Documented), // becomes DMS's TIME, which has no zone
-    row("oid", Blocked, None, Documented), // "The OID LOB data type isn't migrated"
-    row("inet", Blocked, None, Documented),
-    row("cidr", Blocked, None, Assumed), // a kind of inet
-    row("macaddr", Blocked, None, Documented),
-    row("macaddr8", Blocked, None, Assumed), // a kind of macaddr
-    row("tsvector", Blocked, None, Documented),
-    row("tsquery", Blocked, None, Documented),
-    row("line", Blocked, None, Documented),
-    row("lseg", Blocked, None, Documented),
-    row("box", Blocked, None, Documented),
-    row("path", Blocked, None, Documented),
-    row("circle", Blocked, None, Documented),
+    blocked("timetz", "DMS carries it as TIME, which has hours, minutes and seconds, and no zone", Documented),
+    blocked("oid", "AWS says that DMS does not migrate the OID type", Documented),
+    blocked("inet", LISTED, Documented),
+    blocked("macaddr", LISTED, Documented),
+    blocked("macaddr8", NOT_LISTED, Assumed), // a kind of macaddr
+    blocked("tsvector", LISTED, Documented),
+    blocked("tsquery", LISTED, Documented),
+    blocked("line", LISTED, Documented),
+    blocked("lseg", LISTED, Documented),
+    blocked("box", LISTED, Documented),
+    blocked("path", LISTED, Documented),
+    blocked("circle", LISTED, Documented),
 ];
 
 /// The tests that columns of one type go by: its name, whether it has a modifier, the test.
@@ -259,6 +270,12 @@ mod tests {
     fn types_are_found_by_kind_modifier_and_name() {
         let cases = [
             (PLAIN, InRow, None),
+            (BaseType { name: "cidr", ..PLAIN }, InRow, None),
+            (BaseType { name: "money", ..PLAIN }, InRow, None),
+            (BaseType { name: "time", bounded: true, ..PLAIN }, InRow, Some(WholeSeconds)),
+            (BaseType { name: "timetz", ..PLAIN }, Blocked, None),
+            (BaseType { name: "oid", ..PLAIN }, Blocked, None),
+            (BaseType { name: "geometry", bounded: true, ..PLAIN }, Apart, None),
             (BaseType { name: "numeric", ..PLAIN }, InRow, Some(Digits28)),
             (BaseType { name: "numeric", bounded: true, ..PLAIN }, InRow, Some(Number)),
             (BaseType { name: "varchar", ..PLAIN }, InRow, Some(Characters8000)),
@@ -278,6 +295,7 @@ mod tests {
             let found = of(base);
 
             assert_eq!((found.travel, found.test), (travel, test), "{base:?}");
+            assert_eq!(found.why_not.is_empty(), travel != Blocked, "{base:?}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What preflight finds.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +28,12 @@ pub struct Finding {
     pub found: String,
     /// What the operator can do about it.
     pub remedy: String,
+    /// Everything that it is about, where that is more than [`Self::found`] names; as much as there is room for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub objects: Vec<String>,
+    /// How many more there are, for which there was no room.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub left_out: usize,
     /// The copy engine that it concerns, while another one may still be chosen; absent: it holds whichever copies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub engine: Option<CopyEngine>,
@@ -45,7 +51,13 @@ impl Finding {
     }
 
     fn new(check: &str, severity: Severity, found: String, remedy: String) -> Self {
-        Self { check: check.to_owned(), severity, found, remedy, engine: None }
+        Self { check: check.to_owned(), severity, found, remedy, objects: Vec::new(), left_out: 0, engine: None }
+    }
+
+    /// The same about many objects: all that are known, and how many more there are.
+    pub fn about(mut self, objects: Vec<String>, left_out: usize) -> Self {
+        (self.objects, self.left_out) = (objects, left_out);
+        self
     }
 
     /// The same, of one engine, where another one may still be chosen.
@@ -53,6 +65,10 @@ impl Finding {
         self.engine = copy.undecided.then_some(engine);
         self
     }
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// How many findings of one copy engine there are.
@@ -85,8 +101,11 @@ pub struct Findings {
 }
 
 impl Findings {
-    /// How many findings travel; the rest are in the step's log.
+    /// How many findings travel; what the others say is among the objects of the last one of their check.
     pub const LISTED: usize = 80;
+    /// Longest lists of objects of all findings together, in bytes of JSON: a state carries 256 KB, and the findings of two steps
+    /// and the plan travel together.
+    const LONGEST_LISTS: usize = 60_000;
     /// Longest [`Self::text`] in bytes: the Cause of a failed execution takes 32,768 characters, and preflight has two; the plan's own
     /// is one finding at most.
     const LONGEST_TEXT: usize = 15_000;
@@ -112,6 +131,7 @@ impl Findings {
             shorten(&mut finding.found, Self::LONGEST);
             shorten(&mut finding.remedy, Self::LONGEST);
         }
+        bound_lists(&mut all, Self::LONGEST_LISTS);
         Self { blockers, warnings, of_engines, text: text(&all), list: all }
     }
 
@@ -137,7 +157,7 @@ fn text(list: &[Finding]) -> String {
 }
 
 /// The first of every check, then the second of every check, .. until there is no room: a check with many offenders
-/// crowds no other out. What is kept stays in its order; the last of a check that lost some says so.
+/// crowds no other out. What is kept stays in its order; the last of a check that lost some takes what they say along.
 fn fair_share(all: Vec<Finding>, room: usize) -> Vec<Finding> {
     if all.len() <= room {
         return all;
@@ -154,15 +174,62 @@ fn fair_share(all: Vec<Finding>, room: usize) -> Vec<Finding> {
         .collect();
     turns.sort_unstable();
     let kept: HashSet<usize> = turns.iter().take(room).map(|(_, _, place)| *place).collect();
-    let cut: HashSet<String> = turns.iter().skip(room).map(|(_, _, place)| all[*place].check.clone()).collect();
-    let mut listed: Vec<Finding> =
-        all.into_iter().enumerate().filter_map(|(place, finding)| kept.contains(&place).then_some(finding)).collect();
-    for check in cut {
+    let mut cut: BTreeMap<String, Vec<Finding>> = BTreeMap::new();
+    let mut listed: Vec<Finding> = Vec::new();
+    for (place, finding) in all.into_iter().enumerate() {
+        match kept.contains(&place) {
+            true => listed.push(finding),
+            false => cut.entry(finding.check.clone()).or_default().push(finding),
+        }
+    }
+    for (check, cut) in cut {
         if let Some(last) = listed.iter_mut().rev().find(|finding| finding.check == check) {
-            last.found.push_str(" (more of the same in the step's log)");
+            last.found.push_str(&format!(" (and {} more findings of this check)", cut.len()));
+            for finding in cut {
+                last.left_out += finding.left_out;
+                last.objects.push(finding.found);
+                last.objects.extend(finding.objects);
+            }
         }
     }
     listed
+}
+
+/// Cut lists of objects, the longest ones first, until all of them together fit; what is cut is counted.
+fn bound_lists(findings: &mut [Finding], room: usize) {
+    let mut places: Vec<usize> = (0..findings.len()).collect();
+    places.sort_by_key(|place| findings[*place].objects.iter().map(|object| json_bytes(object)).sum::<usize>());
+    let mut room = room;
+    for (done, place) in places.iter().enumerate() {
+        let share = room / (places.len() - done);
+        let finding = &mut findings[*place];
+        let mut used = 0;
+        let fits = |object: &&String| {
+            used += json_bytes(object);
+            used <= share
+        };
+        let kept = finding.objects.iter().take_while(fits).count();
+        finding.left_out += finding.objects.len() - kept;
+        finding.objects.truncate(kept);
+        room -= finding.objects.iter().map(|object| json_bytes(object)).sum::<usize>();
+    }
+}
+
+/// Of a text in a list, at the most.
+fn json_bytes(text: &str) -> usize {
+    let escaped: usize = text
+        .chars()
+        .map(|c| {
+            if c.is_control() {
+                6
+            } else if matches!(c, '"' | '\\') {
+                2
+            } else {
+                c.len_utf8()
+            }
+        })
+        .sum();
+    escaped + 3
 }
 
 fn shorten(text: &mut String, longest: usize) {
@@ -228,7 +295,29 @@ mod tests {
         for check in ["greedy0", "greedy4"] {
             let found: Vec<_> = of(check).iter().map(|finding| finding.found.as_str()).collect();
             assert_eq!((found.len(), found[0]), (10, format!("{check} 0").as_str()));
-            assert!(found[9].ends_with("(more of the same in the step's log)"), "{found:?}");
+            assert!(found[9].ends_with("(and 11 more findings of this check)"), "{found:?}");
+            let last = of(check)[9];
+            assert_eq!((last.objects.len(), last.objects[10].as_str()), (11, format!("{check} 20").as_str()));
         }
+    }
+
+    #[test]
+    fn the_longest_lists_are_cut_to_what_fits_and_what_is_cut_is_counted() {
+        let about = |check: &str, count: usize| {
+            let objects = (0..count).map(|n| format!("schema.\"A table\".column_{n:06}")).collect();
+            Finding::blocker(check, "many", "").about(objects, 0)
+        };
+        let all = vec![about("enum", 20_000), about("inet", 3), about("composite", 20_000)];
+
+        let list = Findings::collect(all).list;
+
+        let of = |check: &str| list.iter().find(|finding| finding.check == check).expect("it is listed");
+        assert_eq!((of("inet").objects.len(), of("inet").left_out), (3, 0));
+        for check in ["enum", "composite"] {
+            assert!(of(check).objects.len() > 500, "{}", of(check).objects.len());
+            assert_eq!(of(check).objects.len() + of(check).left_out, 20_000);
+        }
+        let bytes = serde_json::to_string(&list).expect("it is JSON").len();
+        assert!(bytes < Findings::LONGEST_LISTS + 1_000, "{bytes}");
     }
 }

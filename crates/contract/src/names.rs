@@ -26,6 +26,9 @@ impl Names<'_> {
     pub const SCHEMA: &'static str = "pgleap";
     /// Schema on the target in which DMS keeps its control tables.
     pub const CONTROL_SCHEMA: &'static str = "pgleap_copy";
+    /// A role that the operator may make: a policy that shows it all rows of a table with row security shows them to DMS too. A
+    /// run's own logins do not exist yet when such a policy is made.
+    pub const READER_ROLE: &'static str = "pgleap_reader";
     /// Table in [`Self::SCHEMA`] that DMS carries; its rows mark positions.
     pub const MARKER_TABLE: &'static str = "marker";
 

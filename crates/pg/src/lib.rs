@@ -8,6 +8,7 @@ mod environment;
 mod error;
 pub mod expressions;
 pub mod fingerprint;
+pub mod identifying;
 mod login;
 mod lsn;
 pub mod marker;

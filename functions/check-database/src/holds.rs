@@ -250,10 +250,12 @@ fn bounded(found: Vec<Finding>) -> Vec<Finding> {
     let mut findings: Vec<Finding> = Vec::new();
     for id in [ID, ORPHANS, NOT_HELD, VIEW] {
         let of_id: Vec<_> = found.iter().filter(|finding| finding.check == id).cloned().collect();
-        let more = of_id.len().saturating_sub(NAMED);
-        findings.extend(of_id.into_iter().take(NAMED));
-        if more > 0 {
-            findings.push(Finding::warning(id, format!("and {more} more of the same"), ""));
+        let (named, others) = of_id.split_at(of_id.len().min(NAMED));
+        findings.extend_from_slice(named);
+        if !others.is_empty() {
+            let objects = others.iter().map(|finding| finding.found.clone()).collect();
+            let found = format!("and {} more of the same", others.len());
+            findings.push(Finding::warning(id, found, "").about(objects, 0));
         }
     }
     findings

@@ -7,7 +7,7 @@
 //!
 //! A check is a file in `checks`, or in the folder of the copy engine that it concerns: either a query that answers with one row for each offender, or a pure function over a
 //! few facts gathered beforehand. A new one is a file (or two, with its `.sql`) and a line in the list there. The catalogs
-//! do the work: only offenders travel, and of each check only the first, so ten thousand tables fit in a small Lambda.
+//! do the work: only offenders travel, and of each check a bounded number, so ten thousand tables fit in a small Lambda.
 
 mod checks;
 mod dms;
@@ -36,7 +36,7 @@ pub async fn run(ctx: &Ctx, input: OnSource) -> StepResult<CheckDatabaseOutput> 
     };
     findings.extend(record::check(ctx, &input).await);
     for finding in &findings {
-        tracing::info!(check = finding.check, severity = ?finding.severity, found = finding.found, "finding");
+        tracing::info!(check = finding.check, severity = ?finding.severity, found = finding.found, objects = ?finding.objects, "finding");
     }
     Ok(CheckDatabaseOutput { findings: Findings::collect(findings), size, load })
 }

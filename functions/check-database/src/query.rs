@@ -1,16 +1,20 @@
 //! A check that is a query: one row for each offender, worded here.
 
 use pgleap_contract::data_types::{self, Travel};
-use pgleap_contract::{Finding, KeylessTables, Run, Severity};
-use pgleap_pg::{PgError, Session, expressions};
+use pgleap_contract::{Finding, KeylessTables, Names, Run, Severity};
+use pgleap_pg::{PgError, Session, expressions, identifying};
+use tokio_postgres::Row;
 
+use crate::dms::nulls::{is_not_true_of_null, is_null_of_null};
 use crate::facts::Facts;
 
 /// What most queries begin with: which schemas and tables are carried. Takes `$1`.
 const CARRIED: &str = include_str!("carried.sql");
 
-/// How many offenders a check names; the rest are counted.
+/// How many offenders a check has a finding for each; the rest share one, which lists them.
 pub(crate) const NAMED: usize = 20;
+/// How many offenders of a check are listed at all; the rest are counted.
+pub(crate) const LISTED: usize = 2_000;
 
 /// What queries and wordings need to know.
 pub(crate) struct Asked {
@@ -45,7 +49,16 @@ impl Asked {
     pub(crate) fn fill(&self, sql: &str) -> String {
         // The function exists from 15 on, as does the column that it is compared with.
         let collation = if self.major >= 15 { "pg_database_collation_actual_version(d.oid)" } else { "NULL::text" };
-        sql.replace("{apart}", &apart())
+        sql.replace("{identifying}", identifying::INDEXES)
+            .replace("{texts}", include_str!("dms/texts.sql"))
+            .replace("{primary_keys}", include_str!("dms/primary_keys.sql"))
+            .replace("{large}", include_str!("dms/large.sql"))
+            .replace("{is_null_of_null}", &is_null_of_null("d.adbin"))
+            .replace("{expressions_are_null}", &is_null_of_null("m.indexprs"))
+            .replace("{is_not_true_of_null}", &is_not_true_of_null("m.indpred", "ARRAY[m.attnum::int]"))
+            .replace("{reader}", Names::READER_ROLE)
+            .replace("{apart}", &of_travel(Travel::Apart))
+            .replace("{in_row}", &of_travel(Travel::InRow))
             .replace("{major}", &self.major.to_string())
             .replace("{target_major}", &self.target_major.to_string())
             .replace("{is_changeable}", &expressions::is_changeable("k.conbin"))
@@ -57,10 +70,12 @@ impl Asked {
 pub(crate) struct Query {
     pub(crate) id: &'static str,
     pub(crate) severity: Severity,
-    /// A SELECT of `what` and `why`, both text, from the tables of `carried.sql` and the catalogs. It may hold
-    /// `{apart}`, `{major}`, `{target_major}`, `{is_changeable}` (of the constraint `k`).
+    /// A SELECT of `what` and `why`, and where each row has a remedy of its own `remedy`, all text, from the tables of
+    /// `carried.sql` and the catalogs. It may hold `{apart}`, `{major}`, `{target_major}`, `{is_changeable}` (of the constraint
+    /// `k`), `{in_row}`, `{reader}`, and what the files in `dms` that are parts of queries stand for.
     pub(crate) sql: &'static str,
     pub(crate) found: &'static str,
+    /// Empty where each row has its own.
     pub(crate) remedy: &'static str,
     /// Whether it is asked at all.
     pub(crate) when: fn(&Asked) -> bool,
@@ -77,16 +92,16 @@ impl Query {
             return Ok(Vec::new());
         }
         let offenders = offenders(session, self.id, self.sql, asked).await?;
-        let word = |template: &str, what: &str, why: &str| {
-            template.replace("{login}", &asked.login).replace("{what}", what).replace("{why}", why)
+        let word = |template: &str, row: &Offender| {
+            template.replace("{login}", &asked.login).replace("{what}", &row.what).replace("{why}", &row.why)
         };
-        let mut findings: Vec<_> = offenders
-            .named
-            .iter()
-            .map(|(what, why)| self.finding(word(self.found, what, why), word(self.remedy, what, why)))
-            .collect();
-        if offenders.more > 0 {
-            findings.push(self.finding(format!("and {} more of the same", offenders.more), String::new()));
+        let (named, others) = offenders.listed.split_at(offenders.listed.len().min(NAMED));
+        let remedy = |row: &Offender| row.remedy.clone().unwrap_or_else(|| word(self.remedy, row));
+        let mut findings: Vec<_> = named.iter().map(|row| self.finding(word(self.found, row), remedy(row))).collect();
+        if !others.is_empty() {
+            let found = format!("and {} more of the same", others.len() + offenders.left_out);
+            let objects = others.iter().map(|row| row.what.clone()).collect();
+            findings.push(self.finding(found, String::new()).about(objects, offenders.left_out));
         }
         Ok(findings)
     }
@@ -99,28 +114,37 @@ impl Query {
     }
 }
 
-/// The first offenders, and how many there are beyond them.
-pub(crate) struct Offenders {
-    pub(crate) named: Vec<(String, String)>,
-    pub(crate) more: i64,
+/// A row of a check's query.
+pub(crate) struct Offender {
+    what: String,
+    why: String,
+    /// What helps this one, where the query says so by a column `remedy`; else the check's own remedy does.
+    remedy: Option<String>,
 }
 
-pub(crate) async fn offenders(session: &Session, id: &str, sql: &str, asked: &Asked) -> Result<Offenders, PgError> {
+/// The first offenders, and how many there are beyond them.
+pub(crate) struct Offenders {
+    listed: Vec<Offender>,
+    left_out: usize,
+}
+
+async fn offenders(session: &Session, id: &str, sql: &str, asked: &Asked) -> Result<Offenders, PgError> {
     let sql = asked.fill(sql);
     let sql = format!(
         "WITH {CARRIED}, offenders AS ({sql}) \
-         SELECT o.what::text, coalesce(o.why::text, ''), count(*) OVER () FROM offenders o ORDER BY 1, 2 LIMIT {NAMED}"
+         SELECT o.what::text, coalesce(o.why::text, ''), to_jsonb(o) ->> 'remedy', count(*) OVER () \
+         FROM offenders o ORDER BY 1, 2 LIMIT {LISTED}"
     );
     let rows = session.rows(&format!("check {id}"), &sql, &[&asked.skipped]).await?;
-    let all: i64 = rows.first().map_or(0, |row| row.get(2));
-    let named: Vec<_> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
-    Ok(Offenders { more: all - i64::try_from(named.len()).unwrap_or(i64::MAX), named })
+    let all = rows.first().map_or(0, |row| usize::try_from(row.get::<_, i64>(3)).unwrap_or(0));
+    let row = |row: &Row| Offender { what: row.get(0), why: row.get(1), remedy: row.get(2) };
+    let listed: Vec<_> = rows.iter().map(row).collect();
+    Ok(Offenders { left_out: all - listed.len(), listed })
 }
 
-/// Types whose values travel apart from their row, as an array literal: what `{apart}` in a query stands for.
-fn apart() -> String {
-    let names =
-        data_types::TABLE.iter().filter(|data_type| data_type.travel == Travel::Apart).map(|data_type| data_type.name);
+/// Types whose values travel so by DMS, as an array literal.
+fn of_travel(travel: Travel) -> String {
+    let names = data_types::TABLE.iter().filter(|data_type| data_type.travel == travel).map(|data_type| data_type.name);
     format!("'{{{}}}'::name[]", names.collect::<Vec<_>>().join(","))
 }
 

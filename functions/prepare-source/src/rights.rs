@@ -2,6 +2,7 @@
 //!
 //! Partitions that come later get nothing: a new table is a change under the run, and stops it.
 
+use pgleap_contract::{CopyEngine, Names};
 use pgleap_pg::{Session, ident};
 use pgleap_step_kit::prelude::*;
 
@@ -27,6 +28,9 @@ const LACKS: &str = "\
 pub(crate) async fn ensure(owner: &Session, run: &Run) -> StepResult<()> {
     let (work, copy) = (run.id.names().work_login(), run.id.names().copy_login());
     let skipped = &run.choices.as_of_snapshot_schemas;
+    if run.copy.engine == CopyEngine::Dms {
+        join_readers(owner, &copy).await?;
+    }
     if lacking(owner, skipped, &copy, &work).await?.is_empty() {
         return Ok(());
     }
@@ -46,6 +50,17 @@ pub(crate) async fn ensure(owner: &Session, run: &Run) -> StepResult<()> {
             format!("grant what the run's logins must read: the owner's login may not, for {}, ..", lacking.join(", ")),
         )),
     }
+}
+
+/// Policies show rows to members of that role, where the operator has made it. A grant that fails must not pass in silence: DMS
+/// would copy what it sees.
+async fn join_readers(owner: &Session, copy: &str) -> StepResult<()> {
+    let is_there = "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)";
+    if owner.row("look for the readers' role", is_there, &[&Names::READER_ROLE]).await?.get(0) {
+        let grant = format!("GRANT {} TO {}", ident(Names::READER_ROLE), ident(copy));
+        owner.run("let the copy login read past row security", &grant).await?;
+    }
+    Ok(())
 }
 
 async fn grant_in(owner: &Session, schema: &str, work: &str, copy: &str) -> StepResult<()> {

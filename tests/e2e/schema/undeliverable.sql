@@ -16,7 +16,6 @@ CREATE TABLE type_composite (id int PRIMARY KEY, bad pair);
 CREATE TABLE type_timetz (id int PRIMARY KEY, bad timetz);
 CREATE TABLE type_oid (id int PRIMARY KEY, bad oid);
 CREATE TABLE type_inet (id int PRIMARY KEY, bad inet);
-CREATE TABLE type_cidr (id int PRIMARY KEY, bad cidr);
 CREATE TABLE type_macaddr (id int PRIMARY KEY, bad macaddr);
 CREATE TABLE type_macaddr8 (id int PRIMARY KEY, bad macaddr8);
 CREATE TABLE type_tsvector (id int PRIMARY KEY, bad tsvector);

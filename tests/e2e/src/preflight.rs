@@ -15,6 +15,12 @@ pub struct Finding {
     pub found: String,
     /// What the operator can do about it.
     pub remedy: String,
+    /// Everything that it is about, where that is more than it names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub objects: Vec<String>,
+    /// How many more there are.
+    #[serde(default)]
+    pub left_out: usize,
 }
 
 /// Blockers come before warnings.
@@ -78,6 +84,7 @@ impl Preflight {
             lines.push(format!("  {word}  {check}{count}"));
             for (place, finding) in findings.iter().enumerate() {
                 lines.push(format!("    {}", finding.found));
+                lines.extend(listed(finding).map(|line| format!("      {line}")));
                 let next = findings.get(place + 1);
                 // Findings that share a remedy are listed above it.
                 if next.is_none_or(|next| next.remedy != finding.remedy) && !finding.remedy.is_empty() {
@@ -189,6 +196,16 @@ pub fn cost_part_lines(cost: &Value) -> Vec<String> {
     parts.chain(unpriced).collect()
 }
 
+/// Where the others are that a finding does not name.
+fn listed(finding: &Finding) -> Option<String> {
+    let left_out = match finding.left_out {
+        0 => String::new(),
+        many => format!(", but for {many}"),
+    };
+    (finding.objects.len() > 5)
+        .then(|| format!("report.json lists all {}{left_out}", finding.objects.len() + finding.left_out))
+}
+
 /// A finding that this program cannot read is shown as it is, never left out.
 fn findings(list: &Value) -> Vec<Finding> {
     let read = |value: &Value| {
@@ -197,6 +214,8 @@ fn findings(list: &Value) -> Vec<Finding> {
             severity: Severity::Blocker,
             found: value.to_string(),
             remedy: String::new(),
+            objects: Vec::new(),
+            left_out: 0,
         })
     };
     list.as_array().into_iter().flatten().map(read).collect()
@@ -262,6 +281,17 @@ mod tests {
         let lines = Preflight::gather([&check], None).lines();
 
         assert_eq!(lines[2..], ["    one", "      what to do: first", "    two", "      what to do: second"]);
+    }
+
+    #[test]
+    fn a_finding_about_many_objects_says_where_they_are_listed() {
+        let objects: Vec<_> = (0..90).map(|n| format!("a.c{n}")).collect();
+        let check = json!({"blockers": 1, "warnings": 0, "list": [
+            {"check": "c", "severity": "blocker", "found": "100 columns", "remedy": "r", "objects": objects, "leftOut": 10}]});
+
+        let lines = Preflight::gather([&check], None).lines();
+
+        assert_eq!(lines[3], "      report.json lists all 100, but for 10");
     }
 
     #[test]

@@ -75,7 +75,7 @@ WITH RECURSIVE tests (type, bounded, test) AS (
     FROM columns a JOIN carried c ON c.oid = a.attrelid AND c.indkey IS NULL
     WHERE a.attgenerated = ''
       AND a.base IN ('int2', 'int4', 'int8', 'float4', 'float8', 'numeric', 'bool', 'bpchar', 'varchar', 'name', 'char', 'oid',
-                     'date', 'time', 'timetz', 'timestamp', 'timestamptz', 'interval', 'money', 'uuid', 'bit', 'varbit')
+                     'date', 'time', 'timetz', 'timestamp', 'timestamptz', 'interval', 'money', 'uuid', 'bit', 'varbit', 'cidr')
 ), tested AS (
     SELECT a.attrelid, a.attnum, a.name, t.test
     FROM columns a JOIN tests t ON t.type = a.base AND t.bounded = a.bounded

@@ -12,6 +12,7 @@ mod event_triggers;
 mod extension_replication;
 mod extension_tables;
 mod extensions_in_the_way;
+mod forced_row_security;
 mod foreign_servers;
 mod foreign_tables;
 mod gone_columns;
@@ -99,8 +100,9 @@ pub(crate) const ALL: &[Check] = &[
     Check::Query(&polymorphic_functions::CHECK),
     Check::Query(&encoding_conversions::CHECK),
     Check::Query(&not_null_inheritance::CHECK),
-    // What no copy carries.
+    // What no copy carries, or nobody could compare.
     Check::Facts(large_objects::check),
+    Check::Query(&forced_row_security::CHECK),
     Check::Query(&unlogged_tables::CHECK),
     Check::Query(&foreign_tables::CHECK),
     Check::Query(&foreign_servers::CHECK),

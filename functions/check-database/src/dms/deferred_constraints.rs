@@ -11,6 +11,6 @@ pub(super) const CHECK: Query = Query {
     severity: Severity::Blocker,
     sql: include_str!("deferred_constraints.sql"),
     found: "{why} constraint {what} is INITIALLY DEFERRED, which DMS does not support",
-    remedy: "drop the constraint and add it again without INITIALLY DEFERRED for the time of the run (ALTER CONSTRAINT cannot change this kind)",
+    remedy: "use copy.engine native (or auto); or drop the constraint of the partitioned table and add it again without INITIALLY DEFERRED (ALTER CONSTRAINT cannot change this kind)",
     when: query::always,
 };

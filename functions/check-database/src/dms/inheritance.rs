@@ -10,6 +10,6 @@ pub(super) const CHECK: Query = Query {
     severity: Severity::Blocker,
     sql: include_str!("inheritance.sql"),
     found: "table {what} has rows in child tables: {why}",
-    remedy: "make it a partitioned table, or part the tables (NO INHERIT)",
+    remedy: "use copy.engine native (or auto), which carries it; or make it a partitioned table, or part the tables (NO INHERIT)",
     when: query::always,
 };

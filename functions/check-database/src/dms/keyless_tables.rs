@@ -10,6 +10,6 @@ pub(super) const CHECK: Query = Query {
     severity: Severity::Blocker,
     sql: include_str!("keyless_tables.sql"),
     found: "table {what} {why}: its updates and deletes would be lost",
-    remedy: "add a primary key, or choose choices.keylessTables = replica-identity-full",
+    remedy: "",
     when: |asked| asked.keyless == KeylessTables::Refuse,
 };

@@ -11,6 +11,6 @@ pub(super) const CHECK: Query = Query {
     severity: Severity::Blocker,
     sql: include_str!("lob_not_null.sql"),
     found: "column {what} travels apart from its row and must not be null: {why}",
-    remedy: "use a type with a length (varchar(n)) for it, or a plain NOT NULL in place of the domain's",
+    remedy: "use copy.engine native (or auto), which carries it; or give the table another primary key",
     when: query::always,
 };

@@ -10,10 +10,14 @@ mod keyless_tables;
 mod leftovers;
 mod list_lengths;
 mod lob_not_null;
+mod lob_partition_key;
+mod lob_unique;
 mod lob_without_key;
 mod longest;
 mod names_by_case;
+pub(crate) mod nulls;
 mod replica_role;
+mod row_comparable;
 mod row_security;
 mod unique_over_coalesce;
 mod values;
@@ -37,6 +41,9 @@ pub(crate) const CHECKS: &[Check] = &[
     Check::Query(&generated_keys::CHECK),
     Check::Query(&lob_without_key::CHECK),
     Check::Query(&lob_not_null::CHECK),
+    Check::Query(&lob_unique::CHECK),
+    Check::Query(&lob_partition_key::CHECK),
+    Check::Query(&row_comparable::CHECK),
     Check::Query(&row_security::CHECK),
     Check::Query(&inheritance::CHECK),
     Check::Query(&names_by_case::CHECK),

@@ -2,17 +2,20 @@
 //!
 //! A full scan of a large table takes longer than a preflight may. What was not read in time is said, not guessed.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use pgleap_contract::Finding;
 use pgleap_contract::data_types::{self, BaseType, ValueTest};
 use pgleap_pg::{PgError, PgErrorKind, Session};
 
-use crate::query::{Asked, NAMED};
+use crate::query::Asked;
 
 pub(crate) const ID: &str = "value-not-carried";
 const UNREAD: &str = "values-not-read";
 
+/// How many columns or tables a finding's text names; its list has them all.
+const NAMED: usize = 5;
 /// Time for all tables together.
 const BUDGET: Duration = Duration::from_secs(100);
 
@@ -74,44 +77,41 @@ fn how_many(tables: &[Table]) -> usize {
     tables.iter().take(TABLES_TOGETHER).take_while(fits).count().max(1)
 }
 
-/// What was seen so far: the first offenders by name, the rest as a count.
+/// What was seen so far.
 #[derive(Default)]
 struct Seen {
-    findings: Vec<Finding>,
-    more: usize,
+    offenders: BTreeMap<&'static str, Vec<String>>,
     unread: Vec<String>,
-    unread_more: usize,
 }
 
 impl Seen {
     fn offender(&mut self, table: &str, column: &str, test: ValueTest) {
-        if self.findings.len() < NAMED {
-            self.findings.push(finding(table, column, test));
-        } else {
-            self.more += 1;
-        }
+        self.offenders.entry(test.offence()).or_default().push(format!("{table}.{column}"));
     }
 
     fn unread(&mut self, table: &str) {
-        if self.unread.len() < 5 {
-            self.unread.push(table.to_owned());
-        } else {
-            self.unread_more += 1;
-        }
+        self.unread.push(table.to_owned());
     }
 
-    fn findings(mut self) -> Vec<Finding> {
-        if self.more > 0 {
-            self.findings.push(Finding::blocker(ID, format!("and {} more columns with such values", self.more), ""));
-        }
+    /// One for each way in which values do not travel.
+    fn findings(self) -> Vec<Finding> {
+        let remedy = "use copy.engine native (or auto), which carries every value; or change those values, or accept that the schema goes live as of the snapshot";
+        let offending = self.offenders.into_iter().map(|(offence, columns)| {
+            let which = match columns.as_slice() {
+                [one] => format!("column {one} holds"),
+                few if few.len() <= NAMED => format!("columns {} hold", few.join(", ")),
+                many => format!("{} columns, among them {}, hold", many.len(), many[..NAMED].join(", ")),
+            };
+            Finding::blocker(ID, format!("{which} {offence}"), remedy).about(columns, 0)
+        });
+        let mut findings: Vec<_> = offending.collect();
         if !self.unread.is_empty() {
-            let all = self.unread.len() + self.unread_more;
-            let found =
-                format!("values of {all} table(s) could not be read in time, among them {}", self.unread.join(", "));
+            let (all, some) = (self.unread.len(), self.unread[..self.unread.len().min(NAMED)].join(", "));
+            let found = format!("values of {all} table(s) could not be read in time, among them {some}");
             let remedy = "make sure that they hold no infinite dates, no numeric of more than 28 digits, no NaN, no varchar over 8,000 characters, no time of day with a fraction";
-            self.findings.push(Finding::warning(UNREAD, found, remedy));
+            findings.push(Finding::warning(UNREAD, found, remedy).about(self.unread, 0));
         }
-        self.findings
+        findings
     }
 }
 
@@ -186,11 +186,6 @@ fn condition(column: &str, test: ValueTest) -> String {
         ValueTest::Characters8000 => format!("length({column}) > 8000"),
         ValueTest::WholeSeconds => format!("date_trunc('second', {column}::interval) <> {column}::interval"),
     }
-}
-
-fn finding(table: &str, column: &str, test: ValueTest) -> Finding {
-    let found = format!("column {table}.{column} holds {}", test.offence());
-    Finding::blocker(ID, found, "change those values, or accept that the schema goes live as of the snapshot")
 }
 
 #[cfg(test)]

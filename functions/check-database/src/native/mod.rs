@@ -1,7 +1,6 @@
 //! What the database says about a copy by logical replication: tables whose rows it cannot identify, and what the login may do.
 
 mod equality;
-mod forced_row_security;
 mod identity;
 mod logged_password;
 mod readable_password;
@@ -16,7 +15,6 @@ pub(crate) const CHECKS: &[Check] = &[
     Check::Facts(subscription_rights::check),
     Check::Query(&identity::CHECK),
     Check::Query(&equality::CHECK),
-    Check::Query(&forced_row_security::CHECK),
     Check::Query(&readable_password::CHECK),
     Check::Query(&logged_password::CHECK),
 ];

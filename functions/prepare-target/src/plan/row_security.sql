@@ -1,5 +1,5 @@
 -- Row security is switched off on the target until the cutover is completed: a subscription that is not the tables' owner's may
--- not write to a table that has it. The policies stay; nobody but the run gets in meanwhile.
+-- not write to a table that has it, and neither may DMS's login, whom no policy lets write. The policies stay; nobody but the run gets in meanwhile.
 -- Reads: catalogs, pgleap.carried. Changes: pgleap.chore.
 -- Source: PostgreSQL documentation, "Logical Replication", "Security".
 

@@ -12,6 +12,7 @@ mod people;
 mod plan;
 mod planted;
 mod preflight;
+mod preflight_dms;
 mod prepare_source;
 mod protect_target;
 mod quotas;

@@ -314,6 +314,34 @@ pub(crate) const DEFECTS: &[Defect] = &[
     ),
     defect("lob-not-null", "public.words.word", Owner, "CREATE TABLE public.words (word text PRIMARY KEY)"),
     defect(
+        "lob-in-unique-index",
+        "sold_once on public.tickets would refuse rows",
+        Owner,
+        "CREATE TABLE public.tickets (id int PRIMARY KEY, seat varchar(9), refund text); \
+         CREATE UNIQUE INDEX sold_once ON public.tickets (seat) WHERE refund IS NULL",
+    ),
+    defect(
+        "lob-in-partition-key",
+        "public.regions.region",
+        Owner,
+        "CREATE TABLE public.regions (region text, id int) PARTITION BY LIST (region); \
+         CREATE TABLE public.regions_eu PARTITION OF public.regions (PRIMARY KEY (id)) FOR VALUES IN ('eu')",
+    ),
+    defect(
+        "row-not-comparable",
+        "public.pins.p",
+        Owner,
+        "CREATE TABLE public.pins (p point); ALTER TABLE public.pins REPLICA IDENTITY FULL",
+    ),
+    defect(
+        "row-security-forced",
+        "public.forced",
+        Owner,
+        "CREATE ROLE pgleap_reader; CREATE TABLE public.forced (id int PRIMARY KEY); \
+         ALTER TABLE public.forced ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY; \
+         CREATE POLICY readers ON public.forced FOR SELECT TO pgleap_reader USING (true)",
+    ),
+    defect(
         "row-security",
         "public.secretive",
         Owner,

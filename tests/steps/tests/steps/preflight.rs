@@ -128,8 +128,13 @@ async fn everything_that_dms_cannot_carry_is_named() -> Result<()> {
         let output = check_database::run(world.as_step("check-database"), world.on_source()).await?;
 
         let found = worded(&output.findings.list).join("\n");
+        let listed: Vec<_> = output.findings.list.iter().flat_map(|finding| &finding.objects).collect();
         for column in bad {
-            assert!(found.contains(&format!("column {column}")), "{major}: {column} is not among\n{found}");
+            let is_listed = listed.iter().any(|object| object.split(' ').next() == Some(column.as_str()));
+            assert!(
+                is_listed || found.contains(&format!("column {column}")),
+                "{major}: {column} is not among\n{found}\n{listed:?}"
+            );
         }
         for id in [
             "lob-without-key: table undeliverable.keyless_with_lob",

@@ -7,7 +7,7 @@ use pgleap_contract::steps::{CleanDatabasesInput, NoOutput};
 use pgleap_contract::{CopyEngine, ErrorCode, Generation, KeylessTables, Outcome, Run};
 use pgleap_pg::fingerprint::{self, Truncate};
 use pgleap_step_kit::Polled;
-use step_tests::{DATABASE, SOURCE, World};
+use step_tests::{DATABASE, SOURCE, World, until_done};
 
 /// What the step leaves in the database, passwords included.
 const LEFT: &str = "\
@@ -279,6 +279,39 @@ async fn a_replica_identity_by_index_stays_where_the_engine_finds_rows_by_it() -
         let look = "SELECT string_agg(relname || ' ' || relreplident::text, ', ' ORDER BY relname) FROM pg_class WHERE relname IN ('by_index', 'keyless')";
         let row = world.rdsadmin(SOURCE, DATABASE).await?.query_one(look, &[]).await?;
         assert_eq!(row.get::<_, String>(0), format!("by_index {logged}, keyless f"), "{engine:?}");
+    }
+    Ok(())
+}
+
+/// As preflight's remedy says it.
+#[tokio::test]
+async fn dms_reads_past_row_security_where_a_policy_shows_readers_all_rows() -> Result<()> {
+    let schema = "CREATE TABLE public.secured (id int PRIMARY KEY); INSERT INTO public.secured SELECT generate_series(1, 10);
+        ALTER TABLE public.secured ENABLE ROW LEVEL SECURITY; CREATE POLICY few ON public.secured USING (id < 3);
+        CREATE ROLE pgleap_reader NOLOGIN; CREATE POLICY pgleap_reader ON public.secured FOR SELECT TO pgleap_reader USING (true)";
+    for major in [15, 17] {
+        let world = World::start(major).await?;
+        world.owner().await?.run("fill the source", schema).await?;
+        let found = check_database::run(world.as_step("check-database"), world.on_source()).await?;
+        assert_eq!(found.findings.list, [], "{major}");
+        world.configure_source().await?;
+        world.prepare_source().await?;
+
+        let dms = world.ctx.connect(&world.run, &world.source, &world.run.id.names().copy_source_secret()).await?;
+        let seen: i64 = dms.row("count", "SELECT count(*) FROM public.secured", &[]).await?.get(0);
+        assert_eq!(seen, 10, "{major}");
+
+        let clean = || {
+            let (run, source) = (world.run.clone(), world.source.clone());
+            CleanDatabasesInput { run, source, target: None, outcome: Outcome::Back, generation: Generation::FORWARD }
+        };
+        let clean = async || clean_databases::run(world.as_step("clean-databases"), clean()).await;
+        until_done("clean-databases", clean).await?;
+        let admin = world.rdsadmin(SOURCE, DATABASE).await?;
+        let left = "SELECT (SELECT count(*) FROM pg_policy), (SELECT count(*) FROM pg_auth_members WHERE roleid = 'pgleap_reader'::regrole
+                            AND member <> (SELECT datdba FROM pg_database WHERE datname = current_database()))";
+        let row = admin.query_one(left, &[]).await?;
+        assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1)), (2, 0), "{major}");
     }
     Ok(())
 }

@@ -75,6 +75,32 @@ async fn a_target_is_made_upgraded_prepared_rebuilt_and_completed() -> Result<()
     Ok(())
 }
 
+#[tokio::test]
+async fn row_security_is_off_while_dms_writes_and_on_again_before_anybody_gets_in() -> Result<()> {
+    let schema =
+        "CREATE TABLE public.secured (id int PRIMARY KEY); ALTER TABLE public.secured ENABLE ROW LEVEL SECURITY;
+        CREATE POLICY few ON public.secured USING (id < 3)";
+    let world = World::start_to(15, "17").await?;
+    world.owner().await?.run("fill the source", schema).await?;
+    world.prepare_source().await?;
+    let (way, target) = (way(&world).await?, world.make_copy().await?);
+    let both = || OnBoth { run: world.run.clone(), source: world.source.clone(), target: target.clone() };
+    let upgrade = || UpgradeTargetInput { run: world.run.clone(), way: way.clone() };
+    done_and_again!(world, "upgrade-target", upgrade_target::run, upgrade());
+    done_and_again!(world, "prepare-target", prepare_target::run, both());
+    until_done("empty-target", async || empty_target::run(world.as_step("empty-target"), both()).await).await?;
+
+    let dms = world.ctx.connect(&world.run, &target, &world.run.id.names().copy_target_secret()).await?;
+    dms.run("write", "INSERT INTO public.secured VALUES (11); UPDATE public.secured SET id = 12 WHERE id = 11").await?;
+    complete_target::run(world.as_step("complete-target"), under_fence(&world, &target)).await?;
+
+    let owner = world.ctx.as_target_owner(&world.run, &target).await?;
+    let sql = "SELECT relrowsecurity, (SELECT count(*) FROM public.secured) FROM pg_class WHERE relname = 'secured'";
+    let row = owner.row("look at the table", sql, &[]).await?;
+    assert_eq!((row.get::<_, bool>(0), row.get::<_, i64>(1)), (true, 1));
+    Ok(())
+}
+
 /// Every answer of a change is lost once, and every call of a step that works in databases is cut off at some point
 /// before the one that is let through.
 #[tokio::test]

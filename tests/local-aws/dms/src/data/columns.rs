@@ -61,7 +61,7 @@ const UNSUPPORTED: [&str; 11] =
     ["inet", "macaddr", "macaddr8", "tsvector", "tsquery", "line", "lseg", "box", "path", "circle", "oid"];
 
 /// Types that become CLOB, NCLOB or BLOB.
-const LOBS: [&str; 7] = ["text", "citext", "json", "jsonb", "xml", "hstore", "polygon"];
+const LOBS: [&str; 9] = ["text", "citext", "json", "jsonb", "xml", "hstore", "polygon", "geometry", "geography"];
 
 /// How a column of a type travels.
 pub(crate) fn carriage(facts: &TypeFacts, mappings: &TypeMappings) -> Carriage {
@@ -296,6 +296,8 @@ mod tests {
             (facts("bytea", 'b', -1), NO_MAPPINGS, Carriage::BinaryLob),
             (facts("timestamptz", 'b', -1), NO_MAPPINGS, Carriage::ZonedTimestamp),
             (facts("uuid", 'b', -1), NO_MAPPINGS, Carriage::Plain),
+            (facts("cidr", 'b', -1), NO_MAPPINGS, Carriage::Plain),
+            (facts("money", 'b', -1), NO_MAPPINGS, Carriage::Plain),
             (facts("time", 'b', -1), NO_MAPPINGS, Carriage::TimeOfDay),
             (facts("timetz", 'b', 3), NO_MAPPINGS, Carriage::TimeOfDay),
             (facts("oid", 'b', -1), NO_MAPPINGS, Carriage::Unsupported),

@@ -21,6 +21,7 @@ CREATE TABLE app.measured (id int, day date, value float8, PRIMARY KEY (id, day)
 CREATE TABLE app.measured_2024 PARTITION OF app.measured FOR VALUES FROM ('2024-01-01') TO ('2025-01-01');
 CREATE TABLE app.measured_2025 PARTITION OF app.measured FOR VALUES FROM ('2025-01-01') TO ('2026-01-01');
 CREATE TABLE app.totals (id int PRIMARY KEY, price numeric(8,2), total numeric(9,2) GENERATED ALWAYS AS (price * 2) STORED);
+CREATE TABLE app.networks (id int PRIMARY KEY, block cidr, costs money);
 CREATE TABLE app.parents (id int PRIMARY KEY);
 CREATE TABLE app.children (id int PRIMARY KEY, parent int NOT NULL REFERENCES app.parents);
 "#;
@@ -36,6 +37,7 @@ INSERT INTO app."Mixed ""Case"" Table" SELECT i, 'part.' || i, 'sel''ect \ ' || 
 INSERT INTO app.journal SELECT now(), 'entry ' || i, i FROM generate_series(1, 500) i;
 INSERT INTO app.measured SELECT i, date '2024-06-01' + i % 300, i / 3.0 FROM generate_series(1, 1000) i;
 INSERT INTO app.totals SELECT i, i FROM generate_series(1, 200) i;
+INSERT INTO app.networks SELECT i, ('10.' || i || '.0.0/16')::cidr, (i * 0.07)::numeric::money FROM generate_series(1, 200) i;
 INSERT INTO app.parents SELECT i FROM generate_series(1, 200) i;
 INSERT INTO app.children SELECT i, i FROM generate_series(1, 200) i;
 "#;
@@ -59,6 +61,8 @@ DELETE FROM app.journal WHERE n = 400 + {i};
 INSERT INTO app.measured VALUES (10000 + {i}, '2025-03-04', {i});
 UPDATE app.measured SET value = value + 1 WHERE id = {i};
 INSERT INTO app.totals VALUES (1000 + {i}, {i});
+INSERT INTO app.networks VALUES (1000 + {i}, '192.168.0.0/24', '-1.50');
+UPDATE app.networks SET block = set_masklen('2001:db8::/32'::cidr, 32 + {i} % 64), costs = costs + '0.01' WHERE id = 1 + {i} % 200;
 INSERT INTO app.parents VALUES (1000 + {i}); INSERT INTO app.children VALUES (1000 + {i}, 1000 + {i});
 BEGIN; INSERT INTO app.parents VALUES (900000 + {i}); ROLLBACK;"#
     )

@@ -155,6 +155,9 @@ async fn without_a_key_updates_are_lost_unless_the_whole_old_row_is_logged() {
 async fn a_suspended_table_stops_alone_and_the_marker_passes_it() {
     let schema =
         "CREATE TABLE app.broken (id int PRIMARY KEY, v int); CREATE TABLE app.fine (id int PRIMARY KEY, v int);
+                  CREATE TABLE app.pinned (p point, n int); ALTER TABLE app.pinned REPLICA IDENTITY FULL;
+                  CREATE TABLE app.live (id int PRIMARY KEY, email varchar(80), gone text);
+                  CREATE UNIQUE INDEX live_once ON app.live (email) WHERE gone IS NULL;
                   CREATE SCHEMA control; GRANT ALL ON SCHEMA control TO PUBLIC;";
     let rig = Rig::start("suspended", 16, 17, schema, Wishes::default()).await;
     let strict = json!({
@@ -167,7 +170,9 @@ async fn a_suspended_table_stops_alone_and_the_marker_passes_it() {
     rig.on_source
         .batch_execute(
             "BEGIN; INSERT INTO app.fine VALUES (1, 1); INSERT INTO app.broken VALUES (1, 1); INSERT INTO app.fine VALUES (2, 2); COMMIT;
-             INSERT INTO app.broken VALUES (2, 2)",
+             INSERT INTO app.broken VALUES (2, 2);
+             INSERT INTO app.pinned VALUES ('(1,2)', 1); UPDATE app.pinned SET n = 2;
+             INSERT INTO app.live VALUES (1, 'a@x', NULL), (2, 'a@x', 'moved')",
         )
         .await
         .unwrap();
@@ -175,14 +180,16 @@ async fn a_suspended_table_stops_alone_and_the_marker_passes_it() {
 
     rig.assert_table_equal("app.fine").await;
     assert_eq!(rig.target_count("SELECT count(*) FROM app.broken").await, 1);
-    assert_eq!(rig.table_statistics("broken").await["TableState"], "Table error");
+    for table in ["broken", "pinned", "live"] {
+        assert_eq!(rig.table_statistics(table).await["TableState"], "Table error", "{table}");
+    }
     let task = rig.task().await;
-    assert_eq!((&task["Status"], &task["ReplicationTaskStats"]["TablesErrored"]), (&json!("running"), &json!(1)));
+    assert_eq!((&task["Status"], &task["ReplicationTaskStats"]["TablesErrored"]), (&json!("running"), &json!(3)));
     let resource = arn.rsplit(':').next().unwrap();
     let exception = rig
         .on_target
         .query_one(
-            "SELECT \"TASK_NAME\", \"TABLE_NAME\", \"STATEMENT\", \"ERROR\" FROM control.awsdms_apply_exceptions",
+            "SELECT \"TASK_NAME\", \"TABLE_NAME\", \"STATEMENT\", \"ERROR\" FROM control.awsdms_apply_exceptions WHERE \"TABLE_NAME\" = 'broken'",
             &[],
         )
         .await

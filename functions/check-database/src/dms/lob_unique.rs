@@ -1,0 +1,16 @@
+//! DMS writes a value that travels apart in a second step. For that moment its column is null, and a unique index whose predicate or
+//! expressions depend on it judges a row that the source never had: two rows may be equal that are not.
+//! Source: AWS DMS user guide, "LOB support for source databases"; that a unique index then refuses the row: observed on PostgreSQL.
+
+use pgleap_contract::Severity;
+
+use crate::query::{self, Query};
+
+pub(super) const CHECK: Query = Query {
+    id: "lob-in-unique-index",
+    severity: Severity::Blocker,
+    sql: include_str!("lob_unique.sql"),
+    found: "unique index {what} would refuse rows that DMS writes in two steps: {why}",
+    remedy: "",
+    when: query::always,
+};
