@@ -13,6 +13,8 @@ const CARRIED: &str = include_str!("carried.sql");
 
 /// How many offenders a check has a finding for each; the rest share one, which lists them.
 pub(crate) const NAMED: usize = 20;
+/// How many a finding about all of them names in its text.
+const FIRST: usize = 5;
 /// How many offenders of a check are listed at all; the rest are counted.
 pub(crate) const LISTED: usize = 2_000;
 
@@ -104,6 +106,25 @@ impl Query {
             findings.push(self.finding(found, String::new()).about(objects, offenders.left_out));
         }
         Ok(findings)
+    }
+
+    /// Ask, and word the answer as one finding. In `found` `{count}` stands for how many there are and `{what}` for the first.
+    pub(crate) async fn ask_together(&self, session: &Session, asked: &Asked) -> Result<Vec<Finding>, PgError> {
+        if !(self.when)(asked) {
+            return Ok(Vec::new());
+        }
+        let offenders = offenders(session, self.id, self.sql, asked).await?;
+        if offenders.listed.is_empty() {
+            return Ok(Vec::new());
+        }
+        let objects: Vec<_> = offenders.listed.iter().map(|row| format!("{} ({})", row.what, row.why)).collect();
+        let mut what = objects[..objects.len().min(FIRST)].join(", ");
+        if objects.len() > FIRST {
+            what.push_str(", ..");
+        }
+        let count = (objects.len() + offenders.left_out).to_string();
+        let found = self.found.replace("{count}", &count).replace("{what}", &what);
+        Ok(vec![self.finding(found, self.remedy.to_owned()).about(objects, offenders.left_out)])
     }
 
     fn finding(&self, found: String, remedy: String) -> Finding {

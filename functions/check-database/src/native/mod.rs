@@ -2,6 +2,7 @@
 
 mod equality;
 mod identity;
+mod identity_by_index;
 mod subscription_rights;
 mod target_major;
 
@@ -12,5 +13,6 @@ pub(crate) const CHECKS: &[Check] = &[
     Check::Facts(target_major::check),
     Check::Facts(subscription_rights::check),
     Check::Query(&identity::CHECK),
+    Check::List(&identity_by_index::CHECK),
     Check::Query(&equality::CHECK),
 ];
