@@ -108,6 +108,7 @@ async fn ask(session: &Session, facts: &Facts, asked: &Asked, checks: &[Check]) 
         match check {
             Check::Facts(judge) => findings.extend(judge(facts)),
             Check::Query(query) => findings.extend(or_unseen(query.id, query.ask(session, asked).await)?),
+            Check::List(query) => findings.extend(or_unseen(query.id, query.ask_together(session, asked).await)?),
         }
     }
     Ok(findings)

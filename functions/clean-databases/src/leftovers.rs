@@ -62,7 +62,7 @@ pub(crate) async fn remove(owner: &Session, run: &RunId, side: Side) -> StepResu
     Ok(Polled::Done(NoOutput {}))
 }
 
-/// Tables without a key log whole rows for the run; what they logged before is in the run's schema, which the copy
+/// Tables without a key log whole rows or an index for the run; what they logged before is in the run's schema, which the copy
 /// has too.
 async fn restore_replica_identities(owner: &Session) -> StepResult<()> {
     if !exists(owner, "pgleap.replica_identity_before").await? {
@@ -72,7 +72,9 @@ async fn restore_replica_identities(owner: &Session) -> StepResult<()> {
                FROM pgleap.replica_identity_before b
                JOIN pg_namespace n ON n.nspname = b.schema_name
                JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = b.table_name
-               WHERE c.relreplident <> b.identity";
+               LEFT JOIN pg_index i ON i.indrelid = c.oid AND i.indisreplident
+               LEFT JOIN pg_class x ON x.oid = i.indexrelid
+               WHERE c.relreplident <> b.identity OR x.relname IS DISTINCT FROM b.index_name";
     for row in owner.rows("read replica identities", sql, &[]).await? {
         let table = qualified(row.get(0), row.get(1));
         let identity = identity_clause(row.get(2), row.get(3));
@@ -84,7 +86,8 @@ async fn restore_replica_identities(owner: &Session) -> StepResult<()> {
 /// `pg_class.relreplident` as ALTER TABLE spells it.
 fn identity_clause(identity: &str, index: Option<&str>) -> String {
     match (identity, index) {
-        ("n", _) => "NOTHING".to_owned(),
+        // An index that was gone before the run: then nothing was logged.
+        ("n", _) | ("i", None) => "NOTHING".to_owned(),
         ("i", Some(index)) => format!("USING INDEX {}", ident(index)),
         ("f", _) => "FULL".to_owned(),
         _ => "DEFAULT".to_owned(),

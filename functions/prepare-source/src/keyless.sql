@@ -1,14 +1,18 @@
--- Tables that are carried and whose old rows do not name their primary key: schema, table, has a primary key that suffices, oid.
+-- Tables that are carried and whose old rows do not name their primary key: schema, table, has a primary key that suffices, oid,
+-- the unique index that can take its place.
 -- Reads: the catalogs. Changes: nothing. $1: schemas that are not carried. $2: changes of partitions are published as
--- their root's, and the index of a replica identity counts as a key.
+-- their root's, and the index of a replica identity counts as a key. $3: whole rows may be logged; else only those are listed
+-- whose replica identity is the default and can be such an index.
 -- relreplident: d = the primary key, n = nothing, f = the whole row, i = an index, which not every copy engine takes for a key.
 -- A deferrable primary key tells no rows apart for PostgreSQL. Of a partitioned table the root counts too, because changes of
 -- its partitions may be published as its own. Then the old row of a partition must also say to which partition it belongs, which
 -- a primary key of the partition alone may not.
-SELECT n.nspname, c.relname, p.indexrelid IS NOT NULL AND NOT m.misses AS has_key, c.oid
+WITH {identifying}
+SELECT n.nspname, c.relname, p.indexrelid IS NOT NULL AND NOT m.misses AS has_key, c.oid, x.relname
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_index p ON p.indrelid = c.oid AND p.indisprimary AND p.indimmediate
+LEFT JOIN identity_indexes x ON x.indrelid = c.oid AND $2
 CROSS JOIN LATERAL (
     SELECT $2::boolean AND EXISTS (
         SELECT FROM pg_partition_ancestors(c.oid) a
@@ -25,4 +29,5 @@ WHERE c.relkind IN ('r', 'p') AND c.relpersistence = 'p'
   AND (p.indexrelid IS NULL OR m.misses OR c.relreplident = 'n' OR (c.relreplident = 'i' AND NOT p.indisreplident))
   AND NOT ($2 AND c.relreplident = 'i' AND EXISTS (SELECT FROM pg_index x WHERE x.indrelid = c.oid AND x.indisreplident
                                                    AND x.indimmediate AND x.indisvalid))
+  AND ($3 OR c.relreplident = 'd' AND x.relname IS NOT NULL)
 ORDER BY 1, 2

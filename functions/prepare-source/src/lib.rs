@@ -1,9 +1,9 @@
 //! Prepare the source: what must be there before the snapshot, so that the copy has it too. Two logins of the run, a
-//! schema of its own with the marker table and the functions of the fence, whole rows logged for tables without a key,
+//! schema of its own with the marker table and the functions of the fence, old rows logged for tables without a key,
 //! and last of all how the catalogs look.
 //!
-//! Changes:      source (roles of the run and what is granted to them; schema `pgleap`; by choice the replica identity of
-//!               tables without a key, saved first), AWS (three secrets, tagged with the run)
+//! Changes:      source (roles of the run and what is granted to them; schema `pgleap`; the replica identity of tables
+//!               without a key, saved first: by choice, or where a unique index serves native replication), AWS (three secrets, tagged with the run)
 //! Repeatable:   yes; what is there is left alone, a password is set only where a login does not work
 //! If it dies:   what was made stays and is found again; nothing of it is in the way of applications
 
@@ -13,7 +13,6 @@ mod rights;
 mod schema;
 mod secrets;
 
-use pgleap_contract::KeylessTables;
 use pgleap_contract::steps::{NoOutput, OnSource};
 use pgleap_pg::{Session, access, fingerprint};
 use pgleap_step_kit::prelude::*;
@@ -34,9 +33,7 @@ pub async fn run(ctx: &Ctx, input: OnSource) -> StepResult<NoOutput> {
     rights::ensure(&owner, run).await?;
     logins::prove(ctx, &owner, run, source, &logins).await?;
     logins::prove_copy_settings(ctx, run, source, &logins).await?;
-    if run.choices.keyless_tables == KeylessTables::ReplicaIdentityFull {
-        keyless::log_whole_rows(&owner, run).await?;
-    }
+    keyless::log_old_rows(&owner, run).await?;
     let (skipped, ignored) = (&run.choices.as_of_snapshot_schemas, &run.choices.ignored_roles);
     fingerprint::take(&owner, skipped, ignored, &names.work_login()).await?;
     if run.copy.engine.traits().keeps_rows_of_snapshot {

@@ -1,6 +1,6 @@
 -- Tables to carry whose changes do not name their primary key. As prepare-source's keyless.sql, which mends them by choice.
 -- Reads: the catalogs. Changes: nothing.
-WITH {identifying}, texts AS ({texts}), primary_keys AS ({primary_keys})
+WITH {identifying}, texts AS ({texts}), primary_keys AS MATERIALIZED ({primary_keys})
 SELECT c.name AS what,
        CASE WHEN p.indexrelid IS NULL THEN 'has no primary key'
             WHEN c.relreplident = 'n' THEN 'logs nothing of its old rows (REPLICA IDENTITY NOTHING)'

@@ -8,8 +8,8 @@ WITH large AS ({large}), texts AS ({texts}), indexes AS (
     WHERE (i.indisunique OR i.indisexclusion) AND NOT i.indisprimary
 ), mentioned AS (
     SELECT i.oid, i.name, i.relname, l.attnum, l.attname, l.is_null, i.nulls_are_equal, l.attnum = ANY (i.key) AS in_key,
-           i.indpred, i.indpred::text ~ format(':varattno (%s|0) ', l.attnum) AS in_predicate,
-           i.indexprs, i.indexprs::text ~ format(':varattno (%s|0) ', l.attnum) AS in_expression
+           i.indpred, (strpos(i.indpred::text, format(':varattno %s ', l.attnum)) > 0 OR strpos(i.indpred::text, ':varattno 0 ') > 0) AS in_predicate,
+           i.indexprs, (strpos(i.indexprs::text, format(':varattno %s ', l.attnum)) > 0 OR strpos(i.indexprs::text, ':varattno 0 ') > 0) AS in_expression
     FROM indexes i JOIN large l ON l.attrelid = i.oid
 ), judged AS (
     SELECT m.*,

@@ -1,6 +1,6 @@
 -- Tables to carry with large or array values and without a primary key.
 -- Reads: the catalogs. Changes: nothing.
-WITH {identifying}, texts AS ({texts}), primary_keys AS ({primary_keys})
+WITH {identifying}, texts AS ({texts}), primary_keys AS MATERIALIZED ({primary_keys})
 SELECT c.name AS what, string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) AS why,
        coalesce('run ' || k.statements, 'add a primary key,') || ' or use copy.engine native (or auto)' AS remedy
 FROM carried c

@@ -1,6 +1,6 @@
 -- Columns without equality of tables to carry without a primary key, among those that travel with their row.
 -- Reads: the catalogs. Changes: nothing.
-WITH {identifying}, texts AS ({texts}), primary_keys AS ({primary_keys})
+WITH {identifying}, texts AS ({texts}), primary_keys AS MATERIALIZED ({primary_keys})
 SELECT format('%s.%I', c.name, a.attname) AS what, b.typname AS why,
        'use copy.engine native (or auto) where the table has a unique index over NOT NULL columns; or ' || coalesce('run ' || k.statements, 'add a primary key') AS remedy
 FROM carried c

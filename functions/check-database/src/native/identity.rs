@@ -10,6 +10,6 @@ pub(super) const CHECK: Query = Query {
     severity: Severity::Blocker,
     sql: include_str!("identity.sql"),
     found: "table {what} {why}",
-    remedy: "add a primary key that is not deferrable and has the columns that the table is partitioned by; or, where an index is named, ALTER TABLE .. REPLICA IDENTITY USING INDEX it; or choose choices.keylessTables = replica-identity-full",
+    remedy: "",
     when: |asked| asked.keyless == KeylessTables::Refuse,
 };

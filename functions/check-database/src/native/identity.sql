@@ -1,8 +1,9 @@
 -- Tables to carry without a usable replica identity: an index that is deferrable or invalid identifies nothing. Changes of a
 -- partition are published as those of its root, so the root needs one too, and that of a partition must name the columns that the
--- root is partitioned by: else the target could not find the partition of a row. With a unique index over columns that are NOT
--- NULL, if there is one.
+-- root is partitioned by: else the target could not find the partition of a row. Where the identity is the default and a unique
+-- index over columns that are NOT NULL can take its place, the run sees to it.
 -- Reads: the catalogs. Changes: nothing.
+WITH {identifying}
 SELECT r.name AS what,
        CASE WHEN i.indexrelid IS NOT NULL
             THEN format('has a key without all columns that it is partitioned by (%s): the target could not find the partition of a row that is deleted', i.indexrelid::regclass)
@@ -10,18 +11,19 @@ SELECT r.name AS what,
                       WHEN r.relreplident = 'i' THEN 'logs an index that is missing or not valid (REPLICA IDENTITY USING INDEX)'
                       WHEN EXISTS (SELECT FROM pg_index p WHERE p.indrelid = r.oid AND p.indisprimary) THEN 'has a deferrable primary key'
                       ELSE 'has no primary key' END
-                 || coalesce(' (its index ' || usable.name || ' would do)', '') || ': published, it would refuse updates and deletes to your applications' END AS why
+                 || coalesce(' (its index ' || quote_ident(usable.relname) || ' would do)', '') || ': published, it would refuse updates and deletes to your applications' END AS why,
+       CASE WHEN i.indexrelid IS NULL AND usable.indexrelid IS NOT NULL
+            THEN format('run ALTER TABLE ONLY %s REPLICA IDENTITY USING INDEX %I;', r.name, usable.relname)
+            WHEN i.indexrelid IS NULL AND EXISTS (SELECT FROM pg_index p WHERE p.indrelid = r.oid AND p.indisprimary AND p.indimmediate AND p.indisvalid)
+            THEN format('run ALTER TABLE ONLY %s REPLICA IDENTITY DEFAULT;', r.name)
+            ELSE 'add a primary key that is not deferrable and has the columns that the table is partitioned by,' END
+       || ' or choose choices.keylessTables = replica-identity-full' AS remedy
 FROM relations r
 LEFT JOIN pg_index i ON i.indrelid = r.oid AND i.indimmediate AND i.indisvalid
                     AND CASE r.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident ELSE false END
-LEFT JOIN LATERAL (
-    SELECT quote_ident(k.relname) AS name
-    FROM pg_index u JOIN pg_class k ON k.oid = u.indexrelid
-    WHERE u.indrelid = r.oid AND NOT u.indisprimary AND u.indisunique AND u.indimmediate AND u.indisvalid AND u.indpred IS NULL AND u.indexprs IS NULL
-      AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = r.oid AND a.attnum = ANY (u.indkey) AND NOT a.attnotnull)
-    ORDER BY u.indnkeyatts, k.relname LIMIT 1) usable ON true
+LEFT JOIN identity_indexes usable ON usable.indrelid = r.oid
 WHERE (r.relkind = 'r' AND r.relpersistence = 'p' OR r.relkind = 'p' AND NOT r.relispartition)
-  AND r.relreplident <> 'f'
+  AND r.relreplident <> 'f' AND NOT (r.relreplident = 'd' AND usable.indexrelid IS NOT NULL)
   AND (i.indexrelid IS NULL
        OR EXISTS (SELECT FROM pg_partition_ancestors(r.oid) a
                   JOIN pg_partitioned_table t ON t.partrelid = a.relid AND t.partrelid <> r.oid

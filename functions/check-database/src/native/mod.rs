@@ -2,6 +2,7 @@
 
 mod equality;
 mod identity;
+mod identity_by_index;
 mod logged_password;
 mod readable_password;
 mod subscription_rights;
@@ -14,6 +15,7 @@ pub(crate) const CHECKS: &[Check] = &[
     Check::Facts(target_major::check),
     Check::Facts(subscription_rights::check),
     Check::Query(&identity::CHECK),
+    Check::List(&identity_by_index::CHECK),
     Check::Query(&equality::CHECK),
     Check::Query(&readable_password::CHECK),
     Check::Query(&logged_password::CHECK),

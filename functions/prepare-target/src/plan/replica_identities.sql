@@ -7,6 +7,7 @@ LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
     INSERT INTO pgleap.chore (phase, rank, object, statements)
     SELECT 'settle', 1030, format('replica identity of %I.%I', b.schema_name, b.table_name), ARRAY[
         format('ALTER TABLE ONLY %I.%I REPLICA IDENTITY %s', b.schema_name, b.table_name,
-               CASE b.identity WHEN 'n' THEN 'NOTHING' WHEN 'f' THEN 'FULL' WHEN 'i' THEN format('USING INDEX %I', b.index_name) ELSE 'DEFAULT' END)]
+               CASE WHEN b.index_name IS NOT NULL THEN format('USING INDEX %I', b.index_name)
+                    WHEN b.identity IN ('n', 'i') THEN 'NOTHING' WHEN b.identity = 'f' THEN 'FULL' ELSE 'DEFAULT' END)]
     FROM pgleap.replica_identity_before b
 $$;

@@ -273,7 +273,12 @@ async fn a_publication_that_is_asked_for_after_the_rollback_is_not_created_and_i
 {
     let identities = "SELECT string_agg(relname || relreplident::text, ',' ORDER BY relname) FROM pg_class
                       WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'";
-    let world = published("CREATE TABLE public.keyless (a int); CREATE TABLE public.keyed (a int PRIMARY KEY)").await?;
+    // The index of the last one was dropped, which left nothing to log.
+    let schema = "CREATE TABLE public.keyless (a int); CREATE TABLE public.keyed (a int PRIMARY KEY);
+        CREATE TABLE public.by_index (a int NOT NULL UNIQUE, b int);
+        CREATE TABLE public.lost (a int NOT NULL UNIQUE, b int NOT NULL UNIQUE);
+        ALTER TABLE public.lost REPLICA IDENTITY USING INDEX lost_b_key; ALTER TABLE public.lost DROP CONSTRAINT lost_b_key";
+    let world = published(schema).await?;
     let during: String = world.owner().await?.row("read identities", identities, &[]).await?.get(0);
 
     clean(&world, None, Outcome::Back).await?;
@@ -282,8 +287,11 @@ async fn a_publication_that_is_asked_for_after_the_rollback_is_not_created_and_i
     assert!(late.is_err(), "{late:?}");
     assert_eq!(left(&world, SOURCE).await?, Vec::<String>::new());
     let owner = world.owner().await?;
-    assert_eq!(during, "keyedd,keylessf");
-    assert_eq!(owner.row("read identities", identities, &[]).await?.get::<_, &str>(0), "keyedd,keylessd");
+    assert_eq!(during, "by_indexi,keyedd,keylessf,losti");
+    assert_eq!(
+        owner.row("read identities", identities, &[]).await?.get::<_, &str>(0),
+        "by_indexd,keyedd,keylessd,lostn"
+    );
     owner.run("update", "INSERT INTO public.keyless VALUES (1); UPDATE public.keyless SET a = 2").await?;
     Ok(())
 }
@@ -404,6 +412,12 @@ const ODD: &str = "
     CREATE TABLE public.child (more int) INHERITS (public.parent);
     CREATE TABLE public.deferred (id int PRIMARY KEY DEFERRABLE INITIALLY DEFERRED, said text);
     CREATE TABLE public.keyless (a int, b text);
+    CREATE TABLE public.by_unique (a int NOT NULL, b int NOT NULL, doc json, UNIQUE (b, a));
+    CREATE TABLE public.by_day (id int NOT NULL, day date NOT NULL, doc json) PARTITION BY RANGE (day);
+    CREATE UNIQUE INDEX by_day_of_root ON public.by_day (id, day);
+    CREATE TABLE public.by_day_1 PARTITION OF public.by_day FOR VALUES FROM ('2026-01-01') TO ('2026-01-05');
+    CREATE TABLE public.by_day_2 PARTITION OF public.by_day DEFAULT;
+    CREATE UNIQUE INDEX a_narrower_one ON public.by_day_2 (day, id) WHERE id < 0;
     CREATE TABLE public.secured (id int PRIMARY KEY, said text);
     ALTER TABLE public.secured ENABLE ROW LEVEL SECURITY;
     CREATE POLICY nobody ON public.secured USING (false);
@@ -432,6 +446,12 @@ fn round(n: i32) -> String {
          UPDATE deferred SET id = -id; DELETE FROM deferred WHERE id % 7 = 0;
          INSERT INTO keyless SELECT i % 4, 'x' FROM generate_series({n}, {n} + 20) i;
          UPDATE keyless SET b = NULL WHERE a = 1; DELETE FROM keyless WHERE ctid IN (SELECT min(ctid) FROM keyless);
+         INSERT INTO by_unique SELECT i, i, '{{}}' FROM generate_series({n}, {n} + 20) i;
+         UPDATE by_unique SET b = b + 1000000 WHERE a % 3 = 0 AND b < 1000000; UPDATE by_unique SET doc = '[1]' WHERE a % 5 = 0;
+         DELETE FROM by_unique WHERE a % 7 = 0;
+         INSERT INTO by_day SELECT i, date '2026-01-01' + i % 10, '{{}}' FROM generate_series({n}, {n} + 20) i;
+         UPDATE by_day SET doc = '[1]' WHERE id % 3 = 0; UPDATE by_day SET day = '2026-01-02' WHERE id % 5 = 0;
+         DELETE FROM by_day WHERE id % 7 = 0;
          INSERT INTO secured SELECT i, 'x' FROM generate_series({n}, {n} + 20) i;
          UPDATE secured SET said = 'y' WHERE id % 3 = 0; DELETE FROM secured WHERE id % 7 = 0;
          INSERT INTO noisy SELECT i, 'x' FROM generate_series({n}, {n} + 20) i"
@@ -473,8 +493,22 @@ async fn a_partition_whose_key_does_not_say_where_it_belongs_is_found() -> Resul
     Ok(())
 }
 
-const TABLES: [&str; 10] =
-    ["leaves", "leaves_eu", "leaves_us", "ONLY parent", "child", "deferred", "keyless", "secured", "audit", "noisy"];
+const TABLES: [&str; 14] = [
+    "by_unique",
+    "by_day",
+    "by_day_1",
+    "by_day_2",
+    "leaves",
+    "leaves_eu",
+    "leaves_us",
+    "ONLY parent",
+    "child",
+    "deferred",
+    "keyless",
+    "secured",
+    "audit",
+    "noisy",
+];
 
 const STATES: &str = "
     SELECT 'trigger ' || tgname || tgenabled::text AS line FROM pg_trigger WHERE NOT tgisinternal

@@ -267,7 +267,8 @@ async fn a_source_of_17_is_prepared_and_a_second_time_changes_nothing() -> Resul
 #[tokio::test]
 async fn a_replica_identity_by_index_stays_where_the_engine_finds_rows_by_it() -> Result<()> {
     let schema = "CREATE TABLE public.by_index (id int NOT NULL, doc json); CREATE UNIQUE INDEX by_index_id ON public.by_index (id);
-        ALTER TABLE public.by_index REPLICA IDENTITY USING INDEX by_index_id; CREATE TABLE public.keyless (id int)";
+        ALTER TABLE public.by_index REPLICA IDENTITY USING INDEX by_index_id; CREATE TABLE public.keyless (id int);
+        CREATE TABLE public.could_have (id int NOT NULL UNIQUE, doc json)";
     for (engine, logged) in [(CopyEngine::Native, "i"), (CopyEngine::Dms, "f")] {
         let mut world = World::start(15).await?;
         world.run.copy.engine = engine;
@@ -276,9 +277,9 @@ async fn a_replica_identity_by_index_stays_where_the_engine_finds_rows_by_it() -
         world.configure_source().await?;
         world.prepare_source().await?;
 
-        let look = "SELECT string_agg(relname || ' ' || relreplident::text, ', ' ORDER BY relname) FROM pg_class WHERE relname IN ('by_index', 'keyless')";
+        let look = "SELECT string_agg(relname || ' ' || relreplident::text, ', ' ORDER BY relname) FROM pg_class WHERE relname IN ('by_index', 'could_have', 'keyless')";
         let row = world.rdsadmin(SOURCE, DATABASE).await?.query_one(look, &[]).await?;
-        assert_eq!(row.get::<_, String>(0), format!("by_index {logged}, keyless f"), "{engine:?}");
+        assert_eq!(row.get::<_, String>(0), format!("by_index {logged}, could_have {logged}, keyless f"), "{engine:?}");
     }
     Ok(())
 }
