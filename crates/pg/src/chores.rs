@@ -165,7 +165,7 @@ pub async fn unfinished(owner: &Session) -> Result<Warnings, PgError> {
             SELECT id, rank, object, statements, failure FROM pgleap.chore
             WHERE phase = 'warm' AND done_at IS NOT NULL AND failure IS NOT NULL
             UNION ALL
-            SELECT min(id), 1, format('first reads of %s tables and indexes', count(DISTINCT object)), '{}', min(failure)
+            SELECT min(id), 1, format('first reads of %s tables and indexes, or parts of them', sum(cardinality(statements))), '{}', min(failure)
             FROM pgleap.chore WHERE phase = 'warm' AND done_at IS NULL HAVING count(*) > 0
         ), object AS (
             SELECT o.object, min(o.id) AS id, coalesce((array_agg(o.failure ORDER BY o.id) FILTER (WHERE o.failure IS NOT NULL))[1], '') AS failure,

@@ -1,5 +1,6 @@
 -- The chores of this step: what the snapshot brought, keys first, then the other indexes, then tables with their large values,
--- the small before the large, so that most are read when the time is over. A gigabyte each, so that no transaction lasts long.
+-- the small before the large, so that most are read when the time is over. A gigabyte each, so that no transaction lasts long;
+-- those below 8 MB 200 at a time, because a chore has its price.
 -- An index whose order depends on a collation is checked, which reads it too.
 -- Parameters: everything came with the snapshot; or the schemas that did; pg_prewarm is there; amcheck is there.
 -- Reads: catalogs. Changes: pgleap.chore.
@@ -25,11 +26,16 @@ WITH brought AS (
     UNION ALL SELECT reltoastrelid, 'large values of table ' || name, 3 FROM brought WHERE reltoastrelid <> 0
 ), sized AS (
     SELECT p.*, pg_relation_size(p.oid) / current_setting('block_size')::bigint AS blocks FROM part p
+), small AS (
+    SELECT s.*, (row_number() OVER (PARTITION BY s.rank ORDER BY s.blocks) - 1) / 200 AS batch FROM sized s WHERE s.blocks BETWEEN 1 AND 1023
 )
 INSERT INTO pgleap.chore (phase, rank, object, statements, optional, weight, failure, done_at)
 SELECT 'warm', s.rank, s.object, ARRAY[format('SELECT pgleap.read_blocks(%s, %s, %s)', s.oid, first, first + 131071)], true, -s.blocks, NULL, NULL::timestamptz
 FROM sized s CROSS JOIN generate_series(0, s.blocks - 1, 131072) first
-WHERE $3
+WHERE $3 AND s.blocks > 1023
+UNION ALL
+SELECT 'warm', s.rank, format('%s small tables and indexes', count(*)), array_agg(format('SELECT pgleap.read_blocks(%s, 0, 1023)', s.oid)), true, -sum(s.blocks), NULL, NULL
+FROM small s WHERE $3 GROUP BY s.rank, s.batch
 UNION ALL
 SELECT 'warm', i.rank, i.object, ARRAY[format('SELECT pgleap.check_index(%s, %L)', i.oid, i.object)], true, -pg_relation_size(i.oid), NULL, NULL
 FROM index i WHERE i.is_sorted AND $4

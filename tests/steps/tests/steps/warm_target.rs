@@ -63,19 +63,18 @@ async fn what_the_snapshot_brought_is_read_and_an_index_out_of_order_is_built_an
     assert_eq!(warm(&world, &target).await?, Polled::Done(done), "a second call changes nothing");
 
     let expected = [
-        "index shop.customers_pkey",
-        "large values of table shop.customers",
+        "1 small tables and indexes",
+        "1 small tables and indexes",
         "index shop.customers_name",
-        "large values of table shop.customers",
-        "table shop.customers",
+        "2 small tables and indexes",
         "index shop.customers_name",
     ];
     let mut seen = chores_of(&world, &target).await?;
-    assert_eq!(seen.pop().as_deref(), expected.last().copied(), "what was found comes last");
-    let (mut seen, mut expected) = (seen, expected[..5].to_vec());
-    seen.sort();
-    expected.sort_unstable();
-    assert_eq!(seen, expected, "keys, indexes, tables with their large values; nothing of another schema");
+    seen[1..3].sort();
+    assert_eq!(
+        seen, expected,
+        "a key, indexes, a table with its large values, and what was found; nothing of another schema"
+    );
     admin.execute(IS_SORTED, &[]).await?;
     let owner = world.ctx.as_target_owner(&world.run, &target).await?;
     let unfinished = chores::unfinished(&owner).await?;
@@ -111,8 +110,7 @@ async fn what_is_left_when_the_time_is_over_is_named() -> Result<()> {
     assert_eq!(polled, Polled::Done(NoOutput {}));
     let unfinished = chores::unfinished(&owner).await?;
     let told: Vec<_> = warmed(&unfinished).map(|one| format!("{}: {}", one.object, one.reason)).collect();
-    let expected =
-        "first reads of 4 tables and indexes: limits.warmSeconds (1 s) were over first: they will be slow for a while";
+    let expected = "first reads of 5 tables and indexes, or parts of them: limits.warmSeconds (1 s) were over first: they will be slow for a while";
     assert_eq!(told, [expected]);
     Ok(())
 }
@@ -132,9 +130,8 @@ async fn indexes_that_the_owner_may_not_check_are_named() -> Result<()> {
     let unfinished = chores::unfinished(&owner).await?;
     let told: Vec<_> = warmed(&unfinished).map(|one| format!("{}: {}", one.object, one.reason)).collect();
     assert_eq!(told, ["order of 1 indexes: not checked: the owner cannot use amcheck on this server"]);
-    assert!(
-        chores_of(&world, &target).await?.contains(&"index shop.customers_name".to_owned()),
-        "it is read all the same"
-    );
+    let reads = chores_of(&world, &target).await?;
+    let of_two = reads.iter().filter(|object| *object == "2 small tables and indexes");
+    assert_eq!(of_two.count(), 2, "it is read all the same: {reads:?}");
     Ok(())
 }
