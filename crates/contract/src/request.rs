@@ -266,8 +266,8 @@ impl Limits {
     pub const MAX_LAG_SECONDS: (u32, u32) = (1, 3_600);
     /// Of `max_transaction_seconds`.
     pub const MAX_TRANSACTION_SECONDS: (u32, u32) = (1, 3_600);
-    /// Of `verify_seconds`: a week.
-    pub const VERIFY_SECONDS: (u32, u32) = (1, 7 * 86_400);
+    /// Of `verify_seconds`: a day.
+    pub const VERIFY_SECONDS: (u32, u32) = (1, 86_400);
     /// Of `warm_seconds`: a day.
     pub const WARM_SECONDS: (u32, u32) = (0, 86_400);
     /// Of `max_retained_wal_gb`: the largest storage of RDS.

@@ -35,8 +35,8 @@ use crate::compare::Visit;
 use crate::progress::{Table, Totals};
 use crate::sums::Sides;
 
-/// How long a call goes on taking up tables, and chunks of a table.
-const SLICE: Duration = Duration::from_secs(100);
+/// How long a call goes on taking up tables, and chunks of a table: nothing is compared while the machine waits for the next.
+const SLICE: Duration = Duration::from_secs(600);
 /// How long the statements of one call may take: the Lambda's life, less a margin to write down what was found.
 const CALL: Duration = Duration::from_secs(780);
 /// The watch on the source's changes has a part of it.
