@@ -18,6 +18,20 @@ fn there_is_a_function_for_every_step_and_page_and_no_other() -> Result<()> {
     Ok(())
 }
 
+/// Rendering takes lines as they are written: none may get lost.
+#[test]
+fn a_function_has_the_variables_and_as_many_statements_as_its_step_declares() -> Result<()> {
+    let template = template::read()?;
+    for (step, declared) in steps()? {
+        let function = &template["Resources"][format!("{}Function", pascal(&step))]["Properties"];
+        let variables = function["Environment"]["Variables"].as_object();
+        let variables: BTreeSet<_> = variables.into_iter().flatten().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(variables, declared.variables(), "{step}");
+        assert_eq!(template::statements(function).count(), declared.statements(), "{step}");
+    }
+    Ok(())
+}
+
 #[test]
 fn a_function_is_dead_before_its_state_gives_up_on_it() -> Result<()> {
     let functions = template::functions()?;
