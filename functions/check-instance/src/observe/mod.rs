@@ -124,14 +124,17 @@ impl Eyes {
         Ok(found)
     }
 
-    fn blind(&mut self, error: AwsError) -> StepResult<()> {
+    fn blind(&mut self, mut error: AwsError) -> StepResult<()> {
         if error.is(Class::Throttled) || error.is(Class::Unavailable) {
             return Err(error.into());
         }
-        let remedy = match error.class {
-            Class::Denied => "allow the function this action (its policy is in infra/template.yaml)",
-            _ => "the message has AWS's words",
-        };
+        let remedy = error.advice.take().unwrap_or_else(|| {
+            let of_class = match error.class {
+                Class::Denied => "allow the function this action (its policy is in infra/template.yaml)",
+                _ => "the message has AWS's words",
+            };
+            of_class.to_owned()
+        });
         self.unseen.push(Finding::blocker("not-seen", error.to_string(), remedy));
         Ok(())
     }

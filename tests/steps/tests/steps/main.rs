@@ -29,3 +29,4 @@ mod take_answer;
 mod target;
 mod verify_copy;
 mod warm_target;
+mod zone_elsewhere;

@@ -1,0 +1,79 @@
+//! The role in another account by which the functions reach the hosted zone there: Route 53 has no resource policies, so only
+//! a role of the zone's own account can let somebody in (docs/decisions/0077-a-zone-of-another-account.md).
+
+use aws_config::SdkConfig;
+use aws_config::sts::AssumeRoleProvider;
+use aws_credential_types::provider::error::CredentialsError;
+use aws_credential_types::provider::future::ProvideCredentials as Providing;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+use aws_sdk_sts::error::SdkError;
+use aws_sdk_sts::operation::assume_role::AssumeRoleError;
+
+use crate::aws::{AwsError, Class, causes, sort};
+
+/// The template sets it on the functions that call Route 53.
+const VARIABLE: &str = "PGLEAP_RECORD_ROLE_ARN";
+
+/// A role, and the configuration of clients that call with it.
+#[derive(Debug, Clone)]
+pub(crate) struct RecordRole {
+    pub(crate) arn: String,
+    pub(crate) aws: SdkConfig,
+}
+
+impl RecordRole {
+    /// The stack's, if it has one.
+    pub(crate) fn given() -> Option<String> {
+        std::env::var(VARIABLE).ok().filter(|arn| !arn.is_empty())
+    }
+
+    /// Calls nobody yet: the role is assumed when a client needs credentials, and again before they expire, as the clients'
+    /// common cache of credentials asks for it.
+    pub(crate) async fn new(arn: String, aws: &SdkConfig) -> Self {
+        // CloudTrail of the other account shows it: the function, whose name begins with the stack's.
+        let session = std::env::var("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_else(|_| "pgleap".to_owned());
+        let inner = AssumeRoleProvider::builder(&arn).session_name(session).configure(aws).build().await;
+        let provider = SharedCredentialsProvider::new(Assumed { arn: arn.clone(), inner });
+        Self { arn, aws: aws.to_builder().credentials_provider(provider).build() }
+    }
+}
+
+/// Credentials of the role. A refusal says whose policy has to be changed.
+#[derive(Debug)]
+struct Assumed {
+    arn: String,
+    inner: AssumeRoleProvider,
+}
+
+impl ProvideCredentials for Assumed {
+    fn provide_credentials<'a>(&'a self) -> Providing<'a>
+    where
+        Self: 'a,
+    {
+        Providing::new(async {
+            let credentials = self.inner.provide_credentials().await;
+            credentials.map_err(|error| CredentialsError::provider_error(self.sorted(error)))
+        })
+    }
+}
+
+impl Assumed {
+    fn sorted(&self, error: CredentialsError) -> AwsError {
+        let doing = format!("assume role {}", self.arn);
+        let of_sts = causes(&error).find_map(|cause| cause.downcast_ref::<SdkError<AssumeRoleError>>());
+        let error = match of_sts.map(|error| sort(doing.clone(), error)) {
+            Some(sorted) => sorted,
+            None => {
+                let (class, code) = (Class::Unavailable, "no credentials".to_owned());
+                AwsError { doing, class, code, message: error.to_string(), advice: None }
+            }
+        };
+        error.advise_if_denied(|| {
+            format!(
+                "the trust policy of {} (parameter RecordRoleArn) must let the role of this function assume it; see \
+                 \"A hosted zone of another account\" in infra/README.md",
+                self.arn
+            )
+        })
+    }
+}
