@@ -91,6 +91,30 @@ fn no_policy_allows_every_action() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn a_role_is_passed_to_one_service_or_is_the_stacks_own() -> Result<()> {
+    let listed = json!({"Fn::If": [
+        "LimitsPassedRoles",
+        {"Ref": "PassableRoleArns"},
+        {"Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/*"},
+    ]});
+    let mut passed = 0;
+    for (name, resource) in template::read()?["Resources"].as_object().expect("resources") {
+        for statement in template::statements(&resource["Properties"]) {
+            if !template::actions(statement).iter().any(|action| action == "iam:PassRole") {
+                continue;
+            }
+            passed += 1;
+            let role = &statement["Resource"];
+            let own = role["Fn::GetAtt"].as_str().is_some_and(|of| of.ends_with("Role.Arn"));
+            let service = &statement["Condition"]["StringEquals"]["iam:PassedToService"];
+            assert!(own || (*role == listed && service.is_string()), "{name}: {statement}");
+        }
+    }
+    assert_eq!(passed, 5);
+    Ok(())
+}
+
 /// By name, wherever an action has a resource: DMS takes minutes to see the tags of a new one. Its Describe actions have none,
 /// but for one table's.
 #[test]

@@ -8,6 +8,7 @@ mod defects;
 mod fence;
 mod late_calls;
 mod native;
+mod passed_roles;
 mod people;
 mod plan;
 mod planted;
