@@ -62,6 +62,13 @@ impl Ctx {
         self.record_role.as_ref().map_or(&self.aws, |role| &role.aws)
     }
 
+    /// Do ahead what the first call would have to: the process was started for it.
+    pub async fn warm_up(&self) {
+        if let Some(role) = &self.record_role {
+            role.warm_up().await;
+        }
+    }
+
     /// The role by which the zone of another account is reached, if it is one's.
     pub fn record_role(&self) -> Option<&str> {
         self.record_role.as_ref().map(|role| role.arn.as_str())

@@ -66,6 +66,8 @@ async fn a_record_of_another_account_is_found_lowered_swapped_and_put_back_by_th
     assert_eq!(record(&world).await?.1, 1);
     world.arm().await?;
     let assumed_before = assumed(&world);
+    world.as_step("swap-record").warm_up().await;
+    assert_eq!(assumed(&world) - assumed_before, 1, "before the fence");
     let swapped = swap_record::run(world.as_step("swap-record"), swap(&world)?).await?;
     assert_eq!(swapped, Polled::Done(RecordOutput { in_sync: false }));
     assert_eq!((record(&world).await?.0.as_str(), assumed(&world) - assumed_before), (TARGET, 1));
