@@ -72,7 +72,7 @@ impl Records {
         let batch = ChangeBatch::builder().comment(comment).set_changes(Some(batch.changes));
         let change = self.client.change_resource_record_sets().hosted_zone_id(&record.zone_id);
         let answer = change.change_batch(batch.build().expect("changes are set")).send().await;
-        let change = answer.doing(format!("change record {}", record.name))?.change_info;
+        let change = self.advised(answer.doing(format!("change record {}", record.name)))?.change_info;
         Ok(change.map(|info| info.id).unwrap_or_default())
     }
 
@@ -80,7 +80,7 @@ impl Records {
     /// (assumed: no retention is documented).
     pub async fn is_in_sync(&self, change_id: &str) -> Result<bool, AwsError> {
         let answer = self.client.get_change().id(change_id).send().await;
-        let found = answer.doing(format!("look at change {change_id}")).optional()?;
+        let found = self.advised(answer.doing(format!("look at change {change_id}"))).optional()?;
         Ok(found.and_then(|answer| answer.change_info).is_none_or(|info| info.status == ChangeStatus::Insync))
     }
 }

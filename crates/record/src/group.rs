@@ -59,7 +59,8 @@ impl Records {
                 .set_start_record_identifier(start_identifier)
                 .send()
                 .await;
-            let page = answer.doing(format!("list records of {} in zone {}", record.name, record.zone_id))?;
+            let page =
+                self.advised(answer.doing(format!("list records of {} in zone {}", record.name, record.zone_id)))?;
             let ours = |set: &ResourceRecordSet| same_host(set.name(), &record.name) && *set.r#type() == RrType::Cname;
             let more = page.is_truncated
                 && page.next_record_name.as_deref().is_some_and(|next| same_host(next, &record.name))

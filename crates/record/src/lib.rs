@@ -13,6 +13,7 @@ mod saved;
 
 use aws_sdk_route53::Client;
 use pgleap_step_kit::Ctx;
+use pgleap_step_kit::aws::AwsError;
 
 pub use change::{Batch, cutover_ttl, plan, resubmit};
 pub use group::{Member, names_instance, same_host};
@@ -23,11 +24,28 @@ pub use saved::{Changes, Memory, SavedMember};
 #[derive(Debug, Clone)]
 pub struct Records {
     client: Client,
+    role: Option<String>,
 }
 
 impl Records {
-    /// With the step's configuration.
+    /// In the account of the hosted zone, by the stack's role for that where it has one.
     pub fn new(ctx: &Ctx) -> Self {
-        Self { client: Client::new(ctx.aws()) }
+        Self { client: Client::new(ctx.aws_of_record()), role: ctx.record_role().map(str::to_owned) }
+    }
+
+    /// Only the owner of the zone's account can let a caller in, so a refusal says what has to be asked of whom.
+    fn advised<T>(&self, answer: Result<T, AwsError>) -> Result<T, AwsError> {
+        let advice = || match &self.role {
+            Some(role) => format!(
+                "the permission policy of role {role} (parameter RecordRoleArn) must allow this on the hosted zone, and the zone \
+                 must be of the role's account; see \"A hosted zone of another account\" in infra/README.md"
+            ),
+            None => {
+                "allow the function this action (its policy is in infra/template.yaml); if the hosted zone is another \
+                     account's, give the stack a role of that account (parameter RecordRoleArn)"
+                    .to_owned()
+            }
+        };
+        answer.map_err(|error| error.advise_if_denied(advice))
     }
 }

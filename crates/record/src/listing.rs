@@ -46,7 +46,7 @@ impl Records {
     /// A hosted zone, if there is one of that id.
     pub async fn zone(&self, id: &str) -> Result<Option<Zone>, AwsError> {
         let answer = self.client.get_hosted_zone().id(id).send().await;
-        let found = answer.doing(format!("get hosted zone {id}")).optional()?;
+        let found = self.advised(answer.doing(format!("get hosted zone {id}"))).optional()?;
         Ok(found.and_then(|found| found.hosted_zone).map(|zone| Zone { name: zone.name }))
     }
 
@@ -63,7 +63,7 @@ impl Records {
                 .start_record_name(name)
                 .set_start_record_type(kind)
                 .set_start_record_identifier(identifier);
-            let page = list.send().await.doing(format!("list records of {}", record.name))?;
+            let page = self.advised(list.send().await.doing(format!("list records of {}", record.name)))?;
             all.extend(page.resource_record_sets.iter().filter(|set| same_host(set.name(), &record.name)).map(plain));
             match page.next_record_name.filter(|next| page.is_truncated && same_host(next, &record.name)) {
                 Some(next) => (name, kind, identifier) = (next, page.next_record_type, page.next_record_identifier),
@@ -84,7 +84,7 @@ impl Records {
                 .set_start_record_name(name)
                 .set_start_record_type(kind)
                 .set_start_record_identifier(identifier);
-            let page = list.send().await.doing(format!("list records of zone {}", record.zone_id))?;
+            let page = self.advised(list.send().await.doing(format!("list records of zone {}", record.zone_id)))?;
             let leads = |set: &&ResourceRecordSet| {
                 set.resource_records().iter().any(|value| same_host(value.value(), host))
                     && !same_host(set.name(), &record.name)

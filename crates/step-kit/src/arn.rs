@@ -12,6 +12,7 @@ pub fn arn<'a>(of: &str, found: Option<&'a str>) -> Result<&'a str, AwsError> {
         class: Class::Bug,
         code: "no ARN".to_owned(),
         message: "AWS's answer has none".to_owned(),
+        advice: None,
     };
     found.filter(|arn| !arn.is_empty()).ok_or_else(none)
 }

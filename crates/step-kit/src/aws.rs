@@ -31,8 +31,8 @@ pub enum Class {
 }
 
 /// An error of an AWS call.
-#[derive(Debug, thiserror::Error)]
-#[error("{doing}: {message} ({code})")]
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{doing}: {message} ({code}){}", .advice.as_ref().map(|advice| format!("; {advice}")).unwrap_or_default())]
 pub struct AwsError {
     /// What was attempted: verb and object.
     pub doing: String,
@@ -42,12 +42,23 @@ pub struct AwsError {
     pub code: String,
     /// AWS's words.
     pub message: String,
+    /// What a person can do about it, where more is known than the class says.
+    pub advice: Option<String>,
 }
 
 impl AwsError {
     /// Whether it is of this class.
     pub fn is(&self, class: Class) -> bool {
         self.class == class
+    }
+
+    /// The same with advice for whoever has to grant something, if that is what it takes.
+    #[must_use]
+    pub fn advise_if_denied(mut self, advice: impl FnOnce() -> String) -> Self {
+        if self.is(Class::Denied) && self.advice.is_none() {
+            self.advice = Some(advice());
+        }
+        self
     }
 }
 
@@ -83,7 +94,7 @@ impl<T> Optional<T> for Result<T, AwsError> {
     }
 }
 
-fn sort<E, R>(doing: String, error: &SdkError<E, R>) -> AwsError
+pub(crate) fn sort<E, R>(doing: String, error: &SdkError<E, R>) -> AwsError
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
     R: std::fmt::Debug,
@@ -92,9 +103,16 @@ where
         Some(service) => {
             let code = service.code().unwrap_or("Unknown").to_owned();
             let message = redact(service.message().unwrap_or("no message"));
-            AwsError { doing, class: class_of(&code), code, message }
+            AwsError { doing, class: class_of(&code), code, message, advice: None }
         }
-        None => AwsError { doing, class: Class::Unavailable, code: transport(error).to_owned(), message: chain(error) },
+        None => match causes(error).find_map(|cause| cause.downcast_ref::<AwsError>()) {
+            // No credentials: the call that should have brought them has an error of its own, sorted already.
+            Some(cause) => AwsError { doing: format!("{doing}: {}", cause.doing), ..cause.clone() },
+            None => {
+                let (code, message) = (transport(error).to_owned(), chain(error));
+                AwsError { doing, class: Class::Unavailable, code, message, advice: None }
+            }
+        },
     }
 }
 
@@ -109,13 +127,18 @@ fn transport<E, R>(error: &SdkError<E, R>) -> &'static str {
 
 fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
+    for cause in causes(error) {
         text.push_str(": ");
         text.push_str(&cause.to_string());
-        next = cause.source();
     }
     text
+}
+
+/// What an error was caused by, the nearest first.
+pub(crate) fn causes<'a>(
+    error: &'a dyn std::error::Error,
+) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
+    std::iter::successors(error.source(), |cause| cause.source())
 }
 
 /// The one table of codes. RDS drops `Fault` from most codes on the wire, DMS keeps it, Scheduler says `Exception`.
@@ -139,6 +162,7 @@ fn class_of(code: &str) -> Class {
         | "UnrecognizedClient"
         | "ExpiredToken"
         | "InvalidClientTokenId"
+        | "RegionDisabled"
         | "SignatureDoesNotMatch" => Class::Denied,
         "InternalFailure" | "InternalServer" | "InternalService" | "InternalServiceError" | "ServiceUnavailable" => {
             Class::Unavailable
@@ -204,6 +228,7 @@ mod tests {
             ("AccessDeniedFault", Class::Denied),
             ("AuthorizationError", Class::Denied),
             ("AccessDeniedException", Class::Denied),
+            ("RegionDisabledException", Class::Denied),
             ("InternalFailure", Class::Unavailable),
             ("InvalidParameterCombination", Class::Refused),
             ("InvalidParameterCombinationException", Class::Refused),

@@ -10,6 +10,7 @@ use futures_util::future::join_all;
 use pgleap_contract::{ErrorCode, Run, Server};
 use pgleap_pg::{Environment, Login, PgError, ResolveError, Session, SqlState, access, connect_bounded};
 
+use crate::record_role::RecordRole;
 use crate::{Deadline, StepError, StepResult};
 
 /// What a statement under the fence has at the least.
@@ -19,6 +20,7 @@ const SHORTEST_STATEMENT: Duration = Duration::from_secs(3);
 #[derive(Debug, Clone)]
 pub struct Ctx {
     aws: SdkConfig,
+    record_role: Option<RecordRole>,
     environment: Environment,
 }
 
@@ -26,7 +28,11 @@ impl Ctx {
     /// Everything from the process's variables, as Lambda sets them.
     pub async fn load() -> Result<Self, String> {
         warn_of_missing_roots();
-        Ok(Self::new(aws_config::defaults(BehaviorVersion::latest()), Environment::from_variables()?).await)
+        let ctx = Self::new(aws_config::defaults(BehaviorVersion::latest()), Environment::from_variables()?).await;
+        Ok(match RecordRole::given() {
+            Some(arn) => ctx.with_record_role(arn).await,
+            None => ctx,
+        })
     }
 
     /// From explicit settings. Every attempt of a call is bounded, so that a hanging service costs seconds and not the
@@ -37,12 +43,35 @@ impl Ctx {
             .operation_attempt_timeout(Duration::from_secs(10))
             .operation_timeout(Duration::from_secs(25))
             .build();
-        Self { aws: aws.timeout_config(timeouts).load().await, environment }
+        Self { aws: aws.timeout_config(timeouts).load().await, record_role: None, environment }
+    }
+
+    /// The hosted zone is another account's: Route 53 is called with this role, and nothing else is.
+    pub async fn with_record_role(self, arn: impl Into<String>) -> Self {
+        let record_role = Some(RecordRole::new(arn.into(), &self.aws).await);
+        Self { record_role, ..self }
     }
 
     /// Configuration for an SDK client: for the crates that steps reach AWS through, never for a step itself.
     pub fn aws(&self) -> &SdkConfig {
         &self.aws
+    }
+
+    /// Configuration for a client of Route 53: in the zone's account, which may be another one.
+    pub fn aws_of_record(&self) -> &SdkConfig {
+        self.record_role.as_ref().map_or(&self.aws, |role| &role.aws)
+    }
+
+    /// Do ahead what the first call would have to: the process was started for it.
+    pub async fn warm_up(&self) {
+        if let Some(role) = &self.record_role {
+            role.warm_up().await;
+        }
+    }
+
+    /// The role by which the zone of another account is reached, if it is one's.
+    pub fn record_role(&self) -> Option<&str> {
+        self.record_role.as_ref().map(|role| role.arn.as_str())
     }
 
     /// Connect as the database's owner: the login of the input's secret.

@@ -13,6 +13,7 @@ pub mod metrics;
 mod movement;
 mod polled;
 mod quota;
+mod record_role;
 mod secrets;
 mod serve;
 pub mod source_watch;

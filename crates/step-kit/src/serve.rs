@@ -17,8 +17,8 @@ type Handler = Rc<dyn Fn(Rc<Ctx>, Value) -> Pin<Box<dyn Future<Output = StepResu
 
 /// Serve a step until Lambda ends the process: parse the input (a misfit is `BadInput` and names the field), run,
 /// log the outcome once, answer. [`Polled::Waiting`] becomes the error `NotYet`, whose retrier in the machine is the
-/// wait; an output that is no [`Polled`] is answered as it is. The input `{"warmUp": true}` is answered at once: it only
-/// starts the process, before clients wait for it.
+/// wait; an output that is no [`Polled`] is answered as it is. The input `{"warmUp": true}` only
+/// starts the process, and gets the credentials that the step needs beside its own, before clients wait for it.
 ///
 /// ```no_run
 /// # async fn run(ctx: &pgleap_step_kit::Ctx, input: serde_json::Value) -> pgleap_step_kit::StepResult<serde_json::Value> { Ok(input) }
@@ -58,6 +58,7 @@ where
         let run = Rc::clone(&run);
         Box::pin(async move {
             if payload == json!({ "warmUp": true }) {
+                ctx.warm_up().await;
                 return Ok(json!({}));
             }
             let input = parse(step, payload)?;

@@ -54,6 +54,8 @@ pub(crate) struct Facts {
     pub(crate) quotas: Vec<Quota>,
     /// KMS keys that the stack was given.
     pub(crate) keys: Keys,
+    /// ARNs of the roles that the stack may pass to RDS; empty if it may pass each.
+    pub(crate) passable_roles: Vec<String>,
 }
 
 impl Facts {
@@ -95,6 +97,10 @@ pub(crate) struct Instance {
     pub(crate) storage_key: Option<String>,
     /// .. of Performance Insights, where they are on.
     pub(crate) insights_key: Option<String>,
+    /// ARNs of its roles for features.
+    pub(crate) feature_roles: Vec<String>,
+    /// .. of its role for Enhanced Monitoring, where that is on.
+    pub(crate) monitoring_role: Option<String>,
 }
 
 /// KMS keys that the functions may use, by the stack's parameters.

@@ -276,6 +276,7 @@ mod tests {
             class: Class::Denied,
             code: "KMSKeyNotAccessibleFault".to_owned(),
             message: "no key".to_owned(),
+            advice: None,
         };
         let key = Some("arn:key".to_owned());
         let setting = Setting::Insights(Insights { enabled: true, key, days: Some(7), mode: None });

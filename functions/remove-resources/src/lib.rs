@@ -101,7 +101,13 @@ mod tests {
 
     #[test]
     fn gone_is_gone_and_not_now_is_waited_for() {
-        let refused = |class| AwsError { doing: String::new(), class, code: String::new(), message: "busy".to_owned() };
+        let refused = |class| AwsError {
+            doing: String::new(),
+            class,
+            code: String::new(),
+            message: "busy".to_owned(),
+            advice: None,
+        };
         let mut left = Left::default();
 
         left.asked("snapshot s", Err::<(), _>(refused(Class::NotFound))).expect("gone");

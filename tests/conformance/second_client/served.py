@@ -8,7 +8,7 @@ import pathlib
 from . import subject
 
 MODELS = pathlib.Path(__file__).parents[2] / "local-aws/core/models"
-ALL_SERVICES = "rds,dms,route53,secretsmanager,scheduler,ec2,sns,events"
+ALL_SERVICES = "rds,dms,route53,secretsmanager,scheduler,ec2,sns,sts,events"
 SERVICES = os.environ.get("SUBJECT_SERVICES", ALL_SERVICES).split(",")
 # A global endpoint's id makes a client sign with SigV4a, for which botocore needs a native library.
 LEFT_OUT = ("EndpointId",)

@@ -55,7 +55,7 @@ class Wire(unittest.TestCase):
                     self.assertIsInstance(raised.exception, client.exceptions.from_code(shape.error_code))
 
     def test_an_input_without_what_is_required_is_refused(self):
-        expected = {"rds": "MissingParameter", "sns": "MissingParameter", "route53": "InvalidInput"}
+        expected = {"rds": "MissingParameter", "sns": "MissingParameter", "sts": "MissingParameter", "route53": "InvalidInput"}
         for service, _, operation in operations():
             client = subject.client(service, validate_inputs=False)
             shape = operation.input_shape

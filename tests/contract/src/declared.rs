@@ -74,7 +74,8 @@ impl Declared {
 
     /// What stands under a key of the file, line by line, without its indentation: comments and tags are kept.
     fn block(&self, key: &str) -> Vec<&str> {
-        let lines = self.text.lines().skip_while(|line| *line != format!("{key}:")).skip(1);
+        let opens = |line: &str| line.split(" #").next() == Some(&format!("{key}:"));
+        let lines = self.text.lines().skip_while(|line| !opens(line)).skip(1);
         lines.take_while(|line| line.starts_with(' ')).map(|line| line.strip_prefix("  ").unwrap_or(line)).collect()
     }
 
@@ -83,9 +84,19 @@ impl Declared {
         self.block("environment")
     }
 
+    /// Their names, as YAML has them.
+    pub fn variables(&self) -> BTreeSet<&str> {
+        self.environment.as_mapping().into_iter().flat_map(|of| of.keys()).filter_map(Value::as_str).collect()
+    }
+
     /// Statements of its policy.
     pub fn policy(&self) -> Vec<&str> {
         self.block("policy")
+    }
+
+    /// How many they are, as YAML has them.
+    pub fn statements(&self) -> usize {
+        self.policy.as_sequence().map_or(0, Vec::len)
     }
 
     /// The error codes among the words of `fails-with`.

@@ -12,6 +12,7 @@ pub mod input;
 pub mod machine;
 pub mod page;
 pub mod record;
+pub mod record_role;
 pub mod rendered;
 pub mod rules;
 pub mod samples;

@@ -18,6 +18,20 @@ fn there_is_a_function_for_every_step_and_page_and_no_other() -> Result<()> {
     Ok(())
 }
 
+/// Rendering takes lines as they are written: none may get lost.
+#[test]
+fn a_function_has_the_variables_and_as_many_statements_as_its_step_declares() -> Result<()> {
+    let template = template::read()?;
+    for (step, declared) in steps()? {
+        let function = &template["Resources"][format!("{}Function", pascal(&step))]["Properties"];
+        let variables = function["Environment"]["Variables"].as_object();
+        let variables: BTreeSet<_> = variables.into_iter().flatten().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(variables, declared.variables(), "{step}");
+        assert_eq!(template::statements(function).count(), declared.statements(), "{step}");
+    }
+    Ok(())
+}
+
 #[test]
 fn a_function_is_dead_before_its_state_gives_up_on_it() -> Result<()> {
     let functions = template::functions()?;
@@ -74,6 +88,30 @@ fn no_policy_allows_every_action() -> Result<()> {
     for (step, function) in template::functions()? {
         assert!(function.actions.iter().all(|action| !action.contains('*')), "{step}: {:?}", function.actions);
     }
+    Ok(())
+}
+
+#[test]
+fn a_role_is_passed_to_one_service_or_is_the_stacks_own() -> Result<()> {
+    let listed = json!({"Fn::If": [
+        "LimitsPassedRoles",
+        {"Ref": "PassableRoleArns"},
+        {"Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/*"},
+    ]});
+    let mut passed = 0;
+    for (name, resource) in template::read()?["Resources"].as_object().expect("resources") {
+        for statement in template::statements(&resource["Properties"]) {
+            if !template::actions(statement).iter().any(|action| action == "iam:PassRole") {
+                continue;
+            }
+            passed += 1;
+            let role = &statement["Resource"];
+            let own = role["Fn::GetAtt"].as_str().is_some_and(|of| of.ends_with("Role.Arn"));
+            let service = &statement["Condition"]["StringEquals"]["iam:PassedToService"];
+            assert!(own || (*role == listed && service.is_string()), "{name}: {statement}");
+        }
+    }
+    assert_eq!(passed, 5);
     Ok(())
 }
 

@@ -127,7 +127,7 @@ pub struct RunArguments {
     #[arg(long, value_name = "SQL")]
     pub prepare: Vec<String>,
     /// Trouble that the run must mend, as a list with commas: out-of-memory, lob-errors[:MEGABYTES of a value in the table
-    /// in error], slot-lost, instance-reboot, table-suspended, task-stopped, security-group, disk-full, source-failover, idle-functions, late-tags, stale-secrets, slow-look-ups, late-changes, decodes-already; or that ends it: wal-piles-up,
+    /// in error], slot-lost, instance-reboot, table-suspended, task-stopped, security-group, disk-full, source-failover, idle-functions, late-tags, zone-elsewhere, stale-secrets, slow-look-ups, late-changes, decodes-already; or that ends it: wal-piles-up,
     /// wrong-secret, key-updated, equal-row-deleted, value-clamped, memory-stays-short, table-fails, rule-missing, source-disk-fills, source-disk-full, target-disk-full.
     /// Of native replication: no-seed-function, seed-null, writer-on-copy, native-slot-lost, native-wal-piles-up, target-dies-after-advance, native-conflict, no-replication-workers, native-owner (as --owner). Each implies --engine native.
     #[arg(long, value_name = "WHAT,WHAT", value_delimiter = ',')]

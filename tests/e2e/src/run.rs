@@ -189,7 +189,11 @@ async fn rehearse(
     }
     let (zone_id, secret) = (stage.create_record(&source).await?, stage.create_login_secret(&known).await?);
     let programs = functions::programs(arguments, stage.aws().scratch_folder())?;
-    stage.deploy(&programs, &zone_id, &secret).await?;
+    let record_role = match arguments.faults.contains(&Trouble::ZoneElsewhere) {
+        true => stage.give_zone_away(&zone_id)?,
+        false => "",
+    };
+    stage.deploy(&programs, &zone_id, &secret, record_role).await?;
     stage.set_rates(&rates(arguments.time_scale, cast.pace)?)?;
     if arguments.faults.contains(&Trouble::IdleFunctions) {
         stage.aws().lambda().stand_idle(WAKES_AFTER);

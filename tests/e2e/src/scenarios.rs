@@ -73,6 +73,7 @@ pub const TROUBLES: &[&str] = &[
     "source-failover",
     "idle-functions",
     "late-tags",
+    "zone-elsewhere",
     "stale-secrets",
     "slow-look-ups",
     "late-changes",

@@ -36,6 +36,8 @@ const OWNER_PASSWORD: &str = "dba-of-the-rehearsal";
 const ZONE: &str = "example.internal";
 /// The record that clients follow.
 pub const RECORD: &str = "shop-db.example.internal";
+/// A role of another account than the stack's.
+const RECORD_ROLE: &str = "arn:aws:iam::444455556666:role/dns/orders-record";
 /// TTL of the record, in seconds: above the cutover's, so that a run has to lower it, wait the old one out and put it
 /// back, and short, because that wait is real.
 const RECORD_TTL: i64 = 3;
@@ -77,14 +79,32 @@ impl Stage {
         Ok(Self { aws, sdk, names, machines: BTreeMap::new() })
     }
 
-    /// Deploy pgleap for a zone and an owner's secret, with the functions' binaries from a folder.
-    pub async fn deploy(&mut self, binaries: &Path, zone_id: &str, login_secret: &str) -> Result<()> {
+    /// The zone belongs to another account, which has made the role that `infra/README.md` asks for; the answer is its ARN.
+    pub fn give_zone_away(&self, zone_id: &str) -> Result<&'static str> {
+        let granted = contract_tests::record_role::granted(zone_id)?;
+        let functions: Vec<_> = granted.trusted.iter().map(|step| contract_tests::function_name(step)).collect();
+        let functions: Vec<_> = functions.iter().map(String::as_str).collect();
+        self.aws.add_role(RECORD_ROLE, &functions, &granted.policy);
+        self.aws.zones().give_to(zone_id, RECORD_ROLE.split(':').nth(4).unwrap_or_default());
+        Ok(RECORD_ROLE)
+    }
+
+    /// Deploy pgleap for a zone, the role by which it is reached (empty if it is the stack's own account's) and an owner's
+    /// secret, with the functions' binaries from a folder.
+    pub async fn deploy(
+        &mut self,
+        binaries: &Path,
+        zone_id: &str,
+        login_secret: &str,
+        record_role: &str,
+    ) -> Result<()> {
         let path = contract_tests::machine::repository().join("infra/template.yaml");
         let text = std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
         let parameters = [
             ("SourceInstance", SOURCE),
             ("HostedZoneId", zone_id),
             ("RecordName", RECORD),
+            ("RecordRoleArn", record_role),
             ("LoginSecretArn", login_secret),
             ("AnswerLinks", "yes"),
             ("VpcSubnetIds", "subnet-rehearsal-a,subnet-rehearsal-b"),

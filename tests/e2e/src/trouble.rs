@@ -62,6 +62,8 @@ pub enum Trouble {
     IdleFunctions,
     /// Policies see the tags of what the run creates minutes later.
     LateTags,
+    /// The record's hosted zone is another account's, and the stack has a role there.
+    ZoneElsewhere,
     /// Secrets Manager shows what was written two seconds later.
     StaleSecrets,
     /// DMS reads each large value that does not come with its row in two milliseconds, one after the other.
@@ -235,6 +237,7 @@ impl Trouble {
             | Trouble::SourceFailover
             | Trouble::IdleFunctions
             | Trouble::LateTags
+            | Trouble::ZoneElsewhere
             | Trouble::StaleSecrets
             | Trouble::DecodesAlready
             | Trouble::WrongSecret
@@ -475,6 +478,7 @@ const WORDS: &[(&str, Trouble)] = &[
     ("source-failover", Trouble::SourceFailover),
     ("idle-functions", Trouble::IdleFunctions),
     ("late-tags", Trouble::LateTags),
+    ("zone-elsewhere", Trouble::ZoneElsewhere),
     ("stale-secrets", Trouble::StaleSecrets),
     ("slow-look-ups", Trouble::SlowLookUps),
     ("late-changes", Trouble::LateChanges),

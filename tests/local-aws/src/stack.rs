@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use local_aws_control::{Ec2, EventRules, Scheduler, SecretsManager, Sns, StatesConfig, StepFunctions, Targets};
+use local_aws_control::{Ec2, EventRules, Scheduler, SecretsManager, Sns, StatesConfig, StepFunctions, Sts, Targets};
 use local_aws_core::{
     ApiError, BoundGateway, CallLog, Clock, Controls, EventBus, Faults, Gateway, Ground, Hosts, REGION, RawService,
     Service,
@@ -17,6 +17,7 @@ use local_aws_lambda::{HostConfig, LambdaHost};
 use local_aws_postgres::{Binaries, CertificateAuthority, Scratch, Servers, free_port};
 use local_aws_rds::{KeepSecret, Rds, Surroundings};
 use local_aws_route53::{DnsServer, Route53, Zones};
+use serde_json::Value;
 
 use crate::Config;
 use crate::policies::{Gate, Policies, TagKeys};
@@ -32,6 +33,7 @@ pub struct LocalAws {
     scheduler: Arc<Scheduler>,
     secrets: Arc<SecretsManager>,
     sns: Sns,
+    sts: Sts,
     dms: Arc<Dms>,
     ground: Ground,
     rds: Rds,
@@ -81,7 +83,7 @@ impl LocalAws {
             secrets: Some(Arc::new(MasterPasswords(secrets.clone()))),
         });
         let ground = Ground::default();
-        let sns = Sns::default();
+        let (sns, sts) = (Sns::default(), Sts::default());
         let settings = DmsSettings { faults: config.dms_faults, ground: ground.clone() };
         let dms = Arc::new(Dms::new(clock, hosts.clone(), events.clone(), secrets.clone(), settings));
         let lambda = LambdaHost::start(HostConfig { log_folder: log_folder.clone(), clock }).await?;
@@ -105,7 +107,14 @@ impl LocalAws {
         let policies = Policies::default();
         let (of_rds, of_dms) = (rds.clone(), dms.clone());
         let tag_keys: TagKeys = Arc::new(move |arn| of_rds.tag_keys(arn).or_else(|| of_dms.tag_keys(arn)));
-        let gate = Gate { functions: lambda.clone(), policies: policies.clone(), tag_keys, own: config.authorize };
+        let gate = Gate {
+            functions: lambda.clone(),
+            policies: policies.clone(),
+            sts: sts.clone(),
+            zones: zones.clone(),
+            tag_keys,
+            own: config.authorize,
+        };
         let controls = Controls { authorize: Arc::new(gate), ..Controls::default() };
         config.faults.into_iter().for_each(|fault| controls.faults.plan(fault));
         let services: Vec<Arc<dyn Service>> = vec![
@@ -117,6 +126,7 @@ impl LocalAws {
             rules.clone(),
             Arc::new(Ec2::new(ground.clone())),
             Arc::new(sns.clone()),
+            Arc::new(sts.clone()),
         ];
         let mut raw: Vec<Arc<dyn RawService>> = vec![Arc::new(lambda.clone())];
         raw.extend(states.clone().map(|states| states as Arc<dyn RawService>));
@@ -131,6 +141,7 @@ impl LocalAws {
             scheduler,
             secrets,
             sns,
+            sts,
             dms,
             ground,
             rds,
@@ -229,6 +240,17 @@ impl LocalAws {
     /// SNS: what people were told and asked.
     pub fn sns(&self) -> &Sns {
         &self.sns
+    }
+
+    /// STS, which gives out sessions of roles.
+    pub fn sts(&self) -> &Sts {
+        &self.sts
+    }
+
+    /// A role, of another account if its ARN says so: which functions it trusts, and its policy.
+    pub fn add_role(&self, arn: &str, trusts: &[&str], policy: &Value) {
+        self.sts.add_role(arn, trusts);
+        self.policies.set(arn, policy);
     }
 
     /// The Scheduler.

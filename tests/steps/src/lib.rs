@@ -17,6 +17,7 @@ use anyhow::{Context, Result, bail};
 use aws_credential_types::Credentials;
 use aws_sdk_rds::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_route53::types::{Change, ChangeAction, ChangeBatch, ResourceRecord, ResourceRecordSet, RrType};
+use contract_tests::record_role::Granted;
 use local_aws::{Config, LocalAws};
 use local_aws_lambda::Template;
 use local_aws_postgres::Servers;
@@ -37,6 +38,9 @@ pub const RECORD: &str = "orders-db.example.internal";
 pub const OWNER: &str = "orders_admin";
 /// The database.
 pub const DATABASE: &str = "orders";
+
+/// A role of another account, in which the record's zone may be.
+pub const RECORD_ROLE: &str = "arn:aws:iam::444455556666:role/dns/orders-record";
 
 /// Rows of the rehearsal's schema: its smallest size.
 const REHEARSAL_SIZES: &str = "\
@@ -105,13 +109,36 @@ impl World {
             "record": { "zoneId": zone, "name": RECORD },
         }))?;
         let steps = contexts(&aws, &ctx, &environment).await;
-        aws.set_policies(&template(&run)?);
+        aws.set_policies(&template(&run, &[])?);
         Ok(Self { aws, ctx, steps, run, source })
     }
 
     /// What a step is given: with its own policy, so that a call that the template does not allow is refused.
     pub fn as_step(&self, step: &str) -> &Ctx {
         self.steps.get(step).unwrap_or_else(|| panic!("there is no step {step}"))
+    }
+
+    /// The stack has these parameters as well: policies follow.
+    pub fn deploy_with(&self, parameters: &[(&str, &str)]) -> Result<()> {
+        self.aws.set_policies(&template(&self.run, parameters)?);
+        Ok(())
+    }
+
+    /// The record's zone belongs to another account; the stack has no role there yet.
+    pub fn give_zone_away(&self) {
+        let account = RECORD_ROLE.split(':').nth(4).unwrap_or_default();
+        self.aws.zones().give_to(&self.run.record.zone_id, account);
+    }
+
+    /// The stack has the role of that account, which `infra/README.md` describes; the answer is what it was granted.
+    pub async fn take_record_role(&mut self) -> Result<Granted> {
+        let granted = contract_tests::record_role::granted(&self.run.record.zone_id)?;
+        self.deploy_with(&[("RecordRoleArn", RECORD_ROLE)])?;
+        for step in ["check-instance", "lower-ttl", "swap-record", "restore-record"] {
+            let ctx = self.as_step(step).clone().with_record_role(RECORD_ROLE).await;
+            self.steps.insert(step, ctx);
+        }
+        Ok(granted)
     }
 
     /// Input of a step that talks to AWS only.
@@ -313,7 +340,7 @@ where
 
 /// What a step is given in a test that needs no [`World`]: held to its policy in the template, for that run.
 pub async fn as_step(aws: &LocalAws, step: &str, run: &Run) -> Result<Ctx> {
-    aws.set_policies(&template(run)?);
+    aws.set_policies(&template(run, &[])?);
     Ok(Ctx::new(signed_by(aws, step), Environment::default()).await)
 }
 
@@ -339,8 +366,8 @@ async fn contexts(aws: &LocalAws, ctx: &Ctx, environment: &Environment) -> BTree
     contexts
 }
 
-/// The template, for the run's database and record.
-fn template(run: &Run) -> Result<Template> {
+/// The template, for the run's database and record, with more parameters.
+fn template(run: &Run, more: &[(&str, &str)]) -> Result<Template> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../infra/template.yaml");
     let text = std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
     let parameters = [
@@ -350,7 +377,8 @@ fn template(run: &Run) -> Result<Template> {
         ("RecordName", &run.record.name),
         ("AnswerLinks", "yes"),
     ];
-    Ok(Template::read(&text, &parameters.map(|(name, value)| (name.to_owned(), value.to_owned())).into())?)
+    let parameters = parameters.iter().chain(more).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Ok(Template::read(&text, &parameters.collect())?)
 }
 
 async fn create_source(ctx: &Ctx, major: u16) -> Result<Server> {

@@ -83,7 +83,11 @@ mod tests {
         ];
         for (class, message, expected) in cases {
             let (doing, code) = (String::new(), String::new());
-            assert_eq!(refused(&AwsError { doing, class, code, message: message.to_owned() }), expected, "{message}");
+            assert_eq!(
+                refused(&AwsError { doing, class, code, message: message.to_owned(), advice: None }),
+                expected,
+                "{message}"
+            );
         }
     }
 }

@@ -58,6 +58,7 @@ mod tests {
             class,
             code: "AccessDeniedFault".to_owned(),
             message: message.to_owned(),
+            advice: None,
         };
 
         let role = created(Err(refused(

@@ -11,6 +11,7 @@ pub(crate) mod login_secret;
 pub(crate) mod maintenance;
 pub(crate) mod names_free;
 pub(crate) mod other_records;
+pub(crate) mod passed_roles;
 pub(crate) mod pending_modifications;
 pub(crate) mod quotas;
 pub(crate) mod record;
@@ -41,6 +42,7 @@ const ALL: &[fn(&Facts) -> Vec<Finding>] = &[
     names_free::check,
     quotas::check,
     storage_key::check,
+    passed_roles::check,
     carried_on::check,
 ];
 
@@ -120,6 +122,7 @@ pub(crate) mod tests {
             taken: Vec::new(),
             quotas: Vec::new(),
             keys: crate::facts::Keys::default(),
+            passable_roles: Vec::new(),
         }
     }
 

@@ -80,6 +80,7 @@ pub(crate) async fn observe(ctx: &Ctx, run: Run) -> StepResult<Facts> {
         taken,
         quotas,
         keys: keys(),
+        passable_roles: passable_roles(),
     })
 }
 
@@ -87,6 +88,12 @@ pub(crate) async fn observe(ctx: &Ctx, run: Run) -> StepResult<Facts> {
 fn keys() -> Keys {
     let given = |name: &str| std::env::var(name).ok().filter(|arn| !arn.is_empty());
     Keys { storage: given("PGLEAP_STORAGE_KEY_ARN"), insights: given("PGLEAP_INSIGHTS_KEY_ARN") }
+}
+
+/// As above.
+fn passable_roles() -> Vec<String> {
+    let listed = std::env::var("PGLEAP_PASSABLE_ROLE_ARNS").unwrap_or_default();
+    listed.split(',').filter(|arn| !arn.is_empty()).map(str::to_owned).collect()
 }
 
 /// What could not be seen.
@@ -124,14 +131,17 @@ impl Eyes {
         Ok(found)
     }
 
-    fn blind(&mut self, error: AwsError) -> StepResult<()> {
+    fn blind(&mut self, mut error: AwsError) -> StepResult<()> {
         if error.is(Class::Throttled) || error.is(Class::Unavailable) {
             return Err(error.into());
         }
-        let remedy = match error.class {
-            Class::Denied => "allow the function this action (its policy is in infra/template.yaml)",
-            _ => "the message has AWS's words",
-        };
+        let remedy = error.advice.take().unwrap_or_else(|| {
+            let of_class = match error.class {
+                Class::Denied => "allow the function this action (its policy is in infra/template.yaml)",
+                _ => "the message has AWS's words",
+            };
+            of_class.to_owned()
+        });
         self.unseen.push(Finding::blocker("not-seen", error.to_string(), remedy));
         Ok(())
     }

@@ -37,6 +37,8 @@ fn plain(found: pgleap_rds::Instance) -> Instance {
         storage_grows_to: found.grows_to_gib.unwrap_or(0),
         storage_key: found.storage_key,
         insights_key: found.insights.key.filter(|_| found.insights.enabled),
+        feature_roles: found.roles.into_iter().map(|role| role.arn).collect(),
+        monitoring_role: found.monitoring.role.filter(|_| found.monitoring.interval > 0),
     }
 }
 

@@ -53,6 +53,7 @@ OPERATIONS = {
     "scheduler": "CreateSchedule GetSchedule UpdateSchedule DeleteSchedule ListSchedules",
     "ec2": "AuthorizeSecurityGroupIngress RevokeSecurityGroupIngress DescribeSecurityGroupRules",
     "sns": "Publish",
+    "sts": "AssumeRole",
     "events": "PutRule PutTargets RemoveTargets DeleteRule DescribeRule ListTargetsByRule PutEvents",
 }
 

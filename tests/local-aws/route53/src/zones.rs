@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use local_aws_core::ACCOUNT;
 use serde_json::{Value, json};
 
-use crate::names::{sort_key, within};
+use crate::names::{bare_id, sort_key, within};
 use crate::record_set::{RecordSet, Records};
 
 /// The hosted zones; clones share them.
@@ -20,6 +21,8 @@ pub(crate) struct State {
     pub(crate) zones: BTreeMap<String, Zone>,
     changes: HashMap<String, Change>,
     propagation: Duration,
+    /// Accounts of zones that are not the stand-in's own.
+    accounts: HashMap<String, String>,
     /// Zones that whoever asks does not see.
     unseen: HashSet<String>,
 }
@@ -46,12 +49,19 @@ struct Change {
     submitted_at: f64,
     comment: Option<String>,
     in_sync_at: Instant,
+    zone_id: String,
 }
 
 impl Zones {
     /// No zone yet; a change takes `propagation` until the name servers have it (on AWS up to 60 s).
     pub fn new(propagation: Duration) -> Self {
-        let state = State { zones: BTreeMap::new(), changes: HashMap::new(), propagation, unseen: HashSet::new() };
+        let state = State {
+            zones: BTreeMap::new(),
+            changes: HashMap::new(),
+            propagation,
+            accounts: HashMap::new(),
+            unseen: HashSet::new(),
+        };
         Self { state: Arc::new(Mutex::new(state)) }
     }
 
@@ -63,6 +73,24 @@ impl Zones {
     /// Whoever asks stands in a VPC that this private zone is not associated with.
     pub fn dissociate(&self, zone_id: &str) {
         self.lock().unseen.insert(zone_id.trim_start_matches("/hostedzone/").to_owned());
+    }
+
+    /// The zone belongs to another account.
+    pub fn give_to(&self, zone_id: &str, account: &str) {
+        self.lock().accounts.insert(bare_id(zone_id).to_owned(), account.to_owned());
+    }
+
+    /// Whose a zone is, if there is one.
+    pub fn account_of(&self, zone_id: &str) -> Option<String> {
+        let (state, id) = (self.lock(), bare_id(zone_id));
+        state.zones.get(id)?;
+        Some(state.accounts.get(id).cloned().unwrap_or_else(|| ACCOUNT.to_owned()))
+    }
+
+    /// Whose the zone is that a change was made in.
+    pub fn account_of_change(&self, change_id: &str) -> Option<String> {
+        let zone = self.lock().changes.get(bare_id(change_id))?.zone_id.clone();
+        self.account_of(&zone)
     }
 
     /// What the name servers answer at this moment for the zone that a canonical name is in: the zone and its records.
@@ -96,7 +124,10 @@ impl State {
         }
         let id = new_id('C');
         let submitted_at = local_aws_core::Clock::new(1.0).epoch_seconds();
-        self.changes.insert(id.clone(), Change { submitted_at, comment: comment.map(str::to_owned), in_sync_at });
+        self.changes.insert(
+            id.clone(),
+            Change { submitted_at, comment: comment.map(str::to_owned), in_sync_at, zone_id: zone_id.to_owned() },
+        );
         self.change_info(&id, now).unwrap_or_default()
     }
 

@@ -1,5 +1,6 @@
 //! A function may call what its policy in the template lists, and nothing else.
 
+mod accounts;
 mod conditions;
 mod late;
 mod needs;
@@ -9,16 +10,20 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use local_aws_core::{ACCOUNT, ApiError, Authorize, Caller, denial_code};
+use local_aws_control::Sts;
+use local_aws_core::{ApiError, Authorize, Caller, denial_code};
 use local_aws_lambda::LambdaHost;
+use local_aws_route53::Zones;
 use serde_json::Value;
 
+use accounts::Who;
 use conditions::{Tags, Wants, wants};
 use late::LateTags;
 use needs::{Need, needs};
 use record::Record;
 
-/// The policies of the deployed functions, by the function's name, which is its access key id. Clones share them.
+/// The policies of the deployed functions, by the function's name, which is its access key id, and of the roles that they
+/// assume, by ARN. Clones share them.
 ///
 /// Actions are matched, resources where a request names them, and conditions on the presence of tags; other conditions are
 /// taken as met. So what is refused here is refused on AWS too, but not all that AWS would refuse is refused here.
@@ -61,6 +66,11 @@ impl Policies {
     /// Tags on resources count so much later than they are set.
     pub(crate) fn delay_tags(&self, delay: Duration) {
         self.late_tags.delay(delay);
+    }
+
+    /// Whether the caller is held to policies; whoever is not is no function and may do everything, in every account.
+    fn hold(&self, caller: &str) -> bool {
+        self.statements.read().unwrap_or_else(PoisonError::into_inner).contains_key(caller)
     }
 
     /// The first need of a call that the caller's policy does not cover. Callers without a policy are no functions and
@@ -124,6 +134,10 @@ pub(crate) type TagKeys = Arc<dyn Fn(&str) -> Option<Vec<String>> + Send + Sync>
 pub(crate) struct Gate {
     pub(crate) functions: LambdaHost,
     pub(crate) policies: Policies,
+    /// Who is behind an access key that STS gave out.
+    pub(crate) sts: Sts,
+    /// Whose zone is whose.
+    pub(crate) zones: Zones,
     /// Keys of the tags of what has an ARN; `None` if nothing has.
     pub(crate) tag_keys: TagKeys,
     pub(crate) own: Option<Arc<dyn Authorize>>,
@@ -137,21 +151,25 @@ impl Authorize for Gate {
         }
         let seen = |arn: &str| (self.tag_keys)(arn).map(|keys| self.policies.late_tags.seen(arn, keys));
         let tags = Tags::of(input, &seen);
-        match self.policies.lacks(&caller.access_key_id, needs(service, operation, input), &tags) {
+        let who = Who::of(caller, self.sts.session(&caller.access_key_id))?;
+        match self.policies.lacks(&who.principal, needs(service, operation, input), &tags) {
+            Some(need) => Err(denied(&who, service, &need)),
+            None if service == "route53" && self.policies.hold(&who.principal) => {
+                who.in_zone(&self.zones, operation, input)
+            }
             None => Ok(()),
-            Some(need) => Err(denied(&caller.access_key_id, service, &need)),
         }
     }
 }
 
-fn denied(function: &str, service: &str, need: &Need) -> ApiError {
+fn denied(who: &Who, service: &str, need: &Need) -> ApiError {
     let action = &need.action;
     let on = need.resource.as_ref().map(|resource| format!(" on resource: {resource}")).unwrap_or_default();
     let text = format!(
-        "User: arn:aws:sts::{ACCOUNT}:assumed-role/{function}/{function} is not authorized to perform: {action}{on} \
-         because no identity-based policy allows the {action} action"
+        "User: {} is not authorized to perform: {action}{on} because no identity-based policy allows the {action} action",
+        who.arn
     );
-    tracing::warn!(function, action, resource = need.resource, "a policy does not allow a call");
+    tracing::warn!(principal = who.principal, action, resource = need.resource, "a policy does not allow a call");
     let (status, code) = denial_code(service);
     ApiError::new(status, code, text)
 }

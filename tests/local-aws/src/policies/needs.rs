@@ -110,6 +110,7 @@ fn resources(service: &str, operation: &str, input: &Value) -> Vec<String> {
         "events" if operation == "PutEvents" => {
             named.push(format!("arn:aws:events:{REGION}:{ACCOUNT}:event-bus/default"))
         }
+        "sts" => named.extend(text("RoleArn").map(str::to_owned)),
         "sns" => named.extend(text("TopicArn").map(str::to_owned)),
         _ => {}
     }

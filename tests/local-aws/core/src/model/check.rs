@@ -230,7 +230,7 @@ mod tests {
     fn every_model_is_read() {
         let names: Vec<_> = Model::all().iter().map(|model| model.name).collect();
 
-        assert_eq!(names, ["rds", "dms", "route53", "secretsmanager", "scheduler", "ec2", "sns", "events"]);
+        assert_eq!(names, ["rds", "dms", "route53", "secretsmanager", "scheduler", "ec2", "sns", "sts", "events"]);
         assert!(Model::all().iter().all(|model| !model.operations.is_empty()));
     }
 

@@ -236,6 +236,7 @@ static MODELS: LazyLock<Vec<Model>> = LazyLock::new(|| {
         ("scheduler", include_str!("../../models/scheduler.json")),
         ("ec2", include_str!("../../models/ec2.json")),
         ("sns", include_str!("../../models/sns.json")),
+        ("sts", include_str!("../../models/sts.json")),
         ("events", include_str!("../../models/events.json")),
     ]
     .map(|(name, text)| parse::model(name, text))

@@ -102,7 +102,7 @@ fn messages_body(namespace: &str, error: &ApiError, request_id: &str) -> String 
 /// The code of a throttled call, and its status, by service.
 pub fn throttling_code(service: &str) -> (u16, &'static str) {
     match service {
-        "rds" | "route53" => (400, "Throttling"),
+        "rds" | "route53" | "sts" => (400, "Throttling"),
         "ec2" => (503, "RequestLimitExceeded"),
         "sns" => (429, "Throttled"),
         "lambda" => (429, "TooManyRequestsException"),
@@ -114,7 +114,7 @@ pub fn throttling_code(service: &str) -> (u16, &'static str) {
 /// The code of a call that no policy allows, and its status, by service.
 pub fn denial_code(service: &str) -> (u16, &'static str) {
     match service {
-        "rds" | "route53" => (403, "AccessDenied"),
+        "rds" | "route53" | "sts" => (403, "AccessDenied"),
         "ec2" => (403, "UnauthorizedOperation"),
         "lambda" | "scheduler" => (403, "AccessDeniedException"),
         "sns" => (403, "AuthorizationError"),
