@@ -376,8 +376,8 @@ mod tests {
     #[test]
     fn from_arm_deadline_on_a_run_carries_one_disturbance() {
         assert_eq!(disturbance("ArmDeadline: zombie"), (Part::AfterArm, "zombie:ArmDeadline".to_owned(), false));
-        assert_eq!(disturbance("PrepareTarget: zombie"), (Part::BeforeArm, "zombie:PrepareTarget".to_owned(), true));
-        assert!(!disturbance("PrepareTarget: stopped").2, "a run that is stopped carries nothing else");
+        assert_eq!(disturbance("RestoreTarget: zombie"), (Part::BeforeArm, "zombie:RestoreTarget".to_owned(), true));
+        assert!(!disturbance("RestoreTarget: stopped").2, "a run that is stopped carries nothing else");
         let denied = "denied:remove-resources@FinishResources:rds:DeleteDBSnapshot";
         assert_eq!(disturbance("FinishResources rds:DeleteDBSnapshot: denied for good").1, denied);
         assert_eq!(
