@@ -88,6 +88,10 @@ without: setup ## Take away each rule that keeps rows from being lost; a test mu
 render: ## Write what follows from the steps' declarations: template, list of steps, pages, manifests, input schema
 	@cargo run --quiet -p contract-tests --bin render
 
+.PHONY: pictures
+pictures: setup-validators ## Draw docs/pictures from what the machines and the steps declare
+	@cargo run --quiet -p contract-tests --bin pictures | node scripts/draw-pictures.mjs
+
 .PHONY: fidelity
 fidelity: ## How many rows of each fidelity ledger rest on an assumption
 	@awk -F '|' '/^\| / && $$2 !~ /behaviour/ { rows[FILENAME]++; if ($$3 ~ /assumed/) assumed[FILENAME]++ } \
@@ -137,6 +141,7 @@ validate: machines setup-validators ## What would be deployed: machines, templat
 	@.local/checks/bin/python scripts/validate-template.py
 	@for example in statemachine/examples/*.json; do .local/checks/bin/python -W ignore -m jsonschema --instance $$example statemachine/input.schema.json || exit 1; done
 	@.local/checks/bin/shellcheck scripts/*.sh .ci/run
+	@cargo run --quiet -p contract-tests --bin pictures | node scripts/draw-pictures.mjs --check
 
 .PHONY: test
 test: setup ## Every test; needs no network once set up

@@ -11,6 +11,7 @@ pub mod expression;
 pub mod input;
 pub mod machine;
 pub mod page;
+pub mod pictures;
 pub mod record;
 pub mod record_role;
 pub mod rendered;

@@ -1,6 +1,7 @@
 //! Files that are written from what is declared elsewhere: once by `make render`, and compared by a test.
 
 mod list;
+mod machine_page;
 mod manifest;
 mod steps_page;
 mod template;
@@ -40,6 +41,7 @@ pub fn files() -> Result<Vec<Rendered>> {
         Rendered { path: "infra/template.yaml".to_owned(), text: template::render(&steps)? },
         Rendered { path: "crates/contract/src/steps/list.rs".to_owned(), text: list::render(&steps)? },
         Rendered { path: "functions/README.md".to_owned(), text: steps_page::render(&steps)? },
+        Rendered { path: "docs/machine.md".to_owned(), text: machine_page::render()? },
         Rendered { path: input::SCHEMA.to_owned(), text: input::schema_text()? },
     ];
     for step in &steps {
