@@ -22,7 +22,7 @@ pub(crate) fn check(facts: &Facts) -> Vec<Finding> {
 fn features<'a>(facts: &'a Facts, instance: &'a Instance) -> impl Iterator<Item = Finding> {
     let missing = instance.feature_roles.iter().filter(|role| !facts.passable_roles.contains(role));
     missing.map(|role| {
-        let found = format!("{} has role {role} for a feature, which the stack may not give to its copy", name(facts));
+        let found = format!("{} has role {role} for a feature, and the stack may not pass this role to the copy", name(facts));
         Finding::blocker(ID, found, remedy(role))
     })
 }
@@ -31,7 +31,7 @@ fn features<'a>(facts: &'a Facts, instance: &'a Instance) -> impl Iterator<Item 
 fn monitoring(facts: &Facts, instance: &Instance) -> Option<Finding> {
     let role = instance.monitoring_role.as_ref().filter(|role| !facts.passable_roles.contains(role))?;
     let found = format!(
-        "{} is monitored with role {role}, which the stack may not give to its copy: Enhanced Monitoring stays off on the target",
+        "{} is monitored with role {role}, and the stack may not pass this role to the copy: Enhanced Monitoring stays off on the target",
         name(facts)
     );
     Some(Finding::warning(ID, found, remedy(role)))
@@ -42,7 +42,7 @@ fn name(facts: &Facts) -> &str {
 }
 
 fn remedy(role: &str) -> String {
-    format!("deploy the stack with {role} among PassableRoleArns")
+    format!("add {role} to the stack's parameter PassableRoleArns and deploy the stack again")
 }
 
 #[cfg(test)]
@@ -82,6 +82,6 @@ mod tests {
         let found = check(&facts).remove(0);
 
         assert!(found.found.contains(IMPORTS), "{}", found.found);
-        assert_eq!(found.remedy, format!("deploy the stack with {IMPORTS} among PassableRoleArns"));
+        assert!(found.remedy.contains(IMPORTS) && found.remedy.contains("PassableRoleArns"), "{}", found.remedy);
     }
 }

@@ -38,8 +38,8 @@ pub(crate) fn judge(quotas: &[Quota], service: &'static str, needs: &[Need]) -> 
         let Quota { used, max, .. } = quota(quotas, service, need.quota)?;
         let Need { what, more, .. } = need;
         let found =
-            format!("the quota of {service} allows {max} {what}, {used} are in use, and the run needs {more} more");
-        Some(Finding::blocker(ID, found, "raise the quota in the Service Quotas console, or delete what nobody needs"))
+            format!("the {service} quota allows {max} {what}, {used} are in use, and the run needs {more} more");
+        Some(Finding::blocker(ID, found, "request a higher quota in the Service Quotas console, or delete what you no longer need"))
     };
     needs.iter().filter(too_few).filter_map(finding).collect()
 }
@@ -94,6 +94,6 @@ mod tests {
 
         let found = check(&facts).remove(0).found;
 
-        assert_eq!(found, "the quota of RDS allows 50 DB parameter groups, 49 are in use, and the run needs 2 more");
+        assert_eq!(found, "the RDS quota allows 50 DB parameter groups, 49 are in use, and the run needs 2 more");
     }
 }
