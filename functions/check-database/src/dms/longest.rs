@@ -100,11 +100,11 @@ pub(crate) fn judge(longest: &[LongValue]) -> Vec<Finding> {
         .map(|value| {
             let about = if value.estimate { "about " } else { "" };
             let found = format!(
-                "column {} holds a value of {about}{} MB: if its table has to be repaired, Limited LOB mode cannot hold it",
+                "column {} contains a value of {about}{} MB: if DMS has to load its table again, the value does not fit into limited LOB mode",
                 value.column,
                 value.bytes / 1_000_000
             );
-            Finding::warning(ID, found, "keep such values elsewhere, or rehearse with a copy of this table")
+            Finding::warning(ID, found, "store such values elsewhere, or rehearse with a copy of this table")
         })
         .collect()
 }
