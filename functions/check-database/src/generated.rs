@@ -1,5 +1,5 @@
-//! Stored generated columns that hold what their expression no longer yields, because a function that it calls was replaced
-//! since. The copy computes them again, and would go live with other values.
+//! Stored generated columns with values that their expression no longer yields, because a function that it calls was replaced. The copy
+//! computes them again, and would go live with other values.
 //!
 //! Only expressions with functions of users or extensions are computed; the server's own give the same again. As the
 //! table's owner, whose triggers and defaults run these functions anyway, and read-only. What cannot be read within the

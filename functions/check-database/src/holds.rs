@@ -1,5 +1,5 @@
-//! What holds today, tried on the source: that foreign keys have no orphans, that checks which may say something else by now
-//! still pass, that functions of generated columns and indexes find their names, that materialized views can be refreshed.
+//! What is true today, tested on the source: that foreign keys have no orphans, that checks whose result may change still pass, that
+//! functions of generated columns and indexes find their names, that materialized views can be refreshed.
 //!
 //! The catalogs call all of these valid. The target finds out otherwise after hours: when its rows are loaded, when an index is
 //! built, when a constraint is validated after OPEN. Each is tried in a transaction that only reads, under the search path that
@@ -63,7 +63,7 @@ struct Try {
 enum Outcome {
     Holds,
     Broken,
-    /// SQLSTATE and the server's words.
+    /// SQLSTATE and the server's error message.
     Fails(String, String),
     /// No time, no right, or something that a transaction which only reads may not do.
     Unknown,
@@ -225,7 +225,7 @@ fn not_held(what: &str, stays: &str) -> Finding {
     Finding::warning(NOT_HELD, format!("rows violate constraint {what}, although it was true when they were written"), remedy)
 }
 
-/// Syntax errors and names that are not found; want of a right is sorted apart.
+/// Syntax errors and names that are not found. Missing privileges are handled elsewhere.
 fn names_are_missing(state: &str) -> bool {
     state.starts_with("42") || state == "3F000"
 }

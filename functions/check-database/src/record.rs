@@ -1,5 +1,5 @@
-//! Whether the record leads to the source where the functions stand. The last step of a cutover looks there whether clients are
-//! led to the target: where the zone is not seen, or another zone answers for the name, it could only be found out after OPEN.
+//! Whether the record leads to the source, seen from the VPC of the functions. The last step of a cutover checks from there whether the
+//! record leads to the target. If the VPC does not see the zone, or another zone answers for the name, only that step would notice.
 //! Source: Route 53 developer guide, "Considerations when working with a private hosted zone" (association with the VPC; the most
 //! specific zone answers).
 
@@ -12,7 +12,7 @@ use pgleap_step_kit::Ctx;
 
 const ID: &str = "record-in-vpc";
 
-/// Both names are asked afresh.
+/// Resolves both names again.
 pub(crate) async fn check(ctx: &Ctx, input: &OnSource) -> Vec<Finding> {
     let (record, endpoint) = (&input.run.record.name, &input.source.host);
     let (by_record, by_endpoint) = tokio::join!(ctx.resolve(record), ctx.resolve(endpoint));

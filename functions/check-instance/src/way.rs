@@ -1,4 +1,4 @@
-//! From the source's version to the wanted one, over the upgrades that RDS allows.
+//! The upgrade path from the source's version to the requested one, over the upgrades that RDS allows.
 
 use std::collections::HashMap;
 
@@ -7,8 +7,8 @@ use pgleap_rds::EngineVersion;
 
 use crate::versions::RdsVersion;
 
-/// The hops, or why there are none. Of the versions that are wanted the newest reachable one; to it the fewest hops; among
-/// equally short ways the one whose first hops stay in the major, because those are quick.
+/// The hops, or why there are none. They lead to the newest reachable version that was requested, with as few hops as possible. Among
+/// equally short paths, the first hops stay within the major version, because those are quick.
 pub(crate) fn find(versions: &[EngineVersion], from: &str, wanted: &str) -> Result<Vec<UpgradeHop>, String> {
     let now = RdsVersion::parse(from).ok_or_else(|| format!("pgleap does not understand the source's version {from}"))?;
     let goal = RdsVersion::parse(wanted).ok_or_else(|| format!("pgleap does not understand the requested version {wanted}"))?;

@@ -55,12 +55,12 @@ fn rate(since: &Mark, now: &Mark) -> f64 {
     (now.changes - since.changes).max(0) as f64 / now.at.duration_since(since.at).as_secs_f64()
 }
 
-/// Of less than an hour there is none worth a word.
+/// An average over less than an hour does not count.
 fn average(now: &Mark) -> f64 {
     now.seconds.filter(|seconds| *seconds >= 3_600.0).map_or(0.0, |seconds| now.changes as f64 / seconds)
 }
 
-/// An average says less than what goes on now: it may hold the database's first filling.
+/// An average says less than the current rate: it may include the first filling of the database.
 fn judge(now: f64, average: f64, can: u32) -> Option<Finding> {
     let can = f64::from(can);
     let (rate, when) = if now >= average {

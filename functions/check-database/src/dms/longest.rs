@@ -1,4 +1,4 @@
-//! The longest values that travel apart from their row, within a time: how much a repair in Limited LOB mode would have to hold.
+//! The longest values that DMS transfers separately from their row, found within a time limit: what a reload in limited LOB mode would have to hold.
 //!
 //! The length of a text or of bytes stands in the pointer to where it is kept, so it costs a read of the table and not of the
 //! values; of other types only the stored length does. Of a large table a sample is read. The exact maximum is measured by

@@ -1,6 +1,6 @@
-//! Types that travel only if the values do: the values are read, table by table, smallest first, within a time.
+//! Types of which DMS carries only some values: the values are read, table by table, smallest first, within a time limit.
 //!
-//! A full scan of a large table takes longer than a preflight may. What was not read in time is said, not guessed.
+//! A full scan of a large table takes longer than a preflight may. A finding names what was not read in time.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! Backups are on: the run needs none of them, but whoever upgrades a database without any has nothing else to go back to.
+//! Automated backups are on: the run does not need them, but without backups there is nothing else to restore if something goes wrong.
 
 use pgleap_contract::Finding;
 

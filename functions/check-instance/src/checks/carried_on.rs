@@ -1,4 +1,4 @@
-//! What belongs to the instance and not to the database does not move by itself: the operator should know.
+//! Things that belong to the instance and not to the database, and that do not move to the target automatically.
 //! Source: Amazon RDS user guide, "Restoring to a DB instance"; "Password management with Amazon RDS and Secrets Manager".
 //! What a streaming standby does when CONNECT is revoked: tried on PostgreSQL 15 (docs/fidelity/rds.md).
 
@@ -30,7 +30,7 @@ pub(crate) fn check(facts: &Facts) -> Vec<Finding> {
     findings
 }
 
-/// The fence reaches a replica: what it revokes is replicated as every other change of a catalog.
+/// The fence also shuts replicas: the revoked CONNECT is replicated like every other change of a catalog.
 fn replicas(replicas: &[String], choice: ReadReplicas) -> Finding {
     let found = format!(
         "read replicas {} stay with the source. From the fence on, they refuse new connections, and open sessions on them can \

@@ -1,4 +1,4 @@
-//! The source's class can be ordered with every version on the way: old classes cannot.
+//! The source's instance class can be ordered with every version on the upgrade path: old classes cannot.
 //! Source: Amazon RDS user guide, "Supported DB engines for DB instance classes".
 
 use pgleap_contract::Finding;

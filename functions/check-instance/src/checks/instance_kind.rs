@@ -1,4 +1,5 @@
-//! The source is a primary of RDS for PostgreSQL: a replica takes no logins of ours, a cluster has other calls.
+//! The source is a primary instance of RDS for PostgreSQL: a replica does not accept the logins that the run creates, and a cluster has a
+//! different API.
 
 use pgleap_contract::Finding;
 

@@ -1,4 +1,4 @@
-//! The source exists, takes calls and has an endpoint.
+//! The source exists, accepts calls and has an endpoint.
 
 use pgleap_contract::Finding;
 

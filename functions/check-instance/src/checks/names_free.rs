@@ -9,7 +9,7 @@ const ID: &str = "names-free";
 
 pub(crate) fn check(facts: &Facts) -> Vec<Finding> {
     let kept = facts.run.id.names().source_parameter_group();
-    // The source lives with the group that an earlier run of this id left to it, or the group is there to be attached.
+    // An earlier run with this ID left this group to the source, or it is about to be attached.
     let in_the_way =
         facts.taken.iter().filter(|taken| !(taken.ours && taken.kind == "parameter group" && taken.name == kept));
     in_the_way

@@ -1,5 +1,5 @@
-//! The functions may give the copy the roles that the source has: its roles for features and its role for monitoring. Without
-//! that right RDS refuses the call hours later.
+//! The functions may pass the source's roles to the copy: its roles for features and its role for monitoring. Without this permission,
+//! RDS refuses the call hours later.
 //! Source: IAM user guide, "Grant a user permissions to pass a role to an AWS service"; service authorization reference,
 //! AddRoleToDBInstance and ModifyDBInstance.
 
@@ -18,7 +18,7 @@ pub(crate) fn check(facts: &Facts) -> Vec<Finding> {
     features(facts, instance).chain(monitoring(facts, instance)).collect()
 }
 
-/// The step that gives them to the copy ends the run.
+/// If such a role is missing, the step that attaches it to the copy ends the run.
 fn features<'a>(facts: &'a Facts, instance: &'a Instance) -> impl Iterator<Item = Finding> {
     let missing = instance.feature_roles.iter().filter(|role| !facts.passable_roles.contains(role));
     missing.map(|role| {
@@ -27,7 +27,7 @@ fn features<'a>(facts: &'a Facts, instance: &'a Instance) -> impl Iterator<Item 
     })
 }
 
-/// Monitoring only watches, so a run goes on without it.
+/// A run goes on without monitoring.
 fn monitoring(facts: &Facts, instance: &Instance) -> Option<Finding> {
     let role = instance.monitoring_role.as_ref().filter(|role| !facts.passable_roles.contains(role))?;
     let found = format!(
