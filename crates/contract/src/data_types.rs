@@ -70,8 +70,8 @@ impl ValueTest {
             Finite => "an infinite date, which DMS clamps",
             Number => "NaN or an infinity, which DMS does not carry",
             Digits28 => "a number that DMS does not carry (more than 28 digits, NaN or an infinity)",
-            Characters8000 => "a text of more than 8,000 characters, where DMS cuts",
-            WholeSeconds => "a time of day with a fraction of a second, which DMS cuts",
+            Characters8000 => "a text of more than 8,000 characters, which DMS truncates",
+            WholeSeconds => "a time of day with a fraction of a second, which DMS drops",
         }
     }
 }
@@ -180,7 +180,7 @@ pub const TABLE: &[DataType] = &[
     row("geometry", Apart, None, Documented), // of PostGIS, from PostgreSQL to PostgreSQL
     row("geography", Apart, None, Documented),
     row("polygon", Apart, None, Assumed), // listed as CLOB, and not among those that do not move
-    blocked("timetz", "DMS carries it as TIME, which has hours, minutes and seconds, and no zone", Documented),
+    blocked("timetz", "DMS carries it as TIME, which has hours, minutes and seconds, but no time zone", Documented),
     blocked("oid", "AWS says that DMS does not migrate the OID type", Documented),
     blocked("inet", LISTED, Documented),
     blocked("macaddr", LISTED, Documented),

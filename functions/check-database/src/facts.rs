@@ -40,7 +40,7 @@ pub(crate) struct Facts {
     pub(crate) short_lived_roles: Vec<ShortLivedRole>,
 }
 
-/// What tells a role that comes and goes from others. Times in seconds.
+/// What distinguishes a role that a tool creates and drops from others. Times in seconds.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct ShortLivedRole {
     pub(crate) name: String,
@@ -59,7 +59,7 @@ pub(crate) struct LoginRights {
     /// Owner of the database, or a member of its owner.
     pub(crate) owns_database: bool,
     pub(crate) database_owner: String,
-    /// May make schemas in the database.
+    /// May create schemas in the database.
     pub(crate) may_create_schema: bool,
     pub(crate) may_create_roles: bool,
     /// May end sessions of other roles.
@@ -101,7 +101,7 @@ pub(crate) struct OtherDatabase {
     pub(crate) name: String,
     /// A broken CREATE or DROP DATABASE left it behind.
     pub(crate) invalid: bool,
-    /// Tables of users in it; `None`: nobody looked, or it does not let us in.
+    /// Tables of users in it; `None`: they were not counted, or the login cannot connect.
     pub(crate) tables: Option<i64>,
 }
 
@@ -215,7 +215,7 @@ async fn others(session: &Session) -> Result<Vec<OtherDatabase>, PgError> {
     Ok(rows.iter().map(|row| OtherDatabase { name: row.get(0), invalid: row.get(1), tables: None }).collect())
 }
 
-/// RDS makes every instance with an empty database `postgres`: an empty neighbour is in nobody's way.
+/// RDS creates every instance with an empty database `postgres`: an empty neighbour is no problem.
 async fn tables_in(ctx: &Ctx, input: &OnSource, database: &str) -> Option<i64> {
     let server = Server { database: database.to_owned(), ..input.source.clone() };
     let session = ctx.as_owner(&input.run, &server).await.ok()?;

@@ -1,5 +1,5 @@
-//! Stored generated columns that hold what their expression no longer yields, because a function that it calls was replaced
-//! since. The copy computes them again, and would go live with other values.
+//! Stored generated columns with values that their expression no longer yields, because a function that it calls was replaced. The copy
+//! computes them again, and would go live with other values.
 //!
 //! Only expressions with functions of users or extensions are computed; the server's own give the same again. As the
 //! table's owner, whose triggers and defaults run these functions anyway, and read-only. What cannot be read within the
@@ -105,13 +105,13 @@ fn statement(column: &Column) -> String {
 }
 
 fn finding(column: &Column, rows: i64, first: &str) -> Finding {
-    let which = if column.key.is_empty() { String::new() } else { format!(", among them ({}) = {first}", column.key) };
+    let which = if column.key.is_empty() { String::new() } else { format!(", among them ({}) = {first},", column.key) };
     let found = format!(
-        "column {}.{}: {rows} row(s){which}, hold a value that the column's expression no longer yields; the target would compute it again",
+        "column {}.{}: {rows} row(s){which} contain a value that the column's expression no longer yields; the target would compute another one",
         column.table, column.name
     );
     let remedy = format!(
-        "write these rows again, so that the source computes it too: UPDATE {} with any column set to itself",
+        "rewrite these rows, so that the source computes the value again: UPDATE {} with any column set to itself",
         column.table
     );
     Finding::blocker(ID, found, remedy)
@@ -136,7 +136,7 @@ mod tests {
             "FROM ONLY app.s1 WHERE ROW(f)::text COLLATE \"C\" IS DISTINCT FROM ROW((app.fee(n))::numeric(14,2))::text"
         ));
         let found = finding(&column("id, \"No\""), 3, "(1,2)").found;
-        assert!(found.starts_with("column app.s1.f: 3 row(s), among them (id, \"No\") = (1,2), hold"), "{found}");
-        assert!(finding(&column(""), 3, "()").found.starts_with("column app.s1.f: 3 row(s), hold"));
+        assert!(found.starts_with("column app.s1.f: 3 row(s), among them (id, \"No\") = (1,2), contain"), "{found}");
+        assert!(finding(&column(""), 3, "()").found.starts_with("column app.s1.f: 3 row(s) contain"));
     }
 }

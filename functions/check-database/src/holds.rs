@@ -1,5 +1,5 @@
-//! What holds today, tried on the source: that foreign keys have no orphans, that checks which may say something else by now
-//! still pass, that functions of generated columns and indexes find their names, that materialized views can be refreshed.
+//! What is true today, tested on the source: that foreign keys have no orphans, that checks whose result may change still pass, that
+//! functions of generated columns and indexes find their names, that materialized views can be refreshed.
 //!
 //! The catalogs call all of these valid. The target finds out otherwise after hours: when its rows are loaded, when an index is
 //! built, when a constraint is validated after OPEN. Each is tried in a transaction that only reads, under the search path that
@@ -63,7 +63,7 @@ struct Try {
 enum Outcome {
     Holds,
     Broken,
-    /// SQLSTATE and the server's words.
+    /// SQLSTATE and the server's error message.
     Fails(String, String),
     /// No time, no right, or something that a transaction which only reads may not do.
     Unknown,
@@ -174,7 +174,7 @@ fn failed(error: &PgError) -> Outcome {
 
 /// What an outcome means for a run.
 fn judge(kind: Kind, what: &str, outcome: &Outcome, path: &SearchPath) -> Option<Finding> {
-    let stays = "the constraint is NOT VALID on the target and the run ends with a warning";
+    let stays = "the constraint stays NOT VALID on the target, and the run ends with a warning";
     match (kind, outcome) {
         (_, Outcome::Holds | Outcome::Unknown) => None,
         (Kind::ForeignKey, Outcome::Broken) => {
@@ -185,12 +185,12 @@ fn judge(kind: Kind, what: &str, outcome: &Outcome, path: &SearchPath) -> Option
         (Kind::Domain, Outcome::Fails(state, _)) if state == "23514" => Some(not_held(what, stays)),
         (Kind::View, Outcome::Fails(state, reason)) => {
             let cause = if names_are_missing(state) {
-                "from PostgreSQL 17 on a refresh has no search path, so set it where the functions are: ALTER FUNCTION .. SET search_path = ..".to_owned()
+                "from PostgreSQL 17 on, a refresh has no search path, so set one for the functions: ALTER FUNCTION .. SET search_path = ..".to_owned()
             } else {
                 "correct or drop the view".to_owned()
             };
             let remedy = format!(
-                "{cause}; otherwise the view keeps its present content on the target and the run ends with a warning"
+                "{cause}; otherwise the view keeps its current content on the target, and the run ends with a warning"
             );
             Some(Finding::warning(VIEW, format!("materialized view {what} cannot be refreshed: {reason}"), remedy))
         }
@@ -212,7 +212,7 @@ fn judge_restricted_index(what: &str, outcome: &Outcome) -> Option<Finding> {
     match outcome {
         Outcome::Fails(state, reason) if names_are_missing(state) => {
             let found = format!(
-                "index {what} calls a function that needs a search path: from PostgreSQL 17 on its table cannot be analyzed ({reason})"
+                "index {what} calls a function that needs a search path: from PostgreSQL 17 on, its table cannot be analyzed ({reason})"
             );
             Some(Finding::warning(ID, found, give_path()))
         }
@@ -221,11 +221,11 @@ fn judge_restricted_index(what: &str, outcome: &Outcome) -> Option<Finding> {
 }
 
 fn not_held(what: &str, stays: &str) -> Finding {
-    let remedy = format!("correct those rows or the constraint before the run; otherwise they are carried, {stays}");
-    Finding::warning(NOT_HELD, format!("rows violate constraint {what}, which was true when they were written"), remedy)
+    let remedy = format!("correct those rows or the constraint before the run; otherwise the run carries them, {stays}");
+    Finding::warning(NOT_HELD, format!("rows violate constraint {what}, although it was true when they were written"), remedy)
 }
 
-/// Syntax errors and names that are not found; want of a right is sorted apart.
+/// Syntax errors and names that are not found. Missing privileges are handled elsewhere.
 fn names_are_missing(state: &str) -> bool {
     state.starts_with("42") || state == "3F000"
 }
@@ -242,7 +242,7 @@ fn without_names(reason: &str, path: &SearchPath) -> String {
 }
 
 fn give_path() -> String {
-    "set the search path of the functions that it calls: ALTER FUNCTION .. SET search_path = .. (or ALTER DATABASE .. SET search_path = ..)".to_owned()
+    "set a search path for the functions that it calls: ALTER FUNCTION .. SET search_path = .. (or ALTER DATABASE .. SET search_path = ..)".to_owned()
 }
 
 /// Of each check the first offenders by name, the others as a count.

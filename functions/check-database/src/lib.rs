@@ -47,7 +47,7 @@ async fn log_in(ctx: &Ctx, input: &OnSource) -> StepResult<Result<Session, Findi
         Ok(session) => Ok(Ok(session)),
         Err(error) => match error.code {
             ErrorCode::DatabaseDenied | ErrorCode::SecretUnusable | ErrorCode::StatementFailed => {
-                let remedy = "source.loginSecret must hold username and password of the database's owner";
+                let remedy = "source.loginSecret must contain the username and password of the database owner";
                 Ok(Err(Finding::blocker("login", error.message, remedy)))
             }
             _ => Err(error),
@@ -120,7 +120,7 @@ fn or_unseen(id: &str, answer: Result<Vec<Finding>, pgleap_pg::PgError>) -> Step
         Ok(findings) => Ok(findings),
         Err(error) if error.kind == PgErrorKind::Unreachable => Err(error.into()),
         Err(error) => {
-            Ok(vec![Finding::blocker("not-seen", format!("check {id}: {error}"), "give the login the right to see it")])
+            Ok(vec![Finding::blocker("not-seen", format!("preflight could not run check {id}: {error}"), "give the login the missing privilege")])
         }
     }
 }

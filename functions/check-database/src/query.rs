@@ -11,7 +11,7 @@ use crate::facts::Facts;
 /// What most queries begin with: which schemas and tables are carried. Takes `$1`.
 const CARRIED: &str = include_str!("carried.sql");
 
-/// How many offenders a check has a finding for each; the rest share one, which lists them.
+/// How many offenders of a check get their own finding; the others share one, which lists them.
 pub(crate) const NAMED: usize = 20;
 /// How many a finding about all of them names in its text.
 const FIRST: usize = 5;
@@ -139,7 +139,7 @@ impl Query {
 pub(crate) struct Offender {
     what: String,
     why: String,
-    /// What helps this one, where the query says so by a column `remedy`; else the check's own remedy does.
+    /// The remedy for this row, if the query has a column `remedy`; otherwise, the remedy of the check applies.
     remedy: Option<String>,
 }
 
@@ -174,8 +174,8 @@ fn of_travel(travel: Travel) -> String {
     format!("'{{{}}}'::name[]", names.collect::<Vec<_>>().join(","))
 }
 
-/// Of a wanted version, whether exact or a major only; one that is not understood is check-instance's finding.
-/// The wanted major; 0 where the text is no version.
+/// The major version of the requested version, which may be exact or only a major version; 0 if the text is not a version, which is
+/// check-instance's finding.
 pub(crate) fn target_major(version: &str) -> i32 {
     version.split('.').next().and_then(|major| major.parse().ok()).unwrap_or(0)
 }

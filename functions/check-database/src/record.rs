@@ -1,5 +1,5 @@
-//! Whether the record leads to the source where the functions stand. The last step of a cutover looks there whether clients are
-//! led to the target: where the zone is not seen, or another zone answers for the name, it could only be found out after OPEN.
+//! Whether the record leads to the source, seen from the VPC of the functions. The last step of a cutover checks from there whether the
+//! record leads to the target. If the VPC does not see the zone, or another zone answers for the name, only that step would notice.
 //! Source: Route 53 developer guide, "Considerations when working with a private hosted zone" (association with the VPC; the most
 //! specific zone answers).
 
@@ -12,7 +12,7 @@ use pgleap_step_kit::Ctx;
 
 const ID: &str = "record-in-vpc";
 
-/// Both names are asked afresh.
+/// Resolves both names again.
 pub(crate) async fn check(ctx: &Ctx, input: &OnSource) -> Vec<Finding> {
     let (record, endpoint) = (&input.run.record.name, &input.source.host);
     let (by_record, by_endpoint) = tokio::join!(ctx.resolve(record), ctx.resolve(endpoint));
@@ -30,16 +30,16 @@ fn judge(
     let at = |addresses: &[IpAddr]| addresses.iter().map(IpAddr::to_string).collect::<Vec<_>>().join(", ");
     let found = match by_record {
         Ok(addresses) if addresses.iter().any(|address| by_endpoint.contains(address)) => return None,
-        Ok(addresses) if addresses.is_empty() => format!("the VPC of the functions finds no address for {record}"),
+        Ok(addresses) if addresses.is_empty() => format!("in the VPC of the functions, {record} has no address"),
         Ok(addresses) => format!(
-            "in the VPC of the functions {record} leads to {}, and the source {endpoint} is at {}",
+            "in the VPC of the functions, {record} leads to {}, but the source {endpoint} is at {}",
             at(&addresses),
             at(&by_endpoint)
         ),
-        Err(error) => format!("the VPC of the functions does not resolve {record}: {}", error.reason),
+        Err(error) => format!("in the VPC of the functions, {record} does not resolve: {}", error.reason),
     };
-    let remedy = "associate the record's hosted zone with the VPC of the functions, and see that no other zone answers for the \
-                  name there: the run confirms its cutover from there";
+    let remedy = "associate the record's hosted zone with the VPC of the functions, and make sure that no other zone answers for \
+                  the name there: the run confirms its cutover from there";
     Some(Finding::blocker(ID, found, remedy))
 }
 
@@ -57,12 +57,12 @@ mod tests {
             (at(&["10.0.0.1"]), at(&["10.0.0.1"]), None),
             (at(&["10.0.0.1", "10.0.0.9"]), at(&["10.0.0.1"]), None),
             (unknown(), unknown(), None),
-            (at(&[]), at(&["10.0.0.1"]), Some("the VPC of the functions finds no address for db.x")),
-            (unknown(), at(&["10.0.0.1"]), Some("the VPC of the functions does not resolve db.x: no record found")),
+            (at(&[]), at(&["10.0.0.1"]), Some("in the VPC of the functions, db.x has no address")),
+            (unknown(), at(&["10.0.0.1"]), Some("in the VPC of the functions, db.x does not resolve: no record found")),
             (
                 at(&["10.0.0.7"]),
                 at(&["10.0.0.1"]),
-                Some("in the VPC of the functions db.x leads to 10.0.0.7, and the source src is at 10.0.0.1"),
+                Some("in the VPC of the functions, db.x leads to 10.0.0.7, but the source src is at 10.0.0.1"),
             ),
         ];
         for (by_record, by_endpoint, expected) in cases {

@@ -29,7 +29,7 @@ impl<T> Seen<T> {
 #[derive(Debug, Clone)]
 pub(crate) struct Facts {
     pub(crate) run: Run,
-    /// What could not be seen: each is a blocker by itself.
+    /// What could not be seen: each is a blocker of its own.
     pub(crate) unseen: Vec<Finding>,
     pub(crate) source: Seen<Instance>,
     /// The way to the wanted version, or why there is none; absent if versions or source could not be seen.
@@ -91,7 +91,7 @@ pub(crate) struct Instance {
     pub(crate) backup_days: i32,
     pub(crate) multi_az: bool,
     pub(crate) storage_gib: i32,
-    /// How far it grows by itself; 0: it does not.
+    /// How far storage autoscaling lets it grow; 0: not at all.
     pub(crate) storage_grows_to: i32,
     /// KMS key of the storage: the operator's own or AWS's.
     pub(crate) storage_key: Option<String>,

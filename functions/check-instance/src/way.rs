@@ -1,4 +1,4 @@
-//! From the source's version to the wanted one, over the upgrades that RDS allows.
+//! The upgrade path from the source's version to the requested one, over the upgrades that RDS allows.
 
 use std::collections::HashMap;
 
@@ -7,13 +7,13 @@ use pgleap_rds::EngineVersion;
 
 use crate::versions::RdsVersion;
 
-/// The hops, or why there are none. Of the versions that are wanted the newest reachable one; to it the fewest hops; among
-/// equally short ways the one whose first hops stay in the major, because those are quick.
+/// The hops, or why there are none. They lead to the newest reachable version that was requested, with as few hops as possible. Among
+/// equally short paths, the first hops stay within the major version, because those are quick.
 pub(crate) fn find(versions: &[EngineVersion], from: &str, wanted: &str) -> Result<Vec<UpgradeHop>, String> {
-    let now = RdsVersion::parse(from).ok_or_else(|| format!("the source's version {from} is not understood"))?;
-    let goal = RdsVersion::parse(wanted).ok_or_else(|| format!("the wanted version {wanted} is not understood"))?;
+    let now = RdsVersion::parse(from).ok_or_else(|| format!("pgleap does not understand the source's version {from}"))?;
+    let goal = RdsVersion::parse(wanted).ok_or_else(|| format!("pgleap does not understand the requested version {wanted}"))?;
     if goal.major <= now.major {
-        return Err(format!("{wanted} is not a newer major than the source's {from}"));
+        return Err(format!("{wanted} is not a newer major version than the source's {from}"));
     }
     let offered: HashMap<&str, &EngineVersion> =
         versions.iter().map(|version| (version.text.as_str(), version)).collect();
@@ -78,10 +78,10 @@ fn unreachable(offered: &HashMap<&str, &EngineVersion>, from: &str, wanted: &str
         return format!("RDS does not list the source's version {from}");
     };
     let exists = offered.contains_key(wanted) || !wanted.contains('.');
-    let targets = if source.targets.is_empty() { "nothing".to_owned() } else { source.targets.join(", ") };
+    let targets = if source.targets.is_empty() { "no other version".to_owned() } else { source.targets.join(", ") };
     match exists {
-        true => format!("no chain of upgrades leads from {from} to {wanted}; {from} can become {targets}"),
-        false => format!("RDS does not offer version {wanted}; {from} can become {targets}"),
+        true => format!("RDS has no upgrade path from {from} to {wanted}; {from} can be upgraded to {targets}"),
+        false => format!("RDS does not offer version {wanted}; {from} can be upgraded to {targets}"),
     }
 }
 
@@ -146,11 +146,11 @@ mod tests {
         let cases = [
             ("13.23", "13", "not a newer major"),
             ("18.6", "17.4", "not a newer major"),
-            ("13.23", "19", "no chain of upgrades"),
-            ("13.23", "19.1", "no chain of upgrades"),
+            ("13.23", "19", "no upgrade path"),
+            ("13.23", "19.1", "no upgrade path"),
             ("13.23", "18.7", "RDS does not offer version 18.7"),
             ("13.99", "18", "does not list the source's version"),
-            ("16.1", "18", "16.1 can become nothing"),
+            ("16.1", "18", "16.1 can be upgraded to no other version"),
         ];
         for (from, wanted, says) in cases {
             let reason = find(&offered(), from, wanted).expect_err("no way");

@@ -1,4 +1,4 @@
-//! What a run would cost: the second instance and DMS's for as long as they are there, and crumbs.
+//! What a run would cost: the target and the DMS replication instance for as long as they exist, and small items.
 
 use pgleap_contract::steps::{Cost, PlanRunInput, PlannedPhase};
 use pgleap_contract::{CopyEngine, replication_size};
@@ -6,7 +6,7 @@ use pgleap_prices::{Amounts, Replication};
 
 use crate::rates::Rates;
 
-const BASIS: &str = "estimate: hours by the plan's phases, transitions and calls by its waits; list prices";
+const BASIS: &str = "estimate: hours from the plan's phases, state transitions and function calls from its waits; list prices";
 const GIB: f64 = 1_073_741_824.0;
 /// A call of a function, most of it waiting for a database or an API; what the largest functions have of memory.
 const SECONDS_A_CALL: f64 = 0.5;

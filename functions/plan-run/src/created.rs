@@ -1,4 +1,4 @@
-//! Everything that the run makes, by the names that it will have.
+//! Everything that the run creates, by the names that it will have.
 
 use pgleap_contract::CopyEngine;
 use pgleap_contract::steps::{Created, PlanRunInput};
@@ -7,12 +7,12 @@ use crate::dms;
 
 const GIB: u64 = 1 << 30;
 
-/// In the order in which it is made.
+/// In the order in which it is created.
 pub(crate) fn list(input: &PlanRunInput) -> Vec<Created> {
     let names = input.run.id.names();
     let shape = input.shape.as_ref();
-    let storage = shape.map_or("as the source".to_owned(), |shape| format!("{} GiB", shape.storage_gib));
-    let class = shape.map_or("as the source", |shape| shape.class.as_str());
+    let storage = shape.map_or("the source's size".to_owned(), |shape| format!("{} GiB", shape.storage_gib));
+    let class = shape.map_or("the source's class", |shape| shape.class.as_str());
     let gone = |kind: &str, name: String, size: String| Created { kind: kind.to_owned(), name, size, stays: false };
     let mut all = Vec::new();
     if !input.load.logical {
@@ -23,7 +23,7 @@ pub(crate) fn list(input: &PlanRunInput) -> Vec<Created> {
         all.extend(dms::created(input));
     }
     all.extend([
-        gone("DB snapshot", names.snapshot(), format!("up to {storage}, used {} GiB", gib(input.size.bytes))),
+        gone("DB snapshot", names.snapshot(), format!("up to {storage}, {} GiB used", gib(input.size.bytes))),
         gone("DB parameter group", names.quiet_parameter_group(), String::new()),
         Created { stays: true, ..gone("DB instance", target(input), format!("{class}, {storage}")) },
     ]);

@@ -1,4 +1,4 @@
-//! What AWS takes whatever the database's size, in seconds.
+//! Delays of AWS that do not depend on the size of the database, in seconds.
 //!
 //! Assumed: nobody has measured them on AWS for this project. Order and kind are those of the user guides,
 //! lengths those that the local AWS uses, which are round figures out of public reports. `delayScale` of the rates multiplies

@@ -1,5 +1,5 @@
-//! A copy by DMS in a plan: what AWS takes for it whatever the database's size, what is made, what is to be known.
-//! Delays are assumed as those of `delays` are.
+//! A copy by DMS in a plan: the delays of AWS that do not depend on the size of the database, what the run creates for it, and a note.
+//! The delays are assumed, like those of `delays`.
 
 use pgleap_contract::steps::{Created, PlanRunInput};
 use pgleap_contract::{Phase, replication_size};
@@ -21,7 +21,7 @@ pub(crate) fn delay(phase: Phase) -> f64 {
     }
 }
 
-/// In the order in which it is made.
+/// In the order in which it is created.
 pub(crate) fn created(input: &PlanRunInput) -> Vec<Created> {
     let names = input.run.id.names();
     let gone = |kind: &str, name: String, size: String| Created { kind: kind.to_owned(), name, size, stays: false };
@@ -40,4 +40,4 @@ pub(crate) fn class(input: &PlanRunInput) -> &str {
 }
 
 /// What no check can see.
-pub(crate) const NOTE: &str = "an update that changes a primary key does not arrive (AWS DMS); the comparison of rows would show it and stop the run";
+pub(crate) const NOTE: &str = "AWS DMS does not carry an update that changes a primary key; the comparison of both sides finds such a row and stops the run";

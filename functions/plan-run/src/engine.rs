@@ -1,4 +1,4 @@
-//! Which copy engine, where the input leaves that to the run: DMS where nothing is in its way, because AWS stands behind it; else
+//! The choice of the copy engine, if the input leaves it to the run: DMS if it has no blockers, because AWS supports it; otherwise
 //! logical replication.
 
 use pgleap_contract::steps::{Plan, PlanRunInput, PlannedEngine};
@@ -12,7 +12,7 @@ pub(crate) struct Choice {
     pub(crate) why: String,
 }
 
-/// An engine with what is in its way and what it would cost.
+/// An engine with its blockers and what it would cost.
 pub(crate) fn planned(input: &PlanRunInput, plan: &Plan) -> PlannedEngine {
     let found = [&input.instance, &input.database];
     let blockers = found.iter().map(|findings| blockers(findings, plan.engine)).sum::<usize>() + plan.findings.blockers;
@@ -43,13 +43,13 @@ pub(crate) fn choose(planned: &[PlannedEngine]) -> Choice {
         .iter()
         .filter(|one| one.engine != engine && one.blockers > fewest)
         .map(|one| match one.blocked_by.first() {
-            Some(first) => format!("{} has {} blockers, {first}", one.engine.traits().name, one.blockers),
-            None => format!("{} has {} blockers", one.engine.traits().name, one.blockers),
+            Some(first) => format!("{} has {} blocker(s), for example {first}", one.engine.traits().name, one.blockers),
+            None => format!("{} has {} blocker(s)", one.engine.traits().name, one.blockers),
         })
         .collect();
     let why = match (planned.len(), &others[..]) {
         (0 | 1, _) => "the input asks for it".to_owned(),
-        (_, []) => "nothing is in the way of it that is not in the way of every engine".to_owned(),
+        (_, []) => "no other engine has fewer blockers".to_owned(),
         (_, others) => others.join("; "),
     };
     Choice { engine, why }
@@ -67,11 +67,11 @@ mod tests {
     #[test]
     fn dms_is_taken_where_nothing_is_in_its_way_and_else_native() {
         let cases = [
-            (0, 0, CopyEngine::Dms, "nothing is in the way"),
-            (0, 3, CopyEngine::Dms, "native has 3 blockers, [type] column 0"),
-            (2, 0, CopyEngine::Native, "dms has 2 blockers, [type] column 0"),
-            (2, 1, CopyEngine::Native, "dms has 2 blockers"),
-            (1, 1, CopyEngine::Dms, "nothing is in the way"),
+            (0, 0, CopyEngine::Dms, "no other engine has fewer blockers"),
+            (0, 3, CopyEngine::Dms, "native has 3 blocker(s), for example [type] column 0"),
+            (2, 0, CopyEngine::Native, "dms has 2 blocker(s), for example [type] column 0"),
+            (2, 1, CopyEngine::Native, "dms has 2 blocker(s)"),
+            (1, 1, CopyEngine::Dms, "no other engine has fewer blockers"),
         ];
         for (dms, native, engine, why) in cases {
             let choice = choose(&[planned(CopyEngine::Dms, dms), planned(CopyEngine::Native, native)]);

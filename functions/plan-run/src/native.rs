@@ -1,4 +1,4 @@
-//! A copy by logical replication in a plan: nothing of AWS is made for it, and what grows is what was written meanwhile.
+//! A copy by logical replication in a plan: it needs no AWS resources, and its duration grows with what was written meanwhile.
 
 use pgleap_contract::Phase;
 use pgleap_contract::steps::{PlanRunInput, PlannedPhase};

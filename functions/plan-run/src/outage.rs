@@ -1,4 +1,4 @@
-//! What clients that write through the record will see, and what it is made of.
+//! The outage that clients that write through the record will see, and its parts.
 
 use pgleap_contract::CopyEngine;
 use pgleap_contract::steps::{OutagePart, PlanRunInput, PlannedOutage};
@@ -6,8 +6,8 @@ use pgleap_contract::steps::{OutagePart, PlanRunInput, PlannedOutage};
 use crate::delays;
 use crate::rates::Rates;
 
-/// The part that comes when the target is open: the steps are through.
-const AFTER_OPEN: &str = "clients ask the record again and connect";
+/// The part that comes after OPEN, when the steps are finished.
+const AFTER_OPEN: &str = "clients resolve the record again and reconnect";
 
 /// How long the steps of the cutover take, without what clients need afterwards.
 pub(crate) fn seconds_of_steps(outage: &PlannedOutage) -> f64 {
@@ -24,10 +24,10 @@ pub(crate) fn expect(input: &PlanRunInput, rates: &Rates) -> PlannedOutage {
     };
     let thousands = input.size.sequences as f64 / 1_000.0;
     let parts = vec![
-        part("fence: CONNECT is taken, sessions are ended, that is proven", rates.fence_milliseconds),
-        part("drain, and the swap of the record beside it", drain),
-        part("complete: sequences, constraints, triggers", rates.complete_milliseconds * (1.0 + thousands)),
-        part("calls between the four steps", 4.0 * rates.call_milliseconds),
+        part("fence: revoke CONNECT, end sessions, verify both", rates.fence_milliseconds),
+        part("drain, and the swap of the record at the same time", drain),
+        part("completion: sequences, constraints, triggers", rates.complete_milliseconds * (1.0 + thousands)),
+        part("function calls between the four steps", 4.0 * rates.call_milliseconds),
         part(
             AFTER_OPEN,
             // A TTL is the clients' own time: no delay of AWS's.

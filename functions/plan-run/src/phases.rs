@@ -1,4 +1,4 @@
-//! How long each phase takes: AWS's delays, and the work that grows with the database.
+//! How long each phase takes: the delays of AWS, and the work that grows with the database.
 
 use pgleap_contract::steps::{PlanRunInput, PlannedOutage, PlannedPhase, STEPS, StepInfo};
 use pgleap_contract::{CopyEngine, Phase};
@@ -50,7 +50,7 @@ fn steps_of(phase: Phase, engine: CopyEngine) -> impl Iterator<Item = &'static s
     of_phase.map(|step| step.name).chain(again)
 }
 
-/// Bytes of tables, without the indexes that are built anew.
+/// Bytes of tables, without the indexes that are built again.
 fn table_bytes(input: &PlanRunInput) -> f64 {
     input.size.bytes.saturating_sub(input.load.index_bytes) as f64
 }

@@ -1,4 +1,4 @@
-//! What a plan's estimate goes by: one place for every rate, each an assumption until somebody measured it.
+//! The throughput and delays that a plan's estimates are based on, in one place. Each is an assumption until somebody has measured it.
 
 use pgleap_step_kit::prelude::*;
 use serde::Deserialize;
@@ -54,7 +54,7 @@ pub(crate) struct Rates {
 }
 
 impl Rates {
-    /// The defaults, with what the function's environment says in their place.
+    /// The defaults, replaced where the function's environment sets other values.
     pub(crate) fn from_environment() -> StepResult<Self> {
         match std::env::var(VARIABLE) {
             Ok(text) if !text.trim().is_empty() => Self::read(&text),

@@ -1,4 +1,4 @@
-//! What only the whole picture shows, and what no check can see.
+//! Findings that only the plan can make, because they need the results of all checks; and notes on what no check can see.
 
 use pgleap_contract::steps::{BusyTable, PlanRunInput, PlannedPhase};
 use pgleap_contract::{CopyEngine, Finding, Phase, ReadReplicas, UncomparedTables};
@@ -10,13 +10,13 @@ const BUSY: &str = "busy-tables";
 const ROTATION: &str = "rotation-due";
 const WAL_LIMIT: &str = "wal-near-limit";
 
-/// So many changes of a row a minute leave no moment in which both sides are seen to hold the same.
+/// With so many changes per row and minute, both sides are never seen with the same content.
 const HOT: u64 = 600;
-/// A table without a key is read at once, by one statement.
+/// A table without a key is read by one statement.
 const LARGE: u64 = 20 << 30;
 
-const REPLICAS_STAY: &str = "read replicas of the source refuse new connections from the fence on, open sessions on them see no new \
-                             data, and the target has no replicas until somebody creates them";
+const REPLICAS_STAY: &str = "read replicas stay with the source: from the fence on, they refuse new connections, and open sessions on \
+                             them see no new data; the target has no replicas until you create them";
 
 /// What the whole picture shows.
 pub(crate) fn findings(input: &PlanRunInput, phases: &[PlannedPhase]) -> Vec<Finding> {
@@ -39,12 +39,12 @@ fn rotation(input: &PlanRunInput, phases: &[PlannedPhase]) -> Option<Finding> {
     }
     let when = if due <= 0.0 { "now".to_owned() } else { format!("within {} minutes", (due / 60.0).ceil()) };
     let found = format!(
-        "Secrets Manager rotates secret {} {when}, and the run is expected to take {} minutes: the new password is set on the \
-         source and not on the target, which ends the run before the cutover",
+        "Secrets Manager rotates secret {} {when}, and the run is expected to take {} minutes. A rotation sets the new password \
+         on the source only, which ends the run before the cutover",
         input.run.source.login_secret,
         (seconds / 60.0).ceil()
     );
-    let remedy = "stop its rotation until the run is over (for a secret that RDS manages, move its schedule), or start just \
+    let remedy = "stop the rotation until the run has ended (if RDS manages the secret, move the schedule), or start the run right \
                   after a rotation";
     Some(Finding::blocker(ROTATION, found, remedy))
 }
@@ -57,13 +57,14 @@ fn busy(input: &PlanRunInput) -> Option<Finding> {
     let named: Vec<String> = input.load.busy.iter().map(name).collect();
     let found = format!("clients write to these tables all the time: {}", named.join("; "));
     let then = match input.run.uncompared_tables() {
-        UncomparedTables::Ask => "the question before the cutover names it",
+        UncomparedTables::Ask => "the approval request before the cutover names it",
         UncomparedTables::Refuse => "the run ends before the cutover",
-        UncomparedTables::Accept => "the run goes on, and its report names it",
+        UncomparedTables::Accept => "the run continues, and its report names it",
     };
     let remedy = format!(
-        "they are compared while clients write. If rows of a table change at every look, or it has no primary key and is too large to be \
-         read at once, it cannot be compared, and then {then} (choices.uncomparedTables). Run at a quieter time, or give it a primary key"
+        "the run compares these tables while clients write. If rows of a table change at every comparison, or the table has no primary key \
+         and is too large to be read by one statement, it cannot be compared, and then {then} (choices.uncomparedTables). Run at a \
+         quieter time, or give the table a primary key"
     );
     Some(Finding::warning(BUSY, found, remedy))
 }
@@ -72,18 +73,18 @@ fn busy(input: &PlanRunInput) -> Option<Finding> {
 fn name(table: &BusyTable) -> String {
     let minute = table.changes_per_minute;
     let likely = if table.rows > 0 && minute >= table.rows.saturating_mul(HOT) {
-        ", in few rows, so it probably never stands still"
+        ", in few rows, so it probably cannot be compared"
     } else if !table.has_key && table.bytes >= LARGE {
-        ", it has no primary key and is large, so it probably cannot be compared"
+        ", no primary key and large, so it probably cannot be compared"
     } else if !table.has_key {
-        ", it has no primary key"
+        ", no primary key"
     } else {
         ""
     };
-    format!("{} ({minute} changes a minute{likely})", table.table)
+    format!("{} ({minute} changes per minute{likely})", table.table)
 }
 
-/// From the making of the slot until the copy has caught up, in bytes.
+/// From the creation of the slot until the copy has caught up, in bytes.
 fn kept_wal(input: &PlanRunInput, phases: &[PlannedPhase]) -> f64 {
     let since = input.run.copy.engine.traits().keeps_wal_since.name();
     let keeps =
@@ -92,18 +93,18 @@ fn kept_wal(input: &PlanRunInput, phases: &[PlannedPhase]) -> f64 {
     seconds * input.load.wal_bytes_per_second as f64
 }
 
-/// WAL that is kept meanwhile, against the limit at which the run gives up.
+/// WAL that is kept meanwhile, against the limit at which the run stops.
 fn wal_limit(input: &PlanRunInput, phases: &[PlannedPhase]) -> Option<Finding> {
     let (kept, limit) = (kept_wal(input, phases), f64::from(input.run.limits.max_retained_wal_gb) * 1e9);
     if kept <= limit {
         return None;
     }
     let found = format!(
-        "the source would keep about {:.0} GB of WAL until the copy has caught up, and the run gives up at {} GB",
+        "the source would keep about {:.0} GB of WAL until the copy has caught up, and the run stops at {} GB",
         kept / 1e9,
         input.run.limits.max_retained_wal_gb
     );
-    let remedy = "run at a quieter time, or raise limits.maxRetainedWalGb if the source has the storage";
+    let remedy = "run at a quieter time, or raise limits.maxRetainedWalGb if the source has enough storage";
     Some(Finding::warning(WAL_LIMIT, found, remedy))
 }
 
@@ -117,13 +118,13 @@ fn storage(input: &PlanRunInput, phases: &[PlannedPhase]) -> Option<Finding> {
     }
     let gib = |bytes: f64| (bytes / f64::from(1 << 30)).ceil();
     let found = format!(
-        "the source would keep about {} GiB of WAL until the copy has caught up, and has about {} GiB left of {} GiB (logs and other \
-         databases not counted)",
+        "the source would keep about {} GiB of WAL until the copy has caught up, but it has only about {} GiB left of {} GiB (logs and \
+         other databases not counted)",
         gib(kept),
         gib(free.max(0.0)),
         shape.storage_gib
     );
-    Some(Finding::warning(STORAGE, found, "grow the source's storage first, or run at a quieter time"))
+    Some(Finding::warning(STORAGE, found, "increase the source's storage first, or run at a quieter time"))
 }
 
 /// Standing notes: true of every run, so they are no findings.
@@ -131,23 +132,23 @@ pub(crate) fn notes(input: &PlanRunInput) -> Vec<String> {
     let single = input.shape.as_ref().is_some_and(|shape| !shape.multi_az);
     let mut notes = Vec::new();
     if single {
-        notes.push("the source has one zone: writes pause for a moment when the snapshot begins".to_owned());
+        notes.push("the source is in one Availability Zone, so writes pause for a moment when the snapshot begins".to_owned());
     }
     if input.shape.as_ref().is_some_and(|shape| shape.backups) {
         notes.push(
-            "the cutover waits for the target's first backup, which takes minutes to hours: 10 s for each GiB of storage is assumed"
+            "the cutover waits for the target's first backup, which takes minutes to hours: this plan assumes 10 s per GiB of storage"
                 .to_owned(),
         );
     }
     notes.extend(
         [
-            "no server sees by which name a client came: clients of the instance's own endpoint do not move",
-            "clients with sslmode=verify-full cannot follow the record: the certificate names the instance's endpoint",
-            "Terraform, CloudFormation or CDK code that keeps the record or the instance undoes the cutover with its next apply: hold applies from the start of the run until the code names the target (docs/infrastructure-as-code.md)",
+            "clients that use the instance's own endpoint do not move to the target, and preflight cannot see which clients these are",
+            "clients with sslmode=verify-full cannot connect by the record's name, because the server certificate names the instance's endpoint",
+            "Terraform, CloudFormation or CDK code that manages the record or the instance undoes the cutover when it is next applied: do not apply it from the start of the run until it names the target (docs/infrastructure-as-code.md)",
             "an RDS Proxy, alarms, event subscriptions and code that name the instance stay with the source",
-            "no password of an application may change while a run is under way: the target has the passwords of the snapshot, and clients with a newer one are refused from the cutover on. The owner's is set on the target when the source has a new one",
-            "free storage is known to CloudWatch alone; what is said of it here is allocated storage less the database",
-            "every figure is an estimate from assumed throughput and delays (the variable PGLEAP_RATES of the function plan-run sets yours) and a dated table of prices",
+            "do not change passwords of applications during the run: the target has the passwords of the snapshot, and clients with a newer one are refused from the cutover on; only the owner's password is set on the target too when it changes on the source",
+            "only CloudWatch knows the free storage; this plan uses the allocated storage minus the size of the database",
+            "every figure is an estimate from assumed throughput and delays (to use your own, set the variable PGLEAP_RATES of the function plan-run) and from list prices of a fixed date",
         ]
         .map(str::to_owned),
     );
@@ -226,15 +227,15 @@ mod tests {
 
         assert_eq!(found.check, BUSY);
         for words in [
-            "shop.orders (6000 changes a minute);",
-            "shop.counters (1200 changes a minute, in few rows, so it probably never stands still)",
-            "shop.clicks (300 changes a minute, it has no primary key)",
-            "shop.events (120 changes a minute, it has no primary key and is large, so it probably cannot be compared)",
+            "shop.orders (6000 changes per minute);",
+            "shop.counters (1200 changes per minute, in few rows, so it probably cannot be compared)",
+            "shop.clicks (300 changes per minute, no primary key)",
+            "shop.events (120 changes per minute, no primary key and large, so it probably cannot be compared)",
         ] {
             assert!(found.found.contains(words), "{words} is not in {}", found.found);
         }
         assert!(found.remedy.contains("then the run ends before the cutover"), "{}", found.remedy);
         busy.run.approval.cutover = true;
-        assert!(findings(&busy, &[])[0].remedy.contains("then the question before the cutover names it"));
+        assert!(findings(&busy, &[])[0].remedy.contains("then the approval request before the cutover names it"));
     }
 }

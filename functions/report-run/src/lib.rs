@@ -19,9 +19,9 @@ use pgleap_step_kit::prelude::*;
 
 use crate::tally::Tally;
 
-/// How the amounts came about.
-const BASIS: &str = "transitions, calls and seconds of functions counted from the run's history; hours between its states; \
-                     list prices, so the sum is an estimate";
+/// How the amounts were determined.
+const BASIS: &str = "state transitions, function calls and their seconds counted from the run's history; hours between its states; \
+                     list prices, so the total is an estimate";
 const GIB: f64 = 1_073_741_824.0;
 
 /// The report so far.

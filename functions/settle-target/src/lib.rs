@@ -16,7 +16,7 @@ use pgleap_step_kit::prelude::*;
 
 /// Few, because clients work at the same time.
 const WORKERS: i64 = 2;
-/// What is not finished after a day waits for a lock that somebody holds, or is a person's. Less than the machines poll.
+/// What is not finished after a day waits for a lock that somebody holds, or needs a person. Shorter than the machines poll.
 const LONGEST_SECONDS: f64 = 24.0 * 3_600.0;
 
 /// Let the server work.
@@ -32,7 +32,7 @@ pub async fn run_within(
 ) -> StepResult<Polled<SettleTargetOutput>> {
     let target = ctx.as_target_owner(&input.run, &input.target).await?;
     if !chores::are_there(&target).await? {
-        // The clean-up has been here: the recovery comes by once more.
+        // The clean-up is done: this is a repeated call by the recovery.
         return Ok(done(Warnings::default(), input.unset));
     }
     let begun = chores::seconds_since_begun(&target, Phase::Settle).await?;

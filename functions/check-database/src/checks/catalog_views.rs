@@ -1,4 +1,4 @@
-//! Views over catalogs and statistics views whose columns change between majors stop the upgrade of the copy.
+//! Views over catalogs and statistics views whose columns change between major versions stop the upgrade of the copy.
 //! Source: Amazon RDS user guide, "Performing a major version upgrade", views that depend on pg_stat_activity.
 
 use pgleap_contract::Severity;
@@ -9,7 +9,7 @@ pub(super) const CHECK: Query = Query {
     id: "view-on-catalog",
     severity: Severity::Warning,
     sql: include_str!("catalog_views.sql"),
-    found: "view {what} depends on {why}; if its columns change between the versions, RDS refuses the upgrade",
-    remedy: "drop it before the run, make it again on the target",
+    found: "view {what} depends on {why}; if columns of these catalog views change between the versions, RDS refuses the upgrade",
+    remedy: "drop the view before the run, and create it again on the target",
     when: query::always,
 };

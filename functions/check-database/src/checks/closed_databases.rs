@@ -1,4 +1,4 @@
-//! Databases that refuse connections: pg_upgrade must look into every one.
+//! Databases that refuse connections: pg_upgrade must connect to every database.
 //! Source: PostgreSQL, pg_upgrade's check of databases that do not allow connections.
 
 use pgleap_contract::Severity;
@@ -10,6 +10,6 @@ pub(super) const CHECK: Query = Query {
     severity: Severity::Blocker,
     sql: include_str!("closed_databases.sql"),
     found: "database {what} refuses connections, which stops the upgrade of the copy",
-    remedy: "ALTER DATABASE {what} ALLOW_CONNECTIONS true, or drop it",
+    remedy: "ALTER DATABASE {what} ALLOW_CONNECTIONS true, or drop the database",
     when: query::always,
 };

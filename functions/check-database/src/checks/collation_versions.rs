@@ -1,4 +1,4 @@
-//! Collations whose rules changed since indexes were built with them: the copy inherits indexes that may be in disorder.
+//! Collations whose rules changed after indexes were built with them: the copy inherits these indexes, and their order may be wrong.
 //! Source: PostgreSQL documentation, ALTER COLLATION, REFRESH VERSION; pg_database.datcollversion from 15 on.
 
 use pgleap_contract::Severity;
@@ -9,7 +9,7 @@ pub(super) const CHECK: Query = Query {
     id: "collation-version",
     severity: Severity::Warning,
     sql: include_str!("collation_versions.sql"),
-    found: "collation of {what} was version {why} when its indexes were built, and is another now",
-    remedy: "REINDEX what is sorted by it, then ALTER .. REFRESH [COLLATION] VERSION",
+    found: "the collation of {what} had version {why} when indexes were built with it, and has another one now; the order of these indexes may be wrong",
+    remedy: "REINDEX the indexes that use it, then ALTER .. REFRESH [COLLATION] VERSION",
     when: query::always,
 };

@@ -1,4 +1,4 @@
-//! The login may make the run's two roles and let DMS's replicate.
+//! The login may create the run's two roles and give the DMS role the right to replicate.
 //! Source: AWS DMS user guide, "Using an AWS-managed PostgreSQL database as a DMS source" (rds_replication); Amazon RDS
 //! user guide, "Restricting password management".
 
@@ -13,15 +13,15 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
     let mut findings = Vec::new();
     if !login.may_create_roles {
         let found = format!("the login {} may not create roles", login.name);
-        findings.push(Finding::blocker(ID, found, format!("as the master: ALTER ROLE \"{}\" CREATEROLE", login.name)));
+        findings.push(Finding::blocker(ID, found, format!("as the master user: ALTER ROLE \"{}\" CREATEROLE", login.name)));
     }
     if !login.may_set_passwords {
         let found = format!("the login {} may not set passwords (rds.restrict_password_commands)", login.name);
-        findings.push(Finding::blocker(ID, found, format!("as the master: GRANT rds_password TO \"{}\"", login.name)));
+        findings.push(Finding::blocker(ID, found, format!("as the master user: GRANT rds_password TO \"{}\"", login.name)));
     }
     if !login.may_grant_replication {
         let found = format!("the login {} may not grant rds_replication", login.name);
-        let remedy = format!("as the master: GRANT rds_replication TO \"{}\" WITH ADMIN OPTION", login.name);
+        let remedy = format!("as the master user: GRANT rds_replication TO \"{}\" WITH ADMIN OPTION", login.name);
         findings.push(Finding::blocker(ID, found, remedy));
     }
     findings

@@ -1,4 +1,4 @@
-//! Database names with characters that RDS's upgrade does not take.
+//! Database names with characters that the RDS upgrade does not accept.
 //! Source: Amazon RDS user guide, the precheck's log: "The database name contains characters that are not supported"; which, it
 //! shows by example only.
 
@@ -10,7 +10,7 @@ pub(super) const CHECK: Query = Query {
     id: "database-name",
     severity: Severity::Blocker,
     sql: include_str!("database_names.sql"),
-    found: "database {what} has a name with quotes or other characters that RDS's upgrade refuses",
+    found: "the name of database {what} contains quotes or other characters that the RDS upgrade does not accept",
     remedy: "ALTER DATABASE .. RENAME TO ..",
     when: query::always,
 };

@@ -1,4 +1,4 @@
-//! The login may take CONNECT from everybody and give it back, and make the run's schema.
+//! The login may revoke CONNECT from everybody, grant it again, and create the run's schema.
 
 use pgleap_contract::Finding;
 
@@ -11,17 +11,17 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
     let mut findings = Vec::new();
     if !login.owns_database {
         let found = format!(
-            "database {} belongs to {}, of which the login {} is not a member",
+            "database {} belongs to {}, and the login {} is not a member of that role",
             facts.database, login.database_owner, login.name
         );
         let remedy = format!(
-            "GRANT \"{}\" TO \"{}\", or give the owner's secret in source.loginSecret",
+            "GRANT \"{}\" TO \"{}\", or set source.loginSecret to the owner's secret",
             login.database_owner, login.name
         );
         findings.push(Finding::blocker(ID, found, remedy));
     }
     if !login.may_create_schema {
-        let found = format!("the login {} may not make a schema in database {}", login.name, facts.database);
+        let found = format!("the login {} may not create a schema in database {}", login.name, facts.database);
         let remedy = format!("GRANT CREATE ON DATABASE \"{}\" TO \"{}\"", facts.database, login.name);
         findings.push(Finding::blocker(ID, found, remedy));
     }

@@ -1,4 +1,4 @@
-//! Encoding conversions of users: 14 changed what such a function takes.
+//! User-defined encoding conversions: PostgreSQL 14 changed the arguments of their functions.
 //! Source: PostgreSQL documentation, release notes of 14; pg_upgrade's check of user-defined encoding conversions.
 
 use pgleap_contract::Severity;
@@ -9,7 +9,7 @@ pub(super) const CHECK: Query = Query {
     id: "encoding-conversion",
     severity: Severity::Blocker,
     sql: include_str!("encoding_conversions.sql"),
-    found: "encoding conversion {what} is of an older kind than PostgreSQL 14 and later take",
+    found: "encoding conversion {what} uses a function with arguments that PostgreSQL 14 and later do not accept",
     remedy: "drop it before the run",
     when: |asked| asked.crosses(14),
 };

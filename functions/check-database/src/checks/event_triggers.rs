@@ -1,4 +1,4 @@
-//! Event triggers stop the upgrade of the copy: RDS asks for a database without them.
+//! Event triggers stop the upgrade of the copy: RDS requires a database without them.
 //! Source: Amazon RDS user guide, "Event triggers for RDS for PostgreSQL".
 
 use pgleap_contract::Finding;
@@ -12,7 +12,7 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
         return Vec::new();
     }
     let found = format!("event triggers stop the upgrade of the copy: {}", facts.event_triggers.join(", "));
-    let remedy = "save their definitions (pg_dump writes them), drop them before the run, and create them again on the target afterwards";
+    let remedy = "save their definitions (pg_dump includes them), drop them before the run, and create them again on the target after it";
     vec![Finding::blocker(ID, found, remedy)]
 }
 

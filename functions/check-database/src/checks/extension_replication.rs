@@ -9,7 +9,7 @@ pub(super) const CHECK: Query = Query {
     id: "extension-replicates",
     severity: Severity::Blocker,
     sql: include_str!("extension_replication.sql"),
-    found: "{what} has entries: {why}",
-    remedy: "drop the subscription or leave the replication group before the run, and set it up again on the target",
+    found: "{why} (table {what} is not empty), and the fence cannot stop its writes",
+    remedy: "drop the subscription or leave the group before the run, and set it up again on the target",
     when: query::always,
 };

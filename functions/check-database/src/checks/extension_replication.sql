@@ -4,7 +4,7 @@
 SELECT format('%I.%I', n.nspname, c.relname) AS what,
        CASE n.nspname WHEN 'pgactive' THEN 'the database is a node of an active-active group'
                       WHEN 'bdr' THEN 'the database is a node of an active-active group'
-                      ELSE 'the database subscribes to another one by extension ' || n.nspname END AS why
+                      ELSE 'the database subscribes to another database with the extension ' || n.nspname END AS why
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind = 'r' AND pg_relation_size(c.oid) > 0
   AND (n.nspname, c.relname) IN (('pglogical', 'subscription'), ('spock', 'subscription'),

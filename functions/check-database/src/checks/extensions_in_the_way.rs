@@ -1,4 +1,4 @@
-//! Extensions that RDS refuses to upgrade, or does not have on the wanted version.
+//! Extensions that RDS refuses to upgrade, or does not offer on the requested version.
 //! Source: Amazon RDS user guide, "Upgrading PostgreSQL extensions" and "Performing a major version upgrade".
 
 use pgleap_contract::Severity;
@@ -10,6 +10,6 @@ pub(super) const CHECK: Query = Query {
     severity: Severity::Blocker,
     sql: include_str!("extensions_in_the_way.sql"),
     found: "extension {what} stops the upgrade of the copy: {why}",
-    remedy: "update or drop it on the source first, make it again on the target",
+    remedy: "update it on the source first, or drop it there and create it again on the target",
     when: query::always,
 };

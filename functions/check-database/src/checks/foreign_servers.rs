@@ -1,4 +1,4 @@
-//! Foreign servers by address: an address may be one of this very instance, or reachable from its place alone.
+//! Foreign servers that are defined by an IP address: it may be the instance's own, or reachable only from where the instance is.
 
 use pgleap_contract::Severity;
 
@@ -8,7 +8,7 @@ pub(super) const CHECK: Query = Query {
     id: "foreign-server-address",
     severity: Severity::Warning,
     sql: include_str!("foreign_servers.sql"),
-    found: "foreign server {what} is named by address {why}",
-    remedy: "name it by host name, and make sure that the target reaches it",
+    found: "foreign server {what} is defined by IP address {why}, which may be the source's own or unreachable from the target",
+    remedy: "define it by host name, and make sure that the target can reach it",
     when: query::always,
 };

@@ -1,4 +1,4 @@
-//! Foreign tables are where they point to: the target must reach that, too.
+//! The data of foreign tables stays on the server that they point to, and the target must be able to reach that server too.
 
 use pgleap_contract::Severity;
 
@@ -8,7 +8,7 @@ pub(super) const CHECK: Query = Query {
     id: "foreign-table",
     severity: Severity::Warning,
     sql: include_str!("foreign_tables.sql"),
-    found: "foreign table {what} is carried as a definition only; it points to server {why}",
-    remedy: "make sure that the target reaches that server",
+    found: "the run carries only the definition of foreign table {what}; its data stays on server {why}",
+    remedy: "make sure that the target can reach that server",
     when: query::always,
 };

@@ -1,4 +1,4 @@
-//! Large objects are carried by nobody.
+//! No copy engine carries large objects.
 //! Source: AWS DMS user guide, "Using a PostgreSQL database as an AWS DMS source", limitations; PostgreSQL documentation,
 //! "Logical Replication", "Restrictions".
 
@@ -12,11 +12,11 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
     if facts.large_objects == 0 {
         return Vec::new();
     }
-    let found = format!("there are {} large objects, whose changes no copy engine carries", facts.large_objects);
+    let found = format!("the database has {} large objects, and no copy engine carries their changes", facts.large_objects);
     vec![Finding::blocker(
         ID,
         found,
-        "keep their contents in bytea columns, or remove those that nobody uses (vacuumlo)",
+        "move their contents to bytea columns, or delete those that nobody uses (vacuumlo)",
     )]
 }
 

@@ -13,10 +13,10 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
         return Vec::new();
     }
     let found = format!(
-        "{} tables are more than the {} objects that one transaction may lock: the upgrade of the copy may fail for want of memory",
+        "the upgrade of the copy locks {} tables in one transaction, and the server has room for {} locks: the upgrade may fail for lack of memory",
         server.tables_to_lock, server.lock_room
     );
-    vec![Finding::warning(ID, found, "raise max_locks_per_transaction (static: the run reboots anyway)")]
+    vec![Finding::warning(ID, found, "raise max_locks_per_transaction (a static parameter, which takes effect at the next reboot)")]
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The names that the run uses in the database are free: preflight comes before anything is made.
+//! The names that the run uses in the database are free: preflight runs before the run creates anything.
 
 use pgleap_contract::Finding;
 
@@ -10,8 +10,8 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
     if facts.leftovers.is_empty() {
         return Vec::new();
     }
-    let found = format!("the run would use names that are taken: {}", facts.leftovers.join(", "));
-    vec![Finding::blocker(ID, found, "clean up after the earlier run that left them, or drop them")]
+    let found = format!("names that the run needs are already in use: {}", facts.leftovers.join(", "));
+    vec![Finding::blocker(ID, found, "clean up after the earlier run that left them behind, or drop them")]
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! Only one database of an instance is carried; the others come along as they were at the snapshot, which somebody must have
-//! accepted. An empty one is in nobody's way.
+//! The run carries only one database of an instance. The others go live as they were at the snapshot, and the operator must accept
+//! this by name. An empty database needs no consent.
 
 use pgleap_contract::Finding;
 
@@ -20,20 +20,20 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
         } else if !accepted.contains(&other.name) && other.tables != Some(0) {
             let holds = other
                 .tables
-                .map_or("that the login cannot look into".to_owned(), |tables| format!("with {tables} table(s)"));
+                .map_or("into which the login cannot look".to_owned(), |tables| format!("with {tables} table(s)"));
             let found =
-                format!("there is another database {} {holds}; it would go live as of the snapshot", other.name);
-            let remedy = "name it in choices.asOfSnapshotDatabases if that will do";
+                format!("there is another database {} {holds}; it would go live as it was at the snapshot", other.name);
+            let remedy = "if you accept that, name the database in choices.asOfSnapshotDatabases";
             findings.push(Finding::blocker(ID, found, remedy));
         }
     }
     for name in accepted.iter().filter(|name| !facts.others.iter().any(|other| other.name == **name)) {
-        let found = format!("choices.asOfSnapshotDatabases names {name}, which is no other database of the instance");
+        let found = format!("choices.asOfSnapshotDatabases names {name}, but the instance has no other database of this name");
         findings.push(Finding::warning(UNKNOWN, found, "correct the name"));
     }
     for name in facts.run.choices.as_of_snapshot_schemas.iter().filter(|name| !facts.schemas.contains(name)) {
         let found =
-            format!("choices.asOfSnapshotSchemas names {name}, which is no schema of database {}", facts.database);
+            format!("choices.asOfSnapshotSchemas names {name}, but database {} has no schema of this name", facts.database);
         findings.push(Finding::warning(UNKNOWN, found, "correct the name"));
     }
     findings

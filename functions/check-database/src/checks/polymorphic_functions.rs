@@ -9,7 +9,7 @@ pub(super) const CHECK: Query = Query {
     id: "polymorphic-function",
     severity: Severity::Blocker,
     sql: include_str!("polymorphic_functions.sql"),
-    found: "{what} is made of {why}, whose argument types PostgreSQL 14 changed",
-    remedy: "drop it before the run, make it again on the target with anycompatible types",
+    found: "{what} uses {why}, whose argument types PostgreSQL 14 changed",
+    remedy: "drop it before the run, and create it again on the target with anycompatible types",
     when: |asked| asked.crosses(14),
 };

@@ -1,4 +1,4 @@
-//! Operators behind their operand, which 14 does not have any more.
+//! Postfix operators, which PostgreSQL 14 no longer supports.
 //! Source: PostgreSQL documentation, release notes of 14.
 
 use pgleap_contract::Severity;
@@ -9,7 +9,7 @@ pub(super) const CHECK: Query = Query {
     id: "postfix-operator",
     severity: Severity::Blocker,
     sql: include_str!("postfix_operators.sql"),
-    found: "operator {what} stands behind its operand, which PostgreSQL 14 and later refuse",
-    remedy: "drop it (and use the function {why})",
+    found: "operator {what} is a postfix operator, which PostgreSQL 14 and later do not support",
+    remedy: "drop it, and call the function {why} instead",
     when: |asked| asked.crosses(14),
 };

@@ -1,4 +1,4 @@
-//! Prepared transactions stop the upgrade of the copy and can hang the making of DMS's slot.
+//! Prepared transactions stop the upgrade of the copy and can block the creation of the DMS slot.
 //! Source: Amazon RDS user guide, "Performing a major version upgrade"; AWS DMS user guide, PostgreSQL source.
 
 use pgleap_contract::Finding;
@@ -11,8 +11,8 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
     if facts.prepared_transactions == 0 {
         return Vec::new();
     }
-    let found = format!("{} prepared transaction(s) wait to be ended", facts.prepared_transactions);
-    vec![Finding::blocker(ID, found, "COMMIT PREPARED or ROLLBACK PREPARED (pg_prepared_xacts names them)")]
+    let found = format!("{} prepared transaction(s) are open, which stops the upgrade of the copy", facts.prepared_transactions);
+    vec![Finding::blocker(ID, found, "end them with COMMIT PREPARED or ROLLBACK PREPARED (pg_prepared_xacts lists them)")]
 }
 
 #[cfg(test)]

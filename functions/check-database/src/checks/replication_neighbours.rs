@@ -1,4 +1,4 @@
-//! A subscription writes to the source and would follow to the copy; publications feed others who do not follow.
+//! A subscription writes to the source, and the copy would have it too. A publication feeds subscribers that do not follow to the target.
 
 use pgleap_contract::Finding;
 
@@ -10,19 +10,19 @@ const PUBLICATION: &str = "publication";
 pub(super) fn check(facts: &Facts) -> Vec<Finding> {
     let mut findings = Vec::new();
     if !facts.subscriptions.is_empty() {
-        let found = format!("the database subscribes to others: {}", facts.subscriptions.join(", "));
+        let found = format!("the database has subscriptions, which the copy would have too: {}", facts.subscriptions.join(", "));
         findings.push(Finding::blocker(
             SUBSCRIPTION,
             found,
-            "drop the subscription, make it anew on the target after the run",
+            "drop the subscription, and create it again on the target after the run",
         ));
     }
     if !facts.publications.is_empty() {
         let found = format!(
-            "the database publishes: {}; subscribers do not follow to the target",
+            "the database has publications: {}; their subscribers do not follow to the target",
             facts.publications.join(", ")
         );
-        findings.push(Finding::warning(PUBLICATION, found, "subscribe anew after the cutover"));
+        findings.push(Finding::warning(PUBLICATION, found, "create the subscriptions again after the cutover"));
     }
     findings
 }

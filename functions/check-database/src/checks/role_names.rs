@@ -1,4 +1,4 @@
-//! Role names that PostgreSQL keeps for itself.
+//! Role names that PostgreSQL reserves for itself.
 //! Source: Amazon RDS user guide, "Performing a major version upgrade", role names that begin with pg_.
 
 use pgleap_contract::Severity;
@@ -9,7 +9,7 @@ pub(super) const CHECK: Query = Query {
     id: "role-name",
     severity: Severity::Blocker,
     sql: include_str!("role_names.sql"),
-    found: "role {what} has a name that PostgreSQL keeps for itself, which stops the upgrade of the copy",
+    found: "role {what} has a name that PostgreSQL reserves for itself, which stops the upgrade of the copy",
     remedy: "ALTER ROLE {what} RENAME TO ..",
     when: query::always,
 };

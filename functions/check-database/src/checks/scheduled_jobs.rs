@@ -1,5 +1,5 @@
 //! Schedulers inside the database: their jobs run on the source until the fence and on the target from OPEN on. A job that
-//! changes the schema meanwhile, as the making of partitions does, stops the run.
+//! changes the schema during the run, for example to create partitions, stops the run.
 
 use pgleap_contract::Severity;
 
@@ -10,6 +10,6 @@ pub(super) const CHECK: Query = Query {
     severity: Severity::Warning,
     sql: include_str!("scheduled_jobs.sql"),
     found: "extension {what} {why}",
-    remedy: "let no job change the schema during the run: make the partitions of the next days beforehand",
+    remedy: "make sure that no job changes the schema during the run: create the partitions of the next days beforehand",
     when: query::always,
 };

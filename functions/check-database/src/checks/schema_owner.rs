@@ -1,5 +1,5 @@
-//! The login may look into every schema and grant that right on: it owns the schema or is a member of its owner. Schema
-//! `public` belongs to `pg_database_owner` from 15 on.
+//! The login may use every schema and may grant that right to others: it owns the schema or is a member of its owner. Schema
+//! `public` belongs to `pg_database_owner` from PostgreSQL 15 on.
 
 use pgleap_contract::Severity;
 
@@ -9,7 +9,7 @@ pub(super) const CHECK: Query = Query {
     id: "schema-owner",
     severity: Severity::Blocker,
     sql: include_str!("schema_owner.sql"),
-    found: "schema {what} belongs to {why}, of which the login {login} is not a member",
+    found: "schema {what} belongs to {why}, and the login {login} is not a member of that role",
     remedy: "GRANT \"{why}\" TO \"{login}\", or GRANT USAGE, CREATE ON SCHEMA {what} TO \"{login}\" WITH GRANT OPTION",
     when: query::always,
 };

@@ -1,4 +1,4 @@
-//! Sequences that are nearly used up: the cutover puts them a little further, and the target would be the one to fail.
+//! Sequences that are nearly exhausted: the cutover advances each a little, so it could reach its end on the target.
 
 use pgleap_contract::Severity;
 
@@ -9,6 +9,6 @@ pub(super) const CHECK: Query = Query {
     severity: Severity::Warning,
     sql: include_str!("sequences_near_end.sql"),
     found: "sequence {what} has used {why}",
-    remedy: "widen it, and the column that it feeds, before or after the run",
+    remedy: "extend its range, and the type of the column that it feeds, before or after the run",
     when: query::always,
 };

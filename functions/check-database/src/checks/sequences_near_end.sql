@@ -1,6 +1,6 @@
 -- Sequences of which less than a tenth is left, by their own end or that of the column that they feed.
 -- Reads: the catalogs, sequences. Changes: nothing.
-SELECT u.name AS what, format('%s %% of what it can give (%s of %s)', round(100 * u.used / u.whole), u.value, u.ends) AS why
+SELECT u.name AS what, format('%s %% of its range (%s of %s)', round(100 * u.used / u.whole), u.value, u.ends) AS why
 FROM (SELECT r.name, v.value, e.ends,
              (CASE WHEN s.seqincrement > 0 THEN v.value::numeric - s.seqmin ELSE s.seqmax - v.value::numeric END) AS used,
              (CASE WHEN s.seqincrement > 0 THEN e.ends - s.seqmin ELSE s.seqmax - s.seqmin::numeric END) AS whole

@@ -1,4 +1,4 @@
-//! The login may end the applications' sessions: without that there is no fence. And it should see what they do.
+//! The login may end the applications' sessions: otherwise, the run cannot fence the source. It should also see what they do.
 //! Source: PostgreSQL documentation, "Predefined Roles"; on RDS rds_superuser has both.
 
 use pgleap_contract::Finding;
@@ -10,14 +10,14 @@ const SEE: &str = "see-sessions";
 
 pub(super) fn check(facts: &Facts) -> Vec<Finding> {
     let login = &facts.login;
-    let grant = |role: &str| format!("as the master: GRANT {role} TO \"{}\"", login.name);
+    let grant = |role: &str| format!("as the master user: GRANT {role} TO \"{}\"", login.name);
     let mut findings = Vec::new();
     if !login.may_end_sessions {
         let found = format!("the login {} may not end sessions of other roles", login.name);
         findings.push(Finding::blocker(END, found, grant("pg_signal_backend")));
     }
     if !login.may_see_sessions {
-        let found = format!("the login {} does not see how long transactions of other roles last", login.name);
+        let found = format!("the login {} cannot see how long transactions of other roles have been open", login.name);
         findings.push(Finding::warning(SEE, found, grant("pg_monitor")));
     }
     findings

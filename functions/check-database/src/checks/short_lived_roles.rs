@@ -1,9 +1,9 @@
-//! Roles that come and go. Under a run the roles of the source must stay as they are: the target has those of the snapshot, and
-//! each difference ends the run with SourceChanged.
+//! Roles that a tool creates and drops. During a run, the roles of the source must not change: the target has those of the snapshot,
+//! and each difference ends the run with SourceChanged.
 //!
 //! PostgreSQL does not say when a role was created, and OIDs are no clock. So these are looked for: names that hold the time of
-//! a lease, members of Teleport's group, and logins that expire soon, because whoever renews one changes a role. A login with a
-//! long password policy is none of them until its last week.
+//! a lease, members of Teleport's group, and logins that expire soon, because renewing one changes a role. A login whose password
+//! is valid for long is none of them until its last week.
 //!
 //! Sources: HashiCorp Vault documentation, "PostgreSQL database secrets engine" (VALID UNTIL), "Tune the lease time-to-live"
 //! (32 days); OpenBao documentation, same pages; Vault's default username template: names in public issues; Teleport,
@@ -57,7 +57,7 @@ impl Reason {
 
     fn words(self) -> &'static str {
         match self {
-            Self::Leased => "named as Vault and OpenBao name the logins that they issue for a time",
+            Self::Leased => "named like the temporary logins that Vault and OpenBao issue",
             Self::OfTeleport => "members of teleport-auto-user, which Teleport creates and disables with each session",
             Self::ExpiresInDays => "expire (VALID UNTIL) within two days",
             Self::ExpiresInAWeek => "expire (VALID UNTIL) within a week",
@@ -83,11 +83,11 @@ fn of_reason(roles: &[ShortLivedRole], reason: Reason) -> Option<Finding> {
         named = format!("{named} and {} more", names.len() - NAMED);
     }
     let found = format!(
-        "roles {named}: {}. A role that is created, changed or dropped under the run ends it (SourceChanged)",
+        "roles {named}: {}. If a role is created, changed or dropped during the run, the run ends (SourceChanged)",
         reason.words()
     );
-    let remedy = "pause the tool that creates or renews them until the run is over, or name them in choices.ignoredRoles \
-                  (% stands for any text): then those that are created after the snapshot do not exist on the target";
+    let remedy = "pause the tool that creates or renews them until the run has ended, or name them in choices.ignoredRoles \
+                  (% matches any text): then those that are created after the snapshot do not exist on the target";
     Some(match reason.severity() {
         Severity::Blocker => Finding::blocker(ID, found, remedy),
         Severity::Warning => Finding::warning(ID, found, remedy),
@@ -99,8 +99,8 @@ fn ignored(patterns: &[String]) -> Option<Finding> {
         return None;
     }
     let found = format!(
-        "roles like {} may change under the run: those that are created after the snapshot do not exist on the target, nor \
-         do their grants, and clients that log in as one are refused from the cutover on",
+        "roles like {} may change during the run. Those that are created after the snapshot do not exist on the target, and \
+         neither do their grants. Clients that log in as one of them are refused from the cutover on",
         patterns.join(", ")
     );
     let remedy = "have the tool issue new logins on the target as soon as it is open";
@@ -155,6 +155,6 @@ mod tests {
 
         let finding = of_reason(&roles, Reason::Leased).expect("found");
 
-        assert!(finding.found.starts_with("roles v-0, v-1, v-2 and 37 more: named as Vault"), "{}", finding.found);
+        assert!(finding.found.starts_with("roles v-0, v-1, v-2 and 37 more: named like the temporary logins"), "{}", finding.found);
     }
 }

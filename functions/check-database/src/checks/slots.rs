@@ -1,4 +1,4 @@
-//! Logical slots are somebody's feed of changes: it does not follow to the target. And there must be room for DMS's own and the run's.
+//! A logical slot feeds changes to a consumer, and it does not exist on the target. There must also be room for the slots of DMS and of the run.
 //! Source: AWS DMS user guide, "Using a PostgreSQL database as an AWS DMS source": max_replication_slots, max_slot_wal_keep_size; PostgreSQL
 //! documentation, idle_replication_slot_timeout (18).
 
@@ -10,43 +10,43 @@ const ID: &str = "slot-in-use";
 const ROOM: &str = "no-room-for-slot";
 const KEEP: &str = "slot-may-be-lost";
 
-/// DMS's, and that of the run's watch on the source's changes.
+/// The slot of DMS, and the one with which the run watches the source's changes.
 const SLOTS: i64 = 2;
 
-/// DMS's walsenders: one for the task, one more while it connects anew.
+/// The WAL senders of DMS: one for the task, one more while it reconnects.
 const SENDERS: i64 = 2;
 
 pub(super) fn check(facts: &Facts) -> Vec<Finding> {
     let server = &facts.server;
     let mut findings = Vec::new();
     for slot in &facts.slots {
-        let found = format!("logical slot {slot} feeds somebody who would see no change after the cutover");
+        let found = format!("logical slot {slot} feeds a consumer that would receive no more changes after the cutover");
         findings.push(Finding::blocker(ID, found, "move that consumer first, or drop the slot if nobody uses it"));
     }
     if server.max_replication_slots - server.slots_used < SLOTS {
         let found = format!(
-            "{} of {} replication slots are in use, and the run needs {SLOTS}",
+            "{} of {} replication slots are in use, and the run needs {SLOTS} more",
             server.slots_used, server.max_replication_slots
         );
-        findings.push(Finding::blocker(ROOM, found, "raise max_replication_slots (static: the run reboots anyway)"));
+        findings.push(Finding::blocker(ROOM, found, "raise max_replication_slots (a static parameter, which takes effect at a reboot)"));
     }
     if server.max_wal_senders - server.senders_used < SENDERS {
-        let found = format!("{} of {} walsenders are in use", server.senders_used, server.max_wal_senders);
-        findings.push(Finding::blocker(ROOM, found, "raise max_wal_senders (static: the run reboots anyway)"));
+        let found = format!("{} of {} WAL senders are in use, and the run needs {SENDERS} more", server.senders_used, server.max_wal_senders);
+        findings.push(Finding::blocker(ROOM, found, "raise max_wal_senders (a static parameter, which takes effect at a reboot)"));
     }
     if server.max_slot_wal_keep_size >= 0 {
         let found = format!(
-            "max_slot_wal_keep_size is {} MB: a task that falls back further loses its slot",
+            "max_slot_wal_keep_size is {} MB: a copy that falls further behind loses its slot",
             server.max_slot_wal_keep_size
         );
-        findings.push(Finding::warning(KEEP, found, "set it to -1 for the time of the run"));
+        findings.push(Finding::warning(KEEP, found, "set it to -1 for the duration of the run"));
     }
     if server.idle_slot_seconds > 0 {
         let found = format!(
-            "idle_replication_slot_timeout is {} s: a task that is stopped for longer loses its slot",
+            "idle_replication_slot_timeout is {} s: a copy that is stopped for longer loses its slot",
             server.idle_slot_seconds
         );
-        findings.push(Finding::warning(KEEP, found, "set it to 0 for the time of the run"));
+        findings.push(Finding::warning(KEEP, found, "set it to 0 for the duration of the run"));
     }
     findings
 }

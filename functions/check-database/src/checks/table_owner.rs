@@ -11,6 +11,6 @@ pub(super) const CHECK: Query = Query {
     severity: Severity::Blocker,
     sql: include_str!("table_owner.sql"),
     found: "{why}; the login {login} is not a member of that role",
-    remedy: "as a role with ADMIN OPTION on it (or, up to 15, any with CREATEROLE): GRANT \"{what}\" TO \"{login}\"",
+    remedy: "as a role with ADMIN OPTION on it (up to PostgreSQL 15, any role with CREATEROLE): GRANT \"{what}\" TO \"{login}\"",
     when: query::always,
 };

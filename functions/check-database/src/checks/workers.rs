@@ -1,5 +1,5 @@
-//! Background workers: the target takes the setting over, and builds its indexes with them. DMS itself starts none on either
-//! side (it reads a slot by test_decoding), so the sum that AWS asks for is no condition here.
+//! Background workers: the target takes over this setting and uses the workers to build its indexes. DMS itself starts none on
+//! either side (it reads a slot with test_decoding), so the number that AWS recommends for DMS is not required here.
 //! Source: PostgreSQL documentation, max_worker_processes (8 by default, and at least that on RDS).
 
 use pgleap_contract::Finding;
@@ -16,8 +16,8 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
     if workers >= USUAL {
         return Vec::new();
     }
-    let found = format!("max_worker_processes is {workers}: on the target indexes are built slowly, one process each");
-    vec![Finding::warning(ID, found, format!("raise it to {USUAL} or more (static: the run reboots anyway)"))]
+    let found = format!("max_worker_processes is {workers}, so the target will build its indexes slowly, with one process each");
+    vec![Finding::warning(ID, found, format!("raise it to {USUAL} or more (a static parameter, which takes effect at the next reboot)"))]
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use crate::query::{Asked, LISTED};
 pub(crate) const ID: &str = "type-not-carried";
 const PARTLY: &str = "type-unproven";
 const REMEDY: &str = "use copy.engine native (or auto), which carries every type; or change the type of these columns, or accept that their \
-    schemas go live as of the snapshot (choices.asOfSnapshotSchemas)";
+    schemas go live as they were at the snapshot (choices.asOfSnapshotSchemas)";
 /// How many columns a finding's text names; its list has them all.
 const NAMED: usize = 5;
 
@@ -109,8 +109,8 @@ fn in_part(columns: Columns) -> Finding {
     let named = columns.named[..columns.named.len().min(NAMED)].join(", ");
     let more = columns.count().saturating_sub(NAMED);
     let more = if more > 0 { format!(", and {more} more") } else { String::new() };
-    let found = format!("AWS says of these types only that DMS carries them in part: {named}{more}");
-    let remedy = "look at what the comparison of rows says of them, or rehearse on a copy";
+    let found = format!("AWS says only that DMS supports the types of these columns partly: {named}{more}");
+    let remedy = "rehearse with a copy: the comparison of both sides shows whether their values arrive";
     Finding::warning(PARTLY, found, remedy).about(columns.named, columns.left_out)
 }
 

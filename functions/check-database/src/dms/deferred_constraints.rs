@@ -1,5 +1,5 @@
-//! Uniqueness that is checked at commit: DMS does not keep to the source's transactions in a way that it would hold. Deferred
-//! foreign keys and constraint triggers are no trouble: they are not on the target while DMS writes there.
+//! Uniqueness constraints that are checked at commit: DMS does not preserve the source's transactions, so such a constraint could be
+//! violated. Deferred foreign keys and constraint triggers are no problem: they do not exist on the target while DMS writes there.
 //! Source: AWS DMS user guide, "Using a PostgreSQL database as an AWS DMS source", limitations.
 
 use pgleap_contract::Severity;

@@ -1,4 +1,4 @@
-//! A table with children that are no partitions: DMS reads the parent with its children's rows, and the children once more.
+//! Tables with children that are not partitions: DMS reads the rows of the children once with the parent, and once more with the children.
 //! Source: PostgreSQL documentation, "Inheritance"; how DMS reads: AWS DMS user guide ("select * from"); the sum is assumed.
 
 use pgleap_contract::Severity;
@@ -9,7 +9,7 @@ pub(super) const CHECK: Query = Query {
     id: "inheritance",
     severity: Severity::Blocker,
     sql: include_str!("inheritance.sql"),
-    found: "table {what} has rows in child tables: {why}",
-    remedy: "use copy.engine native (or auto), which carries it; or make it a partitioned table, or part the tables (NO INHERIT)",
+    found: "table {what} has child tables that are not partitions, whose rows DMS would copy twice: {why}",
+    remedy: "use copy.engine native (or auto), which carries such tables; or make it a partitioned table; or detach the child tables (NO INHERIT)",
     when: query::always,
 };

@@ -55,30 +55,30 @@ fn rate(since: &Mark, now: &Mark) -> f64 {
     (now.changes - since.changes).max(0) as f64 / now.at.duration_since(since.at).as_secs_f64()
 }
 
-/// Of less than an hour there is none worth a word.
+/// An average over less than an hour does not count.
 fn average(now: &Mark) -> f64 {
     now.seconds.filter(|seconds| *seconds >= 3_600.0).map_or(0.0, |seconds| now.changes as f64 / seconds)
 }
 
-/// An average says less than what goes on now: it may hold the database's first filling.
+/// An average says less than the current rate: it may include the first filling of the database.
 fn judge(now: f64, average: f64, can: u32) -> Option<Finding> {
     let can = f64::from(can);
     let (rate, when) = if now >= average {
-        (now, "while preflight looked")
+        (now, "during preflight")
     } else {
         (average, "on average since the statistics were reset")
     };
     let found = |verdict: &str| {
         format!(
-            "rows with large values (text, json, bytea, arrays and the like) were inserted and updated {rate:.0} times a second \
-             {when}. DMS reads each of them once more from the source, about {can:.0} a second: {verdict}"
+            "rows with large values (text, json, bytea, arrays and the like) were inserted and updated {rate:.0} times per second \
+             {when}. DMS reads each of these rows from the source again, about {can:.0} per second: {verdict}"
         )
     };
-    let remedy = "start the run when clients write less; if you have measured that DMS reads more, say so in copy.dms.lookUpsPerSecond";
+    let remedy = "start the run when clients write less; if you have measured that DMS reads more rows per second, set copy.dms.lookUpsPerSecond";
     if now > can {
-        return Some(Finding::blocker(ID, found("it will not keep up, and the cutover would never begin"), remedy));
+        return Some(Finding::blocker(ID, found("DMS will not keep up, and the cutover would never begin"), remedy));
     }
-    (rate > can / 2.0).then(|| Finding::warning(ID, found("it may fall behind, and then the cutover waits"), remedy))
+    (rate > can / 2.0).then(|| Finding::warning(ID, found("DMS may fall behind, and then the cutover waits"), remedy))
 }
 
 #[cfg(test)]
@@ -102,7 +102,7 @@ mod tests {
             assert_eq!(judge(now, average, 500).map(|finding| finding.severity), expected, "{now} {average}");
         }
         let finding = judge(812.4, 3.0, 500).expect("found");
-        assert!(finding.found.contains("812 times a second while preflight looked"), "{}", finding.found);
-        assert!(finding.found.ends_with("about 500 a second: it will not keep up, and the cutover would never begin"));
+        assert!(finding.found.contains("812 times per second during preflight"), "{}", finding.found);
+        assert!(finding.found.ends_with("about 500 per second: DMS will not keep up, and the cutover would never begin"));
     }
 }

@@ -1,4 +1,4 @@
-//! What a task's mapping must name one by one fits into it.
+//! The table mapping of the DMS task has room for everything that it must name individually.
 
 use pgleap_contract::Finding;
 
@@ -15,11 +15,11 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
     let too_long = lists.iter().filter(|(_, length)| *length > Lists::LONGEST);
     too_long
         .map(|(what, length)| {
-            let found = format!("{length} {what} are more than the {} that a task's mapping may name", Lists::LONGEST);
+            let found = format!("the database has {length} {what}, and the table mapping of the DMS task may name at most {}", Lists::LONGEST);
             Finding::blocker(
                 ID,
                 found,
-                "leave schemas behind (choices.asOfSnapshotSchemas), or part the database first",
+                "leave schemas out (choices.asOfSnapshotSchemas), or split the database first",
             )
         })
         .collect()

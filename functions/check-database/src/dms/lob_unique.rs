@@ -1,5 +1,5 @@
-//! DMS writes a value that travels apart in a second step. For that moment its column is null, and a unique index whose predicate or
-//! expressions depend on it judges a row that the source never had: two rows may be equal that are not.
+//! DMS writes a large value in a second step. Until then its column is null, and a unique index whose predicate or expressions depend on
+//! it judges a row that the source never had: it may treat two rows as equal that are not.
 //! Source: AWS DMS user guide, "LOB support for source databases"; that a unique index then refuses the row: observed on PostgreSQL.
 
 use pgleap_contract::Severity;

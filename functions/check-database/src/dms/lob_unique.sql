@@ -13,14 +13,14 @@ WITH large AS ({large}), texts AS ({texts}), indexes AS (
     FROM indexes i JOIN large l ON l.attrelid = i.oid
 ), judged AS (
     SELECT m.*,
-           CASE WHEN m.in_predicate AND (NOT m.is_null OR NOT {is_not_true_of_null}) THEN 'its predicate may hold while %s is null'
-                WHEN m.in_key AND m.nulls_are_equal THEN 'it treats nulls as equal (NULLS NOT DISTINCT), and %s is null for a moment'
-                WHEN m.in_key AND NOT m.is_null THEN '%s is generated from a value that is null for a moment'
-                WHEN m.in_expression AND (NOT m.is_null OR NOT {expressions_are_null}) THEN 'an expression of it may have a value while %s is null' END AS why
+           CASE WHEN m.in_predicate AND (NOT m.is_null OR NOT {is_not_true_of_null}) THEN 'its predicate may be true while %s is null'
+                WHEN m.in_key AND m.nulls_are_equal THEN 'it treats nulls as equal (NULLS NOT DISTINCT), and %s is null until the second step'
+                WHEN m.in_key AND NOT m.is_null THEN '%s is generated from a value that is null until the second step'
+                WHEN m.in_expression AND (NOT m.is_null OR NOT {expressions_are_null}) THEN 'one of its expressions may have a value while %s is null' END AS why
     FROM mentioned m
 )
 SELECT format('%I on %s', j.relname, j.name) AS what, string_agg(format(j.why, quote_ident(j.attname)), '; ' ORDER BY j.attnum) AS why,
        'use copy.engine native (or auto)' || coalesce('; or run ' || CASE WHEN bool_and(t.statement IS NOT NULL) THEN string_agg(t.statement, ' ' ORDER BY j.attnum) END
-           || ' it rewrites no table, but it builds this index anew, and nobody reads or writes the table meanwhile', '') AS remedy
+           || ' this rewrites no table, but it builds this index again, and the table cannot be read or written meanwhile', '') AS remedy
 FROM judged j LEFT JOIN texts t ON t.attrelid = j.oid AND t.attnum = j.attnum
 WHERE j.why IS NOT NULL GROUP BY j.oid, j.relname, j.name

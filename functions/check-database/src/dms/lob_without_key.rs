@@ -1,5 +1,5 @@
-//! Values that travel apart from their row are found again by its key. AWS takes a unique key for large values, but not for
-//! arrays; and what a whole logged row does with them, nobody says: so a primary key it is.
+//! DMS transfers large values separately from their row and uses the row's key to find it again. AWS accepts a unique key for large
+//! values, but not for arrays, and does not say what happens if the whole row is logged. So this check requires a primary key.
 //! Source: AWS DMS user guide, "LOB support for source databases"; for arrays "Using a PostgreSQL database as an AWS DMS source".
 
 use pgleap_contract::Severity;
@@ -10,7 +10,7 @@ pub(super) const CHECK: Query = Query {
     id: "lob-without-key",
     severity: Severity::Blocker,
     sql: include_str!("lob_without_key.sql"),
-    found: "table {what} has no primary key, and columns whose values travel apart from their row: {why}",
+    found: "table {what} has no primary key, and DMS transfers the values of these columns separately from their row: {why}",
     remedy: "",
     when: query::always,
 };

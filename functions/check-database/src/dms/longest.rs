@@ -1,4 +1,4 @@
-//! The longest values that travel apart from their row, within a time: how much a repair in Limited LOB mode would have to hold.
+//! The longest values that DMS transfers separately from their row, found within a time limit: what a reload in limited LOB mode would have to hold.
 //!
 //! The length of a text or of bytes stands in the pointer to where it is kept, so it costs a read of the table and not of the
 //! values; of other types only the stored length does. Of a large table a sample is read. The exact maximum is measured by
@@ -100,11 +100,11 @@ pub(crate) fn judge(longest: &[LongValue]) -> Vec<Finding> {
         .map(|value| {
             let about = if value.estimate { "about " } else { "" };
             let found = format!(
-                "column {} holds a value of {about}{} MB: if its table has to be repaired, Limited LOB mode cannot hold it",
+                "column {} contains a value of {about}{} MB: if DMS has to load its table again, the value does not fit into limited LOB mode",
                 value.column,
                 value.bytes / 1_000_000
             );
-            Finding::warning(ID, found, "keep such values elsewhere, or rehearse with a copy of this table")
+            Finding::warning(ID, found, "store such values elsewhere, or rehearse with a copy of this table")
         })
         .collect()
 }

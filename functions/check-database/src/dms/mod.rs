@@ -1,4 +1,4 @@
-//! What the database says about a copy by DMS: the types, values and keys that it does not carry, and what it needs besides.
+//! Checks for a copy by DMS: the types, values and keys that DMS does not carry, and what else it needs.
 
 mod columns;
 mod database_settings;

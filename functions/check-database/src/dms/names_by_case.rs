@@ -1,4 +1,4 @@
-//! Tables whose names differ by case alone are one table to DMS.
+//! Tables whose names differ only in case: DMS treats them as one table.
 //! Source: AWS DMS user guide, "Using a PostgreSQL database as an AWS DMS source", limitations.
 
 use pgleap_contract::Severity;
@@ -9,7 +9,7 @@ pub(super) const CHECK: Query = Query {
     id: "names-by-case",
     severity: Severity::Blocker,
     sql: include_str!("names_by_case.sql"),
-    found: "tables {why} differ only by case",
+    found: "the names of tables {why} differ only in case, so DMS treats them as one table",
     remedy: "rename one of them",
     when: query::always,
 };

@@ -1,5 +1,5 @@
-//! Whether triggers and foreign keys of the target can be told to keep still while DMS writes. If not, they are set aside and
-//! come back under the fence, without validation, which follows after OPEN.
+//! Whether the login may let DMS suppress triggers and foreign keys on the target while DMS writes. If not, the run drops them and
+//! creates them again under the fence, without validating them. It validates them after OPEN.
 //! Source: PostgreSQL documentation, GRANT .. ON PARAMETER (15 and later).
 
 use pgleap_contract::Finding;
@@ -13,11 +13,11 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
     if facts.login.may_grant_replica_role || facts.major < 15 {
         return Vec::new();
     }
-    let found = format!("the login {} cannot let DMS set session_replication_role", facts.login.name);
+    let found = format!("the login {} may not let DMS set session_replication_role", facts.login.name);
     vec![Finding::warning(
         ID,
         found,
-        "nothing to do: triggers and foreign keys are set aside on the target while DMS writes",
+        "nothing to do: the run drops triggers and foreign keys on the target and creates them again under the fence",
     )]
 }
 

@@ -2,7 +2,7 @@
 -- Reads: the catalogs. Changes: nothing.
 WITH {identifying}, texts AS ({texts}), primary_keys AS MATERIALIZED ({primary_keys})
 SELECT format('%s.%I', c.name, a.attname) AS what, b.typname AS why,
-       'use copy.engine native (or auto) where the table has a unique index over NOT NULL columns; or ' || coalesce('run ' || k.statements, 'add a primary key') AS remedy
+       'use copy.engine native (or auto) if the table has a unique index over NOT NULL columns; or ' || coalesce('run ' || k.statements, 'add a primary key') AS remedy
 FROM carried c
 JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
 JOIN base_types b ON b.typ = a.atttypid AND NOT b.is_array AND b.known AND b.typtype = 'b' AND b.typname = ANY ({in_row})

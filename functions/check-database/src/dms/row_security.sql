@@ -14,10 +14,10 @@ WITH reader AS (
 )
 SELECT s.name AS what, '' AS why,
        CASE WHEN s.restricted_by IS NOT NULL
-            THEN format('use copy.engine native (or auto), which reads past policies: a restrictive one hides rows from whoever it applies to (%s)', s.restricted_by)
+            THEN format('use copy.engine native (or auto), to which policies do not apply: a restrictive policy hides rows from everybody it applies to (%s)', s.restricted_by)
             WHEN (SELECT NOT r.may_be_granted FROM reader r)
-            THEN 'use copy.engine native (or auto); or, as a role that may, GRANT {reader} TO ' || quote_ident(current_user) || ' WITH ADMIN OPTION'
-            ELSE format('run %sCREATE POLICY {reader} ON %s FOR SELECT TO {reader} USING (true); the run makes DMS''s login a member of that role; '
+            THEN 'use copy.engine native (or auto); or, as a role with ADMIN OPTION on it, GRANT {reader} TO ' || quote_ident(current_user) || ' WITH ADMIN OPTION'
+            ELSE format('run %sCREATE POLICY {reader} ON %s FOR SELECT TO {reader} USING (true); the run makes the DMS login a member of that role; '
                         'or use copy.engine native (or auto)',
                         CASE WHEN NOT EXISTS (SELECT FROM reader) AND row_number() OVER (ORDER BY s.name) = 1 THEN 'CREATE ROLE {reader} NOLOGIN; ' ELSE '' END,
                         s.name) END AS remedy

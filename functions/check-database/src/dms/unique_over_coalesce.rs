@@ -10,6 +10,6 @@ pub(super) const CHECK: Query = Query {
     severity: Severity::Blocker,
     sql: include_str!("unique_over_coalesce.sql"),
     found: "unique index {what} is over coalesce(), which DMS does not support",
-    remedy: "use copy.engine native (or auto), which carries it; or use NULLS NOT DISTINCT (15 and later) in its place",
+    remedy: "use copy.engine native (or auto), which carries it; or use NULLS NOT DISTINCT (PostgreSQL 15 and later) instead",
     when: query::always,
 };

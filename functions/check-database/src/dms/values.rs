@@ -1,6 +1,6 @@
-//! Types that travel only if the values do: the values are read, table by table, smallest first, within a time.
+//! Types of which DMS carries only some values: the values are read, table by table, smallest first, within a time limit.
 //!
-//! A full scan of a large table takes longer than a preflight may. What was not read in time is said, not guessed.
+//! A full scan of a large table takes longer than a preflight may. A finding names what was not read in time.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -95,20 +95,20 @@ impl Seen {
 
     /// One for each way in which values do not travel.
     fn findings(self) -> Vec<Finding> {
-        let remedy = "use copy.engine native (or auto), which carries every value; or change those values, or accept that the schema goes live as of the snapshot";
+        let remedy = "use copy.engine native (or auto), which carries every value; or change these values, or accept that the schema goes live as it was at the snapshot (choices.asOfSnapshotSchemas)";
         let offending = self.offenders.into_iter().map(|(offence, columns)| {
             let which = match columns.as_slice() {
-                [one] => format!("column {one} holds"),
-                few if few.len() <= NAMED => format!("columns {} hold", few.join(", ")),
-                many => format!("{} columns, among them {}, hold", many.len(), many[..NAMED].join(", ")),
+                [one] => format!("column {one} contains"),
+                few if few.len() <= NAMED => format!("columns {} contain", few.join(", ")),
+                many => format!("{} columns, among them {}, contain", many.len(), many[..NAMED].join(", ")),
             };
             Finding::blocker(ID, format!("{which} {offence}"), remedy).about(columns, 0)
         });
         let mut findings: Vec<_> = offending.collect();
         if !self.unread.is_empty() {
             let (all, some) = (self.unread.len(), self.unread[..self.unread.len().min(NAMED)].join(", "));
-            let found = format!("values of {all} table(s) could not be read in time, among them {some}");
-            let remedy = "make sure that they hold no infinite dates, no numeric of more than 28 digits, no NaN, no varchar over 8,000 characters, no time of day with a fraction";
+            let found = format!("preflight could not read the values of {all} table(s) in time, among them {some}");
+            let remedy = "make sure that they contain no infinite dates, no numeric values with more than 28 digits, no NaN, no varchar values of more than 8,000 characters, and no times of day with fractions of a second";
             findings.push(Finding::warning(UNREAD, found, remedy).about(self.unread, 0));
         }
         findings

@@ -1,4 +1,4 @@
-//! Tables whose old rows PostgreSQL cannot identify: it refuses their updates and deletes to everybody as soon as they are published.
+//! Tables whose old rows PostgreSQL cannot identify: as soon as such a table is published, it refuses updates and deletes on it, whoever issues them.
 //! Source: PostgreSQL documentation, "Logical Replication", "Publication", replica identity.
 
 use pgleap_contract::{KeylessTables, Severity};

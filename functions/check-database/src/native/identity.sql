@@ -6,18 +6,18 @@
 WITH {identifying}
 SELECT r.name AS what,
        CASE WHEN i.indexrelid IS NOT NULL
-            THEN format('has a key without all columns that it is partitioned by (%s): the target could not find the partition of a row that is deleted', i.indexrelid::regclass)
-            ELSE CASE WHEN r.relreplident = 'n' THEN 'logs nothing of its old rows (REPLICA IDENTITY NOTHING)'
-                      WHEN r.relreplident = 'i' THEN 'logs an index that is missing or not valid (REPLICA IDENTITY USING INDEX)'
+            THEN format('has a key that does not contain all partition columns (%s): the target could not find the partition of a deleted row', i.indexrelid::regclass)
+            ELSE CASE WHEN r.relreplident = 'n' THEN 'does not log its old rows (REPLICA IDENTITY NOTHING)'
+                      WHEN r.relreplident = 'i' THEN 'has a replica identity index that is missing or invalid (REPLICA IDENTITY USING INDEX)'
                       WHEN EXISTS (SELECT FROM pg_index p WHERE p.indrelid = r.oid AND p.indisprimary) THEN 'has a deferrable primary key'
                       ELSE 'has no primary key' END
-                 || coalesce(' (its index ' || quote_ident(usable.relname) || ' would do)', '') || ': published, it would refuse updates and deletes to your applications' END AS why,
+                 || coalesce(' (its index ' || quote_ident(usable.relname) || ' can be used)', '') || ': once it is published, PostgreSQL refuses the updates and deletes of your applications' END AS why,
        CASE WHEN i.indexrelid IS NULL AND usable.indexrelid IS NOT NULL
             THEN format('run ALTER TABLE ONLY %s REPLICA IDENTITY USING INDEX %I;', r.name, usable.relname)
             WHEN i.indexrelid IS NULL AND EXISTS (SELECT FROM pg_index p WHERE p.indrelid = r.oid AND p.indisprimary AND p.indimmediate AND p.indisvalid)
             THEN format('run ALTER TABLE ONLY %s REPLICA IDENTITY DEFAULT;', r.name)
-            ELSE 'add a primary key that is not deferrable and has the columns that the table is partitioned by,' END
-       || ' or choose choices.keylessTables = replica-identity-full' AS remedy
+            ELSE 'add a primary key that is not deferrable and contains the partition columns,' END
+       || ' or set choices.keylessTables = replica-identity-full' AS remedy
 FROM relations r
 LEFT JOIN pg_index i ON i.indrelid = r.oid AND i.indimmediate AND i.indisvalid
                     AND CASE r.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident ELSE false END

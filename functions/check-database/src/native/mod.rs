@@ -1,4 +1,4 @@
-//! What the database says about a copy by logical replication: tables whose rows it cannot identify, and what the login may do.
+//! Checks for a copy by logical replication: tables whose rows PostgreSQL cannot identify, and what the login may do.
 
 mod equality;
 mod identity;

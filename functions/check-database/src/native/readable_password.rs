@@ -1,5 +1,5 @@
-//! Who can read the password with which the target connects to the source: it stands in pg_subscription, and a member of
-//! pg_read_all_data reads every column of every table. It is that of a login of the run that reads the replicated tables, and goes with it.
+//! Who can read the password with which the target connects to the source: it is in pg_subscription, and a member of
+//! pg_read_all_data can read every column of every table. It belongs to a login that reads the replicated tables and ends with the run.
 //! Source: PostgreSQL documentation, "Predefined Roles"; "pg_subscription".
 
 use pgleap_contract::Severity;
@@ -13,8 +13,8 @@ pub(super) const CHECK: Query = Query {
           WHERE r.rolcanlogin AND NOT r.rolsuper AND r.rolname <> current_user AND r.rolname NOT LIKE 'pgleap\\_%'
             AND pg_has_role(r.oid, 'pg_read_all_data', 'USAGE')
           ORDER BY r.rolname",
-    found: "{what} is a member of pg_read_all_data, and so can read the password of the run's copy login on the target until the run ends",
-    remedy: "none, if {what} may read all data anyway, which is all that this login can do; else REVOKE pg_read_all_data FROM {what} for the time of the run",
+    found: "{what} is a member of pg_read_all_data and can therefore read the password of the run's copy login on the target until the run ends",
+    remedy: "nothing to do if {what} may read all data anyway, because the copy login can do nothing else; otherwise REVOKE pg_read_all_data FROM {what} for the duration of the run",
     when: has_role,
 };
 

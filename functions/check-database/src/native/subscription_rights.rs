@@ -1,4 +1,4 @@
-//! Whether the login may create a subscription on the target: RDS gives that to members of rds_superuser, and from 16 on to members
+//! Whether the login may create a subscription on the target: RDS gives this right to members of rds_superuser, and from 16 on to members
 //! of pg_create_subscription, which an older source does not have yet.
 //! Source: PostgreSQL documentation, CREATE SUBSCRIPTION; Amazon RDS user guide, "Understanding the rds_superuser role".
 
@@ -13,7 +13,7 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
         return Vec::new();
     }
     let found = format!("the login {} may not create the subscription on the target", facts.login.name);
-    let remedy = "GRANT rds_superuser TO it (as the master user), or use the master user's secret; it also needs CREATE on the database";
+    let remedy = "as the master user, GRANT rds_superuser to the login, or use the master user's secret; the login also needs CREATE on the database";
     vec![Finding::blocker(ID, found, remedy)]
 }
 

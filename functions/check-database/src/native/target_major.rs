@@ -15,8 +15,8 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
     if major >= SINCE {
         return Vec::new();
     }
-    let found = format!("the target's version is {major}, and copy.engine native needs {SINCE} or later");
-    vec![Finding::blocker(ID, found, "upgrade to 16 or later, or use copy.engine dms")]
+    let found = format!("the target's version is {major}, and copy.engine native requires version {SINCE} or later");
+    vec![Finding::blocker(ID, found, "upgrade to version 16 or later, or use copy.engine dms")]
 }
 
 #[cfg(test)]

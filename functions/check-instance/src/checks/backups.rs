@@ -1,4 +1,4 @@
-//! Backups are on: the run needs none of them, but whoever upgrades a database without any has nothing else to go back to.
+//! Automated backups are on: the run does not need them, but without backups there is nothing else to restore if something goes wrong.
 
 use pgleap_contract::Finding;
 
@@ -9,10 +9,10 @@ const ID: &str = "no-backups";
 pub(crate) fn check(facts: &Facts) -> Vec<Finding> {
     let Some(_off) = facts.source.found().filter(|instance| instance.backup_days == 0) else { return Vec::new() };
     let found = format!(
-        "automated backups of {} are off, so they will be on the target; its only copy is the run's snapshot",
+        "automated backups of {} are off, and so they will be on the target; the run's snapshot is the only backup of the data",
         facts.run.source.instance
     );
-    vec![Finding::warning(ID, found, "set a backup retention period")]
+    vec![Finding::warning(ID, found, "set a backup retention period on the source before the run")]
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What belongs to the instance and not to the database does not move by itself: the operator should know.
+//! Things that belong to the instance and not to the database, and that do not move to the target automatically.
 //! Source: Amazon RDS user guide, "Restoring to a DB instance"; "Password management with Amazon RDS and Secrets Manager".
 //! What a streaming standby does when CONNECT is revoked: tried on PostgreSQL 15 (docs/fidelity/rds.md).
 
@@ -17,36 +17,36 @@ pub(crate) fn check(facts: &Facts) -> Vec<Finding> {
         findings.push(replicas(&instance.replicas, facts.run.choices.read_replicas));
     }
     if instance.managed_secret.is_some() {
-        let found = "RDS manages the master's password and will go on rotating that of the source: the target keeps the password of \
-                     the cutover, and has no secret that RDS manages until somebody turns that on";
-        let remedy = "after the cutover run aws rds modify-db-instance --manage-master-user-password for the target, and point \
-                      whoever reads the source's secret to the new one";
+        let found = "RDS manages the password of the source's master user and goes on rotating it. The target keeps the password that \
+                     it has at the cutover, and RDS does not manage its password until you turn that on";
+        let remedy = "after the cutover, run aws rds modify-db-instance --manage-master-user-password for the target, and point \
+                      everybody who reads the source's secret to the new one";
         findings.push(Finding::warning(MANAGED_SECRET, found, remedy));
     }
     if instance.iam_authentication {
-        let found = "IAM database authentication is on; its policies name the instance's resource id, which changes";
-        findings.push(Finding::warning(IAM, found, "allow the target's resource id in rds-db:connect policies"));
+        let found = "IAM database authentication is on; its policies name the instance's resource ID, and the target has another one";
+        findings.push(Finding::warning(IAM, found, "add the target's resource ID to the rds-db:connect policies"));
     }
     findings
 }
 
-/// The fence reaches a replica: what it revokes is replicated as every other change of a catalog.
+/// The fence also shuts replicas: the revoked CONNECT is replicated like every other change of a catalog.
 fn replicas(replicas: &[String], choice: ReadReplicas) -> Finding {
     let found = format!(
-        "read replicas {} stay with the source: from the fence on they refuse new connections, open sessions on them read on \
-         but see no new data, and the target has no replicas until somebody creates them",
+        "read replicas {} stay with the source. From the fence on, they refuse new connections, and open sessions on them can \
+         still read but see no new data. The target has no replicas until you create them",
         replicas.join(", ")
     );
     match choice {
         ReadReplicas::Refuse => Finding::blocker(
             REPLICAS,
             found,
-            "point their readers to the record until replicas of the target exist, then set choices.readReplicas = stay",
+            "point their readers to the record until the target has replicas, and set choices.readReplicas = stay",
         ),
         ReadReplicas::Stay => Finding::warning(
             REPLICAS,
             found,
-            "point their readers to the record before the cutover; create replicas of the target after it",
+            "point their readers to the record before the cutover, and create replicas of the target after it",
         ),
     }
 }

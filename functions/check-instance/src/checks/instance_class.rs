@@ -1,4 +1,4 @@
-//! The source's class can be ordered with every version on the way: old classes cannot.
+//! The source's instance class can be ordered with every version on the upgrade path: old classes cannot.
 //! Source: Amazon RDS user guide, "Supported DB engines for DB instance classes".
 
 use pgleap_contract::Finding;
@@ -11,8 +11,8 @@ pub(crate) fn check(facts: &Facts) -> Vec<Finding> {
     let Some(instance) = facts.source.found().filter(|_| !facts.class_not_orderable.is_empty()) else {
         return Vec::new();
     };
-    let found = format!("class {} cannot be ordered with {}", instance.class, facts.class_not_orderable.join(", "));
-    vec![Finding::blocker(ID, found, "change the source to a newer class first")]
+    let found = format!("instance class {} cannot be ordered with PostgreSQL {}", instance.class, facts.class_not_orderable.join(", "));
+    vec![Finding::blocker(ID, found, "change the source to a newer instance class first")]
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! The source is a primary of RDS for PostgreSQL: a replica takes no logins of ours, a cluster has other calls.
+//! The source is a primary instance of RDS for PostgreSQL: a replica does not accept the logins that the run creates, and a cluster has a
+//! different API.
 
 use pgleap_contract::Finding;
 
@@ -11,8 +12,8 @@ pub(crate) fn check(facts: &Facts) -> Vec<Finding> {
     let name = &facts.run.source.instance;
     let mut findings = Vec::new();
     if instance.engine != "postgres" {
-        let found = format!("the engine of {name} is {}", instance.engine);
-        findings.push(Finding::blocker(ID, found, "only RDS for PostgreSQL can be upgraded by this run"));
+        let found = format!("the engine of instance {name} is {}", instance.engine);
+        findings.push(Finding::blocker(ID, found, "the run can upgrade only RDS for PostgreSQL"));
     }
     if let Some(primary) = &instance.replica_of {
         let found = format!("{name} is a read replica of {primary}");

@@ -1,4 +1,4 @@
-//! The source exists, takes calls and has an endpoint.
+//! The source exists, accepts calls and has an endpoint.
 
 use pgleap_contract::Finding;
 
@@ -11,19 +11,19 @@ pub(crate) fn check(facts: &Facts) -> Vec<Finding> {
     let instance = match &facts.source {
         Seen::Found(instance) => instance,
         Seen::Missing => {
-            let found = format!("there is no instance {name}");
-            return vec![Finding::blocker(ID, found, "correct source.instance, or the Region and account of the run")];
+            let found = format!("instance {name} does not exist");
+            return vec![Finding::blocker(ID, found, "correct source.instance, or start the run in the Region and account of the instance")];
         }
         Seen::Unseen => return Vec::new(),
     };
     let mut findings = Vec::new();
     if instance.status != "available" {
-        let found = format!("instance {name} is {}", instance.status);
-        findings.push(Finding::blocker(ID, found, "start again when it is available"));
+        let found = format!("instance {name} has status {}", instance.status);
+        findings.push(Finding::blocker(ID, found, "start the run again when the instance is available"));
     }
     if instance.endpoint.is_none() {
         let found = format!("instance {name} has no endpoint");
-        findings.push(Finding::blocker(ID, found, "start again when it is available"));
+        findings.push(Finding::blocker(ID, found, "start the run again when the instance is available"));
     }
     findings
 }

@@ -1,5 +1,5 @@
-//! The secret with the owner's login exists. Whether it opens the door is check-database's to find out, and whether a rotation
-//! is due inside the run is plan-run's, which knows how long that takes.
+//! The secret with the owner's login exists. check-database checks whether the login works. plan-run checks whether a rotation
+//! is due during the run, because it knows how long the run takes.
 
 use pgleap_contract::Finding;
 
@@ -11,20 +11,20 @@ const ROTATES: &str = "login-secret-rotates";
 pub(crate) fn check(facts: &Facts) -> Vec<Finding> {
     let name = &facts.run.source.login_secret;
     let found = match facts.secret {
-        Seen::Missing => format!("there is no secret {name}"),
-        Seen::Found(Secret { deleted: true, .. }) => format!("secret {name} is marked for deletion"),
+        Seen::Missing => format!("secret {name} does not exist"),
+        Seen::Found(Secret { deleted: true, .. }) => format!("secret {name} is scheduled for deletion"),
         Seen::Found(Secret { rotates: true, .. }) => {
             let found = format!(
-                "secret {name} is rotated: a new password is set on the source and not on the target, which ends the run before \
-                 the cutover"
+                "secret {name} is rotated automatically. A rotation during the run sets the new password on the source only, \
+                 which ends the run before the cutover"
             );
-            let remedy = "stop its rotation until the run is over (for a secret that RDS manages, move its schedule), then point \
-                          it to the target";
+            let remedy = "stop the rotation until the run has ended (if RDS manages the secret, move the schedule), then point the \
+                          rotation to the target";
             return vec![Finding::warning(ROTATES, found, remedy)];
         }
         _ => return Vec::new(),
     };
-    vec![Finding::blocker(ID, found, "name a secret with username and password in source.loginSecret")]
+    vec![Finding::blocker(ID, found, "set source.loginSecret to a secret that contains username and password")]
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Maintenance that waits: one that AWS carries out by itself may restart the source under the run.
+//! Pending maintenance: if AWS applies it automatically, it may restart the source during the run.
 //! Source: Amazon RDS API reference, DescribePendingMaintenanceActions.
 
 use pgleap_contract::Finding;
@@ -12,11 +12,11 @@ pub(crate) fn check(facts: &Facts) -> Vec<Finding> {
     waiting
         .map(|waiting| {
             let when = match &waiting.at {
-                Some(at) => format!("will be carried out from {at} on"),
-                None => "waits to be asked for".to_owned(),
+                Some(at) => format!("AWS applies it from {at} on, which may restart the source during the run"),
+                None => "AWS does not apply it until you request it".to_owned(),
             };
-            let found = format!("maintenance {} of {} {when}", waiting.action, facts.run.source.instance);
-            Finding::warning(ID, found, "have it done, or put it off, before the run")
+            let found = format!("maintenance {} is pending for {}: {when}", waiting.action, facts.run.source.instance);
+            Finding::warning(ID, found, "apply it before the run, or postpone it until after the run")
         })
         .collect()
 }

@@ -1,5 +1,5 @@
-//! The names that the run will use are free. What an earlier run of the same id left would be taken for this run's own: a
-//! snapshot of last month for the source as it is now.
+//! The names that the run will use are free. Otherwise, the run could take a leftover of an earlier run with the same ID for its
+//! own, for example a month-old snapshot for the current state of the source.
 
 use pgleap_contract::Finding;
 
@@ -9,17 +9,17 @@ const ID: &str = "names-free";
 
 pub(crate) fn check(facts: &Facts) -> Vec<Finding> {
     let kept = facts.run.id.names().source_parameter_group();
-    // The source lives with the group that an earlier run of this id left to it, or the group is there to be attached.
+    // An earlier run with this ID left this group to the source, or it is about to be attached.
     let in_the_way =
         facts.taken.iter().filter(|taken| !(taken.ours && taken.kind == "parameter group" && taken.name == kept));
     in_the_way
         .map(|taken| {
             let (kind, name) = (taken.kind, &taken.name);
-            let whose = if taken.ours { "left by an earlier run of this id" } else { "not of this run" };
+            let whose = if taken.ours { "was left behind by an earlier run with this ID" } else { "does not belong to this run" };
             Finding::blocker(
                 ID,
-                format!("{kind} {name} exists already, {whose}"),
-                "remove it, or choose another runId or target.instance",
+                format!("{kind} {name} already exists and {whose}"),
+                "delete it, or choose another runId or target.instance",
             )
         })
         .collect()

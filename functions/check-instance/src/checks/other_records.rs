@@ -1,5 +1,5 @@
-//! Other names that lead to the source's endpoint: clients that follow them do not move with the record, and are shut out at
-//! the fence for good.
+//! Other names that lead to the source's endpoint: clients that use them do not move with the record, and the fence shuts them
+//! out permanently.
 
 use pgleap_contract::Finding;
 
@@ -16,9 +16,12 @@ pub(crate) fn check(facts: &Facts) -> Vec<Finding> {
     let named: Vec<_> = facts.other_records.iter().take(NAMED).map(|name| name.trim_end_matches('.')).collect();
     let more = facts.other_records.len() - named.len();
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    let found =
-        format!("the zone has other names that lead to the source: {}{more}; they do not move", named.join(", "));
-    let remedy = format!("let them be a CNAME to {}, or move their clients", facts.run.record.name);
+    let found = format!(
+        "the zone contains other names that lead to the source: {}{more}. The run does not move them, and the fence shuts their \
+         clients out",
+        named.join(", ")
+    );
+    let remedy = format!("change them to CNAMEs to {}, or move their clients", facts.run.record.name);
     vec![Finding::warning(ID, found, remedy)]
 }
 

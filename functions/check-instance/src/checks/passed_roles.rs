@@ -1,5 +1,5 @@
-//! The functions may give the copy the roles that the source has: its roles for features and its role for monitoring. Without
-//! that right RDS refuses the call hours later.
+//! The functions may pass the source's roles to the copy: its roles for features and its role for monitoring. Without this permission,
+//! RDS refuses the call hours later.
 //! Source: IAM user guide, "Grant a user permissions to pass a role to an AWS service"; service authorization reference,
 //! AddRoleToDBInstance and ModifyDBInstance.
 
@@ -18,20 +18,20 @@ pub(crate) fn check(facts: &Facts) -> Vec<Finding> {
     features(facts, instance).chain(monitoring(facts, instance)).collect()
 }
 
-/// The step that gives them to the copy ends the run.
+/// If such a role is missing, the step that attaches it to the copy ends the run.
 fn features<'a>(facts: &'a Facts, instance: &'a Instance) -> impl Iterator<Item = Finding> {
     let missing = instance.feature_roles.iter().filter(|role| !facts.passable_roles.contains(role));
     missing.map(|role| {
-        let found = format!("{} has role {role} for a feature, which the stack may not give to its copy", name(facts));
+        let found = format!("{} has role {role} for a feature, and the stack may not pass this role to the copy", name(facts));
         Finding::blocker(ID, found, remedy(role))
     })
 }
 
-/// Monitoring only watches, so a run goes on without it.
+/// A run goes on without monitoring.
 fn monitoring(facts: &Facts, instance: &Instance) -> Option<Finding> {
     let role = instance.monitoring_role.as_ref().filter(|role| !facts.passable_roles.contains(role))?;
     let found = format!(
-        "{} is monitored with role {role}, which the stack may not give to its copy: Enhanced Monitoring stays off on the target",
+        "{} is monitored with role {role}, and the stack may not pass this role to the copy: Enhanced Monitoring stays off on the target",
         name(facts)
     );
     Some(Finding::warning(ID, found, remedy(role)))
@@ -42,7 +42,7 @@ fn name(facts: &Facts) -> &str {
 }
 
 fn remedy(role: &str) -> String {
-    format!("deploy the stack with {role} among PassableRoleArns")
+    format!("add {role} to the stack's parameter PassableRoleArns and deploy the stack again")
 }
 
 #[cfg(test)]
@@ -82,6 +82,6 @@ mod tests {
         let found = check(&facts).remove(0);
 
         assert!(found.found.contains(IMPORTS), "{}", found.found);
-        assert_eq!(found.remedy, format!("deploy the stack with {IMPORTS} among PassableRoleArns"));
+        assert!(found.remedy.contains(IMPORTS) && found.remedy.contains("PassableRoleArns"), "{}", found.remedy);
     }
 }

@@ -1,5 +1,5 @@
-//! Nothing waits for the maintenance window that a change of ours could drag along, or that could change the instance
-//! under the run.
+//! Nothing waits for the maintenance window that a modification by the run could apply as well, or that could change the
+//! instance during the run.
 
 use pgleap_contract::Finding;
 
@@ -13,13 +13,13 @@ pub(crate) fn check(facts: &Facts) -> Vec<Finding> {
     let name = &facts.run.source.instance;
     let mut findings = Vec::new();
     if !instance.pending.is_empty() {
-        let found = format!("modifications of {name} are pending: {}", instance.pending.join(", "));
-        findings.push(Finding::blocker(ID, found, "apply or revoke them first"));
+        let found = format!("{name} has pending modifications: {}", instance.pending.join(", "));
+        findings.push(Finding::blocker(ID, found, "apply or cancel them first"));
     }
     if instance.parameters == "pending-reboot" {
         let found =
-            format!("parameters of {name} wait for a reboot; if the run has to reboot it, they take hold as well");
-        findings.push(Finding::warning(PARAMETERS, found, "reboot it yourself first, or take those changes back"));
+            format!("parameter changes of {name} are waiting for a reboot; if the run reboots it, they take effect too");
+        findings.push(Finding::warning(PARAMETERS, found, "reboot the instance before the run, or undo these changes"));
     }
     findings
 }

@@ -1,4 +1,4 @@
-//! The quotas of the account leave room for what the run creates: one that is reached would end the run half-way, hours later.
+//! The quotas of the account leave room for what the run creates: a quota that is reached would end the run halfway, hours later.
 //! Source: Amazon RDS API reference, AccountQuota; AWS DMS API reference, DescribeAccountAttributes.
 
 use std::collections::HashSet;
@@ -16,7 +16,7 @@ pub(crate) struct Need {
     pub(crate) quota: &'static str,
     /// What it counts, for people.
     pub(crate) what: &'static str,
-    /// So many are created.
+    /// How many the run creates.
     pub(crate) more: i64,
 }
 
@@ -31,15 +31,15 @@ pub(crate) fn check(facts: &Facts) -> Vec<Finding> {
     judge(&facts.quotas, "RDS", &needs)
 }
 
-/// A blocker for each quota that leaves too little; a quota that the service does not tell is not judged.
+/// A blocker for each quota that leaves too little. A quota that the service does not report is not judged.
 pub(crate) fn judge(quotas: &[Quota], service: &'static str, needs: &[Need]) -> Vec<Finding> {
     let too_few = |need: &&Need| quota(quotas, service, need.quota).is_some_and(|quota| quota.left() < need.more);
     let finding = |need: &Need| {
         let Quota { used, max, .. } = quota(quotas, service, need.quota)?;
         let Need { what, more, .. } = need;
         let found =
-            format!("the quota of {service} allows {max} {what}, {used} are in use, and the run needs {more} more");
-        Some(Finding::blocker(ID, found, "raise the quota in the Service Quotas console, or delete what nobody needs"))
+            format!("the {service} quota allows {max} {what}, {used} are in use, and the run needs {more} more");
+        Some(Finding::blocker(ID, found, "request a higher quota in the Service Quotas console, or delete what you no longer need"))
     };
     needs.iter().filter(too_few).filter_map(finding).collect()
 }
@@ -48,8 +48,8 @@ fn quota<'a>(quotas: &'a [Quota], service: &str, name: &str) -> Option<&'a Quota
     quotas.iter().find(|quota| quota.service == service && quota.name == name)
 }
 
-/// The groups that are created whatever the source has: the quiet one, and one for each new family. Whether the source needs
-/// one too is seen later.
+/// The groups that are created in any case: the quiet one, and one for each new family. Whether the source needs one too is known
+/// later.
 fn groups(facts: &Facts, version: &str) -> i64 {
     let has = RdsVersion::parse(version).map(|version| format!("postgres{}", version.major));
     let hops = facts.way.as_ref().and_then(|way| way.as_ref().ok()).map(Vec::as_slice).unwrap_or_default();
@@ -94,6 +94,6 @@ mod tests {
 
         let found = check(&facts).remove(0).found;
 
-        assert_eq!(found, "the quota of RDS allows 50 DB parameter groups, 49 are in use, and the run needs 2 more");
+        assert_eq!(found, "the RDS quota allows 50 DB parameter groups, 49 are in use, and the run needs 2 more");
     }
 }

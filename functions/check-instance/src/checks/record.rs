@@ -9,7 +9,7 @@ const ID: &str = "record";
 const ELSEWHERE: &str = "record-elsewhere";
 const TTL: &str = "record-ttl";
 
-/// A TTL in seconds above which the wait for old answers is worth a word.
+/// A TTL in seconds above which the wait for old answers is worth a warning.
 const LONG_TTL: i64 = 3_600;
 
 pub(crate) fn check(facts: &Facts) -> Vec<Finding> {
@@ -17,14 +17,14 @@ pub(crate) fn check(facts: &Facts) -> Vec<Finding> {
     match &facts.zone {
         Seen::Unseen => return Vec::new(),
         Seen::Missing => {
-            let found = format!("there is no hosted zone {}", record.zone_id);
-            let remedy = "record.zoneId must be the id of the hosted zone that holds record.name";
+            let found = format!("hosted zone {} does not exist", record.zone_id);
+            let remedy = "set record.zoneId to the ID of the hosted zone that contains record.name";
             return vec![Finding::blocker(ID, found, remedy)];
         }
         Seen::Found(zone) if !is_under(&record.name, &zone.name) => {
-            let found = format!("{} does not lie in zone {} ({})", record.name, record.zone_id, zone.name);
+            let found = format!("{} is not in hosted zone {} ({})", record.name, record.zone_id, zone.name);
             let remedy = format!(
-                "record.name must end in .{}, or record.zoneId must be its zone's",
+                "record.name must end in .{}; otherwise, set record.zoneId to the zone that contains it",
                 zone.name.trim_end_matches('.')
             );
             return vec![Finding::blocker(ID, found, remedy)];
@@ -37,11 +37,11 @@ pub(crate) fn check(facts: &Facts) -> Vec<Finding> {
         let kinds: Vec<_> = others.iter().map(|set| set.kind.as_str()).collect();
         let found = match kinds[..] {
             [] => format!("there is no record {} in zone {}", record.name, record.zone_id),
-            _ => format!("{} is no CNAME but {}", record.name, kinds.join(", ")),
+            _ => format!("{} is not a CNAME, but {}", record.name, kinds.join(", ")),
         };
         let remedy = match endpoint {
-            Some((host, _port)) => format!("record.name must name a CNAME to {host} that the clients follow"),
-            None => "record.name must name a CNAME to the source's endpoint that the clients follow".to_owned(),
+            Some((host, _port)) => format!("set record.name to the name that the clients use; it must be a CNAME to {host}"),
+            None => "set record.name to the name that the clients use; it must be a CNAME to the source's endpoint".to_owned(),
         };
         return vec![Finding::blocker(ID, found, remedy)];
     }
@@ -69,7 +69,7 @@ fn unfit(name: &str, member: &RecordSet) -> Option<Finding> {
     Some(Finding::blocker(
         ID,
         found,
-        "record.name must name a simple or weighted CNAME with one value: no other can be moved",
+        "record.name must be a CNAME with one value and with simple or weighted routing: the run can move no other record",
     ))
 }
 
@@ -84,21 +84,21 @@ fn leads_to(name: &str, members: &[&RecordSet], endpoint: &str) -> Option<Findin
         let values: Vec<_> = members.iter().flat_map(|member| &member.values).map(String::as_str).collect();
         let found = format!("{name} leads to {}, not to the source's endpoint {endpoint}", values.join(", "));
         let remedy =
-            format!("record.name must name the record that the clients of this source follow, a CNAME to {endpoint}");
+            format!("set record.name to the name that the clients of this source use; it must be a CNAME to {endpoint}");
         return Some(Finding::blocker(ID, found, remedy));
     }
     let elsewhere: Vec<_> = members.iter().filter(|member| !here(member) && gets_traffic(member)).collect();
     let values: Vec<_> = elsewhere.iter().flat_map(|member| &member.values).map(String::as_str).collect();
     (!values.is_empty()).then(|| {
-        let found = format!("{name} also leads to {}; those members stay as they are", values.join(", "));
+        let found = format!("{name} also leads to {}; the run does not change those members", values.join(", "));
         Finding::warning(ELSEWHERE, found, "make sure that nobody writes through them")
     })
 }
 
 fn long_ttl(name: &str, members: &[&RecordSet]) -> Option<Finding> {
     let ttl = members.iter().filter_map(|member| member.ttl).max().filter(|ttl| *ttl > LONG_TTL)?;
-    let found = format!("{name} has a TTL of {ttl} s; after lowering it the run waits that long before the cutover");
-    Some(Finding::warning(TTL, found, "lower it now to save the wait"))
+    let found = format!("{name} has a TTL of {ttl} s; after lowering it, the run has to wait that long before the cutover");
+    Some(Finding::warning(TTL, found, "lower the TTL now to avoid this wait"))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The run leaves the source's parameter group alone and attaches a copy: instances that share the group go ways of their own.
+//! The run does not change the source's parameter group. It attaches a copy, which no longer follows changes of a shared group.
 
 use pgleap_contract::Finding;
 
@@ -16,11 +16,11 @@ pub(crate) fn check(facts: &Facts) -> Vec<Finding> {
     let more = facts.group_shared_with.len() - named.len();
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     let found = format!(
-        "parameter group {} serves {}{more} too; source and target will have copies that its later changes do not reach",
+        "{} is also the parameter group of {}{more}; the source and the target get copies, which do not follow its later changes",
         instance.parameter_group,
         named.join(", ")
     );
-    vec![Finding::warning(ID, found, "make later changes in the run's groups as well")]
+    vec![Finding::warning(ID, found, "make later changes in the run's groups too")]
 }
 
 #[cfg(test)]

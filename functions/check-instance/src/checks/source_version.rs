@@ -1,4 +1,4 @@
-//! The source's major is one that the run's queries were tried on.
+//! The source has a major version on which the run's queries have been tested.
 
 use pgleap_contract::Finding;
 
@@ -7,9 +7,9 @@ use crate::versions::RdsVersion;
 
 const ID: &str = "source-version";
 
-/// Below, catalogs lack what the run reads, and the rules of what stops an upgrade (WITH OIDS, abstime, sql_identifier) are others.
+/// Below, the catalogs lack what the run reads, and other things stop an upgrade (WITH OIDS, abstime, sql_identifier).
 const OLDEST: u32 = 12;
-/// From here on everything was tried on real servers.
+/// From here on, everything has been tested on real servers.
 const TRIED: u32 = 13;
 
 pub(crate) fn check(facts: &Facts) -> Vec<Finding> {
@@ -18,12 +18,12 @@ pub(crate) fn check(facts: &Facts) -> Vec<Finding> {
     };
     let major = version.major;
     if major < OLDEST {
-        let found = format!("the source runs PostgreSQL {major}; nothing below {OLDEST} can be upgraded by this run");
-        return vec![Finding::blocker(ID, found, format!("upgrade it to {TRIED} in place first"))];
+        let found = format!("the source runs PostgreSQL {major}; the run can upgrade only version {OLDEST} or later");
+        return vec![Finding::blocker(ID, found, format!("first upgrade it in place to version {TRIED}"))];
     }
     if major < TRIED {
-        let found = format!("the source runs PostgreSQL {major}; nothing below {TRIED} was tried");
-        return vec![Finding::warning(ID, found, "rehearse on a copy of your own database first")];
+        let found = format!("the source runs PostgreSQL {major}; pgleap has been tested only with version {TRIED} and later");
+        return vec![Finding::warning(ID, found, "rehearse with a copy of your own database first")];
     }
     Vec::new()
 }

@@ -1,5 +1,5 @@
-//! The functions may use the source's KMS keys: with a key of one's own, a snapshot cannot be restored without that right. RDS
-//! does not tell such a key from AWS's own, for which nothing is needed; only the account in its ARN gives one away.
+//! The functions may use the source's KMS keys. A snapshot that is encrypted with a customer managed key cannot be restored without
+//! this permission. RDS does not show whether a key is AWS managed and needs none; only a key ARN of another account proves it is not.
 //! Source: Amazon RDS API reference, DBInstance, KmsKeyId, PerformanceInsightsKMSKeyId; service authorization reference,
 //! RestoreDBInstanceFromDBSnapshot and ModifyDBInstance.
 
@@ -22,7 +22,7 @@ fn storage(facts: &Facts, instance: &Instance) -> Option<Finding> {
         return None;
     }
     let stack =
-        given.map_or("the stack was given no StorageKeyArn".to_owned(), |given| format!("StorageKeyArn is {given}"));
+        given.map_or("the stack has no StorageKeyArn".to_owned(), |given| format!("StorageKeyArn is {given}"));
     let name = &facts.run.source.instance;
     let remedy = format!("deploy the stack with StorageKeyArn={key}");
     if account(key) != account(&instance.arn) {
@@ -30,13 +30,13 @@ fn storage(facts: &Facts, instance: &Instance) -> Option<Finding> {
         return Some(Finding::blocker(ID, found, remedy));
     }
     let found = format!(
-        "the storage of {name} is encrypted with key {key}, and {stack}: unless that is AWS's own key (alias aws/rds), the snapshot \
-         cannot be restored"
+        "the storage of {name} is encrypted with key {key}, and {stack}. Unless the storage key is the AWS managed key (alias \
+         aws/rds), the run cannot restore the snapshot"
     );
-    Some(Finding::warning(ID, found, format!("if it is a key of your own, {remedy}")))
+    Some(Finding::warning(ID, found, format!("if it is your own key, {remedy}")))
 }
 
-/// Performance Insights are a comfort, so they are never a blocker. A key that the storage has too is the other check's.
+/// The run can do without Performance Insights, so this is never a blocker. The other check reports a key that the storage has too.
 fn insights(facts: &Facts, instance: &Instance) -> Option<Finding> {
     let key = instance.insights_key.as_deref()?;
     let is_given = [&facts.keys.storage, &facts.keys.insights].into_iter().any(|given| given.as_deref() == Some(key));
@@ -44,14 +44,14 @@ fn insights(facts: &Facts, instance: &Instance) -> Option<Finding> {
         return None;
     }
     let found = format!(
-        "Performance Insights of {} are encrypted with key {key}, which the stack was not given: unless that is AWS's own key (alias \
-         aws/rds), they stay off on the target",
+        "Performance Insights data of {} is encrypted with key {key}, which the stack may not use. Unless this is the AWS managed key \
+         (alias aws/rds), Performance Insights stays off on the target",
         facts.run.source.instance
     );
     Some(Finding::warning(
         INSIGHTS,
         found,
-        format!("if it is a key of your own, deploy the stack with InsightsKeyArn={key}"),
+        format!("if it is your own key, deploy the stack with InsightsKeyArn={key}"),
     ))
 }
 
@@ -105,7 +105,7 @@ mod tests {
 
         let found = check(&facts).remove(0);
 
-        assert!(found.found.contains(KEY) && found.found.contains("was given no StorageKeyArn"), "{}", found.found);
-        assert_eq!(found.remedy, format!("if it is a key of your own, deploy the stack with StorageKeyArn={KEY}"));
+        assert!(found.found.contains(KEY) && found.found.contains("the stack has no StorageKeyArn"), "{}", found.found);
+        assert_eq!(found.remedy, format!("if it is your own key, deploy the stack with StorageKeyArn={KEY}"));
     }
 }

@@ -1,4 +1,4 @@
-//! RDS allows a chain of upgrades to the wanted version.
+//! RDS supports an upgrade path to the requested version.
 
 use pgleap_contract::Finding;
 

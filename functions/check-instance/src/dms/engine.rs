@@ -1,4 +1,4 @@
-//! A DMS engine that carries both majors can be ordered here.
+//! This Region offers a DMS engine version that supports both major versions.
 
 use pgleap_contract::Finding;
 
@@ -12,7 +12,7 @@ const UNPROVEN: &str = "dms-engine-unproven";
 /// The newest major that AWS documents as source and target of DMS.
 const NEWEST_PROVEN: u32 = 17;
 
-/// The first engine that takes a major.
+/// The first engine that supports a major version.
 /// Source: AWS DMS user guide, "Sources for AWS DMS" and "Targets for AWS DMS"; nothing is said of 18.
 fn least(major: u32) -> DmsVersion {
     match major {
@@ -29,7 +29,7 @@ fn target_major(facts: &Facts) -> Option<u32> {
     RdsVersion::parse(&facts.run.target.version).map(|version| version.major)
 }
 
-/// The engine to pin: the newest that takes both majors, in the operator's class if there is one.
+/// The engine to pin: the newest that supports both major versions, in the operator's class if there is one.
 pub(crate) fn pick(facts: &Facts) -> Option<&Offer> {
     let source = RdsVersion::parse(&facts.source.found()?.version)?.major;
     let needed = least(source).max(least(target_major(facts)?));
@@ -45,17 +45,17 @@ pub(crate) fn check(facts: &Facts) -> Vec<Finding> {
     }
     if pick(facts).is_none() {
         let newest = facts.dms.iter().map(|offer| offer.version).max();
-        let offered = newest.map_or("nothing".to_owned(), |newest| newest.to_string());
+        let offered = newest.map_or("none".to_owned(), |newest| newest.to_string());
         let class = facts.run.copy.dms.instance_class.as_deref().unwrap_or("any class");
         let found = format!(
-            "no DMS engine for PostgreSQL {target} can be ordered in {class}; the newest on offer is {offered}"
+            "DMS offers no engine version for PostgreSQL {target} with {class} in this Region; the newest that it offers: {offered}"
         );
         return vec![Finding::blocker(ID, found, "choose another copy.dms.instanceClass, Region or target.version")];
     }
     if target > NEWEST_PROVEN {
         let found =
-            format!("AWS does not say whether DMS takes PostgreSQL {target}; {NEWEST_PROVEN} is the newest it names");
-        return vec![Finding::warning(UNPROVEN, found, "rehearse on a copy of your own database first")];
+            format!("AWS does not say whether DMS supports PostgreSQL {target}; {NEWEST_PROVEN} is the newest that it names");
+        return vec![Finding::warning(UNPROVEN, found, "rehearse with a copy of your own database first")];
     }
     Vec::new()
 }

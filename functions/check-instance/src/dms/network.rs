@@ -1,5 +1,5 @@
-//! Where DMS is to stand in the source's own network: its subnets must lie in two availability zones. The functions' network is
-//! proven by check-database, which logs in from there.
+//! If DMS is to be placed in the source's own network, its subnets must be in two Availability Zones. check-database proves the
+//! functions' network, because it logs in from there.
 //! Source: AWS DMS service model, CreateReplicationSubnetGroup, ReplicationSubnetGroupDoesNotCoverEnoughAZs.
 
 use std::collections::HashSet;
@@ -17,12 +17,12 @@ pub(crate) fn check(facts: &Facts) -> Vec<Finding> {
     let zones: HashSet<_> = instance.subnets.iter().map(|subnet| subnet.zone.as_str()).collect();
     let mut findings = Vec::new();
     if zones.len() < 2 {
-        let found = format!("the source's subnet group covers {} availability zone(s), DMS wants two", zones.len());
-        findings.push(Finding::blocker(ID, found, "add a subnet of another zone to the source's subnet group"));
+        let found = format!("the source's subnet group covers {} Availability Zone(s), and DMS requires two", zones.len());
+        findings.push(Finding::blocker(ID, found, "add a subnet in another Availability Zone to the source's subnet group"));
     }
     if instance.security_groups.is_empty() {
-        let found = "the source has no VPC security group that DMS could share";
-        findings.push(Finding::blocker(ID, found, "attach one that allows its own members to connect to the database"));
+        let found = "the source has no VPC security group that DMS could use too";
+        findings.push(Finding::blocker(ID, found, "attach a security group that allows its own members to connect to the database"));
     }
     findings
 }

@@ -1,5 +1,5 @@
 //! Gathering the facts. A call that AWS refuses for good becomes a finding and the rest goes on, so that one report names
-//! everything that is wrong; a call that another attempt may mend fails the step, which is tried again.
+//! everything that is wrong; a call that may succeed at another attempt fails the step, which is tried again.
 
 mod names;
 mod rds;
@@ -138,7 +138,7 @@ impl Eyes {
         let remedy = error.advice.take().unwrap_or_else(|| {
             let of_class = match error.class {
                 Class::Denied => "allow the function this action (its policy is in infra/template.yaml)",
-                _ => "the message has AWS's words",
+                _ => "correct what the error message from AWS names",
             };
             of_class.to_owned()
         });

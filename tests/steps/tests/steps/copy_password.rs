@@ -26,10 +26,10 @@ async fn whoever_could_read_the_copy_logins_password_is_named() -> Result<()> {
         )
         .await?;
 
-    let reader = "\"Reader\" is a member of pg_read_all_data, and so can read the password of the run's copy login on the \
+    let reader = "\"Reader\" is a member of pg_read_all_data and can therefore read the password of the run's copy login on the \
                   target until the run ends";
-    let logged = "with log_statement = all the target writes down the password of the run's copy login, which reads the \
-                  replicated tables and goes with the run";
+    let logged = "with log_statement = all, the target logs the password of the run's copy login, which can read the \
+                  replicated tables until the run drops it at its end";
     let expected = [
         format!("Warning subscription-password-readable: {reader}"),
         format!("Warning subscription-password-logged: {logged}"),

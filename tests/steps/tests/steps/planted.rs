@@ -167,7 +167,7 @@ pub(crate) const DEFECTS: &[Defect] = &[
     ),
     defect(
         "short-lived-role",
-        "named as Vault",
+        "named like the temporary logins that Vault",
         Admin,
         "DO $do$ BEGIN EXECUTE format('CREATE ROLE %I LOGIN VALID UNTIL %L', \
              'v-token-reader-A1b2C3d4E5f6G7h8I9j0-' || extract(epoch FROM now())::bigint, now() + interval '1 hour'); END $do$",
@@ -290,7 +290,7 @@ pub(crate) const DEFECTS: &[Defect] = &[
     defect("table-without-key", "public.keyless has no primary key", Owner, "CREATE TABLE public.keyless (id int)"),
     defect(
         "table-without-key",
-        "public.silent logs nothing",
+        "public.silent does not log its old rows",
         Owner,
         "CREATE TABLE public.silent (id int PRIMARY KEY); ALTER TABLE public.silent REPLICA IDENTITY NOTHING",
     ),
@@ -449,7 +449,7 @@ pub(crate) const DEFECTS: &[Defect] = &[
     ),
     defect(
         "generated-value-differs",
-        "public.priced.fee: 1 row(s), among them (id) = (7)",
+        "public.priced.fee: 1 row(s), among them (id) = (7), contain",
         Owner,
         "CREATE FUNCTION public.fee(n int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT n * 2'; \
          CREATE TABLE public.priced (id int PRIMARY KEY, n int, fee int GENERATED ALWAYS AS (public.fee(n)) STORED); \
@@ -459,7 +459,7 @@ pub(crate) const DEFECTS: &[Defect] = &[
     ),
     defect(
         "lob-very-long",
-        "public.films.film holds a value of 110 MB",
+        "public.films.film contains a value of 110 MB",
         Owner,
         "CREATE TABLE public.films (id int PRIMARY KEY, film bytea); INSERT INTO public.films VALUES (1, convert_to(repeat('x', 110000000), 'UTF8'))",
     ),

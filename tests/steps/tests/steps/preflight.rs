@@ -20,7 +20,7 @@ async fn an_instance_in_which_nothing_is_wrong_passes_and_nothing_is_changed() -
 
     let output = check_instance::run(world.as_step("check-instance"), world.run_only()).await?;
 
-    let unproven = "w dms-engine-unproven: AWS does not say whether DMS takes PostgreSQL 18; 17 is the newest it names";
+    let unproven = "w dms-engine-unproven: AWS does not say whether DMS supports PostgreSQL 18; 17 is the newest that it names";
     assert_eq!(worded(&output.findings.list), [unproven]);
     assert_eq!(output.source, Some(world.source.clone()));
     assert!(output.way.is_some_and(|way| way.hops.last().is_some_and(|hop| hop.version.starts_with("18."))));
@@ -74,7 +74,7 @@ async fn a_record_whose_zone_the_functions_do_not_see_is_a_blocker() -> Result<(
 
     assert_eq!(worded(&by_api.findings.list), [""; 0]);
     let found = worded(&in_vpc.findings.list);
-    let says = format!("b record-in-vpc: the VPC of the functions does not resolve {}", world.run.record.name);
+    let says = format!("b record-in-vpc: in the VPC of the functions, {} does not resolve: ", world.run.record.name);
     assert!(found.len() == 1 && found[0].starts_with(&says), "{found:?}");
     Ok(())
 }
@@ -105,7 +105,7 @@ async fn a_source_that_writes_large_values_faster_than_dms_reads_them_is_a_block
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(found[0].starts_with("b changes-outrun-dms: rows with large values"), "{}", found[0]);
     assert!(
-        found[0].ends_with("about 5 a second: it will not keep up, and the cutover would never begin"),
+        found[0].ends_with("about 5 per second: DMS will not keep up, and the cutover would never begin"),
         "{}",
         found[0]
     );
@@ -179,20 +179,20 @@ async fn native_replication_asks_for_an_identity_and_for_equality_only_where_no_
     world.run.choices.keyless_tables = KeylessTables::ReplicaIdentityFull;
     let chosen = check_database::run(world.as_step("check-database"), world.on_source()).await?;
 
-    let nothing = "published, it would refuse updates and deletes to your applications";
+    let nothing = "once it is published, PostgreSQL refuses the updates and deletes of your applications";
     let keyless = [("at", "point"), ("doc", "json"), ("page", "xml")].map(|(column, of)| {
-        let lost = "has no equality, and its table has no key: the target could not find the row of an update";
+        let lost = "has no equality operator, and its table has no key: the target could not find the row of an update";
         format!("b row-without-equality: column app.keyless.{column} of type {of} {lost}")
     });
     let mut expected = vec![
         format!("b table-without-identity: table app.keyless has no primary key: {nothing}"),
         format!(
-            "b table-without-identity: table app.silent_with_key logs nothing of its old rows (REPLICA IDENTITY NOTHING): {nothing}"
+            "b table-without-identity: table app.silent_with_key does not log its old rows (REPLICA IDENTITY NOTHING): {nothing}"
         ),
     ];
     expected.extend(keyless.clone());
     let made =
-        "1 table(s) without a usable primary key have a unique index, which the run makes their replica identity";
+        "1 table(s) without a usable primary key have a unique index, which the run uses as their replica identity";
     let by_index = format!("w identity-by-index: {made}: app.could_have (\"The one\")");
     expected.push(by_index.clone());
     assert_eq!(worded(&refused.findings.list), expected);
@@ -213,13 +213,13 @@ async fn the_rehearsals_source_passes_with_a_choice_about_its_keyless_table() ->
         let accepted = check_database::run(world.as_step("check-database"), world.on_source()).await?;
 
         let refused: Vec<_> = worded(&refused.findings.list).into_iter().filter(|line| line.starts_with('b')).collect();
-        let why = "has no primary key: its updates and deletes would be lost";
+        let why = "has no primary key: DMS would drop its updates and deletes";
         assert_eq!(
             refused,
             ["public.pgbench_history", "shop.clicks"].map(|table| format!("b table-without-key: table {table} {why}"))
         );
         let unproven =
-            "w type-unproven: AWS says of these types only that DMS carries them in part: shop.rates.since (interval)";
+            "w type-unproven: AWS says only that DMS supports the types of these columns partly: shop.rates.since (interval)";
         assert_eq!(worded(&accepted.findings.list), [unproven]);
     }
     Ok(())
@@ -263,7 +263,7 @@ async fn everything_around_the_tables_that_stands_in_the_way_is_named_at_once() 
         assert_eq!(ids, expected, "{major}: {:#?}", output.findings.list);
         let membership = &output.findings.list[0];
         assert!(
-            membership.found.contains("role \"Other Owner\" owns 1 of the relations to carry, e.g. theirs.t"),
+            membership.found.contains("role \"Other Owner\" owns 1 of the objects that the run must alter, for example theirs.t"),
             "{membership:?}"
         );
         assert!(membership.remedy.ends_with("GRANT \"Other Owner\" TO \"orders_admin\""), "{membership:?}");

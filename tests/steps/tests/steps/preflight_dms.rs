@@ -80,8 +80,8 @@ async fn many_columns_of_one_type_hide_no_other_type_and_what_is_left_out_is_cou
     assert!(of("DMS does not carry inet").found.ends_with(": column public.zz_sessions.ip (inet)"));
     assert!(of("DMS does not carry tsvector").found.ends_with(": column public.zz_sessions.search (tsvector)"));
     assert!(of("column public.packages.data").found.contains("DMS does not migrate the OID type"));
-    assert!(of("column public.shifts.ends").found.contains("hours, minutes and seconds, and no zone"));
-    let fractions = of("a time of day with a fraction of a second, which DMS cuts");
+    assert!(of("column public.shifts.ends").found.contains("hours, minutes and seconds, but no time zone"));
+    let fractions = of("a time of day with a fraction of a second, which DMS drops");
     assert_eq!(fractions.objects, ["public.shifts.begins", "public.shifts.closes"]);
     assert_eq!(findings.len(), 6, "{:#?}", worded(&findings));
     assert!(serde_json::to_string(&findings)?.len() < 100_000);
@@ -269,7 +269,7 @@ async fn a_column_that_cannot_be_compared_is_a_blocker_of_a_table_without_a_key(
 
     let blockers: Vec<_> = worded(&found(&world).await?).into_iter().filter(|line| line.starts_with('b')).collect();
 
-    let why = "has no equality, and its table has no primary key: DMS could not find the row of an update";
+    let why = "has no equality operator, and its table has no primary key: DMS could not find the row of an update";
     assert_eq!(blockers, [format!("b row-not-comparable: column public.l2.p of type point {why}")]);
     Ok(())
 }

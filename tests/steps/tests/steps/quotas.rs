@@ -25,14 +25,14 @@ async fn each_quota_that_is_reached_stops_in_preflight() -> Result<()> {
 
     assert_eq!((found.blockers, found.warnings), (8, 0), "{}", found.text);
     for said in [
-        "the quota of RDS allows 1 DB instances, 1 are in use, and the run needs 1 more",
-        "the quota of RDS allows 0 manual DB snapshots, 0 are in use, and the run needs 1 more",
-        "the quota of RDS allows 0 DB parameter groups, 0 are in use, and the run needs 2 more",
+        "the RDS quota allows 1 DB instances, 1 are in use, and the run needs 1 more",
+        "the RDS quota allows 0 manual DB snapshots, 0 are in use, and the run needs 1 more",
+        "the RDS quota allows 0 DB parameter groups, 0 are in use, and the run needs 2 more",
         "GiB of DB storage",
-        "the quota of DMS allows 0 replication instances, 0 are in use, and the run needs 1 more",
-        "the quota of DMS allows 0 replication subnet groups, 0 are in use, and the run needs 1 more",
-        "the quota of DMS allows 0 endpoints, 0 are in use, and the run needs 2 more",
-        "the quota of DMS allows 0 replication tasks, 0 are in use, and the run needs 1 more",
+        "the DMS quota allows 0 replication instances, 0 are in use, and the run needs 1 more",
+        "the DMS quota allows 0 replication subnet groups, 0 are in use, and the run needs 1 more",
+        "the DMS quota allows 0 endpoints, 0 are in use, and the run needs 2 more",
+        "the DMS quota allows 0 replication tasks, 0 are in use, and the run needs 1 more",
     ] {
         let times = found.list.iter().filter(|finding| finding.found.contains(said)).count();
         assert_eq!(times, 1, "{said}: {}", found.text);
