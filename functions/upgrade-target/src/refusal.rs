@@ -94,7 +94,7 @@ async fn log(rds: &Rds, name: &str) -> StepResult<String> {
     if let Some(precheck) = newest(&files, "precheck") {
         return end_of(rds, name, precheck).await;
     }
-    let Some(internal) = newest(&files, "internal") else { return Ok("there is none".to_owned()) };
+    let Some(internal) = newest(&files, "internal") else { return Ok("there is no log".to_owned()) };
     let text = end_of(rds, name, internal).await?;
     match named_log(&text).and_then(|named| newest(&files, named)) {
         Some(named) => end_of(rds, name, named).await,

@@ -79,8 +79,8 @@ impl Answers {
     pub fn ends_with(self) -> Option<(&'static str, &'static str)> {
         match self {
             Answers::Reject | Answers::RejectReboot => Some(("NotApproved", "not now")),
-            Answers::RejectByLink => Some(("NotApproved", "by the question's link")),
-            Answers::NoAnswer => Some(("NotApproved", "nobody said yes to the cutover")),
+            Answers::RejectByLink => Some(("NotApproved", "through the link in the question")),
+            Answers::NoAnswer => Some(("NotApproved", "nobody approved the cutover")),
             Answers::WalWhileWaiting => Some(("TooMuchWal", "limits.maxRetainedWalGb")),
             Answers::Approve | Answers::ApproveByLink | Answers::RejectThenApprove | Answers::RestartWhileWaiting => {
                 None
