@@ -96,8 +96,8 @@ fn uncompared(input: &AskApprovalInput) -> Option<String> {
         String::new()
     };
     Some(format!(
-        "Not compared: the run could not compare some tables of the copy with the source (number of tables: {}). \
-         Replication reports no errors for them. With a Yes, you accept that their rows are not verified:{}{more}",
+        "Not compared: {} of the tables could not be compared with the source. Replication reports no errors for \
+         them. With a Yes, you accept that their rows are not verified:{}{more}",
         verified.tables_uncompared,
         listed.concat()
     ))
@@ -192,7 +192,7 @@ mod tests {
         };
 
         let one = text_of(1);
-        assert!(one.contains("(number of tables: 1)"), "{one}");
+        assert!(one.contains("Not compared: 1 of the tables"), "{one}");
         assert!(one.contains("\n- shop.hot: it never stands still\n\n"), "{one}");
         assert!(text_of(4).contains("\n- and 3 more"));
         assert!(!text_of(0).contains("Not compared"));

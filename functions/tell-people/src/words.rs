@@ -162,10 +162,9 @@ fn unfinished(warnings: &Warnings) -> Option<String> {
         lines.push(format!("- and {more} more; the log of settle-target lists them"));
     }
     Some(format!(
-        "The target serves applications, but the run could not finish some of its objects or settings (number: {}). \
-         A constraint in this list is NOT VALID: it applies to new and changed rows only. A materialized view keeps \
-         the content that it had on the source. A setting of the instance has the value that RDS gives to a restored \
-         instance.\n{}",
+        "The target serves applications, but {} of its objects or settings could not be finished. A constraint in \
+         this list is NOT VALID: it applies to new and changed rows only. A materialized view keeps the content that \
+         it had on the source. A setting of the instance has the value that RDS gives to a restored instance.\n{}",
         warnings.count,
         lines.join("\n")
     ))

@@ -129,9 +129,6 @@ mod tests {
 
         let verdict = decide(&other, &way, "final");
 
-        assert_eq!(
-            verdict,
-            Verdict::Fail("it uses parameter group default.postgres18 instead of final".to_owned())
-        );
+        assert_eq!(verdict, Verdict::Fail("it uses parameter group default.postgres18 instead of final".to_owned()));
     }
 }

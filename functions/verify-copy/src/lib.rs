@@ -119,7 +119,7 @@ fn refuse_without_consent(run: &Run, count: u64, listed: &[UncomparedTable]) -> 
         named.push(format!("and {more} more"));
     }
     let message = format!(
-        "the run could not compare some tables (number: {count}): {}. To continue without comparing them, set \
+        "{count} of the tables could not be compared: {}. To continue without comparing them, set \
          choices.uncomparedTables to accept, or to ask together with approval.cutover",
         named.join("; ")
     );
@@ -175,7 +175,7 @@ mod tests {
             if let Err(error) = answer {
                 assert_eq!(error.code, ErrorCode::TablesNotCompared);
                 for words in
-                    ["7 table(s)", "shop.hot (it never stands still)", "and 6 more", "choices.uncomparedTables"]
+                    ["7 of the tables", "shop.hot (it never stands still)", "and 6 more", "choices.uncomparedTables"]
                 {
                     assert!(error.message.contains(words), "{words} is not in {}", error.message);
                 }

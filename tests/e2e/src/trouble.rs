@@ -345,10 +345,9 @@ impl Trouble {
             Trouble::KeyUpdated => {
                 Some(("ChangeNotCarried", "table shop.stock: an update of its key: (batch) = (2) became (1000002)"))
             }
-            Trouble::EqualRowDeleted => Some((
-                "ChangeNotCarried",
-                "table shop.clicks: an update or delete of a row that has duplicates",
-            )),
+            Trouble::EqualRowDeleted => {
+                Some(("ChangeNotCarried", "table shop.clicks: an update or delete of a row that has duplicates"))
+            }
             Trouble::ValueClamped => Some(("ChangeNotCarried", "table shop.customers: an infinite date")),
             Trouble::WrongSecret => Some(("PreflightBlocked", "[login]")),
             Trouble::RuleMissing => Some(("NetworkBlocked", "lacks an inbound rule")),

@@ -57,7 +57,7 @@ fn next_class(has: &str, offered: &[String], limit: Option<&str>) -> Result<(Str
     match (pgleap_dms::next_larger(has, offered, limit), limit) {
         (Some(class), _) => Ok((has.to_owned(), class.clone(), Larger { class: Some(class), storage: None })),
         (None, Some(limit)) => {
-            Err(format!("{has} ran out of memory, and limits.maxReplicationInstanceClass ({limit}) allows no larger"))
+            Err(format!("{has} ran out of memory; limits.maxReplicationInstanceClass ({limit}) allows no larger class"))
         }
         (None, None) => Err(format!("{has} ran out of memory, and the Region offers no larger class")),
     }

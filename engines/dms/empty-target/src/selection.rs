@@ -46,8 +46,7 @@ pub(crate) async fn read(target: &Session, replica_role: bool) -> StepResult<Sel
 fn bounded(what: &str, length: usize) -> StepResult<()> {
     let longest = Selection::LONGEST;
     if length > longest {
-        let reason =
-            format!("select tables: {length} {what} are more than {longest}, the limit of a table mapping");
+        let reason = format!("select tables: {length} {what} are more than {longest}, the limit of a table mapping");
         return Err(StepError::new(ErrorCode::PreflightBlocked, reason));
     }
     Ok(())

@@ -61,8 +61,7 @@ async fn said(ctx: &Ctx, input: &WatchCopyInput) -> String {
 /// The working login sees what other roles' sessions do, where the owner may grant that.
 async fn held_up(source: &Session) -> Result<Vec<String>, PgError> {
     let most = CopyReading::MOST_HELD_UP as i64;
-    let rows =
-        source.rows("list transactions that delay the slot", include_str!("held_up.sql"), &[&most]).await?;
+    let rows = source.rows("list transactions that delay the slot", include_str!("held_up.sql"), &[&most]).await?;
     Ok(rows.iter().map(|row| row.get::<_, String>(0).chars().take(CopyReading::LONGEST_HELD_UP).collect()).collect())
 }
 

@@ -69,9 +69,7 @@ pub(crate) fn decide(seen: &Seen) -> Result<Start, String> {
 }
 
 fn no(reason: &str) -> String {
-    format!(
-        "find the start of the changes: {reason}. A wrong position would lose or duplicate rows, so the run ends"
-    )
+    format!("find the start of the changes: {reason}. A wrong position would lose or duplicate rows, so the run ends")
 }
 
 #[cfg(test)]
