@@ -105,7 +105,7 @@ fn timed_out(route: &Route) -> String {
     let address = route.address.as_deref().unwrap_or("unknown address");
     let Some(group) = &route.security_group else {
         return format!(
-            "{instance} ({address}) gets no answer from {host}:{port}, and no security group of it is known"
+            "{instance} ({address}) gets no answer from {host}:{port}, and the database's security group is unknown"
         );
     };
     format!(

@@ -129,7 +129,7 @@ async fn connect_with(
         .await
         .map_err(|error| PgError::unreachable(doing.clone(), error.to_string()))?;
     let address =
-        addresses.first().ok_or_else(|| PgError::unreachable(doing.clone(), "the name resolves to no address"))?;
+        addresses.first().ok_or_else(|| PgError::unreachable(doing.clone(), "the name does not resolve to any IP"))?;
     let tls = connector(environment).map_err(|reason| PgError::unreachable(doing.clone(), reason))?;
 
     let mut config = Config::new();

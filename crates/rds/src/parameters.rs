@@ -74,7 +74,7 @@ fn one(
     let (mut name, mut value) = (name.to_owned(), value.to_owned());
     if let Some(gone) = GONE.iter().find(|gone| gone.name == name && to_major >= gone.since) {
         let successor =
-            gone.successor.ok_or_else(|| format!("version {} removed it, and it has no successor", gone.since))?;
+            gone.successor.ok_or_else(|| format!("PostgreSQL {} removed it, and it has no successor", gone.since))?;
         if successor == "wal_keep_size" {
             value = value
                 .parse::<u64>()

@@ -126,7 +126,8 @@ fn refuse_outside_window(run: &Run, now: i64) -> StepResult<()> {
         return Ok(());
     }
     let message = format!(
-        "arm the deadline: there is no time for a cutover and a rollback before {} ({}); the window opens again at {}",
+        "arm the deadline: there is not enough time for a cutover and a rollback before {} ({}); the window opens \
+         again at {}",
         window.end,
         window.time_zone,
         pgleap_window::text(opening.opens)

@@ -15,7 +15,7 @@ pub(crate) async fn refuse_what_would_pass(source: &Session, target: &Session, r
     let members = access::members_of(source, &[&work, &copy]).await?;
     if !members.is_empty() {
         let reason = format!(
-            "these logins are members of the run's logins, so the fence would not shut them out: {}; revoke {work} \
+            "these roles have been granted the run's logins, so the fence would not shut them out: {}; revoke {work} \
              and {copy} from them",
             members.join(", ")
         );

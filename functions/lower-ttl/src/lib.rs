@@ -40,7 +40,7 @@ pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<Polled<LowerTtlOutput>
             memory.keep(ctx, run).await;
             Ok(spreads())
         }
-        Err(error) if error.is(Class::Refused) => Ok(Polled::Waiting(format!("{error}; the run reads it again"))),
+        Err(error) if error.is(Class::Refused) => Ok(Polled::Waiting(format!("{error}; the run rereads the record"))),
         Err(error) => Err(error.into()),
     }
 }

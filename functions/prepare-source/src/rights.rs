@@ -68,7 +68,7 @@ async fn grant_in(owner: &Session, schema: &str, work: &str, copy: &str) -> Step
         "BEGIN; GRANT USAGE ON SCHEMA {schema} TO {work}, {copy}; GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {copy}; \
          GRANT SELECT ON ALL SEQUENCES IN SCHEMA {schema} TO {work}; COMMIT"
     );
-    Ok(owner.run(&format!("grant reading schema {schema}"), &sql).await?)
+    Ok(owner.run(&format!("grant read access to schema {schema}"), &sql).await?)
 }
 
 async fn lacking(owner: &Session, skipped: &[String], copy: &str, work: &str) -> StepResult<Vec<String>> {

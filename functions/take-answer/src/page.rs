@@ -73,7 +73,7 @@ pub(crate) fn question(asked: &Asked) -> Page {
         "{what}\n{buttons}\n\
          <p>Please answer by {until}. If nobody answers, the run treats it as No. Only the first answer counts.</p>"
     );
-    page(200, "pgleap asks", &format!("{text}\n{}", execution(asked)))
+    page(200, "pgleap needs an answer", &format!("{text}\n{}", execution(asked)))
 }
 
 /// The answer is with the machine.

@@ -45,7 +45,7 @@ impl Attempt {
     pub(crate) async fn note(rds: &Rds, name: &str, copy: &Instance, version: &str) -> StepResult<()> {
         let events = rds.events(name, None).await?;
         let last = events.iter().filter_map(|event| event.at).max().unwrap_or(0);
-        let doing = format!("note upgrade of instance {name}");
+        let doing = format!("record the upgrade of instance {name}");
         Ok(rds.add_tag(copy.arn()?, NOTE, &format!("{version} {last}"), doing).await?)
     }
 

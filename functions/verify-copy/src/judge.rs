@@ -149,7 +149,7 @@ fn judge<'a>(open: &'a [OpenRow], looks: &[Look]) -> (Judged, Vec<&'a OpenRow>) 
 async fn describe(sides: &Sides<'_>, layout: &Layout, different: &[&OpenRow]) -> StepResult<String> {
     if !layout.has_key() {
         return Ok(format!(
-            "{} different rows occur more often on one side than on the other; they have no primary key to be named by",
+            "{} different rows occur more often on one side than on the other; no primary key identifies them",
             different.len()
         ));
     }
