@@ -103,7 +103,10 @@ fn ended(about: &About) -> Option<Telling> {
             _ => {
                 let (source, version) = (&about.source, &about.target_version);
                 let mut parts = vec![if warned {
-                    format!("Run {run} upgraded {source} to PostgreSQL {version}, with warnings.")
+                    format!(
+                        "Run {run} upgraded {source} to PostgreSQL {version}, with warnings. The target serves \
+                         applications."
+                    )
                 } else {
                     format!("Run {run} upgraded {source} to PostgreSQL {version}. The target serves applications.")
                 }];
@@ -162,9 +165,10 @@ fn unfinished(warnings: &Warnings) -> Option<String> {
         lines.push(format!("- and {more} more; the log of settle-target lists them"));
     }
     Some(format!(
-        "The target serves applications, but {} of its objects or settings could not be finished. A constraint in \
-         this list is NOT VALID: it applies to new and changed rows only. A materialized view keeps the content that \
-         it had on the source. A setting of the instance has the value that RDS gives to a restored instance.\n{}",
+        "{} of the target's objects or settings could not be finished, but applications can use the target. A \
+         constraint in this list is NOT VALID: it applies to new and changed rows only. A materialized view keeps the \
+         content that it had on the source. A setting of the instance has the value that RDS gives to a restored \
+         instance.\n{}",
         warnings.count,
         lines.join("\n")
     ))
