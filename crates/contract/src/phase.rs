@@ -113,22 +113,36 @@ impl Phase {
     /// What a person should know when it begins.
     pub const fn begins(self) -> &'static str {
         match self {
-            Self::Preflight => "everything is checked, and nothing is touched",
+            Self::Preflight => "the run checks all preconditions and changes nothing",
             Self::PrepareSource => {
-                "preflight found nothing in the way; the source is made ready, which may need a restart of it"
+                "preflight found no blockers; the run prepares the source, which may require a restart of the source"
             }
-            Self::CopyInstance => "a snapshot of the source is taken and restored; the source serves as before",
-            Self::UpgradeCopy => "the copy is upgraded; the source does not notice",
-            Self::PrepareTarget => "the copy is emptied for the load; the source does not notice",
-            Self::Load => "DMS loads the copy's tables and follows the changes",
-            Self::LoadAgain => "tables that failed are loaded again with settings for their large values",
-            Self::Rebuild => "the load is complete; indexes and statistics are built on the copy",
-            Self::CatchUp => "the copy follows every change and is compared with the source",
-            Self::MakeReady => "the record's TTL is lowered and the guardrails are checked; users notice nothing yet",
-            Self::Cutover => "the cutover begins: applications will be refused for a moment",
-            Self::Confirm => "applications are served by the target; what need not hold them up is finished",
-            Self::Finish => "everything that the run made for itself is removed",
-            Self::Rollback => "the source serves as before, and everything that the run made is removed",
+            Self::CopyInstance => {
+                "the run restores the copy from a snapshot of the source; the source serves applications as before"
+            }
+            Self::UpgradeCopy => "the run upgrades the copy; the source serves applications as before",
+            Self::PrepareTarget => {
+                "the run prepares the copy to receive the source's data; the source serves applications as before"
+            }
+            Self::Load => {
+                "replication brings the source's rows and changes to the copy; the source serves applications as before"
+            }
+            Self::LoadAgain => {
+                "some tables failed to load; the run loads them again with settings that fit their large values"
+            }
+            Self::Rebuild => "the load is complete; the run builds indexes and statistics on the copy",
+            Self::CatchUp => "the copy receives every change, and the run compares it with the source",
+            Self::MakeReady => {
+                "the run lowers the record's TTL and checks the guardrails; applications are not affected yet"
+            }
+            Self::Cutover => {
+                "applications will lose their connections for a short time and then reconnect to the target"
+            }
+            Self::Confirm => {
+                "the target serves applications; the run finishes background work, such as validating constraints"
+            }
+            Self::Finish => "the run deletes everything that it created for itself; the target serves applications",
+            Self::Rollback => "the source serves applications as before; the run deletes everything that it created",
         }
     }
 

@@ -14,7 +14,7 @@ pub struct RunId(String);
 
 /// Why a text is no run id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("run id {0:?}: want a letter, then up to 19 of a-z, 0-9 and single hyphens, none at the end")]
+#[error("run id {0:?} is not valid: use a letter, then up to 19 of a-z, 0-9 and single hyphens, none at the end")]
 pub struct RunIdError(String);
 
 impl RunId {

@@ -57,7 +57,7 @@ impl Dms {
         let resume = self.client.start_replication_task().replication_task_arn(task.arn()?);
         let answer = resume.start_replication_task_type(StartReplicationTaskTypeValue::ResumeProcessing).send().await;
         match answer.doing(format!("resume task {name}")) {
-            Ok(_started) => Ok(format!("task {name} resumes")),
+            Ok(_started) => Ok(format!("task {name} is resuming")),
             // A resumption whose answer was lost.
             Err(error) if error.is(Class::WrongState) => Ok(format!("task {name}: {}", error.message)),
             Err(error) => Err(error.into()),
@@ -74,7 +74,7 @@ impl Dms {
     pub async fn stop(&self, task: &Task) -> StepResult<String> {
         match self.stop_task(task).await {
             Err(error) if !error.is(Class::WrongState) => Err(error.into()),
-            _asked => Ok(format!("task {} stops", task.name)),
+            _asked => Ok(format!("task {} is stopping", task.name)),
         }
     }
 
@@ -87,9 +87,9 @@ impl Dms {
             .replication_task_arn(task.arn()?)
             .table_mappings(mapping.text())
             .replication_task_settings(settings.text());
-        match modify.send().await.doing(format!("change task {name}")) {
+        match modify.send().await.doing(format!("modify task {name}")) {
             Err(error) if !error.is(Class::WrongState) => Err(error.into()),
-            _asked => Ok(format!("task {name} is changed")),
+            _asked => Ok(format!("task {name} is being modified")),
         }
     }
 

@@ -100,7 +100,7 @@ impl WantedEndpoint<'_> {
 /// The role with which DMS reads the run's secrets, from the function's environment.
 pub fn secret_role() -> StepResult<String> {
     std::env::var("PGLEAP_DMS_SECRET_ROLE_ARN")
-        .map_err(|_| StepError::bug("read environment: PGLEAP_DMS_SECRET_ROLE_ARN is not set"))
+        .map_err(|_| StepError::bug("read the environment: PGLEAP_DMS_SECRET_ROLE_ARN is not set"))
 }
 
 impl Dms {
@@ -170,7 +170,7 @@ fn adopt(found: &Described, wanted: &WantedEndpoint<'_>) -> StepResult<String> {
     if secret.contains(&wanted.secret) && database == wanted.database {
         return Ok(arn(&format!("endpoint {name}"), found.endpoint_arn())?.to_owned());
     }
-    let reason = "an endpoint of this name exists and reads another secret or database; give the run another runId";
+    let reason = "an endpoint of this name uses another secret or database; start the run with another runId";
     Err(StepError::new(ErrorCode::BadInput, format!("create endpoint {name}: {reason}")))
 }
 

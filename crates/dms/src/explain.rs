@@ -70,47 +70,49 @@ pub fn explain(said: &str, route: &Route) -> (ErrorCode, String) {
         Reason::TimedOut => (ErrorCode::NetworkBlocked, timed_out(route)),
         Reason::NotEncrypted => {
             let means = format!(
-                "{host} takes no unencrypted connection: the endpoint's SSL mode must be require (it is made so; somebody changed it)"
+                "{host} refuses unencrypted connections: the endpoint's SSL mode must be require (the run set it so, \
+                 and somebody changed it)"
             );
             (ErrorCode::EncryptionRefused, means)
         }
         Reason::NotAllowed => {
-            (ErrorCode::LoginRefused, format!("{host} lets nobody in by this login from {instance} (pg_hba.conf)"))
+            (ErrorCode::LoginRefused, format!("{host} does not accept this login from {instance} (pg_hba.conf)"))
         }
         Reason::LoginRefused => (
             ErrorCode::LoginRefused,
-            format!("{host} refuses the run's login: its password was changed, or the role is gone"),
+            format!("{host} refuses the run's login: its password was changed, or the role was dropped"),
         ),
         Reason::SecretUnreachable => {
             let means = format!(
-                "{instance} cannot read the run's secret: its subnets need a route to Secrets Manager (an interface endpoint or NAT), \
-                 and the role secretsmanager:GetSecretValue on it"
+                "{instance} cannot read the run's secret: its subnets need a route to Secrets Manager (an interface \
+                 endpoint or NAT), and DMS's role needs the permission secretsmanager:GetSecretValue for the secret"
             );
             (ErrorCode::SecretUnreachable, means)
         }
         Reason::NameUnknown => {
             let means = format!(
-                "{instance} finds no address for {host}: the network's DNS resolution is off, or another resolver is set"
+                "{instance} cannot resolve {host}: the VPC has DNS resolution disabled, or it uses another resolver"
             );
             (ErrorCode::NameUnknown, means)
         }
         Reason::Unknown => (ErrorCode::ConnectionTestFailed, format!("{instance} cannot connect to {host}:{port}")),
     };
-    (code, format!("{means}; DMS says: {said}"))
+    (code, format!("{means}; DMS reports: {said}"))
 }
 
 fn timed_out(route: &Route) -> String {
     let Route { instance, host, port, .. } = route;
-    let address = route.address.as_deref().unwrap_or("an address that DMS does not show");
+    let address = route.address.as_deref().unwrap_or("unknown address");
     let Some(group) = &route.security_group else {
         return format!(
-            "{instance} ({address}) gets no answer from {host}:{port}, and no security group is known to ask"
+            "{instance} ({address}) gets no answer from {host}:{port}, and the database's security group is unknown"
         );
     };
     format!(
         "{instance} ({address}) gets no answer from {host}:{port}: security group {group} lacks an inbound rule for it: \
-         TCP {port} from {address}/32 (aws ec2 authorize-security-group-ingress --group-id {group} --protocol tcp --port {port} \
-         --cidr {address}/32, or network.authorizeIngress = true in the run's input); if the rule is there, look at the network ACLs"
+         TCP {port} from {address}/32. Create the rule (aws ec2 authorize-security-group-ingress --group-id {group} \
+         --protocol tcp --port {port} --cidr {address}/32), or set network.authorizeIngress = true in the run's input. \
+         If the rule exists, check the network ACLs"
     )
 }
 

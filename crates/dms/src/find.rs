@@ -56,7 +56,7 @@ impl Dms {
         let filter = filter("replication-task-arn", [arn]);
         let answer = self.client.describe_replication_tasks().filters(filter).send().await;
         let found = answer.doing(format!("read the settings of task {arn}"))?.replication_tasks.unwrap_or_default();
-        let gone = || StepError::bug(format!("read the settings of task {arn}: it is gone"));
+        let gone = || StepError::bug(format!("read the settings of task {arn}: the task no longer exists"));
         let task = found.into_iter().next().ok_or_else(gone)?;
         let mapping = Mapping::read(&task.table_mappings.unwrap_or_default())?;
         Ok((mapping, Settings::read(&task.replication_task_settings.unwrap_or_default())?))
@@ -69,7 +69,7 @@ impl Dms {
         let events = match request.duration(60).send().await.doing(format!("describe events of {id}")) {
             Ok(page) => page.events.unwrap_or_default(),
             Err(error) => {
-                tracing::info!(error = error.to_string(), "no events to read");
+                tracing::info!(error = error.to_string(), "cannot read the events");
                 Vec::new()
             }
         };

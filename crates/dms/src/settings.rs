@@ -35,7 +35,7 @@ impl Settings {
     /// For people.
     pub fn appetite(&self) -> String {
         let (tables, rows) = self.figures();
-        format!("{tables} tables at once and {rows} rows a commit")
+        format!("{tables} tables in parallel and {rows} rows per commit")
     }
 
     /// Tables at once and rows of a commit.

@@ -56,5 +56,5 @@ where
     if answer.as_ref().err().and_then(SdkError::as_service_error).is_some_and(is_over) {
         return Ok(Taken::Before);
     }
-    answer.doing("pass an answer on").map(|_| Taken::Now)
+    answer.doing("send the answer").map(|_| Taken::Now)
 }

@@ -53,7 +53,7 @@ impl Executions {
         let request = self.client.get_execution_history().execution_arn(execution_arn);
         let mut pages = request.include_execution_data(true).max_results(PAGE_WITH_DATA).into_paginator().send();
         while let Some(page) = pages.next().await {
-            let page = page.doing("read the run's history")?;
+            let page = page.doing("read the execution's history")?;
             page.events().iter().map(reduce).for_each(&mut take);
         }
         Ok(())

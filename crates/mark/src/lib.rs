@@ -63,9 +63,9 @@ fn refuse_unarmed(run: &Run, generation: Generation, state: Option<State>) -> St
     match state {
         Some(State::Armed) => Ok(()),
         Some(decided) => {
-            Err(StepError::new(ErrorCode::AlreadyBack, format!("prove the mark {name}: it says {decided:?}")))
+            Err(StepError::new(ErrorCode::AlreadyBack, format!("check the mark {name}: it says {decided:?}")))
         }
-        None => Err(StepError::bug(format!("prove the mark {name}: the cutover was never armed"))),
+        None => Err(StepError::bug(format!("check the mark {name}: the cutover was never armed"))),
     }
 }
 
@@ -78,7 +78,7 @@ pub async fn arm(ctx: &Ctx, run: &Run, generation: Generation) -> StepResult<()>
         .create_secret()
         .set_kms_key_id(pgleap_step_kit::secrets_key())
         .name(&name)
-        .description(format!("pgleap run {}: how far its cutover came; no secret", run.id))
+        .description(format!("pgleap run {}: how far its cutover got (not sensitive)", run.id))
         .secret_string(text(&mark))
         .set_tags(Some(pgleap_step_kit::secret_tags(run)))
         .send()
@@ -93,7 +93,7 @@ pub async fn arm(ctx: &Ctx, run: &Run, generation: Generation) -> StepResult<()>
     match read(ctx, run, generation).await? {
         None => Err(StepError::new(
             ErrorCode::BadInput,
-            format!("read the mark {name} back: it belongs to another execution; give the run another runId"),
+            format!("read back the mark {name}: it belongs to another execution; start the run with another runId"),
         )),
         Some(mark) => refuse_unarmed(run, generation, Some(mark.state)),
     }
@@ -108,7 +108,7 @@ pub async fn decide(ctx: &Ctx, run: &Run, generation: Generation, state: State) 
     match next(mark.state, state) {
         Step::Keep => Ok(()),
         Step::Contradiction => {
-            Err(StepError::bug(format!("write the mark {name}: it says {:?}, which {state:?} contradicts", mark.state)))
+            Err(StepError::bug(format!("write the mark {name}: it says {:?}, which contradicts {state:?}", mark.state)))
         }
         Step::Write => {
             let client = Client::new(ctx.aws());
@@ -143,7 +143,7 @@ pub fn refuse_contradiction(mark: Option<&Mark>, outcome: Outcome) -> StepResult
     match (mark.map(|mark| mark.state), outcome) {
         (Some(State::Open), Outcome::Back) => Err(StepError::new(
             ErrorCode::UnfenceUnsafe,
-            "roll back: the mark of the cutover says that the target is open; nothing leads back from there",
+            "roll back: the mark of the cutover says that the target is open, so a rollback is no longer possible",
         )),
         (Some(State::Armed), Outcome::Back) => Err(StepError::new(
             ErrorCode::UnfenceUnsafe,

@@ -16,7 +16,7 @@ use sha2::Sha256;
 /// Longest sealed question in bytes: a task token has 2,048 characters at most, in base64 they are a third more.
 /// Source: AWS Step Functions API reference, SendTaskSuccess.
 const LONGEST: usize = 4_096;
-/// Told apart from whatever else might once be sealed with the same key.
+/// Domain separation: prevents a signature from being reused for another purpose.
 const PURPOSE: &[u8] = b"pgleap answer link 1\n";
 
 /// Where links lead, and which secret holds the key of their seal.
@@ -77,9 +77,9 @@ impl fmt::Debug for Sealed {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unusable {
     /// Not sealed with this key, or not as it was when it was sealed.
-    #[error("this link is not one of ours, or it was changed or cut on its way")]
+    #[error("this link is not valid: it is incomplete or was changed, or the stack's answer key was replaced")]
     Forged,
-    /// Nobody waits for its answer any more.
+    /// The run no longer accepts its answer.
     #[error("this link has expired")]
     Expired,
 }
@@ -108,7 +108,7 @@ impl AnswerKey {
     /// Seal a question.
     pub fn seal(&self, asked: &Asked) -> StepResult<Sealed> {
         let question =
-            serde_json::to_vec(asked).map_err(|error| StepError::bug(format!("seal a question: {error}")))?;
+            serde_json::to_vec(asked).map_err(|error| StepError::bug(format!("seal the question: {error}")))?;
         let question = URL_SAFE_NO_PAD.encode(question);
         let seal = URL_SAFE_NO_PAD.encode(self.mac(&question)?.finalize().into_bytes());
         Ok(Sealed { question, seal })
@@ -133,11 +133,11 @@ impl AnswerKey {
             // Whoever empties the secret must not make every seal easy to guess.
             return Err(StepError::new(
                 ErrorCode::SecretUnusable,
-                "the key of answer links is shorter than 32 characters",
+                "read the key of the answer links: it is shorter than 32 characters",
             ));
         }
         let mac = Hmac::<Sha256>::new_from_slice(self.0.as_bytes());
-        let mac = mac.map_err(|error| StepError::bug(format!("key of answer links: {error}")))?;
+        let mac = mac.map_err(|error| StepError::bug(format!("use the key of the answer links: {error}")))?;
         Ok(mac.chain_update(PURPOSE).chain_update(question))
     }
 }

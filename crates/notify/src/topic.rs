@@ -19,7 +19,7 @@ impl Topic {
     /// As the deployment says; a missing variable is a defect of it.
     pub fn from_environment() -> StepResult<Self> {
         let arn = std::env::var("PGLEAP_TOPIC_ARN");
-        arn.map(Self::of).map_err(|_| StepError::bug("read environment: PGLEAP_TOPIC_ARN is not set"))
+        arn.map(Self::of).map_err(|_| StepError::bug("read the environment: PGLEAP_TOPIC_ARN is not set"))
     }
 
     /// A topic.

@@ -80,7 +80,7 @@ pub async fn install(owner: &Session, work_login: &str) -> Result<(), PgError> {
         "GRANT USAGE ON SCHEMA pgleap TO {work}; GRANT SELECT ON pgleap.outcome, pgleap.saved_access TO {work};"
     ));
     sql.push_str("COMMIT");
-    owner.run("install functions of the fence", &sql).await
+    owner.run("install the functions of the fence", &sql).await
 }
 
 /// The deadline in parameter `n`, milliseconds since the epoch, as the functions want it.
@@ -114,12 +114,13 @@ pub async fn end_others(session: &Session, keep: &[&str]) -> Result<u64, PgError
 pub async fn others(session: &Session, keep: &[&str]) -> Result<Others, PgError> {
     let row = session
         .row(
-            "look for writers",
+            "list the writers",
             "SELECT starting, sessions, workers, prepared FROM pgleap.others($1::text[]::name[])",
             &[&keep],
         )
         .await?;
-    let doors = session.rows("look for open doors", "SELECT pgleap.open_doors($1::text[]::name[])", &[&keep]).await?;
+    let doors =
+        session.rows("list who may still connect", "SELECT pgleap.open_doors($1::text[]::name[])", &[&keep]).await?;
     Ok(Others {
         starting: row.get::<_, Vec<i32>>(0).into_iter().collect(),
         sessions: row.get(1),
@@ -132,14 +133,14 @@ pub async fn others(session: &Session, keep: &[&str]) -> Result<Others, PgError>
 /// Logins that would pass the fence as members of a login that is kept.
 pub async fn members_of(session: &Session, keep: &[&str]) -> Result<Vec<String>, PgError> {
     let sql = "SELECT m::text FROM pgleap.members_of($1::text[]::name[]) m ORDER BY 1";
-    let rows = session.rows("look for members of the run's logins", sql, &[&keep]).await?;
+    let rows = session.rows("list the members of the run's logins", sql, &[&keep]).await?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
 /// Give CONNECT back as it was saved, but not to `except`. Refused while the cutover is undecided.
 pub async fn admit(session: &Session, generation: Generation, except: &[&str]) -> Result<(), PgError> {
     let sql = "SELECT pgleap.admit($1, $2::text[]::name[])";
-    session.row("give CONNECT back", sql, &[&generation.number(), &except]).await?;
+    session.row("restore CONNECT", sql, &[&generation.number(), &except]).await?;
     Ok(())
 }
 
@@ -168,7 +169,7 @@ pub async fn outcome(session: &Session, generation: Generation) -> Result<Option
 
 /// Whether CONNECT was revoked on this side and not given back.
 pub async fn is_shut(session: &Session) -> Result<bool, PgError> {
-    let doing = "look whether the fence is up";
+    let doing = "check whether the fence is in place";
     let is_installed = "SELECT to_regclass('pgleap.saved_access') IS NOT NULL";
     if !session.row(doing, is_installed, &[]).await?.get::<_, bool>(0) {
         return Ok(false);
@@ -178,7 +179,7 @@ pub async fn is_shut(session: &Session) -> Result<bool, PgError> {
 
 /// After the run, on the source: the owner may look at what was left, read-only by default; nobody else gets in.
 pub async fn retire(session: &Session, generation: Generation) -> Result<(), PgError> {
-    session.row("retire the source", "SELECT pgleap.retire($1)", &[&generation.number()]).await?;
+    session.row("keep the source closed and read-only", "SELECT pgleap.retire($1)", &[&generation.number()]).await?;
     Ok(())
 }
 

@@ -79,7 +79,7 @@ pub async fn install(owner: &Session, work_login: &str) -> Result<(), PgError> {
          COMMIT",
         ident(work_login)
     );
-    owner.run("install the chores", &sql).await
+    owner.run("install the deferred jobs", &sql).await
 }
 
 /// Begin a plan, as the owner: install the functions that make it and answer whether it is still to be made. Everything up to
@@ -108,7 +108,7 @@ pub async fn look(owner: &Session, phase: Phase, worker: &str) -> Result<Progres
                   AND rank = (SELECT pgleap.rank_in_work($1)) AND NOT pgleap.is_held_up(c)),
                (SELECT what FROM failed),
                coalesce((SELECT max(what) FROM working), (SELECT what FROM waiting), '')";
-    let row = owner.row("look at the chores", sql, &[&phase.word(), &worker]).await?;
+    let row = owner.row("read the state of the deferred jobs", sql, &[&phase.word(), &worker]).await?;
     Ok(Progress {
         total: row.get(0),
         left: row.get(1),
@@ -123,15 +123,15 @@ pub async fn look(owner: &Session, phase: Phase, worker: &str) -> Result<Progres
 /// Whether there are chores at all: a run that was cleaned up on this side has none any more.
 pub async fn are_there(owner: &Session) -> Result<bool, PgError> {
     let sql = "SELECT to_regclass('pgleap.chore') IS NOT NULL AND to_regclass('pgleap.phase_begun') IS NOT NULL";
-    Ok(owner.row("look for chores", sql, &[]).await?.get(0))
+    Ok(owner.row("count the deferred jobs", sql, &[]).await?.get(0))
 }
 
 /// For how many seconds this phase has been polled; the first call begins it.
 pub async fn seconds_since_begun(owner: &Session, phase: Phase) -> Result<f64, PgError> {
     let begin = "INSERT INTO pgleap.phase_begun (phase) VALUES ($1) ON CONFLICT DO NOTHING";
-    owner.rows("begin a phase", begin, &[&phase.word()]).await?;
+    owner.rows("begin a phase of deferred jobs", begin, &[&phase.word()]).await?;
     let since = "SELECT extract(epoch FROM clock_timestamp() - at)::float8 FROM pgleap.phase_begun WHERE phase = $1";
-    Ok(owner.row("look when the phase began", since, &[&phase.word()]).await?.get(0))
+    Ok(owner.row("read when the phase began", since, &[&phase.word()]).await?.get(0))
 }
 
 /// End the workers that were started under this name; what they were at is undone, and left.
@@ -147,7 +147,7 @@ pub async fn give_up(owner: &Session, phase: Phase, worker: &str, reason: &str) 
     end_workers(owner, worker).await?;
     let give_up = "UPDATE pgleap.chore SET attempts = 3, failure = concat_ws(': ', $2::text, failure)
                    WHERE phase = $1 AND done_at IS NULL AND attempts < 3";
-    owner.rows("give up chores", give_up, &[&phase.word(), &reason]).await?;
+    owner.rows("give up deferred jobs", give_up, &[&phase.word(), &reason]).await?;
     Ok(())
 }
 
@@ -176,7 +176,7 @@ pub async fn unfinished(owner: &Session) -> Result<Warnings, PgError> {
         FROM object ORDER BY id LIMIT $1";
     let (named, reason, statements) =
         (Warnings::NAMED as i64, Unfinished::LONGEST_REASON as i32, Unfinished::LONGEST_STATEMENTS as i32);
-    let rows = owner.rows("list what stays unfinished", sql, &[&named, &reason, &statements]).await?;
+    let rows = owner.rows("list unfinished objects", sql, &[&named, &reason, &statements]).await?;
     let count: i64 = rows.first().map_or(0, |row| row.get(3));
     let named = rows
         .iter()
@@ -192,7 +192,7 @@ pub async fn unfinished(owner: &Session) -> Result<Warnings, PgError> {
 /// Chores that count as done although they failed, with the server's words.
 pub async fn given_up(owner: &Session, phase: Phase) -> Result<Vec<String>, PgError> {
     let sql = "SELECT object || ': ' || failure FROM pgleap.chore WHERE phase = $1 AND optional AND failure IS NOT NULL AND done_at IS NOT NULL";
-    let rows = owner.rows("look for chores given up", sql, &[&phase.word()]).await?;
+    let rows = owner.rows("list the deferred jobs that were given up", sql, &[&phase.word()]).await?;
     Ok(rows.iter().map(|row| redact(row.get(0))).collect())
 }
 

@@ -67,7 +67,7 @@ impl Session {
 
     /// The server's major version, e.g. 15.
     pub async fn major(&self) -> Result<i32, PgError> {
-        let row = self.row("read version", "SELECT current_setting('server_version_num')::int / 10000", &[]).await?;
+        let row = self.row("read the version", "SELECT current_setting('server_version_num')::int / 10000", &[]).await?;
         Ok(row.get(0))
     }
 
@@ -128,7 +128,8 @@ async fn connect_with(
     let addresses = resolve(environment, &server.host)
         .await
         .map_err(|error| PgError::unreachable(doing.clone(), error.to_string()))?;
-    let address = addresses.first().ok_or_else(|| PgError::unreachable(doing.clone(), "the name has no address"))?;
+    let address =
+        addresses.first().ok_or_else(|| PgError::unreachable(doing.clone(), "the name does not resolve to any IP"))?;
     let tls = connector(environment).map_err(|reason| PgError::unreachable(doing.clone(), reason))?;
 
     let mut config = Config::new();
@@ -151,7 +152,7 @@ async fn connect_with(
         .map_err(|error| PgError::new(doing.clone(), &error))?;
     let driver = tokio::spawn(async move {
         if let Err(error) = connection.await {
-            tracing::debug!(%error, "connection ended");
+            tracing::debug!(%error, "the connection ended");
         }
     });
     Ok(Session { client, driver })

@@ -49,7 +49,7 @@ const NAMED: i64 = 20;
 /// go live as of the snapshot and may change; `ignored` are patterns of roles that may come and go. As the owner of schema
 /// `pgleap`; `reader` may compare later.
 pub async fn take(owner: &Session, skipped: &[String], ignored: &[String], reader: &str) -> Result<(), PgError> {
-    let doing = "remember the catalogs";
+    let doing = "store the fingerprint of the catalogs";
     let reader = crate::ident(reader);
     let skip = insert("catalog_skipped", skipped.iter().map(String::as_str));
     let catalog = catalog(owner.major().await?);
@@ -93,13 +93,13 @@ pub async fn changed(session: &Session) -> Result<Vec<String>, PgError> {
 /// Remember the tables' files, in place of what was remembered before. As the owner of schema `pgleap`.
 pub async fn take_filenodes(owner: &Session) -> Result<(), PgError> {
     let sql = format!("BEGIN; DELETE FROM pgleap.filenode_before; {}; COMMIT", remember_files());
-    owner.run("remember the tables' files", &sql).await
+    owner.run("store the file numbers of the tables", &sql).await
 }
 
 /// The same, once: a repeated call keeps the first.
 pub async fn take_filenodes_once(owner: &Session) -> Result<(), PgError> {
     let sql = format!("{} WHERE NOT EXISTS (SELECT FROM pgleap.filenode_before)", remember_files());
-    owner.run("remember the tables' files", &sql).await
+    owner.run("store the file numbers of the tables", &sql).await
 }
 
 fn remember_files() -> String {
@@ -122,7 +122,7 @@ pub async fn changed_filenodes(session: &Session, truncate: Truncate) -> Result<
     };
     differences(
         session,
-        "compare the tables' files",
+        "compare the file numbers of the tables",
         &format!(
             "SELECT 'table ' || coalesce(now.name, before.name) AS what,
                 CASE WHEN before.name IS NULL THEN 'new' WHEN now.name IS NULL THEN 'gone'

@@ -9,7 +9,7 @@ pub struct Lsn(pub u64);
 
 /// A text that is no WAL position.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no WAL position (want e.g. 16/B374D848)")]
+#[error("{0:?} is not a WAL position (such as 16/B374D848)")]
 pub struct LsnError(String);
 
 impl FromStr for Lsn {

@@ -48,7 +48,7 @@ pub async fn is_noted(target: &Session, what: &str, generation: Generation) -> R
 pub async fn note(target: &Session, what: &str, generation: Generation) -> Result<(), PgError> {
     let sql = "INSERT INTO pgleap.marker (id, kind) SELECT gen_random_uuid(), $1::text
                WHERE NOT EXISTS (SELECT FROM pgleap.marker WHERE kind = $1::text)";
-    target.rows(&format!("note that the source is {what}"), sql, &[&kind(what, generation)]).await?;
+    target.rows(&format!("record that the source is {what}"), sql, &[&kind(what, generation)]).await?;
     Ok(())
 }
 

@@ -54,7 +54,7 @@ impl Default for SearchPath {
 
 /// Find it out.
 pub async fn of_applications(session: &Session) -> Result<SearchPath, PgError> {
-    let rows = session.rows("look for search paths", PATHS, &[]).await?;
+    let rows = session.rows("list the search paths", PATHS, &[]).await?;
     let settings = rows.iter().map(|row| Setting {
         role: row.get(0),
         path: row.get(1),

@@ -31,7 +31,7 @@ pub async fn install(owner: &Session, work_login: &str) -> Result<(), PgError> {
         ));
     }
     sql.push_str("COMMIT");
-    owner.run("install functions of the sequences", &sql).await
+    owner.run("install the functions of the sequences", &sql).await
 }
 
 /// Where every user sequence stands.

@@ -31,7 +31,7 @@ pub async fn look(session: &Session, slot: &str) -> Result<State, PgError> {
                       greatest(coalesce(pg_wal_lsn_diff(s.confirmed_flush_lsn, s.restart_lsn), 0), 0)::bigint,
                       pg_current_wal_flush_lsn()::text
                FROM pg_replication_slots s WHERE s.slot_name = $1::text::name AND s.database = current_database()";
-    let rows = session.rows("look at a slot of the run", sql, &[&slot]).await?;
+    let rows = session.rows("read the state of a slot of the run", sql, &[&slot]).await?;
     let Some(row) = rows.first() else { return Ok(State::default()) };
     let (confirmed, is_lost): (Option<&str>, bool) = (row.get(0), row.get(1));
     Ok(State {
@@ -67,7 +67,7 @@ pub async fn make(session: Session, slot: &str, plugin: &str) -> Result<Making, 
         literal(slot),
         literal(plugin)
     );
-    match session.start_and_leave(&format!("make slot {slot}"), &sql).await {
+    match session.start_and_leave(&format!("create slot {slot}"), &sql).await {
         // Another call was faster.
         Err(error) if error.state == Some(SqlState::DUPLICATE_OBJECT) => Ok(Making::Waits),
         started => started.map(|()| Making::Waits),
@@ -88,7 +88,7 @@ pub async fn end_and_drop(session: &Session, slot: &str) -> Result<(), PgError> 
     let end = "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = $1::text::name AND active_pid IS NOT NULL";
     let drop = "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = $1::text::name AND NOT active";
     for _ in 0..TRIES {
-        session.rows("end who reads a slot of the run", end, &[&slot]).await?;
+        session.rows("end the session that reads a slot of the run", end, &[&slot]).await?;
         session.rows("drop a slot of the run", drop, &[&slot]).await?;
         if !look(session, slot).await?.exists {
             return Ok(());

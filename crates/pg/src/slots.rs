@@ -24,7 +24,7 @@ pub struct Slot {
 
 /// Look at the slot, as any login.
 pub async fn look(source: &Session) -> Result<Slot, PgError> {
-    let row = source.row("look at the slot", include_str!("slots.sql"), &[]).await?;
+    let row = source.row("read the state of the slot", include_str!("slots.sql"), &[]).await?;
     Ok(Slot {
         exists: row.get(0),
         is_read: row.get(1),

@@ -16,7 +16,8 @@ const RDS_ROOTS: &[u8] = include_bytes!("../certs/rds-roots.pem");
 pub(crate) fn connector(environment: &Environment) -> Result<MakeRustlsConnect, String> {
     let roots = match &environment.ca_file {
         Some(path) => {
-            parse(&std::fs::read(path).map_err(|error| format!("read authorities {}: {error}", path.display()))?)?
+            let pem = std::fs::read(path);
+            parse(&pem.map_err(|error| format!("read the certificate authorities in {}: {error}", path.display()))?)?
         }
         None => parse(RDS_ROOTS)?,
     };
@@ -32,10 +33,10 @@ pub(crate) fn connector(environment: &Environment) -> Result<MakeRustlsConnect, 
 fn parse(pem: &[u8]) -> Result<RootCertStore, String> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(pem) {
-        let certificate = certificate.map_err(|error| format!("parse authority: {error}"))?;
-        roots.add(certificate).map_err(|error| format!("trust authority: {error}"))?;
+        let certificate = certificate.map_err(|error| format!("parse a certificate authority: {error}"))?;
+        roots.add(certificate).map_err(|error| format!("add a certificate authority: {error}"))?;
     }
-    if roots.is_empty() { Err("no authority to trust".to_owned()) } else { Ok(roots) }
+    if roots.is_empty() { Err("the file has no certificate authority".to_owned()) } else { Ok(roots) }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ const LONGEST: usize = 300;
 /// The first line of an error, with what PostgreSQL quotes from a row left out: its other lines (DETAIL, CONTEXT) show rows
 /// too, its first one a value only behind a colon or the word `value`.
 pub fn without_values(error: &str) -> String {
-    let mut line = error.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("no reason").to_owned();
+    let mut line = error.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("no reason given").to_owned();
     for before in [": \"", "value \""] {
         while let Some(start) = line.find(before).map(|at| at + before.len() - 1) {
             let end = line[start + 1..].rfind('"').map_or(line.len(), |end| start + 1 + end + 1);
@@ -29,7 +29,7 @@ mod tests {
             ("value \"99999\" is out of range for type smallint", "value (a value) is out of range for type smallint"),
             ("duplicate key violates \"t_pkey\"\nDETAIL:  Key (id)=(5) exists.", "duplicate key violates \"t_pkey\""),
             ("\n  RetCode: SQL_ERROR  SqlState: 42501\nx", "RetCode: SQL_ERROR  SqlState: 42501"),
-            ("", "no reason"),
+            ("", "no reason given"),
         ];
         for (error, expected) in cases {
             assert_eq!(without_values(error), expected, "{error}");

@@ -134,7 +134,7 @@ impl Rds {
             Err(StepError::new(ErrorCode::InstanceFailed, format!("use parameter group {name}: {reason}")))
         };
         if !tags::is_ours(&self.tags(group.arn()?, name).await?, run) {
-            return failed("the name is taken by a group that this run has not made".to_owned());
+            return failed("a group of this name exists, and this run did not create it".to_owned());
         }
         if group.family != family {
             return failed(format!("its family is not {family}"));

@@ -74,7 +74,7 @@ fn one(
     let (mut name, mut value) = (name.to_owned(), value.to_owned());
     if let Some(gone) = GONE.iter().find(|gone| gone.name == name && to_major >= gone.since) {
         let successor =
-            gone.successor.ok_or_else(|| format!("it is gone since {} and has no successor", gone.since))?;
+            gone.successor.ok_or_else(|| format!("PostgreSQL {} removed it, and it has no successor", gone.since))?;
         if successor == "wal_keep_size" {
             value = value
                 .parse::<u64>()
@@ -84,7 +84,7 @@ fn one(
         name = successor.to_owned();
     }
     value = convert(&name, value, to_major);
-    let known = known(&name).ok_or("the new family does not know it")?;
+    let known = known(&name).ok_or("the new family does not have it")?;
     if !known.modifiable {
         return Err("it cannot be set in the new family".to_owned());
     }

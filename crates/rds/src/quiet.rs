@@ -18,7 +18,7 @@ pub fn add_jobs_off(values: &mut Values, is_known: impl Fn(&str) -> bool) -> Res
         return Ok(());
     }
     if !is_known(JOBS) {
-        return Err(format!("pg_cron is loaded, and the family has no parameter {JOBS} to keep the copy's jobs still"));
+        return Err(format!("pg_cron is loaded, but the family lacks the parameter {JOBS} that stops the copy's jobs"));
     }
     values.insert(JOBS.to_owned(), "off".to_owned());
     Ok(())

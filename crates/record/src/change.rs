@@ -80,7 +80,7 @@ impl Records {
     /// (assumed: no retention is documented).
     pub async fn is_in_sync(&self, change_id: &str) -> Result<bool, AwsError> {
         let answer = self.client.get_change().id(change_id).send().await;
-        let found = self.advised(answer.doing(format!("look at change {change_id}"))).optional()?;
+        let found = self.advised(answer.doing(format!("read the status of change {change_id}"))).optional()?;
         Ok(found.and_then(|answer| answer.change_info).is_none_or(|info| info.status == ChangeStatus::Insync))
     }
 }

@@ -93,7 +93,7 @@ impl Memory {
             .create_secret()
             .set_kms_key_id(pgleap_step_kit::secrets_key())
             .name(&name)
-            .description(format!("pgleap run {}: the record {} as it was; no secret", run.id, run.record.name))
+            .description(format!("pgleap run {}: the record {} as it was (not sensitive)", run.id, run.record.name))
             .secret_string(self.text())
             .set_tags(Some(pgleap_step_kit::secret_tags(run)))
             .send()
@@ -112,7 +112,7 @@ impl Memory {
         let name = run.id.names().record_secret();
         let answer = Client::new(ctx.aws()).put_secret_value().secret_id(&name).secret_string(self.text()).send().await;
         if let Err(error) = answer.doing(format!("write {name}")) {
-            tracing::warn!(error = error.to_string(), "the id of a change is not remembered");
+            tracing::warn!(error = error.to_string(), "the id of a change could not be stored");
         }
     }
 

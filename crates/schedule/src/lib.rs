@@ -63,7 +63,7 @@ impl Schedules {
     /// A schedule, if there is one of that name.
     pub async fn find(&self, name: &str) -> Result<Option<Schedule>, AwsError> {
         let answer = self.client.get_schedule().name(name).send().await;
-        let found = answer.doing(format!("look at schedule {name}")).optional()?;
+        let found = answer.doing(format!("read schedule {name}")).optional()?;
         Ok(found.map(|found| Schedule {
             expression: found.schedule_expression.unwrap_or_default(),
             input: found.target.and_then(|target| target.input).unwrap_or_default(),
@@ -96,7 +96,7 @@ impl Schedules {
             .flexible_time_window(at_once)
             .action_after_completion(ActionAfterCompletion::Delete)
             .target(target);
-        create.send().await.doing(format!("arm schedule {} {expression}", new.name)).map(|_created| ())
+        create.send().await.doing(format!("create schedule {} {expression}", new.name)).map(|_created| ())
     }
 
     /// Delete a schedule; one that is not there is deleted already.

@@ -11,7 +11,7 @@ pub fn arn<'a>(of: &str, found: Option<&'a str>) -> Result<&'a str, AwsError> {
         doing: format!("read the ARN of {of}"),
         class: Class::Bug,
         code: "no ARN".to_owned(),
-        message: "AWS's answer has none".to_owned(),
+        message: "AWS's response has no ARN".to_owned(),
         advice: None,
     };
     found.filter(|arn| !arn.is_empty()).ok_or_else(none)

@@ -102,7 +102,7 @@ where
     match error.as_service_error() {
         Some(service) => {
             let code = service.code().unwrap_or("Unknown").to_owned();
-            let message = redact(service.message().unwrap_or("no message"));
+            let message = redact(service.message().unwrap_or("AWS gives no message"));
             AwsError { doing, class: class_of(&code), code, message, advice: None }
         }
         None => match causes(error).find_map(|cause| cause.downcast_ref::<AwsError>()) {
@@ -118,10 +118,10 @@ where
 
 fn transport<E, R>(error: &SdkError<E, R>) -> &'static str {
     match error {
-        SdkError::ConstructionFailure(_) => "request not built",
+        SdkError::ConstructionFailure(_) => "the request could not be built",
         SdkError::TimeoutError(_) => "time-out",
         SdkError::DispatchFailure(_) => "no connection",
-        _ => "answer not understood",
+        _ => "the response could not be parsed",
     }
 }
 

@@ -82,7 +82,7 @@ fn decide(progress: &Progress, most: i64, on_failure: OnFailure) -> Verdict {
 }
 
 fn describe(progress: &Progress) -> String {
-    format!("{} of {} done, at {}", progress.total - progress.left, progress.total, progress.at)
+    format!("{} of {} deferred jobs are done; now: {}", progress.total - progress.left, progress.total, progress.at)
 }
 
 #[cfg(test)]

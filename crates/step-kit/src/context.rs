@@ -115,7 +115,7 @@ impl Ctx {
         let about = run.id.names().application("step");
         let sessions = servers.map(|server| self.connect_until(server, &login, &about, deadline));
         let sessions = join_all(sessions).await.try_into();
-        sessions.map_err(|_| StepError::bug("connect under the fence: another number of sessions than of servers"))
+        sessions.map_err(|_| StepError::bug("connect under the fence: there are not as many sessions as servers"))
     }
 
     /// The clients that the fence refuses may fill the server's connections for moments: until the deadline a refusal for want
@@ -166,6 +166,6 @@ impl Ctx {
 /// The template names the one file of authorities that Lambda's Amazon Linux has; without it no answer of AWS is trusted.
 fn warn_of_missing_roots() {
     if let Some(file) = std::env::var_os("SSL_CERT_FILE").filter(|file| !Path::new(file).is_file()) {
-        tracing::warn!(?file, "SSL_CERT_FILE names no file: calls by TLS will fail");
+        tracing::warn!(?file, "SSL_CERT_FILE does not name a file, so TLS connections will fail");
     }
 }

@@ -49,8 +49,8 @@ impl RecordRole {
         let Some(provider) = self.aws.credentials_provider() else { return };
         match tokio::time::timeout(LONGEST_WARM_UP, provider.provide_credentials()).await {
             Ok(Ok(_kept)) => {}
-            Ok(Err(error)) => tracing::warn!(error = causes(&error).map(ToString::to_string).next(), "not warmed up"),
-            Err(_elapsed) => tracing::warn!("not warmed up: no answer of STS after {LONGEST_WARM_UP:?}"),
+            Ok(Err(error)) => tracing::warn!(error = causes(&error).map(ToString::to_string).next(), "warm-up failed"),
+            Err(_elapsed) => tracing::warn!("warm-up failed: no answer from STS after {LONGEST_WARM_UP:?}"),
         }
     }
 }
@@ -90,7 +90,7 @@ impl Assumed {
         let error = match of_sts.map(|error| sort(doing.clone(), error)) {
             Some(sorted) => sorted,
             None => {
-                let (class, code) = (Class::Unavailable, "no credentials".to_owned());
+                let (class, code) = (Class::Unavailable, "STS returned no credentials".to_owned());
                 AwsError { doing, class, code, message: error.to_string(), advice: None }
             }
         };

@@ -69,7 +69,7 @@ impl Ctx {
     pub async fn login(&self, secret_id: &str) -> StepResult<Login> {
         let text = self.secret(secret_id).await?;
         // serde's message may quote the value: only say what is wanted.
-        serde_json::from_str(&text).map_err(|_| unusable(secret_id, "want JSON with username and password"))
+        serde_json::from_str(&text).map_err(|_| unusable(secret_id, "expected JSON with username and password"))
     }
 
     /// A secret's text.
@@ -88,7 +88,7 @@ impl Ctx {
                 Err(error) => return Err(error.into()),
             }
         };
-        value.secret_string().map(str::to_owned).ok_or_else(|| unusable(secret_id, "it holds no text"))
+        value.secret_string().map(str::to_owned).ok_or_else(|| unusable(secret_id, "it contains no text"))
     }
 
     /// A secret's text, if there is such a secret. An error is never "there is none".
@@ -126,7 +126,7 @@ impl Ctx {
             SecretOwner::Nobody => Ok(false),
             SecretOwner::Run => Ok(true),
             SecretOwner::Stranger => {
-                let reason = format!("use secret {name}: the name is taken by a secret that this run has not made");
+                let reason = format!("use secret {name}: a secret of this name exists, and this run did not create it");
                 Err(StepError::new(ErrorCode::SecretUnusable, reason))
             }
         }
@@ -138,7 +138,7 @@ impl Ctx {
             .create_secret()
             .set_kms_key_id(crate::secrets_key())
             .name(name)
-            .description(format!("pgleap run {}; removed at its end", run.id))
+            .description(format!("pgleap run {}; deleted when the run ends", run.id))
             .secret_string(text)
             .set_tags(Some(secret_tags(run)));
         match create.send().await.doing(format!("create secret {name}")) {

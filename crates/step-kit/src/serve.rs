@@ -63,14 +63,14 @@ where
             }
             let input = parse(step, payload)?;
             let output = run(&ctx, input).await?.into_output()?;
-            serde_json::to_value(output).map_err(|error| StepError::bug(format!("answer of {step}: {error}")))
+            serde_json::to_value(output).map_err(|error| StepError::bug(format!("write the output of {step}: {error}")))
         })
     })
 }
 
 fn parse<I: DeserializeOwned>(step: &str, payload: Value) -> StepResult<I> {
     serde_json::from_value(payload)
-        .map_err(|error| StepError::new(ErrorCode::BadInput, format!("input of {step}: {error}")))
+        .map_err(|error| StepError::new(ErrorCode::BadInput, format!("read the input of {step}: {error}")))
 }
 
 fn serve_erased(

@@ -42,7 +42,7 @@ pub async fn keep_up(ctx: &Ctx, run: &Run, source: &Server, pace: Pace) -> StepR
     let session = ctx.as_work(run, source).await?;
     let slot = run.id.names().watch_slot();
     let milliseconds = pace.statement.as_millis();
-    session.run("bound a statement", &format!("SET statement_timeout = {milliseconds}")).await?;
+    session.run("limit the time of a statement", &format!("SET statement_timeout = {milliseconds}")).await?;
     let upto = refuse_lost(&slot::look(&session, &slot).await?, &slot)?;
     // Looked at after the position was: a slot of DMS that comes later begins behind it.
     let is_loaded_later = pace.loads && !slots::look(&session).await?.exists;
@@ -81,8 +81,8 @@ pub async fn read_to_the_end(session: &Session, run: &Run, deadline: &Deadline) 
 fn refuse_lost(state: &slot::State, slot: &str) -> StepResult<Lsn> {
     let reason = match state {
         slot::State { confirmed: Some(_), written: Some(written), .. } => return Ok(*written),
-        slot::State { is_lost: true, .. } => "the source has given up keeping WAL for it",
-        slot::State { exists: true, .. } => "it was not made to its end",
+        slot::State { is_lost: true, .. } => "the source no longer keeps WAL for it",
+        slot::State { exists: true, .. } => "its creation did not finish",
         slot::State { exists: false, .. } => "it does not exist",
     };
     let message = format!("read the changes of the source: replication slot {slot} cannot be read: {reason}");
@@ -94,7 +94,7 @@ async fn refuse_found(session: &Session) -> StepResult<()> {
     if found.is_empty() {
         return Ok(());
     }
-    let message = format!("the source was changed in a way that DMS does not carry: {}", found.join("; "));
+    let message = format!("the source was changed in a way that DMS does not replicate: {}", found.join("; "));
     Err(StepError::new(ErrorCode::ChangeNotCarried, message))
 }
 

@@ -16,7 +16,7 @@ pub async fn refuse_changed_source(run: &Run, source: &Session) -> StepResult<()
     if changes.is_empty() {
         return Ok(());
     }
-    let message = format!("the source was changed under the run: {}", changes.join("; "));
+    let message = format!("the source was changed during the run: {}", changes.join("; "));
     Err(StepError::new(ErrorCode::SourceChanged, message))
 }
 
@@ -28,6 +28,6 @@ fn truncate(run: &Run) -> Truncate {
 /// the marker of the drain passes a table that is being loaded.
 pub async fn reloaded_tables(run: &Run, target: &Session) -> StepResult<Option<String>> {
     let changes = fingerprint::changed_filenodes(target, truncate(run)).await?;
-    let text = || format!("tables of the target were loaded again since they were compared: {}", changes.join("; "));
+    let text = || format!("tables of the target were loaded again after they were compared: {}", changes.join("; "));
     Ok((!changes.is_empty()).then(text))
 }

@@ -53,7 +53,7 @@ fn judge(retained_bytes: i64, limits: &Limits, storage: Option<Storage>) -> Step
     let left = storage.map(|storage| storage.bytes - storage.databases).filter(|left| *left > 0);
     match (left, storage) {
         (Some(left), Some(storage)) if retained_bytes > left / 2 => keeps(format!(
-            "half of the {:.1} GB that its databases leave of its storage ({} GiB)",
+            "half of the {:.1} GB that its databases leave free in its storage ({} GiB)",
             in_gb(left),
             storage.bytes / GIB
         )),
@@ -82,7 +82,7 @@ mod tests {
             (
                 GB + 1,
                 storage(100, 100 * GIB - 2 * GB),
-                Some("half of the 2.0 GB that its databases leave of its storage (100 GiB)"),
+                Some("half of the 2.0 GB that its databases leave free in its storage (100 GiB)"),
             ),
             (2 * GB, storage(100, 101 * GIB), None),
             (3 * GB, storage(100, 101 * GIB), Some("keeps 3.0 GB of WAL")),

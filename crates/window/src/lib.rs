@@ -64,7 +64,7 @@ pub fn check(window: &Window, interruption: Interruption) -> Result<(), String> 
 pub fn next(window: &Window, interruption: Interruption, now: i64) -> Result<Opening, String> {
     let (start, end) = (time("window.start", &window.start)?, time("window.end", &window.end)?);
     let zone = TimeZone::get(&window.time_zone)
-        .map_err(|_| format!("window.timeZone: {:?} is no time zone", window.time_zone))?;
+        .map_err(|_| format!("window.timeZone: {:?} is not a time zone", window.time_zone))?;
     let at = Timestamp::from_second(now).map_err(|error| error.to_string())?;
     let today = at.to_zoned(zone.clone()).date();
     for ahead in -1..=DAYS_AHEAD {
@@ -77,7 +77,7 @@ pub fn next(window: &Window, interruption: Interruption, now: i64) -> Result<Ope
         let last_start = closes - interruption.seconds();
         if last_start < opens {
             return Err(format!(
-                "window.end: {} is too early: {} s are wanted before it",
+                "window.end: {} is too early: the window must be at least {} s long",
                 window.end,
                 interruption.seconds()
             ));
@@ -86,7 +86,7 @@ pub fn next(window: &Window, interruption: Interruption, now: i64) -> Result<Ope
             return Ok(Opening { opens, last_start });
         }
     }
-    Err("window.days: it never opens".to_owned())
+    Err("window.days: the window never opens".to_owned())
 }
 
 /// A moment as texts and Wait states have it: `2027-02-07T02:00:00Z`.
@@ -102,7 +102,7 @@ fn time(field: &str, text: &str) -> Result<Time, String> {
         _ => None,
     };
     let time = read.and_then(|(hour, minute)| Time::new(hour, minute, 0, 0).ok());
-    time.ok_or_else(|| format!("{field}: {text:?} is no time of day like 02:00"))
+    time.ok_or_else(|| format!("{field}: {text:?} is not a time of day such as 02:00"))
 }
 
 fn shifted(date: Date, days: i64) -> Result<Date, String> {

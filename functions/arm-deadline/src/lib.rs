@@ -45,7 +45,7 @@ impl Recovery {
     /// As the deployment says; a missing variable is a defect of it.
     pub fn from_environment() -> StepResult<Self> {
         let variable = |name: &str| {
-            std::env::var(name).map_err(|_| StepError::bug(format!("read environment: {name} is not set")))
+            std::env::var(name).map_err(|_| StepError::bug(format!("read the environment: {name} is not set")))
         };
         Ok(Self { machine_arn: variable("PGLEAP_RECOVER_ARN")?, role_arn: variable("PGLEAP_SCHEDULE_ROLE_ARN")? })
     }
@@ -71,7 +71,7 @@ pub async fn run_with(ctx: &Ctx, input: ArmDeadlineInput, recovery: Recovery) ->
         None => arm(&schedules, &input, &recovery).await?,
     };
     if deadline <= now_seconds() {
-        let message = format!("arm deadline of run {}: it has passed, everything is rolled back", run.id);
+        let message = format!("arm the deadline of run {}: the deadline has passed, so the run rolls back", run.id);
         return Err(StepError::new(ErrorCode::DeadlinePassed, message));
     }
     Ok(ArmDeadlineOutput {
@@ -85,10 +85,12 @@ async fn armed(schedules: &Schedules, input: &ArmDeadlineInput) -> StepResult<Op
     let name = input.run.id.names().deadline_schedule();
     let Some(found) = schedules.find(&name).await? else { return Ok(None) };
     if !is_ours(&found.input, input) {
-        let message = format!("arm deadline: schedule {name} belongs to another execution; give the run another runId");
+        let message = format!(
+            "arm the deadline: schedule {name} belongs to another execution; start the run with another runId"
+        );
         return Err(StepError::new(ErrorCode::BadInput, message));
     }
-    let odd = || StepError::bug(format!("look at schedule {name}: it says {:?}", found.expression));
+    let odd = || StepError::bug(format!("read schedule {name}: it has the expression {:?}", found.expression));
     found.at().ok_or_else(odd).map(Some)
 }
 
@@ -99,7 +101,7 @@ async fn arm(schedules: &Schedules, input: &ArmDeadlineInput, recovery: &Recover
     let deadline = deadline(now_seconds(), run.limits.cutover_seconds);
     let schedule = NewSchedule {
         name: &name,
-        description: format!("pgleap run {}: brings the source back if nothing else does", run.id),
+        description: format!("pgleap run {}: rolls back to the source at the deadline", run.id),
         at: deadline,
         machine_arn: &recovery.machine_arn,
         role_arn: &recovery.role_arn,
@@ -124,7 +126,8 @@ fn refuse_outside_window(run: &Run, now: i64) -> StepResult<()> {
         return Ok(());
     }
     let message = format!(
-        "arm deadline: it is too late for a cutover and its way back before {} ({}); the window opens again at {}",
+        "arm the deadline: there is not enough time for a cutover and a rollback before {} ({}); the window opens \
+         again at {}",
         window.end,
         window.time_zone,
         pgleap_window::text(opening.opens)

@@ -19,7 +19,7 @@ pub(crate) async fn protect(rds: &Rds, run: &Run) -> StepResult<()> {
         }
         let target = rds.instance(name).await?.filter(|target| target.is_ours(run));
         let target = target.ok_or_else(|| {
-            let message = format!("protect target {name}: there is no instance of that name with the run's tag");
+            let message = format!("protect target {name}: there is no instance of this name with the run's tag");
             StepError::new(ErrorCode::InstanceFailed, message)
         })?;
         if !target.is_deletable(run) {
@@ -28,6 +28,6 @@ pub(crate) async fn protect(rds: &Rds, run: &Run) -> StepResult<()> {
         let doing = format!("remove tag {} from instance {name}", Names::DELETABLE_TAG);
         rds.remove_tags(target.arn()?, &[Names::DELETABLE_TAG], doing).await?;
     }
-    let message = format!("protect target {name}: it still carries {}", Names::DELETABLE_TAG);
+    let message = format!("protect target {name}: it still has the tag {}", Names::DELETABLE_TAG);
     Err(StepError::new(ErrorCode::ResourceBusy, message))
 }

@@ -33,7 +33,7 @@ pub async fn run_with(
     let link = match links {
         Some(links) => links.link(ctx, &asked(&input, until)).await.map_err(|error| {
             // A question without its link is better than none: the lines to paste are there.
-            tracing::warn!(error = error.code.word(), message = error.message, "the question goes out without a link");
+            tracing::warn!(error = error.code.word(), message = error.message, "the question is sent without a link");
         }),
         None => Err(()),
     };

@@ -16,10 +16,10 @@ const LISTED: usize = 30;
 /// One line, for a mailbox or a pager.
 pub(crate) fn subject(input: &AskApprovalInput) -> String {
     let what = match input.question {
-        Question::Reboot => "restart it",
-        Question::Cutover => "cut over",
+        Question::Reboot => "restart",
+        Question::Cutover => "cutover",
     };
-    format!("pgleap asks about {}: may run {} {what}?", input.run.source.instance, input.run.id)
+    format!("pgleap asks about {}: approve the {what} (run {})?", input.run.source.instance, input.run.id)
 }
 
 /// Everything that a person needs to answer, the lines to paste last.
@@ -35,17 +35,21 @@ fn happens(input: &AskApprovalInput) -> String {
     let (run, outage) = (&input.run, &input.outage);
     match input.question {
         Question::Reboot => {
-            let seconds = outage.reboot_seconds.map_or_else(|| "seconds".to_owned(), |it| format!("about {it:.0} s"));
+            let seconds =
+                outage.reboot_seconds.map_or_else(|| "a few seconds".to_owned(), |it| format!("about {it:.0} s"));
             format!(
-                "Run {} upgrades {} to PostgreSQL {}, and logical replication wants a restart first.\n\n\
-                 What happens: {} restarts. Every client loses its connection for {seconds} and connects again to the same server.",
+                "Run {} is upgrading {} to PostgreSQL {}. The source must be restarted first to enable logical \
+                 replication.\n\n\
+                 After a Yes: {} restarts. Every client loses its connection for {seconds} and then reconnects to the \
+                 same server.",
                 run.id, run.source.instance, run.target.version, run.source.instance
             )
         }
         Question::Cutover => format!(
-            "The copy of {} in PostgreSQL {} is verified and follows every change (run {}).\n\n\
-             What happens: applications are refused by {}, {} takes over as {}, and they connect again.\n\
-             For how long: about {:.1} s without writes. After {} s at the latest everything goes back by itself.",
+            "The copy of {}, upgraded to PostgreSQL {}, is verified and receives every change (run {}).\n\n\
+             After a Yes: {} stops accepting applications, {} takes over as {}, and applications reconnect.\n\
+             Expected outage: about {:.1} s without writes. If the cutover is not complete after {} s, the run \
+             automatically rolls back to the source.",
             run.source.instance,
             run.target.version,
             run.id,
@@ -61,23 +65,23 @@ fn happens(input: &AskApprovalInput) -> String {
 fn begins(input: &AskApprovalInput) -> String {
     match &input.run.window {
         Some(window) => {
-            format!("When: after a yes, in the window from {} to {}, {}.", window.start, window.end, window.time_zone)
+            format!("When: after a Yes, in the window from {} to {} ({}).", window.start, window.end, window.time_zone)
         }
-        None => "When: at once after a yes.".to_owned(),
+        None => "When: immediately after a Yes.".to_owned(),
     }
 }
 
 fn found(input: &AskApprovalInput) -> String {
     let findings = input.instance.iter().chain(&input.database).map(|one| format!("{}: {}", one.check, one.found));
-    let repairs = input.repairs.iter().map(|one| format!("mended ({}): {}", one.kind.word(), one.after));
+    let repairs = input.repairs.iter().map(|one| format!("automatic repair ({}): {}", one.kind.word(), one.after));
     let all: Vec<_> = findings.chain(repairs).collect();
     if all.is_empty() {
-        return "What was found: nothing that you should know.".to_owned();
+        return "Preflight found no warnings, and the run did not have to repair anything.".to_owned();
     }
     let listed: String = all.iter().take(LISTED).map(|line| format!("\n- {line}")).collect();
     let more = all.len().saturating_sub(LISTED);
-    let more = if more > 0 { format!("\n- and {more} more, in the execution") } else { String::new() };
-    format!("What was found:{listed}{more}")
+    let more = if more > 0 { format!("\n- and {more} more; the execution lists them all") } else { String::new() };
+    format!("Findings of preflight, and automatic repairs:{listed}{more}")
 }
 
 /// Tables for which a Yes takes it on trust that the copy is right.
@@ -92,8 +96,8 @@ fn uncompared(input: &AskApprovalInput) -> Option<String> {
         String::new()
     };
     Some(format!(
-        "Not compared: {} table(s) of the copy could not be compared with the source. The copy reports no error for them. A Yes \
-         accepts that nothing else shows their rows to be right:{}{more}",
+        "Not compared: {} of the tables could not be compared with the source. Replication reports no errors for \
+         them. With a Yes, you accept that their rows are not verified:{}{more}",
         verified.tables_uncompared,
         listed.concat()
     ))
@@ -102,29 +106,37 @@ fn uncompared(input: &AskApprovalInput) -> Option<String> {
 fn silence(input: &AskApprovalInput, until: u64) -> String {
     let until = i64::try_from(until).unwrap_or(i64::MAX);
     let until = OffsetDateTime::from_unix_timestamp(until).ok().and_then(|time| time.format(MINUTE).ok());
-    let until = until.unwrap_or_else(|| format!("{} s from now", input.run.approval.wait_seconds));
+    let until = until.unwrap_or_else(|| format!("{} seconds from now", input.run.approval.wait_seconds));
     let asked = input.asked + 1;
     let no = match (input.question, input.run.approval.on_rejected_cutover) {
-        (Question::Reboot, _) => "leaves everything as it was".to_owned(),
+        (Question::Reboot, _) => "ends; the source stays as it was".to_owned(),
         (Question::Cutover, OnRejectedCutover::KeepReplicating) if asked < MOST_QUESTIONS => format!(
-            "keeps replicating and asks again (this is question {asked} of {MOST_QUESTIONS}); to end the run instead, stop the execution"
+            "keeps replicating and asks again (this is question {asked} of {MOST_QUESTIONS}). \
+             To end the run instead, stop the execution"
         ),
-        (Question::Cutover, _) => "removes the copy, and the source goes on as before".to_owned(),
+        (Question::Cutover, _) => "deletes the copy; the source serves applications as before".to_owned(),
     };
-    format!("An answer is waited for until {until}. None until then means no, and a no {no}.")
+    format!("Please answer by {until}. If nobody answers, the run treats it as No and {no}.")
 }
 
 fn by_link(link: &str) -> String {
-    format!("Answer without a login, once; whoever has this link may:\n{link}")
+    format!(
+        "To answer without logging in, open this link. Anybody who has it can answer, and only the first answer \
+         counts:\n{link}"
+    )
 }
 
 fn answers(input: &AskApprovalInput) -> String {
     let (arn, token) = (&input.run.execution_arn, input.token.as_str());
     let region = region_of(arn);
     format!(
-        "Yes:\naws stepfunctions send-task-success --region {region} --task-output '{{\"approved\":true}}' --task-token '{token}'\n\n\
-         No:\naws stepfunctions send-task-failure --region {region} --error NotApproved --cause 'not now' --task-token '{token}'\n\n\
-         The run: {}",
+        "To answer Yes, run:\n\
+         aws stepfunctions send-task-success --region {region} --task-output '{{\"approved\":true}}' \
+         --task-token '{token}'\n\n\
+         To answer No, run:\n\
+         aws stepfunctions send-task-failure --region {region} --error NotApproved --cause 'not now' \
+         --task-token '{token}'\n\n\
+         The run in the AWS console: {}",
         console(arn)
     )
 }
@@ -153,18 +165,18 @@ mod tests {
         for words in [
             "orders-db-v18 takes over as db.example.com",
             "about 2.3 s without writes",
-            "After 60 s",
-            "When: at once",
+            "not complete after 60 s",
+            "When: immediately",
             "extra-role: a role of S3 is attached",
-            "until 2023-11-14 23:13:20 UTC",
-            "removes the copy",
+            "by 2023-11-14 23:13:20 UTC",
+            "deletes the copy",
             "--task-output '{\"approved\":true}' --task-token 'AQC=='",
             "--error NotApproved --cause 'not now' --task-token 'AQC=='",
             "#/v2/executions/details/arn:aws:states:eu-west-1:1:execution:m:orders-18",
         ] {
             assert!(text.contains(words), "{words:?} is not in {text}");
         }
-        assert!(!text.contains("without a login"), "{text}");
+        assert!(!text.contains("without logging in"), "{text}");
     }
 
     #[test]
@@ -180,7 +192,7 @@ mod tests {
         };
 
         let one = text_of(1);
-        assert!(one.contains("Not compared: 1 table(s)"), "{one}");
+        assert!(one.contains("Not compared: 1 of the tables"), "{one}");
         assert!(one.contains("\n- shop.hot: it never stands still\n\n"), "{one}");
         assert!(text_of(4).contains("\n- and 3 more"));
         assert!(!text_of(0).contains("Not compared"));
@@ -190,17 +202,17 @@ mod tests {
     fn a_link_is_offered_where_the_stack_has_them() {
         let text = text(&input("cutover", json!({}), 0), 0, Some("https://answers.example/?q=1&s=2"));
 
-        assert!(text.contains("without a login, once; whoever has this link may:\nhttps://answers.example/?q=1&s=2\n"));
-        assert!(text.contains("\nYes:\naws stepfunctions"), "{text}");
+        assert!(text.contains("only the first answer counts:\nhttps://answers.example/?q=1&s=2\n"), "{text}");
+        assert!(text.contains("\nTo answer Yes, run:\naws stepfunctions"), "{text}");
     }
 
     #[test]
     fn what_a_no_does_is_said_for_each_question() {
         let keep = json!({"onRejectedCutover": "keep-replicating"});
         let cases = [
-            ("reboot", json!({}), 0, "leaves everything as it was"),
+            ("reboot", json!({}), 0, "the source stays as it was"),
             ("cutover", keep.clone(), 0, "question 1 of 2"),
-            ("cutover", keep, 1, "removes the copy"),
+            ("cutover", keep, 1, "deletes the copy"),
         ];
         for (question, approval, asked, words) in cases {
             let text = text(&input(question, approval, asked), 0, None);

@@ -142,7 +142,7 @@ async fn drop_owned(owner: &Session, login: &str) -> StepResult<()> {
         .get(0);
     if there {
         let login = ident(login);
-        owner.run("join the run's login", &format!("GRANT {login} TO CURRENT_USER")).await?;
+        owner.run("become a member of the run's login", &format!("GRANT {login} TO CURRENT_USER")).await?;
         owner.run("drop what the run's login owns", &format!("DROP OWNED BY {login} CASCADE")).await?;
     }
     Ok(())
@@ -158,7 +158,7 @@ async fn is_schema_of_others(owner: &Session, run: &RunId) -> StepResult<bool> {
         return Ok(true);
     }
     let is_ours = "SELECT EXISTS (SELECT FROM pgleap.run WHERE id = $1)";
-    let is_ours: bool = owner.row("read whose schema pgleap is", is_ours, &[&run.as_str()]).await?.get(0);
+    let is_ours: bool = owner.row("read the owner of schema pgleap", is_ours, &[&run.as_str()]).await?.get(0);
     Ok(!is_ours)
 }
 

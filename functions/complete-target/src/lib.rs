@@ -36,7 +36,7 @@ async fn complete_all(ctx: &Ctx, input: &UnderFence, deadline: &Deadline) -> Ste
     let sequences = sequences::set(&target, &input.cutover, &values).await?;
     let set = began.elapsed();
     let views = refresh(&target, deadline).await?;
-    tracing::info!(?connected, ?completed, ?set, refreshed = ?began.elapsed(), objects, sequences, views, "completed, since the call");
+    tracing::info!(?connected, ?completed, ?set, refreshed = ?began.elapsed(), objects, sequences, views, "completed; times since the call");
     deadline.check("complete the target")?;
     Ok(CompleteTargetOutput {
         sequences,
@@ -88,7 +88,7 @@ async fn refresh(target: &Session, deadline: &Deadline) -> StepResult<u64> {
             }
             Err(error) if error.kind == PgErrorKind::Unreachable => return Err(error.into()),
             Err(error) => {
-                tracing::warn!(%error, "materialized views are left for after OPEN");
+                tracing::warn!(%error, "materialized views will be refreshed after OPEN");
                 return Ok(count);
             }
         }

@@ -57,15 +57,15 @@ pub(crate) fn decide(seen: &Association, serves: bool, own: &str) -> Verdict {
     };
     match (serves, seen.apply_status.as_str()) {
         (_, "failed-to-apply") => {
-            Verdict::Fail(ErrorCode::InstanceFailed, format!("group {group} could not be applied"))
+            Verdict::Fail(ErrorCode::InstanceFailed, format!("parameter group {group} could not be applied"))
         }
         (true, "in-sync") => Verdict::Done { reboot_needed: false },
         (true, "pending-reboot") => Verdict::Done { reboot_needed: true },
-        (true, other) => Verdict::Wait(format!("parameters are {other}")),
+        (true, other) => Verdict::Wait(format!("has parameters that are {other}")),
         (false, _) if group == own => Verdict::SetValues { group: group.clone() },
         (false, _) if seen.pending => Verdict::Fail(
             ErrorCode::PreflightBlocked,
-            "a modification is pending (PendingModifiedValues); apply or revoke it first".to_owned(),
+            "a modification is pending (PendingModifiedValues); apply or cancel it first".to_owned(),
         ),
         (false, _) => Verdict::MakeAndAttach { from: group.clone() },
     }
@@ -94,7 +94,7 @@ mod tests {
             (seen("available", "theirs", "in-sync"), true, Verdict::Done { reboot_needed: false }),
             (seen("available", "theirs", "pending-reboot"), true, Verdict::Done { reboot_needed: true }),
             (seen("available", "own", "pending-reboot"), true, Verdict::Done { reboot_needed: true }),
-            (seen("available", "own", "applying"), true, wait("parameters are applying")),
+            (seen("available", "own", "applying"), true, wait("has parameters that are applying")),
             (seen("available", "own", "in-sync"), false, Verdict::SetValues { group: "own".to_owned() }),
             (seen("modifying", "own", "applying"), true, wait("is modifying")),
             (seen("storage-optimization", "theirs", "in-sync"), false, make("theirs")),

@@ -27,7 +27,7 @@ pub(crate) async fn is_complete(rds: &Rds, own: &str) -> StepResult<bool> {
 pub(crate) async fn make(rds: &Rds, run: &Run, from: &str) -> StepResult<String> {
     let own = run.id.names().source_parameter_group();
     let model = rds.group(from).await?.ok_or_else(|| {
-        StepError::new(ErrorCode::InstanceFailed, format!("copy parameter group {from}: there is no such group"))
+        StepError::new(ErrorCode::InstanceFailed, format!("copy parameter group {from}: it does not exist"))
     })?;
     if rds.group(&own).await?.is_none() {
         rds.copy_group(run, &model, &own).await?;

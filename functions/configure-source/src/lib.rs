@@ -27,7 +27,7 @@ pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<Polled<ConfigureSource
     };
     match decide(&association, serves, &own) {
         Verdict::Done { reboot_needed } => Ok(Polled::Done(ConfigureSourceOutput { reboot_needed })),
-        Verdict::Wait(reason) => Ok(Polled::Waiting(format!("instance {}: {reason}", run.source.instance))),
+        Verdict::Wait(reason) => Ok(Polled::Waiting(format!("instance {} {reason}", run.source.instance))),
         Verdict::Fail(ErrorCode::InstanceFailed, reason) => {
             Err(rds.failed(&run.source.instance, "configure instance", &reason).await)
         }
@@ -36,7 +36,7 @@ pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<Polled<ConfigureSource
         }
         Verdict::SetValues { group } => {
             let group = group::make(&rds, run, &group).await?;
-            Ok(Polled::Waiting(format!("parameter group {group} to take its values")))
+            Ok(Polled::Waiting(format!("parameter group {group} is taking its new values")))
         }
         Verdict::MakeAndAttach { from } => {
             let group = group::make(&rds, run, &from).await?;
@@ -61,7 +61,7 @@ async fn describe(rds: &Rds, name: &str) -> StepResult<Instance> {
 async fn attach(rds: &Rds, instance: &str, group: &str) -> StepResult<Polled<ConfigureSourceOutput>> {
     let change = Change { at_once: false, parameter_group: Some(group.to_owned()), ..Change::default() };
     match rds.modify(instance, change, format!("attach parameter group {group} to instance {instance}")).await {
-        Ok(()) => Ok(Polled::Waiting(format!("instance {instance} to take parameter group {group}"))),
+        Ok(()) => Ok(Polled::Waiting(format!("instance {instance} is taking parameter group {group}"))),
         Err(error) if error.is(Class::WrongState) => {
             Ok(Polled::Waiting(format!("instance {instance}: {}", error.message)))
         }

@@ -15,15 +15,15 @@ pub async fn run(ctx: &Ctx, input: ConfirmCutoverInput) -> StepResult<NoOutput> 
         .map_err(|error| not_confirmed(error.to_string()))?;
     if !by_record.iter().all(|address| by_endpoint.contains(address)) {
         return Err(not_confirmed(format!(
-            "resolve {record}: it leads to {by_record:?}, the target is at {by_endpoint:?}"
+            "resolve {record}: it leads to {by_record:?}, but the target is at {by_endpoint:?}"
         )));
     }
     // By the endpoint's name, because the certificate names it and not the record; the address is the same.
     let client = ctx.as_target_owner(&input.run, &input.target).await?;
     let sql = "SELECT pg_is_in_recovery() OR current_setting('default_transaction_read_only') = 'on'";
-    let refuses_writes: bool = client.row("look whether the target takes writes", sql, &[]).await?.get(0);
+    let refuses_writes: bool = client.row("check whether the target accepts writes", sql, &[]).await?.get(0);
     if refuses_writes {
-        return Err(not_confirmed(format!("connect to {}: it takes no writes", input.target.host)));
+        return Err(not_confirmed(format!("connect to {}: it does not accept writes", input.target.host)));
     }
     Ok(NoOutput {})
 }

@@ -83,8 +83,8 @@ fn decide(others: &Others, elapsed: Duration) -> Verdict {
 
 fn describe(others: &Others) -> String {
     format!(
-        "prove the fence: {} sessions, {} background workers and {} starting backends of others, {} prepared transactions, \
-         doors open: [{}]",
+        "prove the fence: {} sessions, {} background workers and {} starting backends of others, {} prepared \
+         transactions, databases that others may connect to: [{}]",
         others.sessions,
         others.workers,
         others.starting.len(),

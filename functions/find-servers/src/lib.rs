@@ -17,7 +17,8 @@ pub async fn run(ctx: &Ctx, input: FindServersInput) -> StepResult<FindServersOu
         return nothing_touched(ctx, &input, gone(run, "there is no such instance")).await;
     };
     let Some(database) = run.source.database.clone().or_else(|| source.database.clone()) else {
-        let reason = format!("source.database: {} names no database of its own", run.source.instance);
+        let name = &run.source.instance;
+        let reason = format!("source.database: instance {name} has no database name, so the input must give one");
         return nothing_touched(ctx, &input, StepError::new(ErrorCode::BadInput, reason)).await;
     };
     let target = rds.instance(instance::target_name(run)?).await?;

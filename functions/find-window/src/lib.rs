@@ -23,7 +23,7 @@ pub async fn run(_: &Ctx, input: FindWindowInput) -> StepResult<FindWindowOutput
 
 fn find(input: &FindWindowInput, now: i64) -> StepResult<FindWindowOutput> {
     let bad = |reason: String| StepError::new(ErrorCode::BadInput, reason);
-    let window = input.run.window.as_ref().ok_or_else(|| bad("find window: the run has none".to_owned()))?;
+    let window = input.run.window.as_ref().ok_or_else(|| bad("find the window: the run has no window".to_owned()))?;
     let interruption = match input.purpose {
         Question::Reboot => Interruption::Reboot,
         Question::Cutover => Interruption::cutover(&input.run.limits),
@@ -31,7 +31,7 @@ fn find(input: &FindWindowInput, now: i64) -> StepResult<FindWindowOutput> {
     let opening = pgleap_window::next(window, interruption, now).map_err(bad)?;
     if input.purpose == Question::Cutover && opening.opens - now > LONGEST_HOLD {
         let message = format!(
-            "the copy is ready, and the window opens at {}: longer than a day from now it is not held",
+            "the copy is ready, but the next window opens at {}, and the run holds a copy for at most one day",
             text(opening.opens)
         );
         return Err(StepError::new(ErrorCode::WindowOver, message));

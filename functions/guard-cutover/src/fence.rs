@@ -15,15 +15,15 @@ pub(crate) async fn refuse_what_would_pass(source: &Session, target: &Session, r
     let members = access::members_of(source, &[&work, &copy]).await?;
     if !members.is_empty() {
         let reason = format!(
-            "these logins are members of the run's own and would stay connected behind the fence: {}; revoke {work} and \
-             {copy} from them",
+            "these roles have been granted the run's logins, so the fence would not shut them out: {}; revoke {work} \
+             and {copy} from them",
             members.join(", ")
         );
         return Err(StepError::new(ErrorCode::CutoverNotSafe, reason));
     }
     for (side, session) in [("source", source), ("target", target)] {
         if let Some(outcome) = access::outcome(session, Generation::FORWARD).await? {
-            let reason = format!("the cutover is decided already on the {side}: {outcome:?}");
+            let reason = format!("the cutover is already decided on the {side}: {outcome:?}");
             return Err(StepError::new(ErrorCode::AlreadyBack, reason));
         }
     }
@@ -38,6 +38,6 @@ pub(crate) async fn busy_workers(source: &Session) -> StepResult<Vec<String>> {
                  AND (a.backend_xid IS NOT NULL OR a.backend_xmin IS NOT NULL)
                  AND a.backend_type NOT IN ('client backend', 'parallel worker', 'walsender', 'autovacuum worker')
                ORDER BY a.pid LIMIT 10";
-    let rows = source.rows("look for background workers", sql, &[&LONGEST_TRANSACTION]).await?;
+    let rows = source.rows("list background workers", sql, &[&LONGEST_TRANSACTION]).await?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }

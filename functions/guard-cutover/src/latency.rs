@@ -13,7 +13,7 @@ pub(crate) async fn measure(target: &Session) -> StepResult<Vec<(&'static str, U
     marker::write(target, "latency").await?;
     let mut figures = vec![("TargetCommitMilliseconds", Unit::Milliseconds, began.elapsed().as_secs_f64() * 1_000.0)];
     let is_there = "SELECT to_regprocedure('pgleap.read_milliseconds()') IS NOT NULL";
-    if target.row("look for the measure", is_there, &[]).await?.get(0) {
+    if target.row("look for the function that measures", is_there, &[]).await?.get(0) {
         let read = target.row("measure a read", "SELECT pgleap.read_milliseconds()", &[]).await?;
         figures.extend(read.get::<_, Option<f64>>(0).map(|took| ("TargetReadMilliseconds", Unit::Milliseconds, took)));
     }

@@ -62,7 +62,7 @@ pub async fn run(ctx: &Ctx, input: GuardCutoverInput) -> StepResult<Polled<Guard
     let seen = Seen {
         long_transactions: long_transactions(&source, limits).await?,
         prepared: source
-            .row("look for prepared transactions", "SELECT count(*) FROM pg_prepared_xacts", &[])
+            .row("count prepared transactions", "SELECT count(*) FROM pg_prepared_xacts", &[])
             .await?
             .get(0),
         lag: pgleap_engines::lag(&input.run, &source, &target, longest_lag(limits)).await?,
@@ -116,7 +116,7 @@ fn tell(run: &Run, seen: &Seen, slot: &Slot, latencies: Vec<(&'static str, Unit,
 fn decide(seen: &Seen, limits: &Limits) -> Vec<String> {
     let mut in_the_way = Vec::new();
     if seen.held {
-        in_the_way.push("the end of what holds the cutover up".to_owned());
+        in_the_way.push("the cutover is on hold until it is approved and the target is protected".to_owned());
     }
     if seen.lag.is_none() {
         in_the_way.push(format!("the lag is above {} s", limits.max_lag_seconds));
@@ -127,7 +127,7 @@ fn decide(seen: &Seen, limits: &Limits) -> Vec<String> {
     }
     if seen.unwatched > 0 {
         let megabytes = seen.unwatched.div_ceil(1_000_000);
-        in_the_way.push(format!("the watch on the source's changes is {megabytes} MB behind"));
+        in_the_way.push(format!("the run has {megabytes} MB of the source's changes left to check"));
     }
     if seen.prepared > 0 {
         in_the_way.push(format!("{} prepared transactions on the source", seen.prepared));
@@ -143,7 +143,7 @@ fn decide(seen: &Seen, limits: &Limits) -> Vec<String> {
 fn refuse_unread(before: &Slot, after: &Slot) -> StepResult<()> {
     let reason = match (before.is_read || after.is_read, after.exists) {
         (true, _) => return Ok(()),
-        (false, true) => "nobody reads the run's replication slot",
+        (false, true) => "no process reads the run's replication slot",
         (false, false) => "the run's replication slot does not exist",
     };
     Err(StepError::new(ErrorCode::ReplicationFailed, format!("measure the lag: {reason}")))
@@ -167,7 +167,7 @@ async fn calm(target: &Session) -> StepResult<Option<String>> {
 
 async fn long_transactions(source: &Session, limits: &Limits) -> StepResult<Vec<String>> {
     let seconds = f64::from(limits.max_transaction_seconds);
-    let rows = source.rows("look for long transactions", LONG_TRANSACTIONS, &[&seconds]).await?;
+    let rows = source.rows("list long transactions", LONG_TRANSACTIONS, &[&seconds]).await?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
@@ -207,12 +207,12 @@ mod tests {
         };
         let cases = [
             (good.clone(), vec![]),
-            (Seen { held: true, ..good.clone() }, vec!["holds the cutover up"]),
+            (Seen { held: true, ..good.clone() }, vec!["the cutover is on hold"]),
             (Seen { lag: None, ..good.clone() }, vec!["lag"]),
             (Seen { long_transactions: vec!["pid 7 of shop since 40 s".to_owned()], ..good.clone() }, vec!["pid 7"]),
             (Seen { prepared: 2, ..good.clone() }, vec!["2 prepared"]),
             (Seen { workers: vec!["pglogical apply".to_owned()], ..good.clone() }, vec!["pglogical apply"]),
-            (Seen { unwatched: 1, ..good.clone() }, vec!["1 MB behind"]),
+            (Seen { unwatched: 1, ..good.clone() }, vec!["has 1 MB of the source"]),
             (Seen { lag: None, prepared: 1, ..good }, vec!["lag", "1 prepared"]),
         ];
         for (seen, words) in cases {

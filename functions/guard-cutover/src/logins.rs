@@ -44,14 +44,14 @@ async fn hand_on(ctx: &Ctx, input: &GuardCutoverInput, login: &Login) -> StepRes
     match session.run("set the owner's new password on the target", &alter).await {
         Ok(()) => (),
         Err(error) if error.kind == PgErrorKind::Denied => {
-            tracing::warn!(error = %error, "the target does not let its owner change the password");
+            tracing::warn!(error = %error, "the owner may not change its password on the target");
             return Ok(false);
         }
         Err(error) => return Err(error.into()),
     }
     let value = json!({"username": login.username, "password": login.password}).to_string();
     ctx.update_secret(&name, value).await?;
-    tracing::info!("the owner's password was changed on the source since the snapshot; the target has the new one now");
+    tracing::info!("the owner's password was changed on the source; the run has set the new one on the target");
     Ok(true)
 }
 
@@ -74,13 +74,14 @@ fn words(secret: &str, refused: &[(&str, String)]) -> Option<String> {
     let advice = match sides[..] {
         [] => return None,
         ["target"] => {
-            "the target has the login of the snapshot, and the run could not give it this one; put the source's owner of then \
-             into the secret, with its password, or start again"
+            "the target has the login of the snapshot, and the run could not change it; put the login that the source \
+             had at the time of the snapshot into the secret, or start a new run"
         }
         ["source"] => {
-            "the password of the secret is not the source's; put the source's password into the secret and start again"
+            "the secret's password is not the one of the source; put the source's password into the secret and start a \
+             new run"
         }
-        _ => "put the source's password into the secret and start again",
+        _ => "put the source's password into the secret and start a new run",
     };
     let said: Vec<_> = refused.iter().map(|(side, message)| format!("{side}: {message}")).collect();
     Some(format!(
@@ -99,7 +100,7 @@ mod tests {
         let refused = |sides: &[&'static str]| sides.iter().map(|side| (*side, "no".to_owned())).collect::<Vec<_>>();
         let cases: [(&[&str], &str); 3] = [
             (&["target"], "is refused by the target: the target has the login of the snapshot"),
-            (&["source"], "is refused by the source: the password of the secret is not the source's"),
+            (&["source"], "is refused by the source: the secret's password is not the one of the source"),
             (
                 &["source", "target"],
                 "is refused by the source and the target: put the source's password into the secret",

@@ -33,7 +33,7 @@ pub async fn run(ctx: &Ctx, input: OnBoth) -> StepResult<Polled<NoOutput>> {
     if others.none() {
         Ok(Polled::Done(NoOutput {}))
     } else {
-        Ok(Polled::Waiting(format!("others to leave the copy: {others:?}")))
+        Ok(Polled::Waiting(format!("other sessions are still connected to the copy: {others:?}")))
     }
 }
 
@@ -41,7 +41,7 @@ pub async fn run(ctx: &Ctx, input: OnBoth) -> StepResult<Polled<NoOutput>> {
 /// one in this database, and the quiet parameter group starts no worker; this is for the others.
 async fn disable_subscriptions(owner: &Session) -> StepResult<()> {
     let sql = "SELECT s.subname, d.datname = current_database() FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid WHERE s.subenabled";
-    let found = owner.rows("look for subscriptions", sql, &[]).await?;
+    let found = owner.rows("list subscriptions", sql, &[]).await?;
     let workers: i32 = owner
         .row(
             "read max_logical_replication_workers",
@@ -58,7 +58,8 @@ async fn disable_subscriptions(owner: &Session) -> StepResult<()> {
                 .await?;
         } else if workers > 0 {
             let reason = format!(
-                "isolate target: subscription {name} of another database can start: max_logical_replication_workers is {workers}"
+                "isolate target: subscription {name} of another database can start, because \
+                 max_logical_replication_workers is {workers}"
             );
             return Err(StepError::new(ErrorCode::InstanceFailed, reason));
         }
@@ -71,13 +72,13 @@ async fn disable_subscriptions(owner: &Session) -> StepResult<()> {
 /// Source: Amazon RDS user guide, "How to perform a major version upgrade for RDS for PostgreSQL".
 async fn drop_slots(ctx: &Ctx, run: &Run, target: &Server, owner: &Session) -> StepResult<()> {
     let count = "SELECT count(*) FROM pg_replication_slots";
-    if owner.row("look for replication slots", count, &[]).await?.get::<_, i64>(0) == 0 {
+    if owner.row("count replication slots", count, &[]).await?.get::<_, i64>(0) == 0 {
         return Ok(());
     }
     let copy = ctx.connect(run, target, &run.id.names().copy_source_secret()).await?;
     copy.rows("drop replication slots", "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots", &[])
         .await?;
-    match owner.row("look for replication slots", count, &[]).await?.get::<_, i64>(0) {
+    match owner.row("count replication slots", count, &[]).await?.get::<_, i64>(0) {
         0 => Ok(()),
         left => Err(StepError::new(ErrorCode::ResourceBusy, format!("drop replication slots: {left} are left"))),
     }

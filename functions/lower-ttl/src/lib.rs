@@ -22,7 +22,7 @@ pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<Polled<LowerTtlOutput>
         Some(memory) => memory,
         None => Memory::of(run, &members).create(ctx, run).await?,
     };
-    let spreads = || Polled::Waiting("the lower TTL spreads to all name servers".to_owned());
+    let spreads = || Polled::Waiting("Route 53 is propagating the lower TTL to all name servers".to_owned());
 
     let changes = match decide(run, &members, &memory) {
         Verdict::Ask(change_id) => {
@@ -40,7 +40,7 @@ pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<Polled<LowerTtlOutput>
             memory.keep(ctx, run).await;
             Ok(spreads())
         }
-        Err(error) if error.is(Class::Refused) => Ok(Polled::Waiting(format!("{error}; it is read again"))),
+        Err(error) if error.is(Class::Refused) => Ok(Polled::Waiting(format!("{error}; the run rereads the record"))),
         Err(error) => Err(error.into()),
     }
 }
@@ -72,7 +72,7 @@ fn lowered(run: &Run, memory: &Memory, member: &Member) -> (String, u32) {
 /// Preflight looked at this; hours have passed since.
 fn check(run: &Run, members: &[Member]) -> StepResult<()> {
     let changed = |reason: &str| {
-        let message = format!("lower TTL of {} in zone {}: {reason}", run.record.name, run.record.zone_id);
+        let message = format!("lower the TTL of {} in zone {}: {reason}", run.record.name, run.record.zone_id);
         Err(StepError::new(ErrorCode::RecordChanged, message))
     };
     if members.is_empty() {

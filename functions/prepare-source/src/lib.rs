@@ -52,8 +52,8 @@ async fn check_server(owner: &Session) -> StepResult<()> {
         wal_level => Err(StepError::new(
             ErrorCode::InstanceFailed,
             format!(
-                "prepare source: wal_level is {wal_level}, though the parameter group has rds.logical_replication = 1; the \
-                 source may have to be rebooted"
+                "prepare source: wal_level is {wal_level}, although the parameter group has rds.logical_replication = \
+                 1; the source may have to be rebooted"
             ),
         )),
     }

@@ -39,7 +39,7 @@ pub(crate) async fn ensure(owner: &Session, run: &Run, source: &Server, logins: 
     let major = owner.major().await?;
     if major >= 16 {
         // Else the owner may become a member of the run's logins, and keep their CONNECT behind the fence.
-        owner.run("grant the owner nothing by itself", "SET createrole_self_grant = ''").await?;
+        owner.run("stop automatic grants to the owner", "SET createrole_self_grant = ''").await?;
     }
     for login in [&logins.work, &logins.copy] {
         let role = ident(&login.username);
@@ -61,7 +61,7 @@ pub(crate) async fn ensure(owner: &Session, run: &Run, source: &Server, logins: 
     // Under the fence only these two get in; the working login lets the owner in again on the way back.
     owner
         .run(
-            "let the run's roles in",
+            "grant CONNECT to the run's roles",
             &format!(
                 "GRANT CONNECT ON DATABASE {database} TO {work} WITH GRANT OPTION; GRANT CONNECT ON DATABASE {database} TO {copy};"
             ),
@@ -115,7 +115,7 @@ pub(crate) async fn prove_copy_settings(ctx: &Ctx, run: &Run, source: &Server, l
     }
     let others: Vec<String> = others.iter().map(|row| row.get(0)).collect();
     let reason = format!(
-        "in sessions of {} {}, though it is set otherwise for the role",
+        "in sessions of {} {}, although the run set another value for the role",
         logins.copy.username,
         others.join(", ")
     );

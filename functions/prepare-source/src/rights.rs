@@ -47,7 +47,7 @@ pub(crate) async fn ensure(owner: &Session, run: &Run) -> StepResult<()> {
         [] => Ok(()),
         lacking => Err(StepError::new(
             ErrorCode::DatabaseDenied,
-            format!("grant what the run's logins must read: the owner's login may not, for {}, ..", lacking.join(", ")),
+            format!("grant the run's logins read access: the owner may not grant it for {}, ..", lacking.join(", ")),
         )),
     }
 }
@@ -68,10 +68,10 @@ async fn grant_in(owner: &Session, schema: &str, work: &str, copy: &str) -> Step
         "BEGIN; GRANT USAGE ON SCHEMA {schema} TO {work}, {copy}; GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {copy}; \
          GRANT SELECT ON ALL SEQUENCES IN SCHEMA {schema} TO {work}; COMMIT"
     );
-    Ok(owner.run(&format!("grant reading schema {schema}"), &sql).await?)
+    Ok(owner.run(&format!("grant read access to schema {schema}"), &sql).await?)
 }
 
 async fn lacking(owner: &Session, skipped: &[String], copy: &str, work: &str) -> StepResult<Vec<String>> {
-    let rows = owner.rows("look what the run's logins may read", LACKS, &[&skipped, &copy, &work]).await?;
+    let rows = owner.rows("list what the run's logins may not read", LACKS, &[&skipped, &copy, &work]).await?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }

@@ -15,12 +15,12 @@ pub(crate) async fn check_ours(owner: &Session, run: &Run) -> StepResult<()> {
     }
     let holders = match tables {
         0 => Vec::new(),
-        _ => owner.rows("read whose schema pgleap is", "SELECT id FROM pgleap.run LIMIT 2", &[]).await?,
+        _ => owner.rows("read the owner of schema pgleap", "SELECT id FROM pgleap.run LIMIT 2", &[]).await?,
     };
     match holders.iter().map(|row| row.get::<_, &str>(0)).collect::<Vec<_>>()[..] {
         [id] if id == run.id.as_str() => Ok(()),
         [id, ..] => Err(taken(&format!("it belongs to run {id}, which has not been cleaned up"))),
-        [] => Err(taken("no run has made it")),
+        [] => Err(taken("no run created it")),
     }
 }
 

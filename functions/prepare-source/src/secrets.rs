@@ -48,7 +48,7 @@ async fn ensure_one(ctx: &Ctx, run: &Run, name: &str, mut value: Value) -> StepR
 
 fn password() -> StepResult<String> {
     let mut bytes = [0_u8; PASSWORD_BYTES];
-    getrandom::fill(&mut bytes).map_err(|error| StepError::bug(format!("make a password: {error}")))?;
+    getrandom::fill(&mut bytes).map_err(|error| StepError::bug(format!("generate a password: {error}")))?;
     Ok(URL_SAFE_NO_PAD.encode(bytes))
 }
 

@@ -29,7 +29,7 @@ pub(crate) fn decide(source: &Instance, target: &Instance) -> Verdict {
     }
     // RDS may say `available` for some seconds after it has accepted a change.
     if target.pending.has_any(&["MultiAZ", "BackupRetentionPeriod"]) {
-        return Verdict::Wait(format!("is {status}, a change is pending"));
+        return Verdict::Wait(format!("is {status}, and a change is pending"));
     }
     let mut wanted = Vec::new();
     if source.multi_az != target.multi_az {
@@ -43,7 +43,7 @@ pub(crate) fn decide(source: &Instance, target: &Instance) -> Verdict {
     }
     // Backups that are on and have never ended protect nobody.
     if source.backup_days > 0 && !target.is_restorable {
-        return Verdict::Wait("has no backup that it could be restored from".to_owned());
+        return Verdict::Wait("has no backup yet from which it can be restored".to_owned());
     }
     Verdict::Protected
 }
@@ -84,7 +84,7 @@ mod tests {
                 "it is on its way",
                 instance(true, 0),
                 Instance { pending, ..instance(false, 0) },
-                wait("is available, a change is pending"),
+                wait("is available, and a change is pending"),
             ),
             (
                 "it is backed up",
@@ -96,7 +96,7 @@ mod tests {
                 "it was never backed up",
                 instance(false, 7),
                 instance(false, 7),
-                wait("has no backup that it could be restored from"),
+                wait("has no backup yet from which it can be restored"),
             ),
             ("all is there", instance(true, 7), restorable(instance(true, 7)), Verdict::Protected),
             (

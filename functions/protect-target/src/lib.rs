@@ -30,7 +30,7 @@ pub async fn run(ctx: &Ctx, input: ProtectTargetInput) -> StepResult<Polled<Prot
     if !target.is_ours(run) {
         return Err(StepError::new(
             ErrorCode::InstanceFailed,
-            format!("protect {name}: it is no instance of this run"),
+            format!("protect {name}: it is not an instance of this run"),
         ));
     }
     let nothing_unset = Polled::Done(ProtectTargetOutput { unset: Vec::new() });
@@ -63,7 +63,7 @@ async fn protect(rds: &Rds, name: &str, target: &Instance, wanted: &[Protection]
         }
     }
     match rds.modify(name, change, format!("set {wanted:?} of instance {name}")).await {
-        Ok(()) => Ok(format!("instance {name} to take {wanted:?}")),
+        Ok(()) => Ok(format!("instance {name} is taking the settings {wanted:?}")),
         Err(error) if error.is(Class::WrongState) => {
             Ok(format!("instance {name} is {}: {}", target.status_text(), error.message))
         }

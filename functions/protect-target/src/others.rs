@@ -44,7 +44,7 @@ pub(crate) async fn set(
         Err(error) => return later(name, error),
     }
     for one in &unset {
-        tracing::warn!(one.object, one.reason, one.statements, "stays unset");
+        tracing::warn!(one.object, one.reason, one.statements, "the run could not set a setting of the target");
     }
     Ok(Polled::Done(ProtectTargetOutput { unset }))
 }
@@ -167,8 +167,8 @@ fn too_near(name: &str, source: &Instance, target: &Instance) -> Option<Unfinish
     Some(Unfinished {
         object: object(name, GROWTH),
         reason: format!(
-            "the source's limit of {limit} GiB is below 110 % of the {allocated} GiB that are allocated, which RDS refuses; the \
-             target's storage does not grow by itself"
+            "the source's limit of {limit} GiB is below 110 % of the {allocated} GiB that are allocated, which RDS \
+             refuses; the target's storage does not grow automatically"
         ),
         statements: command(name, &format!("--max-allocated-storage {least}")),
     })
@@ -180,9 +180,9 @@ fn too_near(name: &str, source: &Instance, target: &Instance) -> Option<Unfinish
 fn managed(name: &str, source: &Instance, target: &Instance) -> Option<Unfinished> {
     (source.managed_secret.is_some() && target.managed_secret.is_none()).then(|| Unfinished {
         object: object(name, "a master password that RDS manages"),
-        reason: "RDS goes on rotating the password of the source and not that of the target, which keeps the one of the cutover: \
-                 the source's secret will not open the target for long. This gives the target a secret and a password of its own \
-                 at once; point whoever reads the source's secret to it"
+        reason: "RDS rotates the password of the source, but not that of the target, so the source's secret will \
+                 soon not work for the target. The command immediately gives the target a secret and a password of its \
+                 own; point everything that reads the source's secret to the new one"
             .to_owned(),
         statements: command(name, "--manage-master-user-password"),
     })

@@ -25,7 +25,7 @@ pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<Polled<NoOutput>> {
     let instance = describe(&rds, name).await?;
     match decide(&instance, began.elapsed()) {
         Verdict::Done => Ok(Polled::Done(NoOutput {})),
-        Verdict::Wait(reason) => Ok(Polled::Waiting(format!("instance {name}: {reason}"))),
+        Verdict::Wait(reason) => Ok(Polled::Waiting(format!("instance {name} {reason}"))),
         Verdict::Reboot => reboot(&rds, name).await,
         Verdict::Fail(reason) => Err(rds.failed(name, "reboot instance", &reason).await),
     }
@@ -50,11 +50,11 @@ fn decide(instance: &Instance, age: Duration) -> Verdict {
     match instance.parameters() {
         "in-sync" => Verdict::Done,
         "pending-reboot" if status == "available" && age > LONGEST_AGE => {
-            Verdict::Wait(format!("was described {} s ago; it is described again before it is rebooted", age.as_secs()))
+            Verdict::Wait(format!("was described {} s ago; the run checks again before it reboots it", age.as_secs()))
         }
         "pending-reboot" if status == "available" => Verdict::Reboot,
         "failed-to-apply" => Verdict::Fail("its parameters could not be applied".to_owned()),
-        other => Verdict::Wait(format!("is {status}, parameters are {other}")),
+        other => Verdict::Wait(format!("is {status}, and its parameters are {other}")),
     }
 }
 
@@ -67,7 +67,7 @@ async fn describe(rds: &Rds, name: &str) -> StepResult<Instance> {
 /// The SDK does not repeat this call by itself. The machine calls this step again, which looks first.
 async fn reboot(rds: &Rds, name: &str) -> StepResult<Polled<NoOutput>> {
     match rds.reboot_once(name).await {
-        Ok(()) => Ok(Polled::Waiting(format!("instance {name} reboots"))),
+        Ok(()) => Ok(Polled::Waiting(format!("instance {name} is rebooting"))),
         // A reboot asked for before whose answer was lost, or a backup that just began.
         Err(error) if error.is(Class::WrongState) => Ok(Polled::Waiting(format!("instance {name}: {}", error.message))),
         Err(error) => Err(error.into()),
@@ -90,11 +90,15 @@ mod tests {
         let cases = [
             ("available", "in-sync", Verdict::Done),
             ("available", "pending-reboot", Verdict::Reboot),
-            ("available", "applying", wait("is available, parameters are applying")),
+            ("available", "applying", wait("is available, and its parameters are applying")),
             ("available", "failed-to-apply", Verdict::Fail("its parameters could not be applied".to_owned())),
             ("rebooting", "pending-reboot", wait("is rebooting")),
             ("rebooting", "in-sync", wait("is rebooting")),
-            ("storage-optimization", "pending-reboot", wait("is storage-optimization, parameters are pending-reboot")),
+            (
+                "storage-optimization",
+                "pending-reboot",
+                wait("is storage-optimization, and its parameters are pending-reboot"),
+            ),
             ("incompatible-parameters", "in-sync", Verdict::Fail("it is incompatible-parameters".to_owned())),
         ];
         for (status, parameters, verdict) in cases {

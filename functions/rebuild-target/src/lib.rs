@@ -29,7 +29,7 @@ pub async fn run(ctx: &Ctx, input: OnBoth) -> StepResult<Polled<NoOutput>> {
     let look = work_off(ctx, &input.run, &input.target, &target, Phase::Rebuild, WORKERS, OnFailure::Stop).await?;
     if matches!(look, Polled::Done(_)) {
         for given_up in chores::given_up(&target, Phase::Rebuild).await? {
-            tracing::warn!(given_up, "not rebuilt before the cutover; tried again after OPEN");
+            tracing::warn!(given_up, "an object was not rebuilt before the cutover; the run tries again after OPEN");
         }
         views::choose(&target).await?;
     }

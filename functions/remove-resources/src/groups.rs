@@ -27,7 +27,7 @@ pub(crate) async fn remove(rds: &Rds, run: &Run, left: &mut Left) -> StepResult<
         let name = group.name;
         match decide(&name, used_by_source, used_by_target, target_goes) {
             Verdict::Keep(reason) => left.kept(format!("parameter group {name}: {reason}")),
-            Verdict::Wait => left.going(format!("parameter group {name}: the target still has it")),
+            Verdict::Wait => left.going(format!("parameter group {name}: the target still uses it")),
             Verdict::Delete => delete(rds, &name, left).await?,
         }
     }
@@ -43,11 +43,11 @@ enum Verdict {
 
 fn decide(name: &str, used_by_source: Option<&str>, used_by_target: Option<&str>, target_goes: bool) -> Verdict {
     if used_by_source == Some(name) {
-        return Verdict::Keep("the source has it; detaching it would cost a reboot");
+        return Verdict::Keep("the source uses it, and detaching it requires a reboot");
     }
     match (used_by_target == Some(name), target_goes) {
         (true, true) => Verdict::Wait,
-        (true, false) => Verdict::Keep("the target lives with it"),
+        (true, false) => Verdict::Keep("the target uses it"),
         (false, _) => Verdict::Delete,
     }
 }

@@ -86,7 +86,7 @@ impl Left {
         if self.nothing_goes() {
             let stays = match self.kept.is_empty() {
                 true => String::new(),
-                false => format!(". What stays: {}", self.kept.join("; ")),
+                false => format!(". The run kept: {}", self.kept.join("; ")),
             };
             Polled::Done(RemoveResourcesOutput { kept: self.kept, stays })
         } else {
@@ -129,7 +129,7 @@ mod tests {
             left.answer(),
             Polled::Done(RemoveResourcesOutput {
                 kept: vec!["group g".to_owned()],
-                stays: ". What stays: group g".to_owned()
+                stays: ". The run kept: group g".to_owned()
             })
         );
     }

@@ -24,7 +24,7 @@ pub(crate) async fn remove(ctx: &Ctx, run: &Run, names: &[String], left: &mut Le
     for name in names {
         match ctx.owner_of_secret(run, name).await? {
             SecretOwner::Nobody => {}
-            SecretOwner::Stranger => left.kept(format!("secret {name}: it does not carry this run's tag")),
+            SecretOwner::Stranger => left.kept(format!("secret {name}: it does not have this run's tag")),
             SecretOwner::Run => ctx.delete_secret(name).await?,
         }
     }

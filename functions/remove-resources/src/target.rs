@@ -63,7 +63,7 @@ fn decide(run: &Run, instance: &Instance, snapshot: Option<&Snapshot>, mark: Opt
         return keep("it is the source");
     }
     if !instance.is_ours(run) {
-        return keep("it does not carry this run's tag");
+        return keep("it does not have this run's tag");
     }
     if instance.status == "deleting" {
         return Verdict::Wait;
@@ -72,8 +72,8 @@ fn decide(run: &Run, instance: &Instance, snapshot: Option<&Snapshot>, mark: Opt
         None => made_by_this_run(run, instance, snapshot),
         Some(State::Back { target_holds_back: true }) => Ok(()),
         Some(state) => Err(format!(
-            "it is closed to applications, but it could not be asked whether it was ever opened (the mark says {state:?}); \
-             look into it before you delete it"
+            "it is closed to applications, but it could not be asked whether it was ever opened (the mark says \
+             {state:?}); check its contents before you delete it"
         )),
     };
     if let Err(reason) = may_go {
@@ -91,7 +91,7 @@ fn decide(run: &Run, instance: &Instance, snapshot: Option<&Snapshot>, mark: Opt
 /// No cutover was armed, so the tag that permits the deletion must still be there.
 fn made_by_this_run(run: &Run, instance: &Instance, snapshot: Option<&Snapshot>) -> Result<(), String> {
     let Some(snapshot) = snapshot.filter(|snapshot| snapshot.is_ours(run)) else {
-        return Err("the snapshot that this run would have made it of does not exist".to_owned());
+        return Err("the snapshot from which this run would have created it does not exist".to_owned());
     };
     // While an instance is being made it has no creation time yet.
     let older = match (instance.created, snapshot.created) {
@@ -105,7 +105,7 @@ fn made_by_this_run(run: &Run, instance: &Instance, snapshot: Option<&Snapshot>)
     if instance.is_deletable(run) {
         Ok(())
     } else {
-        Err(format!("it does not carry the tag {}, and no cutover was armed", Names::DELETABLE_TAG))
+        Err(format!("it does not have the tag {}, and no cutover was armed", Names::DELETABLE_TAG))
     }
 }
 
@@ -114,15 +114,15 @@ async fn permit(rds: &Rds, run: &Run, instance: &Instance, left: &mut Left) -> S
     let name = name_of(run);
     let doing = format!("tag instance {name} with {}", Names::DELETABLE_TAG);
     let answer = rds.add_tag(instance.arn()?, Names::DELETABLE_TAG, run.id.as_str(), doing).await;
-    left.asked(&format!("instance {name} gets the tag that permits its deletion"), answer)
+    left.asked(&format!("instance {name} is getting the tag that permits its deletion"), answer)
 }
 
 /// The copy took the source's deletion protection over.
 async fn unprotect(rds: &Rds, run: &Run, left: &mut Left) -> StepResult<()> {
     let name = name_of(run);
     let change = Change { deletion_protection: Some(false), ..Change::default() };
-    let answer = rds.modify(name, change, format!("take deletion protection off instance {name}")).await;
-    left.asked(&format!("instance {name} loses its deletion protection"), answer)
+    let answer = rds.modify(name, change, format!("disable the deletion protection of instance {name}")).await;
+    left.asked(&format!("the deletion protection of instance {name} is being disabled"), answer)
 }
 
 /// A policy may take minutes to see the tag that was just given back: until then a denial is waited out by the machine's
@@ -131,7 +131,7 @@ async fn delete(rds: &Rds, run: &Run, was_tagged_anew: bool, left: &mut Left) ->
     let name = name_of(run);
     match rds.delete_instance(name).await {
         Err(error) if was_tagged_anew && error.is(Class::Denied) => {
-            left.going(format!("the permission to delete instance {name}: {}", error.message));
+            left.going(format!("the permission to delete instance {name} is not effective yet: {}", error.message));
             Ok(())
         }
         answer => left.asked(&format!("instance {name} is being deleted"), answer),
@@ -143,7 +143,7 @@ async fn remove_snapshot(rds: &Rds, run: &Run, snapshot: Option<&Snapshot>, left
     match snapshot {
         None => Ok(()),
         Some(snapshot) if !snapshot.is_ours(run) => {
-            left.kept(format!("snapshot {name}: it does not carry this run's tag"));
+            left.kept(format!("snapshot {name}: it does not have this run's tag"));
             Ok(())
         }
         Some(_ours) => {

@@ -35,7 +35,7 @@ pub async fn run(ctx: &Ctx, input: RestoreRecordInput) -> StepResult<RecordOutpu
     let comment = format!(
         "pgleap run {}: {}",
         run.id,
-        if input.outcome == Outcome::Back { "back as it was" } else { "TTL as it was" }
+        if input.outcome == Outcome::Back { "record restored" } else { "TTL restored" }
     );
     match records.submit(&run.record, comment, changes).await {
         Ok(change_id) => {
@@ -72,7 +72,7 @@ fn value_before(input: &RestoreRecordInput, memory: &Memory, member: &Member, va
     if names_instance(value, target) {
         return saved.to_owned();
     }
-    tracing::warn!(value, saved, "the record names neither what was saved nor the target: it is left as it is");
+    tracing::warn!(value, saved, "the record names neither the saved value nor the target: the run leaves it as it is");
     value.to_owned()
 }
 

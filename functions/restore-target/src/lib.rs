@@ -21,7 +21,7 @@ pub async fn run(ctx: &Ctx, input: RestoreTargetInput) -> StepResult<Polled<Rest
     match decide(&copy, run) {
         Verdict::Done => match copy.server(&input.source.database) {
             Some(target) => Ok(Polled::Done(RestoreTargetOutput { target })),
-            None => Ok(Polled::Waiting(format!("instance {name} to have an endpoint"))),
+            None => Ok(Polled::Waiting(format!("instance {name} does not have an endpoint yet"))),
         },
         Verdict::Wait(reason) => Ok(Polled::Waiting(format!("instance {name} {reason}"))),
         Verdict::Reboot => Ok(Polled::Waiting(reboot(&rds, name, &copy).await?)),
@@ -39,7 +39,7 @@ enum Verdict {
 
 fn decide(copy: &Instance, run: &Run) -> Verdict {
     if !copy.is_ours(run) {
-        return Verdict::Fail("the name is taken by an instance that this run has not made".to_owned());
+        return Verdict::Fail("an instance of this name exists, and this run did not create it".to_owned());
     }
     let status = &copy.status;
     match instance_status::of_instance(status) {
@@ -52,7 +52,7 @@ fn decide(copy: &Instance, run: &Run) -> Verdict {
         "in-sync" => Verdict::Done,
         "pending-reboot" => Verdict::Reboot,
         "failed-to-apply" => Verdict::Fail("its parameters could not be applied".to_owned()),
-        other => Verdict::Wait(format!("is {status}, parameters are {other}")),
+        other => Verdict::Wait(format!("is {status}, and its parameters are {other}")),
     }
 }
 
@@ -65,7 +65,7 @@ async fn restore(rds: &Rds, run: &Run, name: &str) -> StepResult<String> {
     })?;
     let group = make_quiet_group(rds, run, &source).await?;
     match rds.restore(run, &source, name, &group).await {
-        Ok(()) => Ok(format!("instance {name} to be restored")),
+        Ok(()) => Ok(format!("instance {name} is being restored")),
         // The answer of an earlier call was lost, or the snapshot is still being used.
         Err(error) if error.is(Class::AlreadyThere) || error.is(Class::WrongState) => {
             Ok(format!("instance {name}: {}", error.message))
@@ -86,7 +86,7 @@ async fn make_quiet_group(rds: &Rds, run: &Run, source: &Instance) -> StepResult
     if quiet::loads_cron(&values) {
         let known = rds.known(&family).await?;
         quiet::add_jobs_off(&mut values, |name| known.contains_key(name))
-            .map_err(|reason| StepError::new(ErrorCode::InstanceFailed, format!("keep the copy still: {reason}")))?;
+            .map_err(|reason| StepError::new(ErrorCode::InstanceFailed, format!("stop the copy's jobs: {reason}")))?;
     }
     let name = run.id.names().quiet_parameter_group();
     rds.ensure_group(run, &name, &family, &values).await?;
@@ -96,7 +96,7 @@ async fn make_quiet_group(rds: &Rds, run: &Run, source: &Instance) -> StepResult
 /// Whether RDS reboots an instance that is still at work on its storage, it says itself.
 async fn reboot(rds: &Rds, name: &str, copy: &Instance) -> StepResult<String> {
     match rds.reboot(name).await {
-        Ok(()) => Ok(format!("instance {name} reboots for its parameters")),
+        Ok(()) => Ok(format!("instance {name} is rebooting to apply its parameters")),
         Err(error) if error.is(Class::WrongState) => {
             Ok(format!("instance {name} is {}: {}", copy.status_text(), error.message))
         }
@@ -125,10 +125,10 @@ mod tests {
             ("r", "storage-initialization", "in-sync", Verdict::Done),
             ("r", "available", "pending-reboot", Verdict::Reboot),
             ("r", "storage-initialization", "pending-reboot", Verdict::Reboot),
-            ("r", "available", "applying", wait("is available, parameters are applying")),
+            ("r", "available", "applying", wait("is available, and its parameters are applying")),
             ("r", "restore-error", "in-sync", fail("it is restore-error")),
             ("r", "available", "failed-to-apply", fail("its parameters could not be applied")),
-            ("other", "available", "in-sync", fail("the name is taken by an instance that this run has not made")),
+            ("other", "available", "in-sync", fail("an instance of this name exists, and this run did not create it")),
         ];
         for (owner, status, parameters, verdict) in cases {
             let copy = Instance {

@@ -26,7 +26,7 @@ pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<Polled<NoOutput>> {
     let users = rds.users_values(run, source.group_name().unwrap_or_default()).await?;
     match decide(values.get(quiet::JOBS), users.get(quiet::JOBS), status) {
         Verdict::Done => Ok(Polled::Done(NoOutput {})),
-        Verdict::Wait => Ok(Polled::Waiting(format!("instance {name}: parameters are {status}"))),
+        Verdict::Wait => Ok(Polled::Waiting(format!("instance {name} has parameters that are {status}"))),
         Verdict::Set(value) => {
             rds.set_parameter(group, quiet::JOBS, value).await?;
             Ok(starts(group))
@@ -57,7 +57,7 @@ fn decide<'a>(has: Option<&String>, users: Option<&'a String>, status: &str) -> 
 }
 
 fn starts(group: &str) -> Polled<NoOutput> {
-    Polled::Waiting(format!("parameter group {group} to let jobs start"))
+    Polled::Waiting(format!("parameter group {group} is being changed so that jobs start again"))
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<Polled<NoOutput>> {
             Verdict::Wait(reason) => Ok(Polled::Waiting(format!("snapshot {name} {reason}"))),
             Verdict::Stranger => {
                 let reason =
-                    format!("take snapshot {name}: the name is taken by a snapshot that this run has not made");
+                    format!("take snapshot {name}: a snapshot of this name exists, and this run did not create it");
                 Err(StepError::new(ErrorCode::InstanceFailed, reason))
             }
             Verdict::Fail(reason) => Err(rds.failed_snapshot(&name, "take snapshot", &reason).await),
@@ -54,7 +54,7 @@ fn judge(run: &Run, snapshot: &Snapshot) -> Verdict {
 
 async fn create(rds: &Rds, run: &Run, name: &str) -> StepResult<Polled<NoOutput>> {
     match rds.take_snapshot(run, name).await {
-        Ok(()) => Ok(Polled::Waiting(format!("snapshot {name} begins"))),
+        Ok(()) => Ok(Polled::Waiting(format!("snapshot {name} is starting"))),
         // The instance is being backed up or changed, or the answer of an earlier call was lost.
         Err(error) if error.is(Class::WrongState) || error.is(Class::AlreadyThere) => {
             Ok(Polled::Waiting(format!("snapshot {name}: {}", error.message)))

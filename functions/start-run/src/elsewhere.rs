@@ -22,7 +22,7 @@ pub(crate) async fn refuse_second(ctx: &Ctx, run: &Run) -> StepResult<()> {
     tags.extend(tags_of_group(&rds, &source).await?);
     for arn in executions(&tags, &run.execution_arn) {
         if is_under_way(ctx, &arn, run).await? {
-            let message = format!("start run: a run of {} is under way, of another stack: {arn}", run.source.instance);
+            let message = format!("start run: another stack is already upgrading {}: {arn}", run.source.instance);
             return Err(StepError::new(ErrorCode::AnotherRun, message));
         }
     }

@@ -55,10 +55,10 @@ pub(crate) struct Execution {
 
 /// What the execution was started with: the way back knows only the ARN.
 pub(crate) async fn execution(ctx: &Ctx, arn: &str) -> StepResult<Execution> {
-    let bad = |reason: String| StepError::new(ErrorCode::BadInput, format!("read input of execution {arn}: {reason}"));
+    let bad = |reason: String| StepError::new(ErrorCode::BadInput, format!("read the input of {arn}: {reason}"));
     let found = Executions::new(ctx).describe(arn).await.optional()?;
     let found = found.ok_or_else(|| bad("there is no such execution".to_owned()))?;
-    let text = found.input.as_deref().ok_or_else(|| bad("it shows none".to_owned()))?;
+    let text = found.input.as_deref().ok_or_else(|| bad("Step Functions returns no input".to_owned()))?;
     Ok(Execution {
         input: serde_json::from_str(text).map_err(|error| bad(error.to_string()))?,
         started: found.started,

@@ -44,7 +44,7 @@ pub(crate) async fn refuse_second(ctx: &Ctx, run: &Run) -> StepResult<()> {
 /// So would that of an execution that was stopped before it could be refused.
 pub(crate) async fn refuse_recovery(ctx: &Ctx, run: &Run, dead: &Execution) -> StepResult<()> {
     if dead.error == ErrorCode::AnotherRun.word() {
-        return Err(StepError::new(ErrorCode::AnotherRun, "recover run: it was refused, and has touched nothing"));
+        return Err(StepError::new(ErrorCode::AnotherRun, "recover run: the run was refused and has changed nothing"));
     }
     let Some(machine) = machine_of(&run.execution_arn) else { return Ok(()) };
     let mut others = Vec::new();
@@ -62,7 +62,7 @@ pub(crate) async fn refuse_recovery(ctx: &Ctx, run: &Run, dead: &Execution) -> S
 /// refused: it may be about to end as `AnotherRun`, and then the recovery is needed.
 fn wait_for(other: Option<&Other>) -> StepResult<()> {
     let Some(other) = other else { return Ok(()) };
-    let message = format!("recover run {}: another execution works under this run id: {}", other.run_id, other.arn);
+    let message = format!("recover run {}: another execution uses this run id: {}", other.run_id, other.arn);
     Err(StepError::new(ErrorCode::ResourceBusy, message))
 }
 
@@ -73,7 +73,7 @@ fn same_name<'a>(run: &Run, others: &'a [Other]) -> Option<&'a Other> {
 fn refuse(other: Option<&Other>) -> StepResult<()> {
     let Some(other) = other else { return Ok(()) };
     let what = if other.is_recovery { "the recovery of run" } else { "run" };
-    let message = format!("start run: {what} {} of {} is under way: {}", other.run_id, other.source, other.arn);
+    let message = format!("start run: {what} {} of {} is in progress: {}", other.run_id, other.source, other.arn);
     Err(StepError::new(ErrorCode::AnotherRun, message))
 }
 

@@ -72,16 +72,16 @@ const MAX_TAGS: usize = 8;
 /// Source: the services' published models (Tag).
 fn tags(field: &str, tags: &BTreeMap<String, String>) -> Result<(), String> {
     if tags.len() > MAX_TAGS {
-        return Err(format!("{field}: {} are more than {MAX_TAGS}", tags.len()));
+        return Err(format!("{field}: {} tags are more than the limit of {MAX_TAGS}", tags.len()));
     }
     let plain = |text: &str| text.chars().all(|c| c.is_alphanumeric() || " _.:/=+-".contains(c));
     for (key, value) in tags {
         let reserved = ["aws:", "pgleap:"].iter().any(|prefix| key.to_lowercase().starts_with(prefix));
         if key.is_empty() || key.chars().count() > 128 || !plain(key) || reserved {
-            return Err(format!("{field}: {key:?} is no key of a tag that RDS, DMS and Secrets Manager all take"));
+            return Err(format!("{field}: {key:?} is not a tag key that RDS, DMS and Secrets Manager all accept"));
         }
         if value.chars().count() > 256 || !plain(value) {
-            return Err(format!("{field}.{key}: the value is none that RDS, DMS and Secrets Manager all take"));
+            return Err(format!("{field}.{key}: the value is not one that RDS, DMS and Secrets Manager all accept"));
         }
     }
     Ok(())
@@ -96,7 +96,7 @@ fn instance(field: &str, name: &str) -> Result<String, String> {
     if starts_well && characters && hyphens && name.len() <= LONGEST_INSTANCE_NAME {
         Ok(name)
     } else {
-        Err(format!("{field}: {name:?} is no RDS instance identifier"))
+        Err(format!("{field}: {name:?} is not an RDS instance identifier"))
     }
 }
 
@@ -106,7 +106,7 @@ fn target(source: &str, target: Target) -> Result<Target, String> {
     let name = match &target.instance {
         Some(name) => instance("target.instance", name)?,
         None => instance("target.instance", &format!("{source}-v{major}"))
-            .map_err(|reason| format!("{reason} (made from the source's; give one)"))?,
+            .map_err(|reason| format!("{reason} (derived from the source's name; set target.instance)"))?,
     };
     if name == source {
         return Err(format!("target.instance: {name:?} is the source"));
@@ -127,14 +127,14 @@ fn major_of(version: &str) -> Option<u32> {
 fn record(record: Record) -> Result<Record, String> {
     let zone_id = record.zone_id.trim_start_matches("/hostedzone/").to_owned();
     if zone_id.is_empty() || !zone_id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-        return Err(format!("record.zoneId: {:?} is no id of a hosted zone", record.zone_id));
+        return Err(format!("record.zoneId: {:?} is not the id of a hosted zone", record.zone_id));
     }
     let name = record.name.trim_end_matches('.').to_ascii_lowercase();
     let label = |label: &str| {
         (1..=63).contains(&label.len()) && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
     };
     if name.len() > 253 || !name.contains('.') || !name.split('.').all(label) {
-        return Err(format!("record.name: {:?} is no full host name", record.name));
+        return Err(format!("record.name: {:?} is not a full host name", record.name));
     }
     within("record.cutoverTtlSeconds", record.cutover_ttl_seconds, Record::CUTOVER_TTL_SECONDS)?;
     Ok(Record { zone_id, name, cutover_ttl_seconds: record.cutover_ttl_seconds })
@@ -144,7 +144,7 @@ fn record(record: Record) -> Result<Record, String> {
 fn replication_class(field: &str, class: &str) -> Result<(), String> {
     let mut parts = class.split('.');
     let known = parts.next() == Some("dms") && parts.by_ref().take(2).filter(|part| !part.is_empty()).count() == 2;
-    if known && parts.next().is_none() { Ok(()) } else { Err(format!("{field}: {class:?} is no class of DMS")) }
+    if known && parts.next().is_none() { Ok(()) } else { Err(format!("{field}: {class:?} is not a class of DMS")) }
 }
 
 fn filled(field: &str, text: &str) -> Result<(), String> {
@@ -163,7 +163,7 @@ fn within(field: &str, value: u32, (least, most): (u32, u32)) -> Result<(), Stri
 fn asks_somebody(choices: &Choices, approval: &Approval) -> Result<(), String> {
     if choices.uncompared_tables == Some(UncomparedTables::Ask) && !approval.cutover {
         return Err(
-            "choices.uncomparedTables: ask needs approval.cutover, because that question names the tables".to_owned()
+            "choices.uncomparedTables: ask requires approval.cutover, because that question names the tables".to_owned()
         );
     }
     Ok(())
@@ -171,7 +171,10 @@ fn asks_somebody(choices: &Choices, approval: &Approval) -> Result<(), String> {
 
 fn bounded(field: &str, list: &[String]) -> Result<(), String> {
     let longest = Selection::LONGEST;
-    if list.len() > longest { Err(format!("{field}: {} entries are more than {longest}", list.len())) } else { Ok(()) }
+    if list.len() > longest {
+        return Err(format!("{field}: {} entries are more than the limit of {longest}", list.len()));
+    }
+    Ok(())
 }
 
 /// How many patterns of roles there may be, and how much of a name each must have: one that fits every role would hide
@@ -181,11 +184,11 @@ const SHORTEST_ROLE_PATTERN: usize = 2;
 
 fn role_patterns(field: &str, patterns: &[String]) -> Result<(), String> {
     if patterns.len() > MAX_ROLE_PATTERNS {
-        return Err(format!("{field}: {} entries are more than {MAX_ROLE_PATTERNS}", patterns.len()));
+        return Err(format!("{field}: {} entries are more than the limit of {MAX_ROLE_PATTERNS}", patterns.len()));
     }
     let fits_too_much = |pattern: &&String| pattern.chars().filter(|c| *c != '%').count() < SHORTEST_ROLE_PATTERN;
     match patterns.iter().find(fits_too_much) {
-        Some(pattern) => Err(format!("{field}: {pattern:?} fits nearly every role; give more of the name than %")),
+        Some(pattern) => Err(format!("{field}: {pattern:?} matches nearly every role; give more characters than %")),
         None => Ok(()),
     }
 }
@@ -239,7 +242,7 @@ mod tests {
             ("/mode", json!("dry"), "mode:"),
             ("/choices", json!({"keylessTables": "drop"}), "choices.keylessTables:"),
             ("/choices", json!({"uncomparedTables": "skip"}), "choices.uncomparedTables:"),
-            ("/choices", json!({"uncomparedTables": "ask"}), "choices.uncomparedTables: ask needs approval.cutover"),
+            ("/choices", json!({"uncomparedTables": "ask"}), "choices.uncomparedTables: ask requires approval.cutover"),
             ("/choices", json!({"ignoredRoles": ["v-%", "%%"]}), "choices.ignoredRoles: \"%%\""),
             ("/choices", json!({"ignoredRoles": vec!["v-%"; 21]}), "choices.ignoredRoles: 21"),
             ("/choices", json!({"readReplicas": "move"}), "choices.readReplicas:"),

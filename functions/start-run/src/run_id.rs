@@ -17,7 +17,7 @@ pub(crate) fn of(explicit: Option<&str>, execution_arn: &str) -> Result<RunId, S
 fn name_of(arn: &str) -> Result<&str, String> {
     match arn.split(':').collect::<Vec<_>>()[..] {
         ["arn", _, "states", _, _, "execution", _, name] if !name.is_empty() => Ok(name),
-        _ => Err(format!("executionArn: {arn:?} is no ARN of a standard execution")),
+        _ => Err(format!("executionArn: {arn:?} is not the ARN of a standard execution")),
     }
 }
 

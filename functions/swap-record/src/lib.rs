@@ -23,12 +23,12 @@ pub async fn run(ctx: &Ctx, input: SwapRecordInput) -> StepResult<Polled<RecordO
     let (memory, members) = tokio::join!(Memory::load(ctx, run), records.members(&run.record));
     let members = members?;
     // Without it nobody could put the TTL back.
-    let mut memory = memory?.ok_or_else(|| StepError::bug("swap record: lower-ttl has not saved it"))?;
+    let mut memory = memory?.ok_or_else(|| StepError::bug("swap record: lower-ttl has not saved the record"))?;
 
     let changes = match decide(&members, &input) {
         Verdict::Changed(reason) => return Err(record_changed(run, &reason)),
         Verdict::Swap if !is_lowered(&members, &memory, &input) => {
-            return Err(record_changed(run, "its TTL is not the one of the cutover any more"));
+            return Err(record_changed(run, "its TTL is no longer the one that the run set for the cutover"));
         }
         Verdict::Swap => pgleap_record::plan(&members, |member| swapped(member, &input)),
         Verdict::Swapped if !input.await_sync => return Ok(submitted(&input)),
@@ -40,7 +40,7 @@ pub async fn run(ctx: &Ctx, input: SwapRecordInput) -> StepResult<Polled<RecordO
             None => pgleap_record::resubmit(&members),
         },
     };
-    let comment = format!("pgleap run {}: clients to {}", run.id, input.target.host);
+    let comment = format!("pgleap run {}: moves clients to {}", run.id, input.target.host);
     may_submit(ctx, &input).await?;
     match records.submit(&run.record, comment, changes).await {
         Ok(change_id) => {
@@ -63,7 +63,7 @@ pub async fn run(ctx: &Ctx, input: SwapRecordInput) -> StepResult<Polled<RecordO
 /// That is all, unless the sync is awaited.
 fn submitted(input: &SwapRecordInput) -> Polled<RecordOutput> {
     if input.await_sync {
-        Polled::Waiting("Route 53 to spread the change of the record to all its name servers".to_owned())
+        Polled::Waiting("Route 53 is propagating the change of the record to all its name servers".to_owned())
     } else {
         Polled::Done(RecordOutput { in_sync: false })
     }
@@ -107,7 +107,7 @@ fn decide(members: &[Member], input: &SwapRecordInput) -> Verdict {
     }
     let values: Vec<&str> = members.iter().filter_map(Member::value).take(10).collect();
     Verdict::Changed(format!(
-        "it names {}, neither {} nor {}",
+        "it names {} instead of {} or {}",
         if values.is_empty() { "nothing".to_owned() } else { values.join(", ") },
         input.source.host,
         input.target.host

@@ -26,7 +26,7 @@ use request::{Answer, Wish};
 /// Answer a browser.
 pub async fn run(ctx: &Ctx, request: PageRequest) -> StepResult<Page> {
     let secret = std::env::var("PGLEAP_ANSWER_KEY");
-    let secret = secret.map_err(|_| StepError::bug("read environment: PGLEAP_ANSWER_KEY is not set"))?;
+    let secret = secret.map_err(|_| StepError::bug("read the environment: PGLEAP_ANSWER_KEY is not set"))?;
     run_with(ctx, request, &secret).await
 }
 
@@ -41,7 +41,7 @@ pub async fn run_with(ctx: &Ctx, request: PageRequest, key_secret: &str) -> Step
     let asked = match key.open(&sealed, now) {
         Ok(asked) => asked,
         Err(reason) => {
-            tracing::warn!(from = request.from(), %reason, "refused");
+            tracing::warn!(from = request.from(), %reason, "an answer link was refused");
             return Ok(page::unusable(reason));
         }
     };
@@ -57,18 +57,18 @@ async fn pass_on(ctx: &Ctx, request: &PageRequest, asked: &Asked, answer: Answer
         Answer::Yes => executions::Answer::Success(r#"{"approved":true}"#),
         Answer::No => executions::Answer::Failure {
             error: ErrorCode::NotApproved.word(),
-            cause: "somebody said no by the question's link",
+            cause: "somebody answered No through the link in the question",
         },
     };
     let passed_on = Executions::new(ctx).answer(asked.token.as_str(), told).await;
     let (execution, from) = (&asked.execution_arn, request.from());
     match passed_on {
         Ok(Taken::Now) => {
-            tracing::info!(execution, from, question = ?asked.question, ?answer, "answered by the link");
+            tracing::info!(execution, from, question = ?asked.question, ?answer, "somebody answered through the link");
             Ok(page::thanks(asked, answer))
         }
         Ok(Taken::Before) => {
-            tracing::info!(execution, from, question = ?asked.question, ?answer, "nobody waits for this answer");
+            tracing::info!(execution, from, question = ?asked.question, ?answer, "the answer came too late");
             Ok(page::too_late(asked))
         }
         Err(error) => Ok(out_of_order(&error.into())),
@@ -77,6 +77,6 @@ async fn pass_on(ctx: &Ctx, request: &PageRequest, asked: &Asked, answer: Answer
 
 /// What keeps the function from its work is for the operator's log, not for whoever has a link.
 fn out_of_order(error: &StepError) -> Page {
-    tracing::error!(error = error.code.word(), message = error.message, "out of order");
+    tracing::error!(error = error.code.word(), message = error.message, "the answer could not be recorded");
     page::out_of_order()
 }

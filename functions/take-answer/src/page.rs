@@ -52,14 +52,15 @@ pub struct Page {
 pub(crate) fn question(asked: &Asked) -> Page {
     let what = match asked.question {
         Question::Reboot => format!(
-            "<h1>May <code>{0}</code> be restarted?</h1>\n<p>Yes: {0} restarts, and every client loses its connection once.<br>\n\
-             No: everything stays as it was.</p>",
+            "<h1>May <code>{0}</code> be restarted?</h1>\n\
+             <p>Yes: {0} restarts, and every client loses its connection once.<br>\n\
+             No: the run ends, and the source stays as it was.</p>",
             escaped(&asked.source)
         ),
         Question::Cutover => format!(
             "<h1>May the applications of <code>{0}</code> move to the new server?</h1>\n\
-             <p>Yes: {0} refuses them, the new server takes over, and they connect again.<br>\n\
-             No: {0} goes on as before; what becomes of the copy is in the message.</p>",
+             <p>Yes: {0} stops accepting applications, the new server takes over, and they reconnect to it.<br>\n\
+             No: {0} serves applications as before. The message says what happens to the copy.</p>",
             escaped(&asked.source)
         ),
     };
@@ -68,23 +69,26 @@ pub(crate) fn question(asked: &Asked) -> Page {
     let buttons = "<form method=\"post\">\
                    <button class=\"yes\" name=\"answer\" value=\"yes\">Yes</button>\
                    <button name=\"answer\" value=\"no\">No</button></form>";
-    let text =
-        format!("{what}\n{buttons}\n<p>Without an answer until {until} it is a no. The first answer counts.</p>");
-    page(200, "pgleap asks", &format!("{text}\n{}", execution(asked)))
+    let text = format!(
+        "{what}\n{buttons}\n\
+         <p>Please answer by {until}. If nobody answers, the run treats it as No. Only the first answer counts.</p>"
+    );
+    page(200, "pgleap needs an answer", &format!("{text}\n{}", execution(asked)))
 }
 
 /// The answer is with the machine.
 pub(crate) fn thanks(asked: &Asked, answer: Answer) -> Page {
     let text = match answer {
-        Answer::Yes => "<h1>You said yes.</h1>\n<p>The run goes on.</p>",
-        Answer::No => "<h1>You said no.</h1>\n<p>The run does not go on.</p>",
+        Answer::Yes => "<h1>Your answer is Yes.</h1>\n<p>The run continues.</p>",
+        Answer::No => "<h1>Your answer is No.</h1>\n<p>The run does not interrupt applications.</p>",
     };
-    page(200, "Answered", &format!("{text}\n{}", execution(asked)))
+    page(200, "Answer recorded", &format!("{text}\n{}", execution(asked)))
 }
 
 /// Somebody was first, perhaps this person, or the time is over.
 pub(crate) fn too_late(asked: &Asked) -> Page {
-    let text = "<h1>Nobody waits for this answer.</h1>\n<p>The question was answered already, or the run has gone on without one.</p>";
+    let text = "<h1>This question is closed.</h1>\n\
+                <p>It was already answered, or the run continued without an answer. Your answer has no effect.</p>";
     page(410, "Too late", &format!("{text}\n{}", execution(asked)))
 }
 
@@ -95,31 +99,34 @@ pub(crate) fn unusable(reason: Unusable) -> Page {
         Unusable::Expired => 410,
     };
     let text = format!(
-        "<h1>This link does not answer anything.</h1>\n<p>{}. The message that you have it from has lines to paste, too.</p>",
+        "<h1>This link cannot be used to answer.</h1>\n\
+         <p>{}. If the question is still open, answer with one of the commands in the message.</p>",
         escaped(&sentence(&reason.to_string()))
     );
-    page(status, "No use", &text)
+    page(status, "Link not accepted", &text)
 }
 
 /// Neither a look nor one of the buttons.
 pub(crate) fn unclear() -> Page {
     page(
         400,
-        "Unclear",
-        "<h1>That was neither yes nor no.</h1>\n<p>Open the link again and use one of its buttons.</p>",
+        "Answer not recognized",
+        "<h1>Your answer was not recognized.</h1>\n<p>Open the link again and press Yes or No.</p>",
     )
 }
 
 /// Our fault, or AWS's.
 pub(crate) fn out_of_order() -> Page {
-    let text = "<h1>The answer was not passed on.</h1>\n\
-                <p>Try again, or paste a line of the message. What went wrong is in the log of the function take-answer.</p>";
-    page(500, "Out of order", text)
+    let text = "<h1>Your answer was not recorded.</h1>\n\
+                <p>An error occurred in pgleap or in AWS. Try again, or run one of the commands in the message. \
+                The error is in the log of the function <code>take-answer</code>.</p>";
+    page(500, "Error", text)
 }
 
 fn execution(asked: &Asked) -> String {
     let link = console(&asked.execution_arn);
-    format!("<p><a rel=\"noreferrer\" href=\"{}\">The run</a> (needs a login)</p>", escaped(&link))
+    let link = escaped(&link);
+    format!("<p><a rel=\"noreferrer\" href=\"{link}\">Open the run in the AWS console</a> (requires an AWS login)</p>")
 }
 
 fn page(status_code: u16, title: &str, text: &str) -> Page {
@@ -181,13 +188,13 @@ mod tests {
     #[test]
     fn each_end_has_its_status() {
         let cases = [
-            (thanks(&asked(Question::Cutover), Answer::Yes), 200, "You said yes"),
-            (thanks(&asked(Question::Cutover), Answer::No), 200, "You said no"),
-            (too_late(&asked(Question::Reboot)), 410, "answered already"),
+            (thanks(&asked(Question::Cutover), Answer::Yes), 200, "Your answer is Yes"),
+            (thanks(&asked(Question::Cutover), Answer::No), 200, "Your answer is No"),
+            (too_late(&asked(Question::Reboot)), 410, "already answered"),
             (unusable(Unusable::Expired), 410, "This link has expired"),
-            (unusable(Unusable::Forged), 403, "not one of ours"),
-            (unclear(), 400, "neither"),
-            (out_of_order(), 500, "not passed on"),
+            (unusable(Unusable::Forged), 403, "This link is not valid"),
+            (unclear(), 400, "not recognized"),
+            (out_of_order(), 500, "not recorded"),
         ];
         for (page, status, words) in cases {
             assert_eq!(page.status_code, status);

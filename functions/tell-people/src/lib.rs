@@ -50,7 +50,7 @@ async fn tell(ctx: &Ctx, about: &About, telling: &Telling, (topic, runbook): (&T
     match (message, event) {
         (Err(error), Err(_)) => Err(error),
         (Err(error), _) | (_, Err(error)) => {
-            tracing::warn!(error = error.to_string(), "one of the two ways is closed");
+            tracing::warn!(error = error.to_string(), "one delivery failed (SNS or EventBridge), the other succeeded");
             Ok(())
         }
         (Ok(_), Ok(())) => Ok(()),

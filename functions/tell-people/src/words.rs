@@ -30,7 +30,7 @@ pub(crate) struct Telling {
 impl Telling {
     pub(crate) fn text(&self, runbook: &Runbook) -> String {
         let page = self.link(runbook).map(|link| format!("\n\nWhat to do: {link}")).unwrap_or_default();
-        format!("{}{page}\n\nThe run: {}", self.sentence, self.console)
+        format!("{}{page}\n\nThe run in the AWS console: {}", self.sentence, self.console)
     }
 
     /// Where its page is.
@@ -48,35 +48,39 @@ pub(crate) fn of(about: &About, news: &News) -> Vec<Telling> {
             .skip(*told)
             .map(|repair| {
                 let sentence = format!(
-                    "Run {} mended something by itself ({}): {}; now {}.",
+                    "Run {} recovered from a problem automatically ({}). Before: {}. Now: {}. Applications are not \
+                     affected, and you do not need to do anything.",
                     about.run_id,
                     repair.kind.word(),
                     repair.before,
                     repair.after
                 );
-                telling(about, "Repair", &format!("mended {}", repair.kind.word()), sentence)
+                telling(about, "Repair", &format!("recovered from {}", repair.kind.word()), sentence)
             })
             .collect(),
         News::WentBack { error, cause } => {
             let sentence = format!(
-                "The source {} serves as before: run {} went back because of {error}: {}",
+                "The source {} serves applications as before: run {} rolled back and is deleting what it created. \
+                 The cause was {error}: {}",
                 about.source,
                 about.run_id,
                 bounded(cause)
             );
-            vec![failed(telling(about, "Went Back", &format!("went back, {error}"), sentence), error)]
+            vec![failed(telling(about, "Went Back", &format!("rolled back ({error})"), sentence), error)]
         }
         News::Ended => ended(about).into_iter().collect(),
     }
 }
 
 /// No API says who keeps the record.
-const APPLIES: &str = " Hold every apply of Terraform, CloudFormation or CDK code that keeps the record or the instance until it names \
-                       the target: it would lead clients back to the source, which lets nobody in (docs/infrastructure-as-code.md).";
+const APPLIES: &str = " Do not apply Terraform, CloudFormation or CDK code that manages the record or the instance \
+                       until that code names the target. Such an apply would point clients back to the source, which \
+                       no longer accepts their connections (see docs/infrastructure-as-code.md).";
 
 fn phase_begins(about: &About, phase: Phase) -> Telling {
     let applies = if phase == Phase::Confirm { APPLIES } else { "" };
-    let sentence = format!("Run {}, {}: {}.{applies}", about.run_id, phase.name(), phase.begins());
+    let sentence =
+        format!("Run {} has started the phase \"{}\": {}.{applies}", about.run_id, phase.name(), phase.begins());
     Telling { phase: Some(phase.name().to_owned()), ..telling(about, "Phase", phase.name(), sentence) }
 }
 
@@ -89,19 +93,22 @@ fn ended(about: &About) -> Option<Telling> {
         let sentence = match about {
             About { is_recovery: true, .. } if !warned => return None,
             About { is_recovery: true, .. } => {
-                let mut parts = vec![format!("The recovery of a run is complete ({run}).")];
+                let mut parts = vec![format!("The recovery execution {run} is complete.")];
                 parts.extend(left());
                 parts.join(" ")
             }
             About { is_plan: true, .. } => {
-                format!("The plan of {} is ready, in the output of execution {run}.", about.source)
+                format!("The plan for {} is ready. It is in the output of the execution {run}.", about.source)
             }
             _ => {
                 let (source, version) = (&about.source, &about.target_version);
                 let mut parts = vec![if warned {
-                    format!("{source} was upgraded to PostgreSQL {version} by run {run}, with warnings.")
+                    format!(
+                        "Run {run} upgraded {source} to PostgreSQL {version}, with warnings. The target serves \
+                         applications."
+                    )
                 } else {
-                    format!("{source} was upgraded to PostgreSQL {version} by run {run}.")
+                    format!("Run {run} upgraded {source} to PostgreSQL {version}. The target serves applications.")
                 }];
                 parts.extend(about.verified.as_ref().and_then(uncompared));
                 parts.extend(left());
@@ -119,12 +126,17 @@ fn ended(about: &About) -> Option<Telling> {
     }
     let error = if about.error.is_empty() { about.status.as_str() } else { about.error.as_str() };
     let who = if about.is_recovery { "The recovery" } else { "Run" };
-    let then = if about.is_recovery { "a person must look now" } else { "the recovery looks after what is left" };
-    let sentence = format!("{who} {run} ended {}, {error}: {} ({then})", about.status, bounded(&about.cause));
-    let subject = if about.is_recovery {
-        format!("the recovery failed, {error}")
+    let then = if about.is_recovery {
+        "Applications may be unable to connect to either server, so please act now."
     } else {
-        format!("ended {}, {error}", about.status)
+        "The recovery starts automatically and makes sure that either the source or the target serves applications."
+    };
+    let sentence =
+        format!("{who} {run} ended with status {}. {then} Error {error}: {}", about.status, bounded(&about.cause));
+    let subject = if about.is_recovery {
+        format!("recovery failed ({error})")
+    } else {
+        format!("run ended {} ({error})", about.status)
     };
     Some(failed(telling(about, "Ended", &subject, sentence), error))
 }
@@ -135,7 +147,7 @@ fn uncompared(verified: &VerifyCopyOutput) -> Option<String> {
     let more = verified.tables_uncompared - named.len() as u64;
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     (!named.is_empty()).then(|| {
-        format!("These tables were not compared with the source before the cutover: {}{more}.", named.join(", "))
+        format!("The run did not compare these tables with the source before the cutover: {}{more}.", named.join(", "))
     })
 }
 
@@ -146,16 +158,17 @@ fn unfinished(warnings: &Warnings) -> Option<String> {
     }
     let named = warnings.named.iter();
     let mut lines: Vec<_> = named
-        .map(|one| format!("- {}: {}. To finish it: {}", one.object, redact(&one.reason), one.statements))
+        .map(|one| format!("- {}: {}. To finish it, run: {}", one.object, redact(&one.reason), one.statements))
         .collect();
     let more = warnings.count.saturating_sub(warnings.named.len() as u64);
     if more > 0 {
-        lines.push(format!("- and {more} more; the execution's log names them"));
+        lines.push(format!("- and {more} more; the log of settle-target lists them"));
     }
     Some(format!(
-        "Applications are served, but {} object(s) or setting(s) of the target could not be finished. A constraint among them is NOT \
-         VALID: it holds for new rows. A materialized view keeps its earlier content. A setting of the instance is what RDS gives \
-         a restored one.\n{}",
+        "{} of the target's objects or settings could not be finished, but applications can use the target. A \
+         constraint in this list is NOT VALID: it applies to new and changed rows only. A materialized view keeps the \
+         content that it had on the source. A setting of the instance has the value that RDS gives to a restored \
+         instance.\n{}",
         warnings.count,
         lines.join("\n")
     ))
@@ -163,7 +176,8 @@ fn unfinished(warnings: &Warnings) -> Option<String> {
 
 /// What the clean-up left, which may cost money until a person deletes it.
 fn stays(kept: &[String]) -> Option<String> {
-    (!kept.is_empty()).then(|| format!("These stay, and a person must decide about them: {}.", kept.join("; ")))
+    let kept = (!kept.is_empty()).then(|| kept.join("; "))?;
+    Some(format!("The run kept some resources, and they may cost money. Check whether you still need them: {kept}."))
 }
 
 fn failed(telling: Telling, error: &str) -> Telling {
@@ -218,7 +232,8 @@ mod tests {
         assert_eq!(telling.subject, "pgleap orders-db: upgrade the copy");
         assert_eq!(
             telling.sentence,
-            "Run orders-18, upgrade the copy: the copy is upgraded; the source does not notice."
+            "Run orders-18 has started the phase \"upgrade the copy\": the run upgrades the copy; the source serves \
+             applications as before."
         );
     }
 
@@ -268,7 +283,7 @@ mod tests {
             of(&about, &News::Ended).remove(0).sentence
         };
 
-        assert!(told(0).ends_with("by run orders-18."), "{}", told(0));
+        assert!(told(0).ends_with("The target serves applications."), "{}", told(0));
         assert!(told(2).ends_with("before the cutover: shop.hot0, shop.hot1."), "{}", told(2));
         assert!(told(99).ends_with("shop.hot9 and 89 more."), "{}", told(99));
     }
@@ -288,7 +303,7 @@ mod tests {
         assert_eq!(recovery.subject, "pgleap orders-db: recovered, with warnings");
         for telling in [run, recovery] {
             let text = text(&telling);
-            assert!(text.contains("o2_o1: it is violated. To finish it: ALTER TABLE app.o2 VALIDATE"), "{text}");
+            assert!(text.contains("o2_o1: it is violated. To finish it, run: ALTER TABLE app.o2 VALIDATE"), "{text}");
             assert!(text.contains("and 2 more") && text.contains("docs/runbook/README.md"), "{text}");
         }
     }
@@ -303,7 +318,7 @@ mod tests {
             let telling = of(&about, &News::Ended).remove(0);
 
             assert!(
-                telling.sentence.contains("a person must decide about them: instance orders-db-v18"),
+                telling.sentence.contains("Check whether you still need them: instance orders-db-v18"),
                 "{}",
                 telling.sentence
             );
@@ -330,11 +345,14 @@ mod tests {
         assert_eq!(end("SUCCEEDED", "", false, false), told("upgraded", None));
         assert_eq!(end("SUCCEEDED", "", true, false), told("the plan is ready", None));
         assert_eq!(end("SUCCEEDED", "", false, true), None);
-        assert_eq!(end("FAILED", "TooMuchWal", false, false), told("ended FAILED, TooMuchWal", page("TooMuchWal")));
-        assert_eq!(end("TIMED_OUT", "", false, false), told("ended TIMED_OUT, TIMED_OUT", page("README")));
+        assert_eq!(
+            end("FAILED", "TooMuchWal", false, false),
+            told("run ended FAILED (TooMuchWal)", page("TooMuchWal"))
+        );
+        assert_eq!(end("TIMED_OUT", "", false, false), told("run ended TIMED_OUT (TIMED_OUT)", page("README")));
         assert_eq!(
             end("FAILED", "UnfenceUnsafe", false, true),
-            told("the recovery failed, UnfenceUnsafe", page("UnfenceUnsafe"))
+            told("recovery failed (UnfenceUnsafe)", page("UnfenceUnsafe"))
         );
     }
 }

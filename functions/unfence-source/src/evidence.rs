@@ -60,7 +60,7 @@ pub(crate) fn after_the_source(target: &TargetSays, source: Outcome) -> Result<(
     match (target, source) {
         (TargetSays::Holder(Outcome::Open), _) => Err("the target is open".to_owned()),
         (TargetSays::Silent(reason), Outcome::Open) => {
-            Err(format!("ask the target whether it is open: {reason}; OPEN was sent to it"))
+            Err(format!("ask the target whether it is open: {reason}; OPEN was sent to the target, so it may be open"))
         }
         (TargetSays::Holder(Outcome::Back), _) | (TargetSays::Silent(_), Outcome::Back) => Ok(()),
     }

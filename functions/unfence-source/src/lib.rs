@@ -66,7 +66,7 @@ async fn refuse_fence_without_mark(ctx: &Ctx, input: &UnfenceSourceInput) -> Ste
         Err(error) => return Err(error),
     };
     if access::is_shut(&source).await? {
-        let message = "read the mark of the cutover: there is none, though the source is shut".to_owned();
+        let message = "read the mark of the cutover: there is none, although the source is closed".to_owned();
         return Err(StepError::new(ErrorCode::ServiceUnavailable, message));
     }
     Ok(())

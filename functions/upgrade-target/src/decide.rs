@@ -46,25 +46,25 @@ pub(crate) fn decide<'a>(seen: &Seen, way: &'a UpgradeWay, final_group: &str) ->
         Standing::Usable => (),
     }
     if seen.pending {
-        return Verdict::Wait(format!("is {status}, a change is pending"));
+        return Verdict::Wait(format!("is {status}, and a change is pending"));
     }
     let reached = way.hops.iter().position(|hop| hop.version == *version);
     let next = match reached {
         Some(at) => way.hops.get(at + 1),
         None if *version == way.from => way.hops.first(),
-        None => return Verdict::Fail(format!("it is on {version}, which is not on the way from {}", way.from)),
+        None => return Verdict::Fail(format!("it has version {version}, which is not on the path from {}", way.from)),
     };
     if let Some(hop) = next {
         return Verdict::Upgrade(hop);
     }
     if seen.group != final_group {
-        return Verdict::Fail(format!("it lives with parameter group {} instead of {final_group}", seen.group));
+        return Verdict::Fail(format!("it uses parameter group {} instead of {final_group}", seen.group));
     }
     match seen.group_status.as_str() {
         "in-sync" => Verdict::Complete,
         "pending-reboot" => Verdict::Reboot,
         "failed-to-apply" => Verdict::Fail("its parameters could not be applied".to_owned()),
-        other => Verdict::Wait(format!("is {status}, parameters are {other}")),
+        other => Verdict::Wait(format!("is {status}, and its parameters are {other}")),
     }
 }
 
@@ -100,18 +100,21 @@ mod tests {
         let fail = |reason: &str| Verdict::Fail(reason.to_owned());
         let cases = [
             (seen("available", "13.10", false, "in-sync"), Verdict::Upgrade(&way.hops[0])),
-            (seen("available", "13.10", true, "in-sync"), wait("is available, a change is pending")),
+            (seen("available", "13.10", true, "in-sync"), wait("is available, and a change is pending")),
             (seen("upgrading", "13.10", false, "in-sync"), wait("is upgrading, on 13.10")),
             (seen("available", "13.23", false, "in-sync"), Verdict::Upgrade(&way.hops[1])),
             (seen("available", "17.6", false, "pending-reboot"), Verdict::Upgrade(&way.hops[2])),
             (seen("available", "18.4", false, "in-sync"), Verdict::Complete),
-            (seen("available", "18.4", true, "in-sync"), wait("is available, a change is pending")),
+            (seen("available", "18.4", true, "in-sync"), wait("is available, and a change is pending")),
             (seen("available", "18.4", false, "pending-reboot"), Verdict::Reboot),
-            (seen("available", "18.4", false, "applying"), wait("is available, parameters are applying")),
+            (seen("available", "18.4", false, "applying"), wait("is available, and its parameters are applying")),
             (seen("storage-initialization", "13.10", false, "in-sync"), Verdict::Upgrade(&way.hops[0])),
             (seen("storage-optimization", "18.4", false, "pending-reboot"), Verdict::Reboot),
             (seen("available", "18.4", false, "failed-to-apply"), fail("its parameters could not be applied")),
-            (seen("available", "18.5", false, "in-sync"), fail("it is on 18.5, which is not on the way from 13.10")),
+            (
+                seen("available", "18.5", false, "in-sync"),
+                fail("it has version 18.5, which is not on the path from 13.10"),
+            ),
             (seen("upgrade_failed", "13.23", false, "in-sync"), fail("it is upgrade_failed")),
         ];
         for (seen, verdict) in cases {
@@ -126,9 +129,6 @@ mod tests {
 
         let verdict = decide(&other, &way, "final");
 
-        assert_eq!(
-            verdict,
-            Verdict::Fail("it lives with parameter group default.postgres18 instead of final".to_owned())
-        );
+        assert_eq!(verdict, Verdict::Fail("it uses parameter group default.postgres18 instead of final".to_owned()));
     }
 }

@@ -24,14 +24,14 @@ pub(crate) async fn ensure(
     let users = rds.users_values(run, attached).await?;
     let known = rds.known(&hop.family).await?;
     let major =
-        major_of(&hop.version).ok_or_else(|| StepError::bug(format!("version {} has no major", hop.version)))?;
+        major_of(&hop.version).ok_or_else(|| StepError::bug(format!("version {} has no major version", hop.version)))?;
     let translated = translate(&users, major, |name| known.get(name).cloned());
     if !translated.dropped.is_empty() {
-        tracing::warn!(family = hop.family, dropped = translated.dropped.join("; "), "parameters not carried over");
+        tracing::warn!(family = hop.family, dropped = translated.dropped.join("; "), "some parameters were not copied");
     }
     let mut values = translated.values;
     quiet::add_jobs_off(&mut values, |name| known.contains_key(name)).map_err(|reason| {
-        StepError::new(ErrorCode::InstanceFailed, format!("make parameter group of {}: {reason}", hop.family))
+        StepError::new(ErrorCode::InstanceFailed, format!("create the parameter group of {}: {reason}", hop.family))
     })?;
     // The group that the target lives with must not need a reboot after OPEN, so nothing static is kept still in it.
     if hop.family != last.family {

@@ -25,7 +25,7 @@ pub async fn run(ctx: &Ctx, input: UpgradeTargetInput) -> StepResult<Polled<NoOu
     let copy = rds.instance(name).await?.filter(|copy| copy.is_ours(run)).ok_or_else(|| {
         StepError::new(ErrorCode::InstanceFailed, format!("find target {name}: there is no such instance of this run"))
     })?;
-    let last = input.way.hops.last().ok_or_else(|| StepError::bug("the way has no hop"))?;
+    let last = input.way.hops.last().ok_or_else(|| StepError::bug("the upgrade path has no step"))?;
     let final_group = run.id.names().target_parameter_group(&last.family);
     match decide(&Seen::of(&copy), &input.way, &final_group) {
         Verdict::Wait(reason) => Ok(Polled::Waiting(format!("instance {name} {reason}"))),
@@ -57,7 +57,7 @@ async fn upgrade(
         ..Change::default()
     };
     match rds.modify(name, change, format!("upgrade instance {name} to {}", hop.version)).await {
-        Ok(()) => Ok(Polled::Waiting(format!("instance {name} to be upgraded to {}", hop.version))),
+        Ok(()) => Ok(Polled::Waiting(format!("instance {name} is being upgraded to {}", hop.version))),
         Err(error) if error.is(Class::WrongState) => Ok(not_now(name, copy, &error)),
         Err(error) if error.is(Class::Refused) => Err(StepError::new(ErrorCode::UpgradeRefused, error.to_string())),
         Err(error) => Err(error.into()),
@@ -66,7 +66,7 @@ async fn upgrade(
 
 async fn reboot(rds: &Rds, name: &str, copy: &Instance) -> StepResult<Polled<NoOutput>> {
     match rds.reboot(name).await {
-        Ok(()) => Ok(Polled::Waiting(format!("instance {name} reboots for its parameters"))),
+        Ok(()) => Ok(Polled::Waiting(format!("instance {name} is rebooting to apply its parameters"))),
         Err(error) if error.is(Class::WrongState) => Ok(not_now(name, copy, &error)),
         Err(error) => Err(error.into()),
     }

@@ -45,7 +45,7 @@ impl Attempt {
     pub(crate) async fn note(rds: &Rds, name: &str, copy: &Instance, version: &str) -> StepResult<()> {
         let events = rds.events(name, None).await?;
         let last = events.iter().filter_map(|event| event.at).max().unwrap_or(0);
-        let doing = format!("note upgrade of instance {name}");
+        let doing = format!("record the upgrade of instance {name}");
         Ok(rds.add_tag(copy.arn()?, NOTE, &format!("{version} {last}"), doing).await?)
     }
 
@@ -94,7 +94,7 @@ async fn log(rds: &Rds, name: &str) -> StepResult<String> {
     if let Some(precheck) = newest(&files, "precheck") {
         return end_of(rds, name, precheck).await;
     }
-    let Some(internal) = newest(&files, "internal") else { return Ok("there is none".to_owned()) };
+    let Some(internal) = newest(&files, "internal") else { return Ok("there is no log".to_owned()) };
     let text = end_of(rds, name, internal).await?;
     match named_log(&text).and_then(|named| newest(&files, named)) {
         Some(named) => end_of(rds, name, named).await,

@@ -40,7 +40,7 @@ async fn let_grow(rds: &Rds, name: &str, limit: i32) -> StepResult<Option<String
         Err(error) if error.is(Class::WrongState) => Ok(Some(format!("instance {name}: {}", error.message))),
         Err(error) if error.is(Class::Throttled) || error.is(Class::Unavailable) => Err(error.into()),
         Err(error) => {
-            tracing::warn!(%error, "the storage of the target does not grow by itself");
+            tracing::warn!(%error, "the storage of the target does not grow automatically");
             Ok(None)
         }
     }
@@ -52,7 +52,7 @@ fn roles_left<'a>(source: &'a Instance, copy: &Instance) -> Vec<&'a Role> {
 
 async fn add_role(rds: &Rds, name: &str, role: &Role) -> StepResult<Polled<NoOutput>> {
     match rds.add_role(name, role).await {
-        Ok(()) => Ok(Polled::Waiting(format!("instance {name} to take role {}", role.arn))),
+        Ok(()) => Ok(Polled::Waiting(format!("instance {name} is getting role {}", role.arn))),
         Err(error) if error.is(Class::WrongState) || error.is(Class::AlreadyThere) => {
             Ok(Polled::Waiting(format!("instance {name}: {}", error.message)))
         }
@@ -63,7 +63,7 @@ async fn add_role(rds: &Rds, name: &str, role: &Role) -> StepResult<Polled<NoOut
 /// Letting RDS manage the target's password would change it under the run, which uses the source's on both sides.
 fn note_managed_password(source: &Instance, copy: &Instance) {
     if source.managed_secret.is_some() && copy.managed_secret.is_none() {
-        tracing::warn!("the source's master password is managed by RDS; turn that on for the target after the run");
+        tracing::warn!("RDS manages the source's master password; enable this for the target after the run");
     }
 }
 

@@ -69,7 +69,7 @@ pub(crate) async fn visit(sides: &Sides<'_>, table: &Table, leave: Instant) -> S
         }
         if cursor.repeats >= REPEATS {
             return Ok(Visit::Uncompared(
-                "more of its rows change at once than can be looked up one by one".to_owned(),
+                "too many of its rows change at the same time to compare them one by one".to_owned(),
             ));
         }
         if Instant::now() >= leave {
@@ -87,13 +87,13 @@ pub(crate) async fn visit(sides: &Sides<'_>, table: &Table, leave: Instant) -> S
 }
 
 fn never_still(rows: i64) -> Why {
-    format!("clients changed {rows} of its rows at every look; the others are equal")
+    format!("clients changed {rows} of its rows at every attempt; the other rows are equal")
 }
 
 fn too_slow(layout: &Layout) -> Why {
     if layout.has_key() {
         "reading its rows takes too long".to_owned()
     } else {
-        "it has no primary key to read it in parts by, and reading it at once takes too long".to_owned()
+        "it has no primary key, so it cannot be read in parts, and reading it at once takes too long".to_owned()
     }
 }

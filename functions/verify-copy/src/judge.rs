@@ -149,7 +149,7 @@ fn judge<'a>(open: &'a [OpenRow], looks: &[Look]) -> (Judged, Vec<&'a OpenRow>) 
 async fn describe(sides: &Sides<'_>, layout: &Layout, different: &[&OpenRow]) -> StepResult<String> {
     if !layout.has_key() {
         return Ok(format!(
-            "{} different rows are not as often on one side as on the other; the table has no primary key to name them by",
+            "{} different rows occur more often on one side than on the other; no primary key identifies them",
             different.len()
         ));
     }
@@ -177,7 +177,7 @@ fn name(layout: &Layout, key: &Key, here: &Option<Vec<i64>>, there: &Option<Vec<
         layout.key.iter().zip(key).map(|(column, value)| format!("{} = {}", column.name, short(value))).collect();
     let how = match (here, there) {
         (Some(_), None) => "is missing on the target".to_owned(),
-        (None, Some(_)) => "is on the target alone".to_owned(),
+        (None, Some(_)) => "is only on the target".to_owned(),
         (Some(here), Some(there)) => {
             let unequal = layout.columns.iter().zip(here.iter().zip(there)).filter(|(_, (here, there))| here != there);
             let names: Vec<&str> = unequal.map(|(column, _)| column.as_str()).collect();
@@ -260,6 +260,6 @@ mod tests {
         let differs = named(Some(vec![1, 2]), Some(vec![1, 3]));
         assert_eq!(differs, format!("a = 1, B\"c = {}.. differs in B\"c", "ü".repeat(LONGEST_VALUE)));
         assert!(named(Some(vec![1, 2]), None).ends_with("is missing on the target"));
-        assert!(named(None, Some(vec![1, 2])).ends_with("is on the target alone"));
+        assert!(named(None, Some(vec![1, 2])).ends_with("is only on the target"));
     }
 }

@@ -65,7 +65,7 @@ pub async fn run(ctx: &Ctx, input: VerifyCopyInput) -> StepResult<Polled<VerifyC
             return Err(StepError::new(ErrorCode::CopyDiffers, difference));
         }
     } else {
-        let why = format!("limits.verifySeconds ({} s) were over first", run.limits.verify_seconds);
+        let why = format!("limits.verifySeconds ({} s) ended before it was compared", run.limits.verify_seconds);
         progress::give_up_pending(&target, &why).await?;
     }
     let totals = progress::totals(&target).await?;
@@ -104,7 +104,7 @@ async fn compare_pending(sides: &Sides<'_>, leave: Instant) -> StepResult<Option
 }
 
 async fn give_up(sides: &Sides<'_>, table: &Table, why: &String) -> StepResult<()> {
-    tracing::info!(table = table.to_string(), why, "not compared");
+    tracing::info!(table = table.to_string(), why, "the run could not compare a table");
     Ok(progress::note_uncompared(sides.target, table, why).await?)
 }
 
@@ -119,7 +119,8 @@ fn refuse_without_consent(run: &Run, count: u64, listed: &[UncomparedTable]) -> 
         named.push(format!("and {more} more"));
     }
     let message = format!(
-        "{count} table(s) could not be compared: {}. Set choices.uncomparedTables to accept, or to ask with approval.cutover, to go on without that",
+        "{count} of the tables could not be compared: {}. To continue without comparing them, set \
+         choices.uncomparedTables to accept, or to ask together with approval.cutover",
         named.join("; ")
     );
     Err(StepError::new(ErrorCode::TablesNotCompared, message))
@@ -135,7 +136,7 @@ async fn refuse_problems(run: &Run, source: &Session, target: &Session) -> StepR
 
 fn pending(totals: &Totals) -> String {
     let all = totals.pending + totals.equal + totals.uncompared;
-    format!("{} of {all} tables are equal, {} to compare", totals.equal, totals.pending)
+    format!("{} of {all} tables are equal, {} remain to be compared", totals.equal, totals.pending)
 }
 
 #[cfg(test)]
@@ -174,7 +175,7 @@ mod tests {
             if let Err(error) = answer {
                 assert_eq!(error.code, ErrorCode::TablesNotCompared);
                 for words in
-                    ["7 table(s)", "shop.hot (it never stands still)", "and 6 more", "choices.uncomparedTables"]
+                    ["7 of the tables", "shop.hot (it never stands still)", "and 6 more", "choices.uncomparedTables"]
                 {
                     assert!(error.message.contains(words), "{words} is not in {}", error.message);
                 }

@@ -79,14 +79,14 @@ pub(crate) struct Totals {
 
 /// List the source's tables on the target, once for each time that the copy was mended.
 pub(crate) async fn begin(source: &Session, target: &Session, mends: u32) -> StepResult<()> {
-    target.run("make pgleap.verified", include_str!("verified.sql")).await?;
+    target.run("create pgleap.verified", include_str!("verified.sql")).await?;
     let mends = i64::from(mends);
     let begun = "SELECT EXISTS (SELECT FROM pgleap.verify_begin WHERE mends = $1)";
     if target.row("look for earlier comparisons", begun, &[&mends]).await?.get(0) {
         return Ok(());
     }
     let forget = "TRUNCATE pgleap.verified, pgleap.verify_row, pgleap.verify_begin";
-    target.run("forget earlier comparisons", forget).await?;
+    target.run("delete earlier comparisons", forget).await?;
     // A table that is loaded again after this is not what was compared.
     fingerprint::take_filenodes(target).await?;
     let tables = source.rows("list tables of the source", include_str!("tables.sql"), &[]).await?;
@@ -104,7 +104,7 @@ pub(crate) async fn begin(source: &Session, target: &Session, mends: u32) -> Ste
 
 pub(crate) async fn seconds_since_begin(target: &Session) -> Result<f64, PgError> {
     let sql = "SELECT extract(epoch FROM clock_timestamp() - at)::float8 FROM pgleap.verify_begin";
-    Ok(target.row("read the begin of the comparison", sql, &[]).await?.get(0))
+    Ok(target.row("read when the comparison began", sql, &[]).await?.get(0))
 }
 
 /// Tables to compare that were visited before, or that were not, small ones before large ones.
@@ -134,14 +134,14 @@ pub(crate) async fn note_uncompared(target: &Session, table: &Table, why: &Why) 
 async fn finish(target: &Session, table: &Table, state: &str, why: Option<&Why>) -> Result<(), PgError> {
     let sql = "WITH rows AS (DELETE FROM pgleap.verify_row WHERE schema = $1 AND name = $2)
                UPDATE pgleap.verified SET state = $3, why = $4 WHERE schema = $1 AND name = $2";
-    target.rows("note a comparison", sql, &[&table.schema, &table.name, &state, &why]).await?;
+    target.rows("record a comparison", sql, &[&table.schema, &table.name, &state, &why]).await?;
     Ok(())
 }
 
 /// It was looked at, and is to be looked at again.
 pub(crate) async fn note_visit(target: &Session, table: &Table) -> Result<(), PgError> {
     let sql = "UPDATE pgleap.verified SET visits = visits + 1 WHERE schema = $1 AND name = $2";
-    target.rows("note a visit", sql, &[&table.schema, &table.name]).await?;
+    target.rows("record an attempt", sql, &[&table.schema, &table.name]).await?;
     Ok(())
 }
 
@@ -162,7 +162,7 @@ pub(crate) async fn note_chunk(target: &Session, table: &Table, to: &Cursor, ope
         }
     }
     let Cursor { position, scanned, chunk, repeats } = to;
-    let doing = "note the rows that differ";
+    let doing = "record the rows that differ";
     target
         .rows(doing, sql, &[&table.schema, &table.name, position, scanned, chunk, repeats, &numbers, &places, &values])
         .await?;
@@ -186,7 +186,7 @@ pub(crate) async fn open_rows(target: &Session, table: &Table) -> Result<Vec<Ope
 /// How many rows of the table were given up.
 pub(crate) async fn rows_given_up(target: &Session, table: &Table) -> Result<i64, PgError> {
     let sql = "SELECT count(*) FROM pgleap.verify_row WHERE schema = $1 AND name = $2 AND given_up";
-    Ok(target.row("count rows that never stood still", sql, &[&table.schema, &table.name]).await?.get(0))
+    Ok(target.row("count rows that changed all the time", sql, &[&table.schema, &table.name]).await?.get(0))
 }
 
 pub(crate) async fn note_judged(target: &Session, judged: &Judged) -> Result<(), PgError> {
@@ -197,14 +197,14 @@ pub(crate) async fn note_judged(target: &Session, judged: &Judged) -> Result<(),
     let ids: Vec<i64> = judged.open.iter().map(|(id, _, _)| *id).collect();
     let differences: Vec<Option<&str>> = judged.open.iter().map(|(_, difference, _)| difference.as_deref()).collect();
     let given_up: Vec<bool> = judged.open.iter().map(|(_, _, given_up)| *given_up).collect();
-    target.rows("note rows that differ", sql, &[&judged.settled, &ids, &differences, &given_up]).await?;
+    target.rows("record rows that differ", sql, &[&judged.settled, &ids, &differences, &given_up]).await?;
     Ok(())
 }
 
 /// The budget of time is used up.
 pub(crate) async fn give_up_pending(target: &Session, why: &Why) -> Result<(), PgError> {
     let sql = "UPDATE pgleap.verified SET state = 'uncompared', why = $1 WHERE state = 'pending'";
-    target.rows("leave the rest", sql, &[why]).await?;
+    target.rows("give up the remaining tables", sql, &[why]).await?;
     Ok(())
 }
 

@@ -39,7 +39,7 @@ pub async fn run(ctx: &Ctx, input: OnBoth) -> StepResult<Polled<NoOutput>> {
     plan::make(&target, run).await?;
     let worker = run.id.names().application(Phase::Warm.word());
     if chores::seconds_since_begun(&target, Phase::Warm).await? > f64::from(limit) {
-        let reason = format!("limits.warmSeconds ({limit} s) were over first: they will be slow for a while");
+        let reason = format!("limits.warmSeconds ({limit} s) ended first, so first reads will be slow for a while");
         chores::give_up(&target, Phase::Warm, &worker, &reason).await?;
     } else if is_behind(ctx, &input, &source).await? {
         chores::end_workers(&target, &worker).await?;
@@ -63,7 +63,7 @@ async fn is_behind(ctx: &Ctx, input: &OnBoth, source: &Session) -> StepResult<bo
 /// For the log; people see the same among the warnings of the run.
 async fn tell(target: &Session) -> StepResult<()> {
     for given_up in chores::given_up(target, Phase::Warm).await? {
-        tracing::warn!(given_up, "found or left when the target was warmed");
+        tracing::warn!(given_up, "an object was repaired or left unread while the target was warmed");
     }
     Ok(())
 }

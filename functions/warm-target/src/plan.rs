@@ -4,7 +4,7 @@ use pgleap_contract::Run;
 use pgleap_pg::{PgErrorKind, Session, chores, ident};
 use pgleap_step_kit::StepResult;
 
-const DOING: &str = "plan what is read ahead of the cutover";
+const DOING: &str = "plan what the run reads before the cutover";
 
 /// The extensions that read and check, with what is called of them. Those that the run creates go with the schema that it
 /// creates them in.
@@ -33,7 +33,7 @@ async fn schema_of(owner: &Session, (extension, function): (&str, &str)) -> Step
     let create = format!("CREATE EXTENSION IF NOT EXISTS {} SCHEMA pgleap", ident(extension));
     match owner.run(DOING, &create).await {
         Err(error) if error.kind == PgErrorKind::Unreachable => return Err(error.into()),
-        Err(error) => tracing::warn!(%error, extension, "the target is not read or checked by it"),
+        Err(error) => tracing::warn!(%error, extension, "the run cannot read or check the target with this extension"),
         Ok(()) => {}
     }
     let find = "SELECT n.nspname::text FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace

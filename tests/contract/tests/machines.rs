@@ -221,7 +221,7 @@ fn no_run_ends_with_the_error_of_a_wait() {
             let error = |text: &String| text.contains("$failure.Error");
             for text in passed_on.filter(error) {
                 let renamed = text.replace('\\', "").contains(r#"$failure.Error = "NotYet" ? "TookTooLong""#)
-                    || text.contains("last waited for");
+                    || text.contains("last status");
                 assert!(renamed, "{name}: {text}");
                 ends += 1;
             }

@@ -129,12 +129,12 @@ fn untold(report: &Report, arguments: &RunArguments, seen: &Seen) -> Vec<String>
     let went_back = seen.execution.history.has_entered("TellBack");
     let mut wanted: Vec<String> = match seen.standing.status.as_str() {
         "SUCCEEDED" => ["prepare the source", "load", "cutover", "confirm", "upgraded"].map(str::to_owned).to_vec(),
-        "FAILED" if went_back => vec!["went back".to_owned(), "ended FAILED".to_owned()],
+        "FAILED" if went_back => vec!["rolled back".to_owned(), "ended FAILED".to_owned()],
         status => vec![format!("ended {status}")],
     };
     let mendable = arguments.faults.iter().filter(|trouble| trouble.ends_with().is_none());
     let mended = mendable.filter_map(|trouble| trouble.repair());
-    wanted.extend(mended.map(|kind| format!("mended {kind}")));
+    wanted.extend(mended.map(|kind| format!("recovered from {kind}")));
     let is_told = |what: &String| report.told.iter().any(|subject| subject.contains(what.as_str()));
     let mut untold: Vec<String> = wanted.into_iter().filter(|what| !is_told(what)).collect();
     let telling = messages(report);

@@ -79,8 +79,8 @@ impl Answers {
     pub fn ends_with(self) -> Option<(&'static str, &'static str)> {
         match self {
             Answers::Reject | Answers::RejectReboot => Some(("NotApproved", "not now")),
-            Answers::RejectByLink => Some(("NotApproved", "by the question's link")),
-            Answers::NoAnswer => Some(("NotApproved", "nobody said yes to the cutover")),
+            Answers::RejectByLink => Some(("NotApproved", "through the link in the question")),
+            Answers::NoAnswer => Some(("NotApproved", "nobody approved the cutover")),
             Answers::WalWhileWaiting => Some(("TooMuchWal", "limits.maxRetainedWalGb")),
             Answers::Approve | Answers::ApproveByLink | Answers::RejectThenApprove | Answers::RestartWhileWaiting => {
                 None
@@ -145,8 +145,8 @@ impl Person {
             match deed {
                 Deed::Nothing => {}
                 Deed::PileUpWal => self.pile_up_wal().await?,
-                Deed::Yes => self.paste(&question, "Yes:").await?,
-                Deed::No => self.paste(&question, "No:").await?,
+                Deed::Yes => self.paste(&question, "To answer Yes, run:").await?,
+                Deed::No => self.paste(&question, "To answer No, run:").await?,
                 Deed::YesByLink => self.press(&question, "yes").await?,
                 Deed::NoByLink => self.press(&question, "no").await?,
                 Deed::RestartThenYes => {
@@ -219,7 +219,7 @@ impl Person {
     /// A restart may have led the machine to mend the task first, and then it asks anew.
     async fn say_yes_to_the_newest(&self, first: Message, read: &mut usize) -> Result<()> {
         let mut question = first;
-        while let Err(error) = self.paste(&question, "Yes:").await {
+        while let Err(error) = self.paste(&question, "To answer Yes, run:").await {
             tracing::warn!(error = format!("{error:#}"), "the answer was to an older question");
             question = self.next_question(read).await?;
         }

@@ -345,10 +345,9 @@ impl Trouble {
             Trouble::KeyUpdated => {
                 Some(("ChangeNotCarried", "table shop.stock: an update of its key: (batch) = (2) became (1000002)"))
             }
-            Trouble::EqualRowDeleted => Some((
-                "ChangeNotCarried",
-                "table shop.clicks: an update or delete of a row of which there were equal ones",
-            )),
+            Trouble::EqualRowDeleted => {
+                Some(("ChangeNotCarried", "table shop.clicks: an update or delete of a row that has duplicates"))
+            }
             Trouble::ValueClamped => Some(("ChangeNotCarried", "table shop.customers: an infinite date")),
             Trouble::WrongSecret => Some(("PreflightBlocked", "[login]")),
             Trouble::RuleMissing => Some(("NetworkBlocked", "lacks an inbound rule")),
@@ -356,7 +355,7 @@ impl Trouble {
             Trouble::NativeOwner => Some(("PreflightBlocked", "[no-subscription-right]")),
             Trouble::WriterOnCopy => Some(("ReplicationFailed", "somebody wrote to a table on the copy")),
             Trouble::NativeSlotLost => {
-                Some(("ReplicationFailed", "given up keeping WAL for the run's replication slot"))
+                Some(("ReplicationFailed", "no longer keeps WAL for the run's replication slot"))
             }
             Trouble::NativeConflict => Some(("ReplicationFailed", "the target failed to apply a change")),
             Trouble::NoReplicationWorkers => Some(("ReplicationFailed", "max_logical_replication_workers")),

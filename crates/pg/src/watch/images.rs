@@ -117,6 +117,6 @@ async fn gone(session: &Session, name: &str, images: &[(String, String)]) -> Res
 /// Positions to which the log has been read.
 pub(super) async fn forget(session: &Session, read: Lsn) -> Result<(), PgError> {
     let sql = "DELETE FROM pgleap.watch_image WHERE until <= $1::text::pg_lsn";
-    session.rows("forget old rows", sql, &[&read.to_string()]).await?;
+    session.rows("delete old rows", sql, &[&read.to_string()]).await?;
     Ok(())
 }

@@ -96,7 +96,7 @@ async fn read_pieces(
             return Ok(0);
         }
         let advance = "SELECT pg_replication_slot_advance($1::text::name, $2::text::pg_lsn)";
-        session.rows("move the slot of the watch", advance, &[&slot, &end.to_string()]).await?;
+        session.rows("advance the slot of the watch", advance, &[&slot, &end.to_string()]).await?;
         if end == upto {
             return Ok(0);
         }
@@ -180,7 +180,7 @@ async fn piece(session: &Session, slot: &str, end: Lsn, before: Before, rules: &
     if rules.has_keyless {
         images::forget(session, end).await?;
     }
-    session.run("note what was found", "COMMIT").await
+    session.run("record what the watch found", "COMMIT").await
 }
 
 async fn judge(session: &Session, rows: &[Row], before: Before, found: &mut Found) -> Result<(), PgError> {
@@ -199,7 +199,7 @@ async fn judge(session: &Session, rows: &[Row], before: Before, found: &mut Foun
         }
     }
     for (name, lsn) in seen.twins(session).await? {
-        let detail = "an update or delete of a row of which there were equal ones, and no primary key".to_owned();
+        let detail = "an update or delete of a row that has duplicates, in a table without a primary key".to_owned();
         add(found, &name, FoundKind::Twins, detail, &lsn);
     }
     Ok(())
@@ -232,7 +232,7 @@ async fn note(session: &Session, found: &Found) -> Result<(), PgError> {
                VALUES ($1, $2, $3, $4::text::pg_lsn, $5::text::pg_lsn)
                ON CONFLICT (name, kind) DO UPDATE SET last_lsn = greatest(watch_found.last_lsn, excluded.last_lsn)";
     for ((name, kind), (detail, first, last)) in found {
-        session.rows("note what was found", sql, &[name, kind, detail, first, last]).await?;
+        session.rows("record what the watch found", sql, &[name, kind, detail, first, last]).await?;
     }
     Ok(())
 }

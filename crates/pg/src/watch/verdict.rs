@@ -87,7 +87,7 @@ pub(crate) fn findings(change: &Change<'_>, table: &Table) -> Vec<Finding> {
     let mut found = Vec::new();
     let touches_a_row = matches!(change.kind, Kind::Update | Kind::Delete);
     if touches_a_row && table.key.is_empty() && change.old.is_none() {
-        let detail = "an update or delete whose old row the log does not have".to_owned();
+        let detail = "an update or delete whose old row is not in the WAL".to_owned();
         found.push(Finding { kind: FoundKind::NotLogged, detail });
     }
     if let (Kind::Update, Some(old), Some(new)) = (change.kind, &change.old, &change.new) {

@@ -51,12 +51,12 @@ async fn compare(source: &Session, target: &Session, table: &TableName, until: I
     for _try in 0..TRIES {
         let before = sums(source, table, until).await?;
         if marker::travel(source, target, "compare", MARKER_TIME, MARKER_PAUSE).await?.is_none() {
-            return Ok(Some(format!("the changes of the source to arrive, for table {table}")));
+            return Ok(Some(format!("table {table}: the changes of the source have not arrived yet")));
         }
         let there = sums(target, table, until).await?;
         let after = sums(source, table, until).await?;
         let (Some(before), Some(there), Some(after)) = (before, there, after) else {
-            tracing::info!(table = table.to_string(), "not summed up: it takes longer than a call, or is locked");
+            tracing::info!(table = table.to_string(), "not compared: the table is locked or takes too long");
             return Ok(None);
         };
         match decide(&before, &there, &after) {
@@ -64,7 +64,7 @@ async fn compare(source: &Session, target: &Session, table: &TableName, until: I
             Verdict::Moves => seen = in_words(&before, &there, &after),
         }
     }
-    Ok(Some(format!("table {table} to agree: {seen}")))
+    Ok(Some(format!("table {table} does not agree yet: {seen}")))
 }
 
 fn in_words(before: &Sums, there: &Sums, after: &Sums) -> String {

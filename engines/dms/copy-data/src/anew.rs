@@ -24,7 +24,7 @@ pub(crate) async fn make(
     let name = &broken.name;
     let give_up = |reason: &str| failed(name, &format!("{reason}: {}", broken.words()));
     let Some(next) = names.iter().skip_while(|known| *known != name).nth(1) else {
-        return Err(give_up(&format!("the load broke for the {}th time", names.len())));
+        return Err(give_up(&format!("the load failed {} times", names.len())));
     };
     // An instance whose disk is full takes no task: it grows first, and the broken task remembers that.
     if cause == RepairKind::DiskFull
@@ -46,7 +46,7 @@ pub(crate) async fn make(
         }
         _ => Change {
             before: broken.words(),
-            after: format!("begun again on empty tables by task {next}"),
+            after: format!("restarted on empty tables by task {next}"),
             settings,
             class: None,
         },
@@ -70,7 +70,7 @@ pub(crate) async fn make(
     };
     match dms.create_task(run, new).await {
         Err(error) if !error.is(Class::AlreadyThere) => Err(error.into()),
-        _made_or_there => Ok(format!("the load broke ({}) and is begun again by {next}", cause.word())),
+        _made_or_there => Ok(format!("the load failed ({}), and task {next} restarts it", cause.word())),
     }
 }
 
@@ -111,5 +111,5 @@ async fn remove(dms: &Dms, task: &Task) -> StepResult<String> {
             _asked => {}
         }
     }
-    Ok(format!("task {}, whose load broke, is being deleted", task.name))
+    Ok(format!("task {}, whose load failed, is being deleted", task.name))
 }

@@ -27,7 +27,7 @@ pub(crate) fn decide(task: &Task, memory: &Memory) -> Verdict {
     match &task.status {
         Status::Ready => Verdict::Start,
         Status::Passing(status) => Verdict::Look(format!("is {status}")),
-        Status::Deleting => Verdict::Fail("somebody deletes it".to_owned()),
+        Status::Deleting => Verdict::Fail("somebody is deleting it".to_owned()),
         Status::Running if errored > 0 && (memory.is_loaded || is_load_over(task)) => Verdict::NameTables,
         Status::Running if memory.is_loaded => Verdict::Done,
         Status::Running => Verdict::Look(in_words(task)),
@@ -87,7 +87,7 @@ fn in_words(task: &Task) -> String {
         || "is running".to_owned(),
         |load| {
             format!(
-                "loads: {} %, {} tables loaded, {} loading, {} queued",
+                "is loading: {} %, {} tables loaded, {} loading, {} queued",
                 load.percent, load.tables_loaded, load.tables_loading, load.tables_queued
             )
         },

@@ -14,7 +14,7 @@ pub(crate) async fn refuse_full(ctx: &Ctx, run: &Run) -> StepResult<()> {
         let found = rds.instance(name).await?;
         if found.is_some_and(|instance| instance.status == FULL) {
             let message = format!(
-                "look at the {side}: instance {name} is {FULL}, and its database is down until it has more storage"
+                "check the {side}: instance {name} is {FULL}, and its database is down until you give it more storage"
             );
             return Err(StepError::new(ErrorCode::InstanceFailed, message));
         }

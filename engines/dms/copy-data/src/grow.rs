@@ -57,7 +57,7 @@ fn next_class(has: &str, offered: &[String], limit: Option<&str>) -> Result<(Str
     match (pgleap_dms::next_larger(has, offered, limit), limit) {
         (Some(class), _) => Ok((has.to_owned(), class.clone(), Larger { class: Some(class), storage: None })),
         (None, Some(limit)) => {
-            Err(format!("{has} ran out of memory, and limits.maxReplicationInstanceClass ({limit}) has no more"))
+            Err(format!("{has} ran out of memory; limits.maxReplicationInstanceClass ({limit}) allows no larger class"))
         }
         (None, None) => Err(format!("{has} ran out of memory, and the Region offers no larger class")),
     }
@@ -66,7 +66,7 @@ fn next_class(has: &str, offered: &[String], limit: Option<&str>) -> Result<(Str
 /// Twice as much.
 fn next_storage(has: i32) -> Result<(String, String, Larger), String> {
     if has >= MOST_STORAGE {
-        return Err(format!("{has} GiB of disk were full, and a replication instance has no more"));
+        return Err(format!("a disk of {has} GiB was full, and a replication instance cannot have a larger one"));
     }
     let wanted = (has.max(1) * 2).min(MOST_STORAGE);
     Ok((format!("{has} GiB of disk"), format!("{wanted} GiB of disk"), Larger { class: None, storage: Some(wanted) }))
@@ -92,7 +92,7 @@ pub(crate) async fn for_broken(
             return Err(failed(&task.name, &format!("{reason}: {}", task.words())));
         }
     };
-    let waiting_for = format!("the replication instance shall grow to {after}");
+    let waiting_for = format!("the run is enlarging the replication instance to {after}");
     let memory = Memory {
         is_loaded: memory.is_loaded,
         cause: Some(cause),
@@ -130,7 +130,7 @@ pub(crate) async fn to(dms: &Dms, name: &str, larger: &Larger) -> StepResult<Opt
     let wanted = in_words(larger);
     match dms.grow_instance(&instance, larger.class.as_deref(), larger.storage, &wanted).await {
         Err(error) if !error.is(Class::WrongState) => Err(error.into()),
-        _asked => Ok(Some(format!("replication instance {name} grows to {wanted}"))),
+        _asked => Ok(Some(format!("replication instance {name} is growing to {wanted}"))),
     }
 }
 

@@ -96,12 +96,12 @@ fn judge(name: &str, done: bool, problems: &TableProblems) -> StepResult<Option<
         return Err(StepError::new(ErrorCode::TablesInError, format!("load tables of task {name}: {problems}")));
     }
     if done && problems.tables == 0 {
-        return Err(failed(name, "it stopped as if it were done, but knows of no table"));
+        return Err(failed(name, "it stopped as if it were complete, but it has no tables"));
     }
     if problems.errored > 0 {
         return Ok(Some(format!("tables in error: {problems}")));
     }
-    Ok((!done).then(|| format!("task {name}: statistics of its tables settle")))
+    Ok((!done).then(|| format!("task {name}: the statistics of its tables are not final yet")))
 }
 
 fn progress(task: &Task) -> CopyProgress {

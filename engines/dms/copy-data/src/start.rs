@@ -9,7 +9,7 @@ use crate::failed;
 pub(crate) async fn start(dms: &Dms, task: &Task) -> StepResult<String> {
     let name = &task.name;
     match dms.start_task(task).await {
-        Ok(()) => Ok(format!("task {name} starts")),
+        Ok(()) => Ok(format!("task {name} is starting")),
         Err(error) => match refused(&error) {
             Refused::Started => Ok(format!("task {name}: {}", error.message)),
             Refused::Untested => test_again(dms, task).await,
@@ -52,7 +52,7 @@ async fn test_again(dms: &Dms, task: &Task) -> StepResult<String> {
     if dms.connections(instance, &endpoints).await? == Connections::Good {
         dms.retest(instance, &endpoints).await?;
     }
-    Ok("connections are tested again".to_owned())
+    Ok("DMS is testing the connections again".to_owned())
 }
 
 /// An instance that no waiting mends would hold the load up for days.

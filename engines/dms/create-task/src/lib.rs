@@ -30,12 +30,12 @@ pub async fn run_with(ctx: &Ctx, input: CreateTaskInput, secret_role: &str) -> S
     let (instance, address) = match dms.look_at_instance(&found).await? {
         Instance::Available { arn, address } => (arn, address),
         Instance::Passing { status } => {
-            return Ok(Polled::Waiting(format!("replication instance is {status}")));
+            return Ok(Polled::Waiting(format!("the replication instance is {status}")));
         }
     };
     match dms.tests(&instance, &[&source, &target]).await? {
         Tests::Good => task::ensure(&dms, &input, &task::Ends { instance, source, target }).await,
-        Tests::Testing(names) => Ok(Polled::Waiting(format!("connections are tested: {names}"))),
+        Tests::Testing(names) => Ok(Polled::Waiting(format!("DMS is testing the connections: {names}"))),
         Tests::Failed(failed) => Err(explained(&input, address, &failed)),
     }
 }
@@ -55,7 +55,8 @@ fn endpoint<'a>(input: &'a CreateTaskInput, secret_role: &'a str) -> WantedEndpo
 }
 
 fn gone(name: &str) -> StepError {
-    StepError::new(ErrorCode::ReplicationFailed, format!("create the task: {name}, made before the snapshot, is gone"))
+    let message = format!("create the task: {name}, which the run created before the snapshot, no longer exists");
+    StepError::new(ErrorCode::ReplicationFailed, message)
 }
 
 /// The failures as an error that says what to do.

@@ -40,6 +40,6 @@ async fn create(dms: &Dms, input: &CreateTaskInput, ends: &Ends, name: &str) -> 
     };
     match dms.create_task(&input.run, new).await {
         Err(error) if !error.is(Class::AlreadyThere) => Err(error.into()),
-        _made_or_there => Ok(Polled::Waiting(format!("task {name} is creating"))),
+        _made_or_there => Ok(Polled::Waiting(format!("task {name} is being created"))),
     }
 }

@@ -81,7 +81,7 @@ pub async fn forget(dms: &Session, tables: &[TableName]) -> Result<(), PgError> 
         ),
     ] {
         if exists(dms, table).await? {
-            dms.rows("forget notes of tables", sql, &[&schemas, &names]).await?;
+            dms.rows("delete the notes of tables", sql, &[&schemas, &names]).await?;
         }
     }
     Ok(())

@@ -47,10 +47,10 @@ pub async fn run(ctx: &Ctx, input: OnBoth) -> StepResult<Polled<EmptyTargetOutpu
 async fn refuse_to_empty_a_source(source: &Session, target: &Session) -> StepResult<()> {
     let (from, to) = (source.major().await?, target.major().await?);
     let opened = "SELECT EXISTS (SELECT FROM pgleap.outcome WHERE outcome IS NOT NULL)";
-    let decided: bool = target.row("look whether the target is open", opened, &[]).await?.get(0);
+    let decided: bool = target.row("check whether the target is open", opened, &[]).await?.get(0);
     if to <= from || decided {
         let reason = format!(
-            "empty target: it is on {to} and the source on {from}, its outcome is decided: {decided}; it is not emptied"
+            "empty target: it has version {to}, the source has {from}, outcome decided: {decided}; it is not emptied"
         );
         return Err(StepError::new(ErrorCode::InstanceFailed, reason));
     }

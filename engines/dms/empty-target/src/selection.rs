@@ -34,7 +34,7 @@ pub(crate) async fn read(target: &Session, replica_role: bool) -> StepResult<Sel
     let removed_columns: Vec<_> =
         rows.iter().map(|row| ColumnName { schema: row.get(0), table: row.get(1), column: row.get(2) }).collect();
     for (what, length) in [
-        ("schemas to carry", schemas.len()),
+        ("schemas to copy", schemas.len()),
         ("tables to leave out", excluded_tables.len()),
         ("generated columns", removed_columns.len()),
     ] {
@@ -46,8 +46,7 @@ pub(crate) async fn read(target: &Session, replica_role: bool) -> StepResult<Sel
 fn bounded(what: &str, length: usize) -> StepResult<()> {
     let longest = Selection::LONGEST;
     if length > longest {
-        let reason =
-            format!("select tables: {length} {what} are more than {longest}, which is what a mapping can name");
+        let reason = format!("select tables: {length} {what} are more than {longest}, the limit of a table mapping");
         return Err(StepError::new(ErrorCode::PreflightBlocked, reason));
     }
     Ok(())

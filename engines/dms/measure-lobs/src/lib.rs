@@ -32,7 +32,7 @@ pub async fn run(ctx: &Ctx, input: MeasureLobsInput) -> StepResult<Polled<Measur
     refuse_too_much_wal(&source, &input.source, &run.limits).await?;
     // A table that was changed under the run is in error for that, and no reload mends it.
     refuse_changed_source(run, &source).await?;
-    source.run("make pgleap.lob_length", include_str!("lob_length.sql")).await?;
+    source.run("create pgleap.lob_length", include_str!("lob_length.sql")).await?;
     let round = i64::from(input.reloads);
     let worker = run.id.names().application("measure");
     let mut limits = Vec::new();
@@ -48,7 +48,7 @@ pub async fn run(ctx: &Ctx, input: MeasureLobsInput) -> StepResult<Polled<Measur
                 session.start_and_leave(&doing, &statement(round, table, &columns, is_utf8)).await?;
             }
             if measured(&source, round, table).await?.is_empty() {
-                return Ok(Polled::Waiting(format!("the longest values of {table} are measured")));
+                return Ok(Polled::Waiting(format!("the run is measuring the longest values of {table}")));
             }
         }
         limits.push(limit(table, &measured(&source, round, table).await?, input.reloads)?);

@@ -40,7 +40,7 @@ fn created(answer: Result<(), AwsError>) -> StepResult<()> {
     match answer {
         Err(error) if error.is(Class::AlreadyThere) => Ok(()),
         Err(error) if error.is(Class::Denied) && error.message.contains("is not configured properly") => {
-            let remedy = "DMS wants the role dms-vpc-role, once an account: see docs/runbook/AccessDenied.md";
+            let remedy = "DMS requires the role dms-vpc-role, once per account: see docs/runbook/AccessDenied.md";
             Err(StepError::new(ErrorCode::AccessDenied, format!("{error}; {remedy}")))
         }
         other => Ok(other?),

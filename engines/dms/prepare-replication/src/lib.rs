@@ -36,15 +36,15 @@ pub async fn run_with(
     let (instance_arn, address) = match instance {
         Instance::Available { arn, address } => (arn, address),
         Instance::Passing { status } => {
-            return Ok(Polled::Waiting(format!("replication instance is {status}")));
+            return Ok(Polled::Waiting(format!("the replication instance is {status}")));
         }
     };
     match dms.tests(&instance_arn, &[&source]).await? {
         Tests::Good => Ok(Polled::Done(PrepareReplicationOutput { missing_rule: None })),
-        Tests::Testing(names) => Ok(Polled::Waiting(format!("connections are tested: {names}"))),
+        Tests::Testing(names) => Ok(Polled::Waiting(format!("DMS is testing the connections: {names}"))),
         Tests::Failed(failed) => match network::missing_rule(&input, address.as_deref(), &failed) {
             Some(rule) => {
-                tracing::warn!(?rule, "DMS gets no answer: an inbound rule is missing");
+                tracing::warn!(?rule, "DMS cannot connect: an inbound rule is missing");
                 Ok(Polled::Done(PrepareReplicationOutput { missing_rule: Some(rule) }))
             }
             None => Err(network::explained(&input, address, &failed)),

@@ -19,7 +19,7 @@ impl Place {
     pub(crate) fn of_stack() -> StepResult<Self> {
         let list = |name: &str| {
             let text =
-                std::env::var(name).map_err(|_| StepError::bug(format!("read environment: {name} is not set")))?;
+                std::env::var(name).map_err(|_| StepError::bug(format!("read the environment: {name} is not set")))?;
             Ok::<Vec<String>, StepError>(text.split(',').map(str::to_owned).collect())
         };
         Ok(Self { subnet_ids: list("PGLEAP_SUBNET_IDS")?, security_group_ids: list("PGLEAP_SECURITY_GROUP_IDS")? })

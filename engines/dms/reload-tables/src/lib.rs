@@ -56,7 +56,7 @@ async fn reload(dms: &Dms, task: &Task, input: ReloadTablesInput) -> StepResult<
     dms.reload(task, &sorted.to_ask).await?;
     let waited_for = sorted.to_ask.len() + sorted.loading;
     if waited_for > 0 || loads.is_empty() {
-        let waiting_for = format!("{waited_for} of {} tables in error are loaded again", tables.len());
+        let waiting_for = format!("{waited_for} of {} tables in error are being loaded again", tables.len());
         return Ok(Polled::Waiting(waiting_for));
     }
     let mut repairs = input.repairs;

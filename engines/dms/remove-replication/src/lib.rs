@@ -39,7 +39,7 @@ async fn remove_task(dms: &Dms, task: &Task) -> StepResult<String> {
     let name = &task.name;
     let asked = match decide(&task.status) {
         Verdict::Wait(status) => return Ok(format!("task {name} is {status}")),
-        Verdict::Stop => dms.stop_task(task).await.map(|()| "stops"),
+        Verdict::Stop => dms.stop_task(task).await.map(|()| "is stopping"),
         Verdict::Delete => dms.delete_task(task).await.map(|()| "is being deleted"),
     };
     Ok(format!("task {name} {}", asked_for(asked)?))
@@ -99,8 +99,8 @@ async fn remove_subnet_group(dms: &Dms, name: &str) -> StepResult<Option<String>
 fn asked_for(answer: Result<&'static str, AwsError>) -> StepResult<String> {
     match answer {
         Ok(said) => Ok(said.to_owned()),
-        Err(error) if error.is(Class::NotFound) => Ok("is gone".to_owned()),
-        Err(error) if error.is(Class::WrongState) => Ok(format!("cannot go yet: {}", error.message)),
+        Err(error) if error.is(Class::NotFound) => Ok("no longer exists".to_owned()),
+        Err(error) if error.is(Class::WrongState) => Ok(format!("cannot be deleted yet: {}", error.message)),
         Err(error) => Err(error.into()),
     }
 }

@@ -49,7 +49,7 @@ fn decide(task: &Task, memory: &Memory) -> Verdict {
         Status::Stopped | Status::Failed if memory.is_loaded && can_go_on(task, memory) => Verdict::Resume,
         Status::Stopped | Status::Failed => Verdict::Fail(task.words()),
         Status::Ready => Verdict::Fail("it was never started".to_owned()),
-        Status::Deleting => Verdict::Fail("somebody deletes it".to_owned()),
+        Status::Deleting => Verdict::Fail("somebody is deleting it".to_owned()),
     }
 }
 

@@ -36,7 +36,7 @@ pub async fn run(ctx: &Ctx, input: WatchCopyInput) -> StepResult<WatchCopyOutput
         reading.held_up = held_up(&ctx.as_work(run, &input.source).await?).await?;
     }
     if !reading.held_up.is_empty() {
-        tracing::warn!(held_up = ?reading.held_up, "DMS's slot waits for transactions that began before it");
+        tracing::warn!(held_up = ?reading.held_up, "DMS's slot waits for transactions that are older than it");
     }
     tell(run, &reading);
     Ok(WatchCopyOutput { reading, said: said(ctx, &input).await })
@@ -52,7 +52,7 @@ async fn said(ctx: &Ctx, input: &WatchCopyInput) -> String {
         Ok(said) if !said.is_empty() => said.join("; "),
         Ok(_) => "nothing".to_owned(),
         Err(error) => {
-            tracing::warn!(error = %error, "DMS's notes could not be read");
+            tracing::warn!(error = %error, "the run could not read DMS's control tables");
             "nothing that could be read".to_owned()
         }
     }
@@ -61,8 +61,7 @@ async fn said(ctx: &Ctx, input: &WatchCopyInput) -> String {
 /// The working login sees what other roles' sessions do, where the owner may grant that.
 async fn held_up(source: &Session) -> Result<Vec<String>, PgError> {
     let most = CopyReading::MOST_HELD_UP as i64;
-    let rows =
-        source.rows("look for transactions that hold the slot up", include_str!("held_up.sql"), &[&most]).await?;
+    let rows = source.rows("list transactions that delay the slot", include_str!("held_up.sql"), &[&most]).await?;
     Ok(rows.iter().map(|row| row.get::<_, String>(0).chars().take(CopyReading::LONGEST_HELD_UP).collect()).collect())
 }
 

@@ -34,7 +34,7 @@ pub async fn run(ctx: &Ctx, input: CatchUpInput) -> StepResult<CatchUpOutput> {
     let slot = refuse_too_much_wal(&source, &input.source, &run.limits).await?;
     refuse_lost(&slot, subscription::look(&target, &stream).await?)?;
     let work = ctx.as_work(run, &input.target).await?;
-    work.rows("switch the subscription on", "SELECT pgleap_copy.start_subscription()", &[]).await?;
+    work.rows("enable the subscription", "SELECT pgleap_copy.start_subscription()", &[]).await?;
     let problems = native_databases::problems(run, &source, &target).await?;
     if !problems.is_empty() {
         return Err(StepError::new(ErrorCode::ReplicationFailed, format!("catch up: {}", problems.join("; "))));
@@ -77,16 +77,16 @@ async fn no_steady_worker(target: &Session, reading: &CatchUpReading) -> StepRes
     let (replication, all): (&str, &str) = (row.get(0), row.get(1));
     Ok(format!(
         "catch up: the subscription is enabled, but the target has run no apply worker for it for {losses} polls: its \
-         max_logical_replication_workers ({replication}) or max_worker_processes ({all}) does not suffice; the target's log \
+         max_logical_replication_workers ({replication}) or max_worker_processes ({all}) is too low; the target's log \
          says which"
     ))
 }
 
 fn refuse_lost(slot: &Slot, subscription: Option<State>) -> StepResult<()> {
     let reason = match (slot, subscription) {
-        (Slot { exists: false, .. }, _) => "the source has no replication slot of the run any more",
-        (Slot { is_lost: true, .. }, _) => "the source has given up keeping WAL for the run's replication slot",
-        (_, None) => "the target has no subscription of the run any more",
+        (Slot { exists: false, .. }, _) => "the run's replication slot no longer exists on the source",
+        (Slot { is_lost: true, .. }, _) => "the source no longer keeps WAL for the run's replication slot",
+        (_, None) => "the run's subscription no longer exists on the target",
         (_, Some(_)) => return Ok(()),
     };
     Err(StepError::new(ErrorCode::ReplicationFailed, format!("catch up: {reason}")))
@@ -181,9 +181,9 @@ mod tests {
         let slot = Slot { exists: true, ..Slot::default() };
         assert!(refuse_lost(&slot, there).is_ok());
         for (slot, subscription, words) in [
-            (Slot { exists: false, ..slot }, there, "no replication slot"),
-            (Slot { is_lost: true, ..slot }, there, "given up keeping WAL"),
-            (slot, None, "no subscription"),
+            (Slot { exists: false, ..slot }, there, "replication slot no longer exists"),
+            (Slot { is_lost: true, ..slot }, there, "no longer keeps WAL"),
+            (slot, None, "subscription no longer exists"),
         ] {
             assert!(refuse_lost(&slot, subscription).unwrap_err().message.contains(words), "{words}");
         }

@@ -23,7 +23,7 @@ pub async fn problems(run: &Run, source: &Session, target: &Session) -> StepResu
     let mut problems = Vec::new();
     if published != subscribed {
         problems.push(format!(
-            "the source publishes {} tables and the target subscribes to {}, or not to the same",
+            "the source publishes {} tables and the target subscribes to {}, and the two lists differ",
             published.0, subscribed.0
         ));
     }
@@ -39,7 +39,7 @@ async fn refused(target: &Session, stream: &str) -> StepResult<Option<String>> {
     let sql = "SELECT apply_error_count FROM pg_stat_subscription_stats WHERE subname = $1::text::name";
     let rows = target.rows("read the errors of the subscription", sql, &[&stream]).await?;
     let errors = rows.first().map_or(0, |row| row.get::<_, i64>(0));
-    Ok((errors > 0).then(|| format!("the target failed to apply a change, {errors} times; its log says why")))
+    Ok((errors > 0).then(|| format!("the target failed to apply a change {errors} times; its log says why")))
 }
 
 /// From a marker's commit on the source to its sight on the target.
@@ -55,7 +55,7 @@ pub async fn lag(source: &Session, target: &Session, longest: Duration) -> StepR
 /// # Errors
 /// The target does not answer.
 pub async fn before_fence(target: &Session) -> StepResult<()> {
-    target.rows("have each transaction flushed", "SELECT pgleap_copy.flush_each()", &[]).await?;
+    target.rows("flush each transaction", "SELECT pgleap_copy.flush_each()", &[]).await?;
     Ok(())
 }
 
@@ -99,7 +99,8 @@ pub async fn stop(run: &Run, target: &Session, deadline: &Deadline) -> StepResul
 async fn is_confirmed(source: &Session, slot: &str, written: &str) -> StepResult<bool> {
     let sql =
         "SELECT confirmed_flush_lsn >= $2::text::pg_lsn FROM pg_replication_slots WHERE slot_name = $1::text::name";
-    let rows = source.rows("look at the run's slot", sql, &[&slot, &written]).await?;
-    let lost = || StepError::new(ErrorCode::DrainFailed, "drain the source: the run's replication slot is gone");
+    let rows = source.rows("read the state of the run's slot", sql, &[&slot, &written]).await?;
+    let lost =
+        || StepError::new(ErrorCode::DrainFailed, "drain the source: the run's replication slot no longer exists");
     Ok(rows.first().ok_or_else(lost)?.get::<_, Option<bool>>(0).unwrap_or(false))
 }

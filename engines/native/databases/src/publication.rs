@@ -40,12 +40,13 @@ pub async fn ensure(owner: &Session, run: &str, name: &str) -> StepResult<()> {
         tables.join(", ")
     );
     owner.run("create the publication", &create).await?;
-    let unidentified = owner.rows("look for tables without a replica identity", UNIDENTIFIED, &[&name]).await?;
+    let unidentified = owner.rows("list tables without a replica identity", UNIDENTIFIED, &[&name]).await?;
     if !unidentified.is_empty() {
-        owner.run("roll the publication back", "ROLLBACK").await?;
+        owner.run("roll back the publication", "ROLLBACK").await?;
         let named: Vec<String> = unidentified.iter().map(|row| row.get(0)).collect();
         let message = format!(
-            "publish changes: PostgreSQL would refuse updates and deletes of tables whose rows it cannot identify, or could not apply them: {}",
+            "publish changes: PostgreSQL would refuse updates and deletes in these tables, or could not apply them, \
+             because it cannot identify the rows: {}",
             named.join(", ")
         );
         return Err(StepError::new(ErrorCode::PreflightBlocked, message));

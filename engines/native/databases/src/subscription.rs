@@ -51,7 +51,7 @@ pub async fn look(target: &Session, name: &str) -> StepResult<Option<State>> {
                FROM pg_subscription s
                WHERE s.subname = $1::text::name
                  AND s.subdbid = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())";
-    let rows = target.rows("look at the subscription", sql, &[&name]).await?;
+    let rows = target.rows("read the state of the subscription", sql, &[&name]).await?;
     Ok(rows.first().map(|row| State {
         enabled: row.get(0),
         worker: row.get(1),
@@ -82,15 +82,15 @@ pub async fn create(owner: &Session, run: &str, source: &Server, login: &Login, 
 /// The server does not answer.
 pub async fn conninfo_of(owner: &Session, source: &Server, login: &Login) -> StepResult<String> {
     let sql = "SELECT current_setting('ssl_ca_file')";
-    let row = owner.row("read where the server keeps its authorities", sql, &[]).await?;
+    let row = owner.row("read where the server keeps its certificate authorities", sql, &[]).await?;
     Ok(conninfo(source, login, row.get(0)))
 }
 
 /// What is wrong, and what to do.
 pub fn unreached(source: &Server, said: &str) -> String {
     format!(
-        "the target does not reach the source at {}:{}. The source's security group must let the target's in, on that port; \
-         the target says: {said}",
+        "the target cannot connect to the source at {}:{}. The source's security group must allow the target's group \
+         on this port. The target reports: {said}",
         source.host, source.port
     )
 }

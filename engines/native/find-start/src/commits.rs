@@ -30,7 +30,7 @@ pub(crate) async fn read(session: &Session, slot: &str, upto: Option<Lsn>) -> St
     let upto = upto.map(|lsn| lsn.to_string());
     let rows = session.rows(doing, COMMITS, &[&slot, &upto]).await?;
     let parsed = rows.iter().map(|row| parse(row.get(0), row.get(1)));
-    parsed.collect::<Option<Vec<_>>>().ok_or_else(|| StepError::bug(format!("{doing}: a message has another form")))
+    parsed.collect::<Option<Vec<_>>>().ok_or_else(|| StepError::bug(format!("{doing}: a message has another format")))
 }
 
 /// Flags, start, end, time.

@@ -43,7 +43,7 @@ pub(crate) fn decide(seen: &Seen) -> Result<Start, String> {
     let agreed = seen.copy.iter().zip(&seen.source).take_while(|(one, other)| one == other).count();
     if agreed == 0 {
         return Err(no(
-            "the copy and the source have no transaction in common, though the run wrote one before the snapshot",
+            "the copy and the source have no transaction in common, although the run wrote one before the snapshot",
         ));
     }
     if let Some(own) = seen.copy.get(agreed) {
@@ -59,7 +59,7 @@ pub(crate) fn decide(seen: &Seen) -> Result<Start, String> {
     let fits = |witness: &&Witness| (first..=last).contains(&witness.lsn);
     if let Some(wrong) = seen.witnesses.iter().find(|witness| !witness.holds_at_first_start_only && !fits(witness)) {
         return Err(no(&format!(
-            "{} says {}, and the replication slots of both servers say {first} to {last}",
+            "{} reports {}, but the replication slots of both servers report {first} to {last}",
             wrong.name, wrong.lsn
         )));
     }
@@ -69,9 +69,7 @@ pub(crate) fn decide(seen: &Seen) -> Result<Start, String> {
 }
 
 fn no(reason: &str) -> String {
-    format!(
-        "find the start of the changes: {reason}. A wrong position would lose rows or bring them twice, so the run ends"
-    )
+    format!("find the start of the changes: {reason}. A wrong position would lose or duplicate rows, so the run ends")
 }
 
 #[cfg(test)]
@@ -110,8 +108,8 @@ mod tests {
             ("after a restart", seen(&[100, 200], &[100, 200, 300], None, Some(900)), Ok((208, AGREED))),
             ("nobody", seen(&[100, 200], &[100, 200], None, None), Ok((208, AGREED))),
             ("nothing came after", seen(&[100], &[100], Some(1_000), None), Ok((1_000, "seed"))),
-            ("late", seen(&[100, 200], &[100, 200, 300], Some(301), None), Err("seed says 0/12D")),
-            ("early", seen(&[100, 200], &[100, 200, 300], Some(207), None), Err("seed says 0/CF")),
+            ("late", seen(&[100, 200], &[100, 200, 300], Some(301), None), Err("seed reports 0/12D")),
+            ("early", seen(&[100, 200], &[100, 200, 300], Some(207), None), Err("seed reports 0/CF")),
             (
                 "a writer on the copy",
                 seen(&[100, 200, 210], &[100, 200, 300], Some(250), None),

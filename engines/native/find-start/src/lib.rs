@@ -66,13 +66,13 @@ async fn refuse_other_tables(source: &Session, copy: &Session, stream: &str) -> 
         return Ok(());
     }
     let message =
-        "find the start: the source publishes other tables than the copy; somebody changed the run's publication";
+        "find the start: the source and the copy publish different tables; somebody changed the run's publication";
     Err(StepError::new(ErrorCode::ReplicationFailed, message))
 }
 
 async fn confirmed(copy: &Session, stream: &str) -> StepResult<Lsn> {
     let missing =
-        "find the start: the copy has no replication slot of the run, so nothing says where the snapshot ends";
+        "find the start: the run's replication slot does not exist on the copy, so the end of the snapshot is unknown";
     let state = slot::look(copy, stream).await?;
     state.confirmed.ok_or_else(|| StepError::new(ErrorCode::ReplicationFailed, missing))
 }

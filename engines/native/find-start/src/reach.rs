@@ -8,7 +8,7 @@ use pgleap_step_kit::prelude::*;
 /// By dblink, which RDS has on every major. The extension is created for the moment of the question; where that is refused, the
 /// subscription is the first to tell.
 pub(crate) async fn prove(owner: &Session, source: &Server, login: &Login) -> StepResult<()> {
-    let doing = "try whether the copy reaches the source";
+    let doing = "check whether the copy can connect to the source";
     let conninfo = subscription::conninfo_of(owner, source, login).await?;
     owner.run(doing, "BEGIN").await?;
     let asked = async {
@@ -26,7 +26,7 @@ pub(crate) async fn prove(owner: &Session, source: &Server, login: &Login) -> St
         }
         Err(error) if error.kind == PgErrorKind::Unreachable => Err(error.into()),
         Err(error) => {
-            tracing::info!(%error, "the copy does not say whether it reaches the source");
+            tracing::info!(%error, "the run could not check whether the copy can connect to the source");
             Ok(owner.run(doing, "ROLLBACK").await?)
         }
         Ok(_connected) => Ok(owner.run(doing, "ROLLBACK").await?),

@@ -45,7 +45,7 @@ async fn said(owner: &Session, function: &str) -> StepResult<Option<Lsn>> {
     match answer {
         Ok(row) => Ok(row.get::<_, Option<&str>>(0).and_then(|lsn| lsn.parse().ok())),
         Err(error) => {
-            tracing::info!(%error, function, "it does not say where the snapshot ends");
+            tracing::info!(%error, function, "the function does not report where the snapshot ends");
             Ok(None)
         }
     }

@@ -40,13 +40,13 @@ pub async fn run(ctx: &Ctx, input: SubscribeTargetInput) -> StepResult<Polled<No
     let state = subscription::look(&target, &stream).await?;
     let applied = state.and_then(|state| state.applied);
     if state.is_some_and(|state| !state.enabled) && applied != Some(start) {
-        return wrong(format!("the subscription stands at {}, not at {start}", shown(applied)));
+        return wrong(format!("the subscription is at {}, not at {start}", shown(applied)));
     }
     let slot = slot::look(&source, &stream).await?;
     refuse_lost(&slot)?;
     if state.is_some_and(|state| !state.enabled) && slot.confirmed.is_none_or(|confirmed| confirmed > start) {
         return wrong(format!(
-            "the source's replication slot stands at {}, past the start {start}: it would not send what lies between",
+            "the source's replication slot is at {}, after the start {start}: it would not send the changes in between",
             shown(slot.confirmed)
         ));
     }
@@ -64,9 +64,9 @@ pub async fn run(ctx: &Ctx, input: SubscribeTargetInput) -> StepResult<Polled<No
 /// Without the slot the source does not send what the copy lacks.
 fn refuse_lost(slot: &slot::State) -> StepResult<()> {
     match slot {
-        slot::State { exists: false, .. } => wrong("the source has no replication slot of the run any more".to_owned()),
+        slot::State { exists: false, .. } => wrong("the source no longer has the run's replication slot".to_owned()),
         slot::State { is_lost: true, .. } => {
-            wrong("the source has given up keeping WAL for the run's replication slot".to_owned())
+            wrong("the source no longer keeps WAL for the run's replication slot".to_owned())
         }
         _ => Ok(()),
     }

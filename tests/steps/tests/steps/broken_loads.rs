@@ -22,8 +22,8 @@ async fn a_load_that_ran_out_of_memory_takes_less_and_then_finds_a_larger_instan
 
     let told: Vec<_> =
         repairs.iter().map(|repair| (repair.kind, repair.before.as_str(), repair.after.as_str())).collect();
-    let usual = "8 tables at once and 1000 rows a commit";
-    let small = "2 tables at once and 200 rows a commit";
+    let usual = "8 tables in parallel and 1000 rows per commit";
+    let small = "2 tables in parallel and 200 rows per commit";
     let expected =
         [(RepairKind::OutOfMemory, usual, small), (RepairKind::OutOfMemory, "dms.t3.medium", "dms.t3.large")];
     assert_eq!(told, expected);

@@ -349,7 +349,7 @@ async fn a_slot_that_was_moved_behind_the_start_is_refused() -> Result<()> {
     let refused = native.refused().await?;
 
     assert_eq!(refused.code, ErrorCode::ReplicationFailed, "{refused}");
-    assert!(refused.message.contains("replication slot stands at"), "{refused}");
+    assert!(refused.message.contains("replication slot is at"), "{refused}");
     Ok(())
 }
 

@@ -54,10 +54,10 @@ async fn people_are_asked_and_told_by_message_and_event_and_a_closed_way_does_no
 
     let messages = world.aws.sns().messages();
     assert_eq!(messages.len(), 2);
-    assert_eq!(messages[0].subject, "pgleap asks about orders: may run orders-run cut over?");
+    assert_eq!(messages[0].subject, "pgleap asks about orders: approve the cutover (run orders-run)?");
     assert!(messages[0].text.contains("--task-token 'AQCEAAAAKgAAAAM='"), "{}", messages[0].text);
     assert!(messages[0].text.contains("long-transactions: one of 3 h"), "{}", messages[0].text);
-    assert_eq!(messages[1].subject, "pgleap orders: went back, TooMuchWal");
+    assert_eq!(messages[1].subject, "pgleap orders: rolled back (TooMuchWal)");
     let event = next_event(&mut events).await?;
     assert_eq!((event["kind"].as_str(), event["detail"]["error"].as_str()), (Some("Went Back"), Some("TooMuchWal")));
     let page = "https://pages.example/runbook/TooMuchWal.md";

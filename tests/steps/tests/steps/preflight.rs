@@ -283,7 +283,7 @@ async fn a_login_that_does_not_open_the_door_is_a_finding() -> Result<()> {
             "{\"username\": \"orders_admin\", \"password\": \"wrong\"}",
             "password authentication failed",
         ),
-        ("no-password", "{\"username\": \"orders_admin\"}", "want JSON with username and password"),
+        ("no-password", "{\"username\": \"orders_admin\"}", "expected JSON with username and password"),
     ] {
         secrets.create_secret().name(name).secret_string(value).send().await?;
         world.run.source.login_secret = name.to_owned();

@@ -290,7 +290,7 @@ async fn wal_behind_the_slot_above_the_limit_ends_the_run() -> Result<()> {
     both.world.source.storage_gib = Some(1);
     let error = both.watch(Some(second.clone())).await.expect_err("too much for the disk");
     assert_eq!(error.code, ErrorCode::TooMuchWal);
-    assert!(error.message.contains("that its databases leave of its storage (1 GiB)"), "{}", error.message);
+    assert!(error.message.contains("that its databases leave free in its storage (1 GiB)"), "{}", error.message);
 
     both.world.source.storage_gib = Some(1_000);
     write_segments(30).await?;

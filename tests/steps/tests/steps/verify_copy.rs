@@ -251,7 +251,7 @@ async fn a_difference_in_a_table_that_clients_write_to_is_found_and_named_by_key
         (
             r#"INSERT INTO "My shop".tokens VALUES ('12345678-1234-1234-1234-123456789abc', 1)"#,
             r#"DELETE FROM "My shop".tokens WHERE token = '12345678-1234-1234-1234-123456789abc'"#,
-            ["\"tokens\": 1 row(s)", "token = 12345678-1234-1234-1234-123456789abc is on the target alone"],
+            ["\"tokens\": 1 row(s)", "token = 12345678-1234-1234-1234-123456789abc is only on the target"],
         ),
         (
             r#"UPDATE "My shop".clicks SET said = 'cut' WHERE token = md5('click801')::uuid"#,
@@ -261,7 +261,7 @@ async fn a_difference_in_a_table_that_clients_write_to_is_found_and_named_by_key
         (
             r#"INSERT INTO "My shop".queue VALUES (-7)"#,
             r#"DELETE FROM "My shop".queue WHERE id = -7"#,
-            ["\"queue\": 1 row(s)", "id = -7 is on the target alone"],
+            ["\"queue\": 1 row(s)", "id = -7 is only on the target"],
         ),
     ];
     for (mends, (damage, repair, named)) in (0..).zip(cases) {

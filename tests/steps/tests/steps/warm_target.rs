@@ -110,7 +110,7 @@ async fn what_is_left_when_the_time_is_over_is_named() -> Result<()> {
     assert_eq!(polled, Polled::Done(NoOutput {}));
     let unfinished = chores::unfinished(&owner).await?;
     let told: Vec<_> = warmed(&unfinished).map(|one| format!("{}: {}", one.object, one.reason)).collect();
-    let expected = "first reads of 5 tables and indexes, or parts of them: limits.warmSeconds (1 s) were over first: they will be slow for a while";
+    let expected = "first reads of 5 tables and indexes, or parts of them: limits.warmSeconds (1 s) ended first, so first reads will be slow for a while";
     assert_eq!(told, [expected]);
     Ok(())
 }
