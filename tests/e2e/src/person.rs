@@ -192,7 +192,7 @@ impl Person {
         let forged = browser.press(&format!("{link}x"), &button).await?;
         ensure!(forged.status == 403, "a forged link was accepted: {forged:?}");
         let shown = browser.open(link).await?;
-        ensure!(shown.status == 200 && shown.text.contains(&format!("value=\"{answer}\"")), "no button for it: {shown:?}");
+        ensure!(shown.status == 200 && shown.text.contains(&format!("value=\"{answer}\"")), "no button: {shown:?}");
         let taken = browser.press(link, &button).await?;
         ensure!(taken.status == 200, "the answer was not accepted: {taken:?}");
         for again in ["answer=yes", "answer=no"] {
