@@ -1,48 +1,48 @@
-# The one front door. Everything that is needed is installed by these targets into .local and target, which git ignores.
+# All commands of the project. The targets install everything that they need into .local and target, which git ignores.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
-# The demo: source and target major, an operator's own dump, servers left up.
+# The demo: major versions of the source and the target, a dump of your own.
 FROM ?= 15
 TO ?= 18
 DUMP ?=
 # The copy engine: auto, dms or native.
 ENGINE ?=
-# JSON that is laid over the execution's input; the builds that are deployed, in place of debug builds.
+# INPUT: a JSON file merged into the execution's input. RELEASE: use the builds that are deployed. KEEP: leave the servers running.
 INPUT ?=
 RELEASE ?=
 KEEP ?=
 BREAK ?=
-# Deploying: the stack's name, one step, the functions' processor, values for the template's parameters.
+# Deploying: the stack's name, one step, the functions' processor architecture, a file with the template's parameters.
 STACK ?=
 STEP ?=
 ARCH ?=
 PARAMETERS ?=
 FAULTS ?=
-# The matrix: cells by a part of their name, on top of the commit's results, rehearsals at once.
+# The matrix: only cells whose names contain ONLY, only cells without a result of this commit, number of parallel rehearsals.
 ONLY ?=
 RESUME ?=
 JOBS ?= 2
 CARGO_TEST ?= cargo test --workspace
-# Tests wait for servers more than they compute.
+# Tests spend more time waiting for servers than computing.
 export RUST_TEST_THREADS ?= $(shell expr 2 \* $$(nproc))
 
 .PHONY: help
-help: ## This list
+help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
-	@echo "  make demo FROM=13 TO=18      any pair of majors from 13 to 18"
-	@echo "  make demo ENGINE=native      copied by PostgreSQL's own logical replication; dms; auto, the default, chooses"
+	@echo "  make demo FROM=13 TO=18      any two major versions from 13 to 18"
+	@echo "  make demo ENGINE=native      native logical replication; or dms; the default, auto, chooses"
 	@echo "  make demo DUMP=my.sql        your own plain SQL dump as the source"
-	@echo "  make demo FAULTS=lob-errors  trouble that the run mends: out-of-memory, lob-errors[:MB], slot-lost, instance-reboot, table-suspended, task-stopped, security-group, disk-full, ..; that it ends with: wal-piles-up, table-fails, .."
-	@echo "  make demo INPUT=more.json    laid over the execution's input, e.g. {\"choices\": {\"keylessTables\": \"replica-identity-full\"}}"
-	@echo "  make demo RELEASE=1          the builds that make deploy deploys, in place of debug builds"
-	@echo "  make demo KEEP=1             leaves the servers up and prints how to connect"
-	@echo "  make build ARCH=arm64        for the other processor; needs zig and Rust's library for it"
+	@echo "  make demo FAULTS=lob-errors  failures that the run repairs: out-of-memory, lob-errors[:MB], slot-lost, instance-reboot, table-suspended, task-stopped, security-group, disk-full and others; failures that end it: wal-piles-up, table-fails and others"
+	@echo "  make demo INPUT=more.json    merged into the execution's input, e.g. {\"choices\": {\"keylessTables\": \"replica-identity-full\"}}"
+	@echo "  make demo RELEASE=1          the builds that make deploy deploys, instead of debug builds"
+	@echo "  make demo KEEP=1             leaves the servers running and prints how to connect"
+	@echo "  make build ARCH=arm64        for another processor architecture; needs zig and its Rust standard library"
 
 .PHONY: setup
-setup: ## Fetch PostgreSQL servers and the state machine interpreter, once
+setup: ## Download PostgreSQL servers and the state machine interpreter, once
 	@python3 scripts/setup-postgres.py
 	@sh scripts/setup-python.sh
 
@@ -65,27 +65,27 @@ demo: ## Upgrade a live database on this computer and prove that nothing was los
 	@target/debug/rehearsal run --from $(FROM) --to $(TO) $(if $(RELEASE),--functions target/lambda) $(if $(ENGINE),--engine $(ENGINE)) $(if $(DUMP),--dump $(DUMP)) $(if $(INPUT),--input-file $(INPUT)) $(if $(KEEP),--keep) $(if $(BREAK),--break $(BREAK)) $(if $(FAULTS),--faults $(FAULTS))
 
 .PHONY: scenarios
-scenarios: setup ## Every disturbance that a run promises to bear: kills, stops, schema changes
+scenarios: setup ## Rehearse every disturbance that a run promises to survive: kills, stops, schema changes
 	@cargo build --quiet --workspace --bins
 	@TMPDIR=$$(sh scripts/test-folder.sh) target/debug/rehearsal scenarios
 
 .PHONY: matrix
-matrix: setup ## Every disturbance at every state and AWS operation, for hours: ONLY=part of a cell's name RESUME=1 JOBS=2
+matrix: setup ## Rehearse every disturbance at every state and AWS operation, which takes hours: ONLY=part of a cell's name RESUME=1 JOBS=2
 	@cargo build --quiet --workspace --bins --profile longrun
 	@TMPDIR=$$(sh scripts/test-folder.sh) target/longrun/rehearsal matrix --jobs $(JOBS) $(if $(ONLY),--only "$(ONLY)") $(if $(RESUME),--resume)
 
 .PHONY: matrix-sample
-matrix-sample: setup ## A few cells of it, others with each commit, in at most six minutes
+matrix-sample: setup ## Rehearse a few cells of the matrix, different ones for each commit, in at most six minutes
 	@cargo build --quiet --workspace --bins
 	@TMPDIR=$$(sh scripts/test-folder.sh) target/debug/rehearsal matrix --jobs $(JOBS) --sample 360
 
 .PHONY: without
-without: setup ## Take away each rule that keeps rows from being lost; a test must notice: ONLY=part of its sentence
+without: setup ## Remove each rule that protects rows from being lost, and check that a test fails: ONLY=part of the rule's sentence
 	@sh scripts/share-target.sh target target/without/build
 	@TMPDIR=$$(sh scripts/test-folder.sh) cargo run --quiet -p contract-tests --bin without-rules -- $(if $(ONLY),"$(ONLY)")
 
 .PHONY: render
-render: ## Write what follows from the steps' declarations: template, list of steps, pages, manifests, input schema
+render: ## Write the files that follow from the steps' declarations: template, list of steps, pages, manifests, input schema
 	@cargo run --quiet -p contract-tests --bin render
 
 .PHONY: pictures
@@ -93,50 +93,50 @@ pictures: setup-validators ## Draw docs/pictures from what the machines and the 
 	@cargo run --quiet -p contract-tests --bin pictures | node scripts/draw-pictures.mjs
 
 .PHONY: fidelity
-fidelity: ## How many rows of each fidelity ledger rest on an assumption
+fidelity: ## Count the rows of each fidelity ledger, and those that rest on an assumption
 	@awk -F '|' '/^\| / && $$2 !~ /behaviour/ { rows[FILENAME]++; if ($$3 ~ /assumed/) assumed[FILENAME]++ } \
-		END { for (f in rows) printf "  %-32s %3d rows, %3d with something assumed\n", f, rows[f], assumed[f] }' docs/fidelity/*.md | sort
+		END { for (f in rows) printf "  %-32s %3d rows, %3d rest on an assumption\n", f, rows[f], assumed[f] }' docs/fidelity/*.md | sort
 
 .PHONY: build
-build: ## Build every function for Lambda: a zip each in target/lambda, its size printed
+build: ## Build every function for Lambda into a zip in target/lambda, and print the sizes
 	@bash scripts/build-functions.sh $(if $(ARCH),--arch $(ARCH))
 
 .PHONY: deploy
-deploy: machines ## Deploy to AWS what was built: STACK=name PARAMETERS=file
+deploy: machines ## Deploy the builds to AWS: STACK=name PARAMETERS=file
 	@bash scripts/deploy.sh "$(STACK)" $(if $(PARAMETERS),"$(PARAMETERS)")
 
 .PHONY: deploy-function
-deploy-function: ## Build one step and put it into a stack, to try it by hand: STACK=name STEP=step
+deploy-function: ## Build one step and deploy it into a stack, to try it by hand: STACK=name STEP=step
 	@bash scripts/deploy-function.sh "$(STACK)" "$(STEP)"
 
 .PHONY: remove
-remove: ## Remove a stack: STACK=name
+remove: ## Delete a stack: STACK=name
 	@bash scripts/remove.sh "$(STACK)"
 
 .PHONY: bench-lambda
-bench-lambda: ## Build every function; cold start and memory of each, beside one that does nothing
+bench-lambda: ## Build every function, and compare its cold start and memory with a function that does nothing
 	@bash scripts/bench-lambda.sh
 
 .PHONY: release
-release: ## What is deployed, built: no zip of 5 MB or more; then measured, which a busy computer may spoil and so fails nothing
+release: ## Build what is deployed, and fail if a zip has 5 MB or more; then measure cold starts, which only warns
 	@bash scripts/build-functions.sh --with-empty
-	@bash scripts/bench-lambda.sh || echo "make release: a start was slower than its bound here; make bench-lambda on an idle computer tells"
+	@bash scripts/bench-lambda.sh || echo "make release: a cold start exceeded its limit; run make bench-lambda on an idle computer to check"
 
 .PHONY: test-deploy
-test-deploy: setup machines ## Deploy into a local CloudFormation, check everything, run a plan, remove it
+test-deploy: setup machines ## Deploy into a local CloudFormation, check everything, run a plan, delete the stack
 	@bash scripts/test-deploy.sh
 
 .PHONY: fmt
-fmt: ## Format
+fmt: ## Format the Rust code
 	@cargo fmt --all
 
 .PHONY: check
-check: ## Format, lints, machine validators: no test
+check: ## Check format and lints, without tests
 	@cargo fmt --all --check
 	@cargo clippy --quiet --workspace --all-targets -- -D warnings
 
 .PHONY: validate
-validate: machines setup-validators ## What would be deployed: machines, template, scripts
+validate: machines setup-validators ## Validate what is deployed: state machines, template, scripts
 	@node scripts/validate-machines.mjs target/statemachine/upgrade.asl.json target/statemachine/recover.asl.json
 	@.local/checks/bin/python scripts/validate-template.py
 	@for example in statemachine/examples/*.json; do .local/checks/bin/python -W ignore -m jsonschema --instance $$example statemachine/input.schema.json || exit 1; done
@@ -144,13 +144,13 @@ validate: machines setup-validators ## What would be deployed: machines, templat
 	@cargo run --quiet -p contract-tests --bin pictures | node scripts/draw-pictures.mjs --check
 
 .PHONY: test
-test: setup ## Every test; needs no network once set up
+test: setup ## Run every test; needs no network after setup
 	@cargo build --quiet --workspace --bins
 	@rm -rf target/policy-record
 	@TMPDIR=$$(sh scripts/test-folder.sh) PGLEAP_POLICY_RECORD=$(CURDIR)/target/policy-record $(CARGO_TEST)
 
 .PHONY: test-new-step
-test-new-step: setup ## Add a step word by word as docs/adding-a-step.md says, in a copy of the project, and test it
+test-new-step: setup ## Add a step exactly as docs/adding-a-step.md says, in a copy of the project, and test it
 	@cargo run --quiet -p contract-tests --bin follow-page -- docs/adding-a-step.md target/new-step
 	@ln -sfn $(CURDIR)/.local target/new-step/.local
 	@sh scripts/share-target.sh target target/new-step/target
@@ -161,7 +161,7 @@ test-new-step: setup ## Add a step word by word as docs/adding-a-step.md says, i
 		cargo test --quiet -p step-tests --test steps the_tables_of_the_source_are_counted
 
 .PHONY: test-new-engine
-test-new-engine: setup ## Add a copy engine word by word as docs/adding-an-engine.md says, in a copy of the project, and rehearse it
+test-new-engine: setup ## Add a copy engine exactly as docs/adding-an-engine.md says, in a copy of the project, and rehearse it
 	@cargo run --quiet -p contract-tests --bin follow-page -- docs/adding-an-engine.md target/new-engine
 	@ln -sfn $(CURDIR)/.local target/new-engine/.local
 	@sh scripts/share-target.sh target target/new-engine/target
@@ -173,8 +173,8 @@ test-new-engine: setup ## Add a copy engine word by word as docs/adding-an-engin
 		target/debug/rehearsal run --dump engines/table-copy/rehearsal.sql --input-file engines/table-copy/rehearsal.json --tps 20
 
 .PHONY: policies
-policies: ## After make test: every action of every policy was called, and every call was allowed
+policies: ## After make test: check that every action of every policy was called, and that every call was allowed
 	@cargo run --quiet -p contract-tests --bin check-policies -- target/policy-record
 
 .PHONY: ci
-ci: check validate test policies test-new-step test-new-engine release ## What CI runs: all of the above, and what is deployed, built and measured
+ci: check validate test policies test-new-step test-new-engine release ## Run what CI runs: checks, validation, tests, policies, the two pages, release

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Measure the cold start of every function as it is deployed, beside one that does nothing.
+# Measure the cold start of every function as it is deployed, and of one that does nothing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

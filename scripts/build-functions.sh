@@ -10,10 +10,10 @@ Builds every step (or the named ones) for Lambda's provided.al2023 and packs eac
 target/lambda/<step>/bootstrap.zip. Refuses a binary that needs a newer C library than AL2023 has,
 and a zip of 5 MB or more.
 
---with-empty also builds the function that does nothing, which bench-lambda compares with.
+--with-empty also builds a function that does nothing, for bench-lambda to compare with.
 
-arm64 on another processor needs the standard library (rustup target add aarch64-unknown-linux-gnu)
-and zig (pip install ziglang).
+Building for arm64 on another processor needs its Rust standard library (rustup target add
+aarch64-unknown-linux-gnu) and zig (pip install ziglang).
 END
 }
 
@@ -21,8 +21,8 @@ fail() { echo "build-functions: $*" >&2; exit 1; }
 
 root=$(cd "$(dirname "$0")/.." && pwd)
 cd "$root"
-readonly newest_glibc=2.34 # provided.al2023's
-readonly most_bytes=5000000 # a zip under 5 MB starts fast and is uploaded in a breath
+readonly newest_glibc=2.34 # the version in provided.al2023
+readonly most_bytes=5000000 # a zip below 5 MB starts fast and uploads quickly
 
 case $(uname -m) in aarch64 | arm64) own=arm64 ;; *) own=x86_64 ;; esac
 arch=$own
@@ -40,14 +40,14 @@ done
 case $arch in
     x86_64) triple=x86_64-unknown-linux-gnu ;;
     arm64) triple=aarch64-unknown-linux-gnu ;;
-    *) fail "--arch is $arch; it may be x86_64 or arm64" ;;
+    *) fail "--arch is '$arch'; it must be x86_64 or arm64" ;;
 esac
 if [ ${#steps[@]} -eq 0 ]; then
     for main in functions/*/src/main.rs engines/*/*/src/main.rs; do steps+=("$(basename "${main%/src/main.rs}")"); done
 fi
 for step in "${steps[@]}"; do
     compgen -G "functions/$step/src/main.rs" >/dev/null || compgen -G "engines/*/$step/src/main.rs" >/dev/null ||
-        fail "there is no step $step; functions/README.md has them all"
+        fail "there is no step $step; functions/README.md lists all steps"
 done
 
 standard_library=$(rustc --print sysroot)/lib/rustlib/$triple/lib
@@ -59,7 +59,7 @@ if command -v zig >/dev/null || python3 -c 'import ziglang' 2>/dev/null; then co
     fail "building $arch on $own needs zig; install it with: pip install ziglang"
 
 sh scripts/setup-python.sh build
-# A target folder of its own: cargo lambda builds for a triple and a processor, and shares nothing with other builds.
+# Its own target folder: cargo lambda builds for a target triple and a processor, so it shares nothing with other builds.
 export CARGO_TARGET_DIR=target/for-lambda
 cargo_lambda() {
     .local/build/bin/cargo-lambda lambda build --release --locked --quiet --compiler "$compiler" --target "$triple" \
@@ -67,7 +67,7 @@ cargo_lambda() {
 }
 selection=()
 for step in "${steps[@]}"; do selection+=(--package "$step"); done
-# In one call: in another cargo would choose other features, and compile half of the libraries again.
+# In the same call: in a separate one, cargo would choose other features and compile half of the libraries again.
 if [ -n "$empty" ]; then selection+=(--package empty-function); fi
 cargo_lambda "${selection[@]}"
 
@@ -82,5 +82,5 @@ for step in "${steps[@]}"; do
     printf '%-22s %7d kB %7d kB %8s\n' "$step" $(($(wc -c <"$binary") / 1000)) $((bytes / 1000)) "$glibc"
     [ "$(printf '%s\n' "$glibc" "$newest_glibc" | sort -V | tail -n 1)" = "$newest_glibc" ] ||
         fail "$step needs GLIBC $glibc, but provided.al2023 has $newest_glibc; build on an older system, or install zig"
-    [ "$bytes" -lt "$most_bytes" ] || fail "$step: the zip has $bytes bytes, and $most_bytes is the bound"
+    [ "$bytes" -lt "$most_bytes" ] || fail "the zip of $step has $bytes bytes; it must have fewer than $most_bytes"
 done

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Build one step and put it into an existing stack, for trying it by hand.
+# Build one step and deploy it into an existing stack, to try it by hand.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=scripts/stack.sh
@@ -9,9 +9,11 @@ usage() {
     cat <<'END'
 usage: deploy-function.sh STACK STEP
 
-Builds STEP and makes it the newest code of the function STACK-STEP (cargo lambda deploy), to be invoked by
-hand: aws lambda invoke --function-name STACK-STEP --payload ... Memory and time-out are those of its Cargo.toml.
-Machines call the versions that `make deploy` published, so no run sees this code before the next `make deploy`.
+Builds STEP and deploys it as the newest code of the function STACK-STEP (cargo lambda deploy), so that you can
+invoke it by hand: aws lambda invoke --function-name STACK-STEP --payload '{...}' out.json
+The function gets the memory and the timeout in the step's Cargo.toml.
+The state machines call the versions that `make deploy` published, so no run uses this code before the next
+`make deploy`.
 END
 }
 
@@ -19,7 +21,7 @@ case ${1:-} in
     -h | --help) usage; exit 0 ;;
     '') usage >&2; exit 1 ;;
 esac
-[ $# -eq 2 ] || fail "want a stack and a step; see --help"
+[ $# -eq 2 ] || fail "give a stack and a step; see --help"
 stack=$1
 step=$2
 need_stack_name "$stack"

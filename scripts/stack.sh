@@ -1,12 +1,12 @@
-# What the scripts that change a stack share. Sourced, not run.
+# Functions that the scripts that change a stack share. This file is sourced, not run.
 # shellcheck shell=bash
 
 fail() { echo "$(basename "$0" .sh): $*" >&2; exit 1; }
 
-# Ask a person; no person is a no.
+# Ask the user. Without a terminal, the answer is no.
 confirm() {
     if [ -n "${YES:-}" ]; then return 0; fi
-    [ -t 0 ] || fail "$1 Nobody is there to ask; say YES=1 if that is what you want"
+    [ -t 0 ] || fail "$1 There is no terminal to ask on. Set YES=1 to agree without a question"
     local answer
     read -r -p "$1 [y/N] " answer
     [[ $answer == [yY] || $answer == [yY][eE][sS] ]]
@@ -19,11 +19,11 @@ need_cli() {
     command -v "${AWS_CLI:-aws}" >/dev/null ||
         fail "the AWS CLI is missing; see https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html"
     region=${AWS_REGION:-${AWS_DEFAULT_REGION:-$(cloud configure get region || true)}}
-    [ -n "$region" ] || fail "no Region; set AWS_REGION, e.g. to eu-west-1"
-    export AWS_REGION=$region AWS_DEFAULT_REGION=$region # one version of the CLI knows only the second
+    [ -n "$region" ] || fail "no AWS Region is set; set AWS_REGION, e.g. to eu-west-1"
+    export AWS_REGION=$region AWS_DEFAULT_REGION=$region # version 1 of the CLI reads only the second
     local identity
     identity=$(cloud sts get-caller-identity --query '[Account,Arn]' --output text) ||
-        fail "AWS does not know who you are; set AWS_PROFILE, or run aws configure"
+        fail "the AWS CLI has no valid credentials; set AWS_PROFILE, or run aws configure"
     account=${identity%%[[:space:]]*}
     partition=${identity#*arn:}
     partition=${partition%%:*} # aws, aws-us-gov, aws-cn
@@ -31,16 +31,16 @@ need_cli() {
 
 need_stack_name() {
     [[ ${1:-} =~ ^[a-z][a-z0-9-]{0,39}$ ]] ||
-        fail "a stack's name has lower-case letters, digits and hyphens, at most 40, and begins with a letter: '${1:-}'"
+        fail "the stack's name is '${1:-}'; it must begin with a letter and have at most 40 lower-case letters, digits and hyphens"
 }
 
-# The stack's status, or nothing if there is none. Fails where that cannot be found out.
+# The stack's status, or nothing if there is no such stack. Fails if the status cannot be read.
 stack_status() {
     local said
     if said=$(cloud cloudformation describe-stacks --stack-name "$1" --query 'Stacks[0].StackStatus' --output text 2>&1); then
         echo "$said"
     elif [[ $said != *"does not exist"* ]]; then
-        fail "cannot look at stack $1: $said"
+        fail "cannot read the status of stack $1: $said"
     fi
 }
 
@@ -49,8 +49,8 @@ stack_output() {
         --query "Stacks[0].Outputs[?OutputKey=='$2'].OutputValue"
 }
 
-# Runs and recoveries that are under way, a line each. Fails where that cannot be found out: whoever asks is about to take
-# away what they need.
+# Runs and recoveries that are in progress, one per line. Fails if they cannot be listed, because the caller is about to
+# delete or change what they need.
 running_executions() {
     local machine said
     for machine in upgrade recover; do
@@ -58,10 +58,10 @@ running_executions() {
             --output text --state-machine-arn "arn:$partition:states:$AWS_REGION:$account:stateMachine:$1-$machine" 2>&1); then
             tr '\t' '\n' <<<"$said" | grep '^arn:' || true
         elif [[ $said != *StateMachineDoesNotExist* ]]; then
-            fail "cannot find out whether a run is under way: $said"
+            fail "cannot find out whether a run is in progress: $said"
         fi
     done
 }
 
-# Where packages are kept: one bucket an account and Region, a folder a stack.
+# The bucket for the packages: one for each account and Region, with a folder for each stack.
 package_bucket() { echo "${BUCKET:-pgleap-packages-$account-$AWS_REGION}"; }

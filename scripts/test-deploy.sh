@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Deploy the built functions into a local CloudFormation, check everything, run a plan, remove it.
+# Deploy the built functions into a local CloudFormation, check everything, run a plan, delete the stack.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Where tests keep their servers' files: in memory where there is room for it, else where temporary files go.
-# Each test makes and removes thousands of files; a disk's file system takes more of a processor for that than the
-# servers do for the tests.
+# Prints the folder for the files of the tests' servers: in memory if there is enough, and the temporary folder otherwise.
+# Each test creates and deletes thousands of files. On a disk, the file system needs more processor time for that than the
+# servers need for the tests.
 set -eu
 memory=/dev/shm
 wanted_kb=$((6 * 1024 * 1024))

@@ -1,5 +1,5 @@
-// Both States Language validators on rendered machines. Either one misses mistakes that the other finds; what both
-// miss (the order of States.ALL, undefined variables, words that no step returns) is checked in tests/contract.
+// Runs two States Language validators on rendered machines, because each misses mistakes that the other finds. tests/contract
+// checks what both miss (the order of States.ALL, undefined variables, error codes that no step returns).
 import { createRequire } from "node:module";
 import { readFileSync } from "node:fs";
 
@@ -10,7 +10,7 @@ const { TextDocument } = require("vscode-languageserver-textdocument");
 
 let failed = 0;
 for (const path of process.argv.slice(2)) {
-  // The validators want ARNs where a deployment has placeholders.
+  // The validators require ARNs where a deployment has placeholders.
   const text = readFileSync(path, "utf8").replaceAll(/\$\{(\w+)FunctionArn\}/g, "arn:aws:lambda:eu-west-1:111122223333:function:$1");
   const problems = [];
 
@@ -23,7 +23,7 @@ for (const path of process.argv.slice(2)) {
   problems.push(...diagnostics.map((found) => `amazon-states-language-service: ${found.message} (line ${found.range.start.line + 1})`));
 
   for (const problem of problems) console.error(`${path}: ${problem}`);
-  if (problems.length === 0) console.log(`${path}: both validators agree that it is valid`);
+  if (problems.length === 0) console.log(`${path}: valid`);
   failed += problems.length;
 }
 process.exit(failed === 0 ? 0 : 1);

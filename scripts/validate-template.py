@@ -1,4 +1,4 @@
-"""cfn-lint on the template, then the transform that CloudFormation would do, offline. Both must be clean."""
+"""Run cfn-lint on the template, then the transform that CloudFormation would do, offline. Both must succeed."""
 
 import json
 import os
@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-os.environ.setdefault("AWS_DEFAULT_REGION", "eu-west-1")  # the transform asks for one and calls nothing
+os.environ.setdefault("AWS_DEFAULT_REGION", "eu-west-1")  # the transform requires one, but calls nothing
 
 from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
@@ -19,14 +19,14 @@ TRANSFORMED = ROOT / "target/template.transformed.json"
 
 
 def lint() -> bool:
-    # Not its program: that names the Python of the folder in which it was installed, which may have moved.
+    # Not through its program, which contains the path of the Python with which it was installed; the folder may have moved.
     program = "import sys; from cfnlint.runner import main; sys.exit(main())"
     linter = [sys.executable, "-c", program, "--non-zero-exit-code", "informational", str(TEMPLATE)]
     return subprocess.run(linter, check=False).returncode == 0
 
 
 def transform() -> dict:
-    """As CloudFormation does; managed policies have the ARNs that AWS documents, wherever they are listed."""
+    """Transform the template as CloudFormation does. Managed policies have the ARNs that AWS documents."""
     template = yaml_parse(TEMPLATE.read_text())
     stub_what_package_uploads(template)
     translator = Translator({"AWSLambdaVPCAccessExecutionRole": "arn:aws:iam::aws:policy/service-role/AWSLambdaVPCAccessExecutionRole"}, Parser())
@@ -34,7 +34,7 @@ def transform() -> dict:
 
 
 def stub_what_package_uploads(template: dict) -> None:
-    """`package` replaces paths by addresses in S3; the transform wants these."""
+    """Replace paths by addresses in S3, as `package` does; the transform requires them."""
     for resource in template["Resources"].values():
         for name in ("CodeUri", "DefinitionUri"):
             if name in resource.get("Properties", {}):
@@ -42,12 +42,12 @@ def stub_what_package_uploads(template: dict) -> None:
 
 
 def names_what_is_there(template: dict) -> list[str]:
-    """Paths in the template that a deployment would not find."""
+    """List steps without a zip in the template, and zips in the template without a step."""
     mains = [*ROOT.glob("functions/*/src/main.rs"), *ROOT.glob("engines/*/*/src/main.rs")]
     steps = {main.parent.parent.name for main in mains}
     packed = set(re.findall(r"\.\./target/lambda/([a-z-]+)/bootstrap\.zip", TEMPLATE.read_text()))
-    return [f"the template has no zip of {step}" for step in sorted(steps - packed)] + [
-        f"the template names the zip of {step}, which is no step" for step in sorted(packed - steps)
+    return [f"the template does not name the zip of {step}" for step in sorted(steps - packed)] + [
+        f"the template names the zip of {step}, which is not a step" for step in sorted(packed - steps)
     ]
 
 
@@ -61,7 +61,7 @@ def main() -> int:
     TRANSFORMED.parent.mkdir(parents=True, exist_ok=True)
     TRANSFORMED.write_text(json.dumps(transformed, indent=2, default=str))
     if not problems:
-        print(f"{TEMPLATE.relative_to(ROOT)}: cfn-lint is content; transformed into {len(transformed['Resources'])} resources")
+        print(f"{TEMPLATE.relative_to(ROOT)}: cfn-lint found nothing; the transform produced {len(transformed['Resources'])} resources")
     return 1 if problems else 0
 
 

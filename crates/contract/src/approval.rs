@@ -2,19 +2,20 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Which interruptions a person must say yes to. The question goes to the stack's topic; silence means no.
+/// Which interruptions a person must agree to. The run sends the question to the stack's topic. If nobody answers,
+/// the run treats it as a no.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Approval {
-    /// Ask before the source is restarted, where that is needed. A no, or silence, leaves everything as it was.
+    /// Ask before the source is restarted, if a restart is needed. A no or no answer leaves everything as it was.
     pub reboot: bool,
-    /// Ask before the cutover, while replication goes on and is watched.
+    /// Ask before the cutover. Meanwhile, replication continues and the run watches it.
     pub cutover: bool,
-    /// Time in which an answer must come, in seconds, for each question: 10 seconds to a day.
+    /// Time to answer each question, in seconds, from 10 seconds to one day.
     #[cfg_attr(feature = "schema", schemars(range(min = Approval::WAIT_SECONDS.0, max = Approval::WAIT_SECONDS.1)))]
     pub wait_seconds: u32,
-    /// What a no to the cutover, or silence, does.
+    /// What happens after a no to the cutover, or if nobody answers.
     pub on_rejected_cutover: OnRejectedCutover,
 }
 
@@ -29,14 +30,14 @@ impl Default for Approval {
     }
 }
 
-/// What a no to the cutover, or silence, does.
+/// What happens after a no to the cutover, or if nobody answers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum OnRejectedCutover {
-    /// The run goes back: what it made is removed, the source serves as before.
+    /// The run rolls back: it deletes what it created, and the source serves as before.
     #[default]
     GoBack,
-    /// Replication goes on and the question is asked again at once; the second no goes back.
+    /// Replication continues, and the run asks again at once. After the second no, it rolls back.
     KeepReplicating,
 }

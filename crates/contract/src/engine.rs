@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{DmsSettings, Phase};
 
-/// What copies the data and follows its changes, as an operator asks for it.
+/// What copies the data and follows the changes, as the operator requests it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -12,20 +12,21 @@ pub struct CopyRequest {
     /// The copy engine.
     #[serde(default)]
     pub engine: EngineChoice,
-    /// How DMS is set up, where it is the engine.
+    /// Settings of DMS, if it is the engine.
     #[serde(default)]
     pub dms: DmsSettings,
 }
 
-/// Which copy engine is asked for.
+/// The requested copy engine.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum EngineChoice {
-    /// DMS, if preflight finds nothing that it cannot carry; else native. Decided once, in preflight.
+    /// DMS if preflight finds nothing that DMS cannot carry, and native replication otherwise. The run decides once, in
+    /// preflight.
     #[default]
     Auto,
-    /// That one.
+    /// The named engine.
     #[serde(untagged)]
     One(CopyEngine),
 }
@@ -40,7 +41,7 @@ pub struct CopySettings {
     /// Preflight has not decided yet, so `engine` is only the first of [`Self::candidates`].
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub undecided: bool,
-    /// How DMS is set up, where it is the engine.
+    /// Settings of DMS, if it is the engine.
     #[serde(default)]
     pub dms: DmsSettings,
 }
@@ -67,7 +68,7 @@ impl From<CopyRequest> for CopySettings {
     }
 }
 
-/// What copies the data and follows its changes: a folder of `engines/` each.
+/// What copies the data and follows the changes. Each engine is a folder of `engines/`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
@@ -75,7 +76,7 @@ pub enum CopyEngine {
     /// AWS Database Migration Service: a full load, then the changes.
     #[default]
     Dms,
-    /// PostgreSQL's own logical replication: the restored snapshot is the load, a subscription follows the changes.
+    /// Native logical replication: the restored snapshot is the load, and a subscription follows the changes.
     Native,
 }
 

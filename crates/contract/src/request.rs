@@ -6,24 +6,24 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Approval, CopyRequest, Window};
 
-/// Input of an execution. Everything but the first four fields has a default.
+/// The input of an execution. Only `source`, `target` and `record` are required.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RunRequest {
-    /// The database that is left.
+    /// The database that the run upgrades from.
     pub source: Source,
-    /// The database that is reached.
+    /// The database that the run creates.
     pub target: Target,
     /// The record that clients follow.
     pub record: Record,
-    /// Name of the run; the execution's name if it is absent and fits.
+    /// Name of the run. If it is absent, the execution's name, if that fits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run_id: Option<String>,
-    /// Upgrade, or only look.
+    /// Whether to upgrade or only to plan.
     #[serde(default)]
     pub mode: Mode,
-    /// What copies the data and follows its changes.
+    /// What copies the data and follows the changes.
     #[serde(default)]
     pub copy: CopyRequest,
     /// What the run may do about the network.
@@ -35,19 +35,19 @@ pub struct RunRequest {
     /// Who is asked before users are interrupted.
     #[serde(default)]
     pub approval: Approval,
-    /// When users may be interrupted; at any time if absent.
+    /// When users may be interrupted. If it is absent, at any time.
     #[serde(default)]
     pub window: Option<Window>,
-    /// Bounds.
+    /// Limits of the run.
     #[serde(default)]
     pub limits: Limits,
-    /// Tags of your own on everything that the run creates, as your organisation may want them: at most eight. DMS's tasks get
-    /// none, because the run itself needs the ten that DMS allows there.
+    /// Tags of your own for everything that the run creates, if your organization requires them, at most eight. DMS
+    /// tasks do not get these tags, because the run itself needs all ten that DMS allows on a task.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tags: BTreeMap<String, String>,
 }
 
-/// `upgrade` does it, `plan` ends after preflight with the findings.
+/// `upgrade` carries out the whole run; `plan` ends after preflight with the findings and changes nothing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -59,28 +59,29 @@ pub enum Mode {
     Plan,
 }
 
-/// The database that is left.
+/// The database that the run upgrades from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Source {
-    /// RDS instance identifier.
+    /// RDS instance identifier of the source.
     pub instance: String,
-    /// Database in it; the instance's own `DBName` if absent.
+    /// Name of the database. If it is absent, the instance's `DBName`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database: Option<String>,
-    /// ARN of the secret with `username` and `password` of the database's owner.
+    /// ARN of the secret with the `username` and `password` of the database's owner.
     pub login_secret: String,
 }
 
-/// The database that is reached.
+/// The database that the run creates.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Target {
-    /// Wanted version: a major (`18`: its newest reachable minor) or an exact one (`18.4`).
+    /// Requested version: either a major version (`18` means its newest reachable minor version) or an exact one
+    /// (`18.4`).
     pub version: String,
-    /// RDS instance identifier of the target; `<source>-v<major>` if absent.
+    /// RDS instance identifier of the target. If it is absent, `<source>-v<major>`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instance: Option<String>,
 }
@@ -90,11 +91,11 @@ pub struct Target {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Record {
-    /// Id of the hosted zone, without `/hostedzone/`.
+    /// ID of the hosted zone, without `/hostedzone/`.
     pub zone_id: String,
-    /// Full name, e.g. `orders-db.example.internal`.
+    /// Full name of the record, e.g. `orders-db.example.internal`.
     pub name: String,
-    /// TTL in seconds while the cutover happens.
+    /// TTL of the record during the cutover, in seconds.
     #[serde(default = "Record::default_cutover_ttl")]
     #[cfg_attr(feature = "schema", schemars(range(min = Record::CUTOVER_TTL_SECONDS.0, max = Record::CUTOVER_TTL_SECONDS.1)))]
     pub cutover_ttl_seconds: u32,
@@ -109,19 +110,21 @@ impl Record {
     }
 }
 
-/// How DMS is set up.
+/// Settings of DMS.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DmsSettings {
-    /// DMS class, e.g. `dms.r6i.large`; by the size of the database if absent.
+    /// Class of the replication instance, e.g. `dms.r6i.large`. If it is absent, the run chooses one by the size of the
+    /// database.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instance_class: Option<String>,
-    /// Where the replication instance stands.
+    /// Where the replication instance is placed.
     #[serde(default)]
     pub network: DmsNetwork,
-    /// How many rows a second DMS can read once more from the source for their large values. Preflight holds the source's
-    /// changes against it. The default is an estimate; give what you measured.
+    /// Number of rows per second that DMS can read again from the source to get their large values. Preflight compares
+    /// the source's rate of changes with it. The default is an estimate, so give the number that you measured if you
+    /// have one.
     #[serde(default = "DmsSettings::look_ups_per_second")]
     pub look_ups_per_second: u32,
 }
@@ -139,12 +142,13 @@ impl Default for DmsSettings {
     }
 }
 
-/// Where the replication instance stands. It must reach both databases and Secrets Manager.
+/// Where the replication instance is placed. It must reach both databases and Secrets Manager.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum DmsNetwork {
-    /// In the subnets and security groups of the stack's functions, which reach both already.
+    /// In the subnets and security groups of the stack's functions, which already reach both databases and Secrets
+    /// Manager.
     #[default]
     Stack,
     /// In the source's subnets, with its security groups.
@@ -156,48 +160,50 @@ pub enum DmsNetwork {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Network {
-    /// Add the one rule that lets the replication instance reach the databases, if its connection test times out; removed
-    /// on every way out of the run. Needs the stack's parameter `AllowIngressRules`.
+    /// If the connection test of DMS times out, add the one inbound rule that lets the replication instance reach the
+    /// databases. The run removes the rule at its end, also after a failure. Requires the stack's parameter
+    /// `AllowIngressRules`.
     #[serde(default)]
     pub authorize_ingress: bool,
 }
 
-/// What to do about tables without a key: DMS drops their updates and deletes unless the whole row is logged.
+/// What to do about tables without a key. DMS silently drops their updates and deletes unless the WAL contains the
+/// whole row.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum KeylessTables {
-    /// A blocker.
+    /// Preflight reports them as a blocker.
     #[default]
     Refuse,
-    /// `REPLICA IDENTITY FULL` for the time of the run, put back at the end.
+    /// The run sets `REPLICA IDENTITY FULL` on them, and restores the previous setting at its end.
     ReplicaIdentityFull,
 }
 
-/// What to do about tables that could not be compared before the cutover: their rows never stand still, or reading them
-/// takes longer than `limits.verifySeconds`.
+/// What to do about tables that could not be compared before the cutover, because their rows change all the time or
+/// reading them takes longer than `limits.verifySeconds`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum UncomparedTables {
-    /// The question before the cutover names them, and a yes accepts them; needs `approval.cutover`.
+    /// The question before the cutover names them, and a yes accepts them. Requires `approval.cutover`.
     Ask,
     /// The run ends before the cutover and names them.
     Refuse,
-    /// The run goes on; the report names them.
+    /// The run continues, and the report names them.
     Accept,
 }
 
-/// What to do about read replicas of the source: the run neither moves nor replaces them.
+/// What to do about read replicas of the source, which the run neither moves nor replaces.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum ReadReplicas {
-    /// A blocker.
+    /// Preflight reports them as a blocker.
     #[default]
     Refuse,
-    /// They stay with the source. From the fence on they refuse new connections, and open sessions read data that no longer
-    /// changes. The target has no replicas until somebody creates them.
+    /// They stay with the source. From the fence on, they refuse new connections, and open sessions read data that no
+    /// longer changes. The target has no replicas until somebody creates them.
     Stay,
 }
 
@@ -209,51 +215,52 @@ pub struct Choices {
     /// Tables without a key.
     #[serde(default)]
     pub keyless_tables: KeylessTables,
-    /// Tables that could not be compared; `ask` where `approval.cutover` is set, else `refuse`, if absent.
+    /// Tables that could not be compared. If it is absent, `ask` if `approval.cutover` is set, and `refuse` otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uncompared_tables: Option<UncomparedTables>,
     /// Read replicas of the source.
     #[serde(default)]
     pub read_replicas: ReadReplicas,
-    /// Names of roles that may come and go under the run, as a tool that hands out short-lived logins makes them. `%` stands
-    /// for any text: `v-token-%`. The run does not notice when they change. Those that are created after the snapshot do not
-    /// exist on the target, nor do their grants.
+    /// Names of roles that may be created and dropped during the run, for example by a tool that issues short-lived
+    /// logins. `%` matches any text, as in `v-token-%`. The run ignores changes of these roles. Roles that are created
+    /// after the snapshot do not exist on the target, and neither do their grants.
     #[serde(default)]
     pub ignored_roles: Vec<String>,
-    /// Databases that go live as they were at the snapshot.
+    /// Other databases of the instance that you accept to go live as of the snapshot.
     #[serde(default)]
     pub as_of_snapshot_databases: Vec<String>,
-    /// Schemas that go live as they were at the snapshot.
+    /// Schemas that you accept to go live as of the snapshot.
     #[serde(default)]
     pub as_of_snapshot_schemas: Vec<String>,
 }
 
-/// Bounds of the run.
+/// Limits of the run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Limits {
-    /// From the first REVOKE to OPEN, in seconds; then everything goes back.
+    /// Longest time from the first REVOKE to OPEN, in seconds. When it is over, the run rolls back.
     #[cfg_attr(feature = "schema", schemars(range(min = Limits::CUTOVER_SECONDS.0, max = Limits::CUTOVER_SECONDS.1)))]
     pub cutover_seconds: u32,
     /// Largest replication lag at which the fence may begin, in seconds.
     #[cfg_attr(feature = "schema", schemars(range(min = Limits::MAX_LAG_SECONDS.0, max = Limits::MAX_LAG_SECONDS.1)))]
     pub max_lag_seconds: u32,
-    /// Oldest transaction on the source at which the fence may begin, in seconds.
+    /// Largest age of a transaction on the source at which the fence may begin, in seconds.
     #[cfg_attr(feature = "schema", schemars(range(min = Limits::MAX_TRANSACTION_SECONDS.0, max = Limits::MAX_TRANSACTION_SECONDS.1)))]
     pub max_transaction_seconds: u32,
-    /// Time that comparing rows may take, in seconds.
+    /// Longest time that the comparison of rows may take, in seconds.
     #[cfg_attr(feature = "schema", schemars(range(min = Limits::VERIFY_SECONDS.0, max = Limits::VERIFY_SECONDS.1)))]
     pub verify_seconds: u32,
-    /// Time that may go into reading what the snapshot brought, so that the first reads after the cutover are fast, in
-    /// seconds; 0 for none. Checks of indexes take part of it.
+    /// Longest time for reading what the snapshot brought, in seconds, so that the first reads after the cutover are
+    /// fast. 0 means none. It includes the checks of indexes.
     #[cfg_attr(feature = "schema", schemars(range(min = Limits::WARM_SECONDS.0, max = Limits::WARM_SECONDS.1)))]
     pub warm_seconds: u32,
-    /// Largest class to which the run may grow the replication instance when it runs out of memory, e.g.
-    /// `dms.r6i.2xlarge`; whatever the Region offers if absent.
+    /// Largest class that the run may give the replication instance when it runs out of memory, e.g. `dms.r6i.2xlarge`.
+    /// If it is absent, any class that the Region offers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_replication_instance_class: Option<String>,
-    /// Most WAL that the source may keep for DMS, in GB (10^9 bytes); then the run gives up and frees the source.
+    /// Largest amount of WAL that the source may keep for the copy engine, in GB (10^9 bytes). When it is reached, the
+    /// run ends and lets the source free the WAL.
     #[cfg_attr(feature = "schema", schemars(range(min = Limits::MAX_RETAINED_WAL_GB.0, max = Limits::MAX_RETAINED_WAL_GB.1)))]
     pub max_retained_wal_gb: u32,
 }

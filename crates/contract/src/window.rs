@@ -2,20 +2,20 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Times of day between which the source may be restarted and the cutover may happen. A run that is ready outside waits
-/// for it; neither begins so late that it, or the way back, would not be over at the end. Everything else of a run happens
-/// at any time.
+/// Times of day between which the source may be restarted and the cutover may happen. A run that is ready outside
+/// the window waits for it. The restart and the cutover begin only if they, and a rollback, can finish before the
+/// window ends. Everything else happens at any time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Window {
-    /// Opens at this time of day, e.g. `02:00`.
+    /// Time of day at which the window opens, e.g. `02:00`.
     pub start: String,
-    /// Closes at this time of day, e.g. `05:00`; the next day's if it is not after `start`.
+    /// Time of day at which the window closes, e.g. `05:00`. If it is not after `start`, it is on the next day.
     pub end: String,
-    /// Of which time zone, by its IANA name, e.g. `Europe/Berlin`.
+    /// IANA name of the time zone, e.g. `Europe/Berlin`.
     pub time_zone: String,
-    /// Days on which it opens; every day if empty.
+    /// Days on which the window opens. If it is empty, every day.
     #[serde(default)]
     pub days: Vec<Day>,
 }

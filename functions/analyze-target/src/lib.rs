@@ -1,5 +1,5 @@
-//! Analyze the target, so that no client ever meets a database without statistics: an upgrade keeps none below 18, and
-//! what it keeps is not of the rows that were loaded.
+//! Analyze the target, so that no client ever meets a database without statistics. An upgrade to a version below 18
+//! keeps none, and what a newer one keeps does not describe the rows that were loaded.
 //!
 //! Changes:      target (statistics; progress in schema `pgleap`)
 //! Repeatable:   yes; the list is made once, each table commits together with the note that it is done

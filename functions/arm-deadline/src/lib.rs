@@ -1,5 +1,5 @@
-//! Arm the cutover: note durably that a fence is possible from here on, protect the target from deletion, and set the
-//! deadline: a schedule that starts the recovery, whatever becomes of this execution.
+//! Arm the cutover: record durably that a fence is possible from here on, protect the target from deletion, and create
+//! the dead-man schedule, which starts the recovery at the deadline even if this execution is stopped.
 //!
 //! Changes:      the run's mark (a secret); target (loses the tag that permits its deletion); scheduler (one one-shot
 //!               schedule, which deletes itself once it has fired)

@@ -1,4 +1,4 @@
-//! Ask a person: what would happen to users, for how long, what was found, and how to answer.
+//! Ask a person: say what would happen to users, for how long, what the run found, and how to answer.
 //!
 //! Changes:      nothing; one message to the stack's topic
 //! Repeatable:   yes; a question that is asked again has another token, and an answer to the first one is refused

@@ -1,5 +1,5 @@
-//! Check the database: everything that the database itself can say about whether the run will work and nothing will be
-//! left behind, before anything is touched.
+//! Check the database before anything is changed: find everything in it that would make the run fail or that the run
+//! would leave behind.
 //!
 //! Changes:      nothing
 //! Repeatable:   yes

@@ -1,4 +1,4 @@
-//! Check the instance: everything that AWS can say about whether the run will work, before anything is touched.
+//! Check the instance before anything is changed: find everything in AWS that would make the run fail.
 //!
 //! Changes:      nothing
 //! Repeatable:   yes

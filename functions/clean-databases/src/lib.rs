@@ -1,4 +1,4 @@
-//! Remove what the run left in the databases: its logins with all their grants, its schema, its slots.
+//! Remove what the run left in the databases: its logins with all their grants, its schema, and its slots.
 //!
 //! Changes:      back: source (slots, publication, replica identities as before, schema, logins);
 //!               open: source (the same; the owner gets in again, read-only; it stays closed to everybody else), then

@@ -1,6 +1,6 @@
-//! Complete the target under the fence: sequences from the source, identity, constraints that the copy could not stand,
-//! triggers as they were, and the materialized views that were measured to fit. Clients wait meanwhile, so nothing here
-//! scans a table.
+//! Complete the target under the fence: set the sequences and identity columns, create the constraints that the copy
+//! engine could not keep, restore the triggers, and refresh the materialized views that fit into the time. Clients wait
+//! meanwhile, so nothing here scans a table.
 //!
 //! Changes:      target (sequences, and what prepare-target planned for this moment)
 //! Repeatable:   yes, while the cutover is undecided; each chore commits together with the note that it is done, a sequence

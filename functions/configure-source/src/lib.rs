@@ -1,5 +1,6 @@
-//! Configure the source for logical replication, in a parameter group of the run's own: an edit of the user's group
-//! would reach every other instance that shares it. A group that has logical decoding on is taken as it is.
+//! Configure the source for logical replication, in a parameter group of the run's own, because a change of the user's
+//! group would affect every other instance that shares it. A group that already has logical decoding on is used as it
+//! is.
 //!
 //! Changes:      AWS (one parameter group, tagged with the run; the source's association with its group)
 //! Repeatable:   yes; a group that already serves is left alone, the run's own is found by its name

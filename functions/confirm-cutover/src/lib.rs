@@ -1,4 +1,4 @@
-//! Confirm the cutover as a client sees it: the record leads to the target, and the target lets a client in.
+//! Confirm the cutover as a client sees it: the record leads to the target, and the target accepts a client.
 //!
 //! Changes:      nothing
 //! Repeatable:   yes

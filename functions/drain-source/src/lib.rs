@@ -1,5 +1,5 @@
-//! Drain the source: the target has applied everything that was committed before the fence, and the copy engine can write no
-//! more.
+//! Drain the source: prove that the target has applied everything that was committed before the fence, and that the
+//! copy engine can no longer write.
 //!
 //! Changes:      source (a marker row); target (CONNECT of the copy login, its sessions; the rows `applied` and `drained`)
 //! Repeatable:   yes, while the cutover is undecided; each call writes a marker of its own until one was seen

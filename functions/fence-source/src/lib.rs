@@ -1,4 +1,4 @@
-//! Fence the source: nobody but the run can write to it any more, so that what remains to apply is finite.
+//! Fence the source: nobody but the run can write to it any more, so that the rest of the changes is finite.
 //!
 //! Changes:      target (CONNECT of the owner's login, which the preparation still needed); source (CONNECT of
 //!               everybody but the run's logins, in every database of the owner, saved first; their sessions)

@@ -1,4 +1,4 @@
-//! Find the servers of a run that may be half made, so that the recovery knows where to go.
+//! Find the servers of a run that may be incomplete, so that the recovery knows where to connect.
 //!
 //! Changes:      nothing
 //! Repeatable:   yes

@@ -1,4 +1,4 @@
-//! Find the window in which users may be interrupted: the one that is open, or the next.
+//! Find the window in which users may be interrupted: the one that is open now, or the next one.
 //!
 //! Changes:      nothing
 //! Repeatable:   yes; the machine waits for the moment that it answers

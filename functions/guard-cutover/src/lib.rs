@@ -1,4 +1,4 @@
-//! Guard the cutover: every guardrail at once, just before the fence.
+//! Guard the cutover: check every guardrail at once, just before the fence.
 //!
 //! Changes:      source (a marker row, to measure the lag with; what the watch found); target (another; autovacuum kept off its tables until after OPEN; the owner's password, if it was changed on the source)
 //! Repeatable:   yes; the machine looks until every guardrail holds, or, while a person is asked, until there is an answer

@@ -1,4 +1,4 @@
-//! Isolate the target: the copy is alive, and nothing in it may act on the world or on the copy before OPEN.
+//! Isolate the target: until OPEN, the copy must not act on other systems, and nobody but the run may use it.
 //!
 //! Changes:      target (CONNECT of everybody but the run's logins and the owner, sessions, replication slots,
 //!               subscriptions switched off)

@@ -1,5 +1,5 @@
-//! Lower the record's TTL ahead of the cutover, so that clients soon ask again, and so that a change that was prepared
-//! under it matches nothing once the record was put back.
+//! Lower the record's TTL before the cutover, so that clients resolve it again soon. The lower TTL also makes sure that
+//! a late change, which was prepared under it, no longer matches after the record was restored.
 //!
 //! Changes:      record (TTL of all its members, in one batch), the run's record secret (how it was before)
 //! Repeatable:   yes; what was saved first is never saved over, a lowered TTL is left alone

@@ -1,4 +1,4 @@
-//! Open the target: the applications may connect to it. The point of no return.
+//! Open the target: applications may connect to it. This is the point of no return.
 //!
 //! Changes:      source (its outcome says that OPEN was sent); target (CONNECT as it was saved, and the outcome that says
 //!               so, in one transaction); the mark of the cutover

@@ -1,4 +1,4 @@
-//! Plan the run: how long each phase would take, what clients would see, what would be made, and what it would cost.
+//! Plan the run: estimate how long each phase takes, what clients see, what the run creates, and what it costs.
 //!
 //! Changes:      nothing
 //! Repeatable:   yes; the same findings give the same plan

@@ -1,6 +1,6 @@
-//! Prepare the source: what must be there before the snapshot, so that the copy has it too. Two logins of the run, a
-//! schema of its own with the marker table and the functions of the fence, old rows logged for tables without a key,
-//! and last of all how the catalogs look.
+//! Prepare the source: create everything that must exist before the snapshot, so that the copy has it too. This is: two
+//! logins of the run, a schema with the marker table and the functions of the fence, the replica identity of tables
+//! without a key, and last, a record of the catalogs.
 //!
 //! Changes:      source (roles of the run and what is granted to them; schema `pgleap`; the replica identity of tables
 //!               without a key, saved first: by choice, or where a unique index serves native replication), AWS (three secrets, tagged with the run)

@@ -1,5 +1,5 @@
-//! Prepare the target: plan what waits for the cutover or comes after it, and from now on watch the source for what the
-//! copy engine drops without a word. What the copy engine needs of the target besides is its own step.
+//! Prepare the target: plan what is done during the cutover or after it, and from now on, watch the source for changes
+//! that the copy engine silently drops. What the copy engine needs on the target is a step of its own.
 //!
 //! Changes:      target (the plan in schema `pgleap`), source (functions in schema `pgleap`, the tables' files as they are now,
 //!               the slot and the tables of the watch on its changes)

@@ -1,5 +1,5 @@
-//! Protect the target as the source is protected: a standby and backups, without which no cutover begins, and then whatever else
-//! only protects or watches.
+//! Protect the target like the source: first set up a standby and backups, without which no cutover begins, and then
+//! the other settings for protection and monitoring.
 //!
 //! None of it helps a load, and much of it slows one down: a standby doubles every write, and the first backup of a restored
 //! volume takes hours. So it is asked for when the load is over, not waited for until the copy has been compared, and the backup

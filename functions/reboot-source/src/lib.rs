@@ -1,4 +1,4 @@
-//! Reboot the source, if a parameter waits for it: the one planned interruption before the cutover.
+//! Reboot the source if a parameter requires it: this is the one planned interruption before the cutover.
 //!
 //! Changes:      source (one restart without failover; connections end)
 //! Repeatable:   yes; a reboot is asked for only while a parameter waits for one, at most seconds after that was seen, and

@@ -1,5 +1,6 @@
-//! Rebuild the target: secondary indexes, constraints and, where the copy login can set the replica role, foreign keys;
-//! materialized views refreshed, which measures them. One that cannot be refreshed keeps the content that it has on the source.
+//! Rebuild the target: create secondary indexes, constraints and, if the copy login can set the replica role, foreign
+//! keys, and refresh materialized views, which also measures them. A view that cannot be refreshed keeps the content
+//! that it has on the source.
 //!
 //! Changes:      target (what prepare-target set aside; which views are refreshed under the fence)
 //! Repeatable:   yes; each chore commits together with the note that it is done

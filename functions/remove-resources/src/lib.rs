@@ -1,5 +1,5 @@
-//! Remove what the run made outside the databases and the copy engine: schedule, copy (after a rollback), snapshot, parameter groups,
-//! secrets.
+//! Remove what the run created outside the databases and the copy engine: the schedule, the copy (after a rollback),
+//! the snapshot, parameter groups, and secrets.
 //!
 //! Changes:      scheduler, RDS (never the source), Secrets Manager
 //! Repeatable:   yes; what is gone stays gone, what goes is waited for

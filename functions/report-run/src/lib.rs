@@ -1,4 +1,4 @@
-//! Report the run: what it took and what that costs, counted from its own history.
+//! Report the run: what it took and what that costs, counted from its execution history.
 //!
 //! Changes:      nothing
 //! Repeatable:   yes; a later call counts the calls before it too

@@ -1,4 +1,4 @@
-//! Put the record back: after a rollback value and TTL as they were, after OPEN only the TTL.
+//! Restore the record: its value and TTL after a rollback, and only its TTL after OPEN.
 //!
 //! Changes:      record (value and TTL of the members that the run changed), the run's record secret (id of the change)
 //! Repeatable:   yes; members that are as they were are left alone

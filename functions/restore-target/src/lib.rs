@@ -1,5 +1,5 @@
-//! Restore the target: a copy of the source from its snapshot, in the source's version, under parameters that keep its
-//! scheduled jobs and its subscriptions still.
+//! Restore the target: create a copy of the source from the snapshot, in the source's version, with parameters that
+//! keep its scheduled jobs and its subscriptions from running.
 //!
 //! Changes:      AWS (one parameter group and one instance, tagged with the run)
 //! Repeatable:   yes; group and instance are found by their names, and count only if they carry the run's tag

@@ -1,4 +1,4 @@
-//! Resume the target's scheduled jobs after OPEN: until then they would have done twice what the source's did.
+//! Resume the target's scheduled jobs after OPEN: before that, they would have repeated what the source's jobs did.
 //!
 //! Changes:      AWS (one dynamic parameter of the group that the target lives with)
 //! Repeatable:   yes; the parameter is compared with the user's own value before it is set

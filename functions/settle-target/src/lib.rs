@@ -1,5 +1,6 @@
-//! Settle the target after OPEN, while clients work: constraints validated, NOT NULL made the columns' own again,
-//! partitioned foreign keys adopted, the remaining materialized views refreshed, until the catalogs are as the source's.
+//! Settle the target after OPEN, while clients work: validate constraints, make NOT NULL a property of the columns
+//! again, attach foreign keys of partitioned tables, and refresh the remaining materialized views, until the catalogs
+//! are as on the source.
 //!
 //! What cannot be finished is no reason to leave the rest of the run behind. A constraint that rows violate stays NOT VALID, a
 //! view that cannot be refreshed keeps its content; each is named with the SQL that would finish it, and the run goes on.

@@ -1,4 +1,4 @@
-//! Take the snapshot of which the target is made, so that the copy has everything that replication does not carry.
+//! Take the snapshot from which the target is created, so that the copy has everything that replication does not carry.
 //!
 //! Changes:      AWS (one snapshot of the source, tagged with the run)
 //! Repeatable:   yes; the snapshot is found by its name, and counts only if it carries the run's and the execution's tag

@@ -1,4 +1,5 @@
-//! Start a run: turn what the operator asked for into what every step is told, once, so that no default is decided twice.
+//! Start a run: validate the input of the operator and fill in every default once, so that all steps use the same
+//! values.
 //!
 //! Changes:      nothing
 //! Repeatable:   yes; the same execution always gives the same run

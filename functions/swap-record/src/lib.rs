@@ -1,4 +1,4 @@
-//! Swap the record: its value becomes the target's endpoint, everything else stays.
+//! Swap the record: its value becomes the target's endpoint, and everything else stays.
 //!
 //! Changes:      record (value of each member that names the source), the run's record secret (id of the change)
 //! Repeatable:   yes; a record that names the target already is left alone

@@ -1,4 +1,4 @@
-//! Take a person's answer by the link of a question: show what is asked, and pass a yes or a no on.
+//! Take a person's answer through the link of a question: show the question, and pass on a yes or a no.
 //!
 //! Changes:      the state that waits: it goes on, or back
 //! Repeatable:   yes; Step Functions takes one answer to a question, and a second one is told so

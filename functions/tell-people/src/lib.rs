@@ -1,4 +1,5 @@
-//! Tell people what a run does: each phase, each repair, each end. A message to the stack's topic, an event on the bus.
+//! Notify people of what a run does: of each phase, each repair and each end. It publishes a message to the stack's
+//! topic and an event to the bus.
 //!
 //! Changes:      nothing; messages and events
 //! Repeatable:   yes; told twice is no harm

@@ -1,4 +1,5 @@
-//! Upgrade the target: hop by hop to the wanted version, on the copy, then what the load needs and a restore does not take.
+//! Upgrade the target: bring the copy hop by hop to the requested version, and then apply the settings that the load
+//! needs and a restore does not accept.
 //!
 //! Changes:      AWS (the target instance, a parameter group for each family on the way)
 //! Repeatable:   yes; the version says which hop is next, a hop is noted on the instance before it is asked for, and

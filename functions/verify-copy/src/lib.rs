@@ -1,4 +1,5 @@
-//! Verify the copy while clients go on: the same rows on both sides, and a source that nobody changed underneath.
+//! Verify the copy while clients keep working: both sides have the same rows, and nobody has changed the source's
+//! schema.
 //!
 //! Changes:      target (tables `pgleap.verified`, `pgleap.verify_row`: what was compared); source (marker rows)
 //! Repeatable:   yes; a table that was found equal is not compared again, a large one is gone on with

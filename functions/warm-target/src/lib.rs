@@ -1,6 +1,6 @@
-//! Warm the target: a volume that was restored from a snapshot is loaded from S3 as it is read, so what the snapshot brought is
-//! read once before users need it. Indexes whose order depends on a collation are checked on the way, because the new server
-//! may sort otherwise, and built anew where they are out of order.
+//! Warm the target: read once what the snapshot brought, because AWS loads a restored volume from S3 when it is read,
+//! and otherwise users would wait for this. Indexes whose order depends on a collation are also checked, because the
+//! new server may sort differently, and rebuilt if they are out of order.
 //!
 //! Changes:      target (progress and functions in schema `pgleap`, and there the extensions pg_prewarm and amcheck where they are
 //!               not installed; an index that is out of order)

@@ -1,5 +1,5 @@
-//! Watch the WAL that the source keeps for the run while AWS copies and upgrades the instance, for hours: an engine that follows
-//! from the snapshot on has a slot on the source, and nothing reads it yet.
+//! Watch the WAL that the source keeps for the run during the hours in which AWS copies and upgrades the instance: an
+//! engine that follows from the snapshot on has a slot on the source, and nothing reads it yet.
 //!
 //! Changes:      nothing
 //! Repeatable:   yes; it is never done, and the machine polls it for as long as the other branch lasts

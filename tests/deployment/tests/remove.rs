@@ -38,13 +38,13 @@ fn cli() -> PathBuf {
 fn a_stack_is_removed_only_where_nothing_is_known_to_be_under_way() {
     let cli = cli();
     let cases = [
-        ("there", "none", true, "stack orders is gone"),
-        ("there", "half", true, "stack orders is gone"), // of a creation that failed half-way
-        ("there", "upgrade", false, "a run is under way"),
-        ("there", "recover", false, "a run is under way"),
-        ("there", "denied", false, "cannot find out whether a run is under way"),
+        ("there", "none", true, "stack orders was deleted"),
+        ("there", "half", true, "stack orders was deleted"), // of a creation that failed half-way
+        ("there", "upgrade", false, "a run is in progress"),
+        ("there", "recover", false, "a run is in progress"),
+        ("there", "denied", false, "cannot find out whether a run is in progress"),
         ("gone", "none", false, "there is no stack orders"),
-        ("denied", "none", false, "cannot look at stack orders"),
+        ("denied", "none", false, "cannot read the status of stack orders"),
     ];
     for (stack, runs, removes, says) in cases {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/remove.sh");

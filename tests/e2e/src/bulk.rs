@@ -11,10 +11,10 @@ const ROWS: &str = include_str!("../schema/bulk_rows.sql");
 /// How much.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Args)]
 pub struct Bulk {
-    /// Small tables beside the source's own.
+    /// Number of small tables to add to the source.
     #[arg(long, default_value_t = 0)]
     pub tables: u32,
-    /// Size of one large table beside the source's own.
+    /// Size of one large table to add to the source, in MB.
     #[arg(long, default_value_t = 0)]
     pub wide_megabytes: u32,
 }

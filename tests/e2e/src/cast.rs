@@ -32,7 +32,7 @@ pub(crate) async fn fill(arguments: &RunArguments, stage: &Stage, source: &Sourc
     let client = stage.connect_as(source, &owner).await?;
     let size = Size::of_megabytes(arguments.megabytes);
     let Some(file) = &arguments.dump else {
-        screen.doing(&format!("filling it with about {} MB", arguments.megabytes));
+        screen.doing(&format!("loading about {} MB into the source", arguments.megabytes));
         let began = Instant::now();
         fixture::load(&client, size).await?;
         let pace = Pace::of_fill(arguments.megabytes, began.elapsed());
@@ -68,8 +68,8 @@ pub(crate) async fn fill(arguments: &RunArguments, stage: &Stage, source: &Sourc
     let restored = restored.await?;
     restored.lines().iter().for_each(|line| screen.say(line));
     let own = OwnTables::find(&stage.connect_as(source, &owner).await?, arguments.key_updates).await?;
-    screen.say(format!("clients write to {} of its tables", own.names().len()));
-    own.not_written.iter().for_each(|table| screen.say(format!("  not to {}: {}", table.table, table.reason)));
+    screen.say(format!("clients write to {} tables of the dump", own.names().len()));
+    own.not_written.iter().for_each(|table| screen.say(format!("  but not to {}: {}", table.table, table.reason)));
     dump::add_probe(&platform, &owner).await?;
     let members = dump::crew(&owner, !own.names().is_empty());
     let restored = Some(restored);

@@ -25,36 +25,36 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// A whole run, from a new source to the report.
+    /// Rehearse a whole run, from a new source to the report.
     Run(Box<RunArguments>),
-    /// Every disturbance that a run promises to bear, one rehearsal after the other.
+    /// Rehearse every disturbance that a run promises to survive, one after the other.
     Scenarios(ScenariosArguments),
-    /// Every disturbance at every state and at every AWS operation, one rehearsal for each cell.
+    /// Rehearse every disturbance at every state and every AWS operation. Each combination is a cell.
     Matrix(MatrixArguments),
 }
 
 /// Which cells, and how.
 #[derive(Debug, Clone, Args)]
 pub struct MatrixArguments {
-    /// Name the cells and run nothing.
+    /// List the cells without running them.
     #[arg(long)]
     pub list: bool,
-    /// Only cells whose name contains this, or matches it where it has a `*`.
+    /// Run only the cells whose names contain this text, or match it if it contains a `*`.
     #[arg(long, value_name = "NAME")]
     pub only: Option<String>,
-    /// Keep the results of this commit and run what they lack.
+    /// Keep the existing results of this commit and run only the missing cells.
     #[arg(long)]
     pub resume: bool,
-    /// A few cells, chosen by the commit, for so many seconds.
+    /// Run a few cells, chosen by the commit, for at most this many seconds.
     #[arg(long, value_name = "SECONDS")]
     pub sample: Option<u64>,
-    /// Rehearsals at once.
+    /// Number of rehearsals that run in parallel.
     #[arg(long, default_value_t = 1)]
     pub jobs: usize,
-    /// Write anew which state calls which AWS operation, from undisturbed runs.
+    /// Run without disturbances, and record which state calls which AWS operation.
     #[arg(long)]
     pub survey: bool,
-    /// Folder that gets a folder for each commit.
+    /// Folder for the results, with one folder for each commit.
     #[arg(long, value_name = "FOLDER", default_value = "target/matrix")]
     pub results: PathBuf,
 }
@@ -62,10 +62,10 @@ pub struct MatrixArguments {
 /// Which disturbances.
 #[derive(Debug, Clone, Args)]
 pub struct ScenariosArguments {
-    /// As for `run --break` or `run --faults`, or `plan`; all if none is named.
+    /// Scenarios, as for `run --break` or `run --faults`, or `plan`. All scenarios if none is named.
     #[arg(value_name = "WHAT")]
     pub names: Vec<String>,
-    /// Folder that gets a folder for each.
+    /// Folder for the reports, with one folder for each scenario.
     #[arg(long, value_name = "FOLDER", default_value = "target/rehearsal/scenarios")]
     pub reports: PathBuf,
 }
@@ -79,69 +79,73 @@ pub struct RunArguments {
     /// Major version of the target.
     #[arg(long, default_value_t = 18, value_parser = clap::value_parser!(u16).range(14..=18))]
     pub to: u16,
-    /// A plain SQL dump (pg_dump, or a sample database) to use as the source instead of the built-in one. Restored as
-    /// the database's owner; statements that fail are reported and passed over. psql's own commands work, with paths relative
-    /// to the file, but for those that connect elsewhere or wait for a person. Clients write to its tables.
+    /// Plain SQL dump (of pg_dump, or a sample database) to use as the source instead of the built-in database. The rehearsal
+    /// restores it as the database's owner. It reports statements that fail and skips them. psql commands work, with paths
+    /// relative to the file, except those that connect elsewhere or wait for a person. Clients write to the tables of the dump.
     #[arg(long, value_name = "FILE.sql")]
     pub dump: Option<PathBuf>,
-    /// The copy engine; what the run chooses if absent.
+    /// Copy engine. If it is not given, the run chooses.
     #[arg(long, value_name = "auto|dms|native", value_parser = ["auto", "dms", "native"])]
     pub engine: Option<String>,
-    /// With --dump: clients also change keys, where no foreign key leads to them.
+    /// With --dump: clients also change keys that no foreign key refers to.
     #[arg(long, requires = "dump")]
     pub key_updates: bool,
-    /// The database belongs to an ordinary role with CREATEROLE that is no rds_superuser, and the run logs in as that role.
+    /// Let the database belong to an ordinary role with CREATEROLE that is not an rds_superuser. The run logs in as that role.
     #[arg(long)]
     pub owner: bool,
-    /// Leave everything running at the end and print how to connect; Ctrl-C ends it.
+    /// Leave everything running at the end and print how to connect. Press Ctrl-C to stop it.
     #[arg(long)]
     pub keep: bool,
-    /// Size of the built-in source.
+    /// Size of the built-in source in MB.
     #[arg(long, default_value_t = 300)]
     pub megabytes: u32,
-    /// More than the source has of itself.
+    /// Additional data in the source.
     #[command(flatten)]
     pub bulk: Bulk,
-    /// Transactions a second of all clients together.
+    /// Transactions per second of all clients together.
     #[arg(long, default_value_t = 250)]
     pub tps: u32,
-    /// Factor on the delays that AWS would take and on the machine's waits: 0.01 turns 300 s into 3 s.
+    /// Factor for the delays of AWS and for the waits of the state machine: 0.01 turns 300 s into 3 s.
     #[arg(long, default_value_t = 0.01)]
     pub time_scale: f64,
-    /// JSON that is laid over the execution's input, member by member.
+    /// JSON file that is merged into the execution's input, member by member.
     #[arg(long, value_name = "FILE.json")]
     pub input_file: Option<PathBuf>,
-    /// Disturb the run; may be given several times. WHERE is a step (`fence-source`) or a state (`FenceSource`,
-    /// `recover/UnfenceSource`). Of a function's N-th call there: kill:WHERE[:N[:MS]] kills its process MS milliseconds
-    /// into it, lose:WHERE[:N] when its work is done and its answer is not out, zombie:WHERE[:N[:SECONDS[:MS]]] freezes it
-    /// and cuts its caller off, fail:WHERE[:ERROR] fails every call until the run has ended. stop-execution:WHERE stops the
-    /// execution there, leave:WHERE too and loses the event that would start the recovery. Just before a call there:
-    /// ddl:WHERE and truncate:WHERE change the source, source-sql:WHERE[:N]:SQL (or @FILE), target-sql:.. and
-    /// source-sql-beside:.. run statements, crash-target:WHERE, late-deadline:WHERE, other-run-goes-back:WHERE,
-    /// drop-role-under-session:WHERE and stop-source:WHERE do what they say. Of AWS, for one STEP's calls or `*`:
-    /// throttle:, 5xx:, hang:, lost: and denied:STEP:service:Operation. approve, reject, reject-reboot,
-    /// reject-then-approve, no-answer and restart-while-waiting let the run ask a person, and say what the person does.
+    /// Disturb the run; can be given several times. WHERE is a step (`fence-source`) or a state (`FenceSource`,
+    /// `recover/UnfenceSource`). For the N-th call of its function: kill:WHERE[:N[:MS]] kills the process after MS
+    /// milliseconds; lose:WHERE[:N] kills it after its work is done and before it answers;
+    /// zombie:WHERE[:N[:SECONDS[:MS]]] freezes it and ends the call for its caller; fail:WHERE[:ERROR] fails every call until
+    /// the run has ended. stop-execution:WHERE stops the execution at this point; leave:WHERE also loses the event that would
+    /// start the recovery. Just before a call: ddl:WHERE and truncate:WHERE change the source; source-sql:WHERE[:N]:SQL (or
+    /// @FILE), target-sql:… and source-sql-beside:… run statements; crash-target:WHERE, late-deadline:WHERE,
+    /// other-run-goes-back:WHERE, drop-role-under-session:WHERE and stop-source:WHERE do what their names say. For AWS calls
+    /// of one STEP, or of all with `*`: throttle:, 5xx:, hang:, lost: and denied:STEP:service:Operation. approve, reject,
+    /// reject-reboot, reject-then-approve, no-answer and restart-while-waiting make the run ask a person, and decide what the
+    /// person does.
     #[arg(long = "break", value_name = "WHAT")]
     pub disturbances: Vec<Disturbance>,
-    /// Statements on the source before everything else, as its superuser; may be given several times.
+    /// Statement to run on the source before everything else, as its superuser; can be given several times.
     #[arg(long, value_name = "SQL")]
     pub prepare: Vec<String>,
-    /// Trouble that the run must mend, as a list with commas: out-of-memory, lob-errors[:MEGABYTES of a value in the table
-    /// in error], slot-lost, instance-reboot, table-suspended, task-stopped, security-group, disk-full, source-failover, idle-functions, late-tags, zone-elsewhere, stale-secrets, slow-look-ups, late-changes, decodes-already; or that ends it: wal-piles-up,
-    /// wrong-secret, key-updated, equal-row-deleted, value-clamped, memory-stays-short, table-fails, rule-missing, source-disk-fills, source-disk-full, target-disk-full.
-    /// Of native replication: no-seed-function, seed-null, writer-on-copy, native-slot-lost, native-wal-piles-up, target-dies-after-advance, native-conflict, no-replication-workers, native-owner (as --owner). Each implies --engine native.
+    /// Failures, separated by commas. Failures that the run must repair or survive: out-of-memory, lob-errors[:MEGABYTES of a value
+    /// in the table in error], slot-lost, instance-reboot, table-suspended, task-stopped, security-group, disk-full,
+    /// source-failover, idle-functions, late-tags, zone-elsewhere, stale-secrets, slow-look-ups, late-changes, decodes-already.
+    /// Failures that end the run: wal-piles-up, wrong-secret, key-updated, equal-row-deleted, value-clamped, memory-stays-short,
+    /// table-fails, rule-missing, source-disk-fills, source-disk-full, target-disk-full. Failures of native replication, each of
+    /// which implies --engine native: no-seed-function, seed-null, writer-on-copy, native-slot-lost, native-wal-piles-up,
+    /// target-dies-after-advance, native-conflict, no-replication-workers, native-owner (as --owner).
     #[arg(long, value_name = "WHAT,WHAT", value_delimiter = ',')]
     pub faults: Vec<Trouble>,
-    /// Only look: the machine in mode `plan`, and the proof that it changed nothing.
+    /// Run the state machine in mode `plan`, and prove that it changed nothing.
     #[arg(long, conflicts_with_all = ["disturbances", "faults"])]
     pub plan: bool,
-    /// Folder with the functions' binaries; this program's own if absent.
+    /// Folder with the functions' binaries. If it is not given, the folder of this program.
     #[arg(long, value_name = "FOLDER")]
     pub binaries: Option<PathBuf>,
-    /// Folder with the zips that `make build` made (target/lambda): the builds that are deployed.
+    /// Folder with the zips of `make build` (target/lambda), to use the builds that are deployed.
     #[arg(long, value_name = "FOLDER", conflicts_with = "binaries")]
     pub functions: Option<PathBuf>,
-    /// Folder that gets a folder with the report for each run.
+    /// Folder for the reports, with one folder for each run.
     #[arg(long, value_name = "FOLDER", default_value = "target/rehearsal")]
     pub reports: PathBuf,
 }
@@ -160,7 +164,7 @@ impl RunArguments {
     /// What clap cannot see by itself.
     pub fn check(&self) -> Result<()> {
         ensure!(self.from < self.to, "--to {} must be newer than --from {}", self.to, self.from);
-        ensure!(self.time_scale > 0.0 && self.time_scale <= 1.0, "--time-scale must be above 0 and at most 1");
+        ensure!(self.time_scale > 0.0 && self.time_scale <= 1.0, "--time-scale must be greater than 0 and at most 1");
         if let Some(dump) = &self.dump {
             dump::check(dump)?;
         }

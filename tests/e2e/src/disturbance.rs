@@ -286,7 +286,7 @@ impl FromStr for Disturbance {
             "truncate" => (0, Self::Sql { place, invocation: 1, on, sql: Sql::Truncate }),
             other => match known(DEEDS, other) {
                 Some(deed) => (0, Self::Do { place, deed }),
-                None => bail!("{other:?} is no disturbance and no answer"),
+                None => bail!("{other:?} is neither a disturbance nor an answer"),
             },
         };
         ensure!(numbers.len() <= most, "{text:?}: too many parts");
@@ -297,7 +297,7 @@ impl FromStr for Disturbance {
 /// `STEP:service:Operation`, with `*` for every step, and `STEP@STATE` for its calls once a state has begun.
 fn strike(how: Strike, text: &str) -> Result<Disturbance> {
     let [caller, service, operation] = text.split(':').collect::<Vec<_>>()[..] else {
-        bail!("want STEP:service:Operation")
+        bail!("expected STEP:service:Operation")
     };
     let (caller, from) = match caller.split_once('@') {
         Some((caller, from)) => (caller, Some(from.parse()?)),
@@ -316,7 +316,7 @@ fn strike(how: Strike, text: &str) -> Result<Disturbance> {
 
 /// `@file`, or the statements themselves.
 fn given(text: &str) -> Result<String> {
-    ensure!(!text.is_empty(), "there is no statement");
+    ensure!(!text.is_empty(), "the SQL statement is missing");
     match text.strip_prefix('@') {
         None => Ok(text.to_owned()),
         Some(file) => std::fs::read_to_string(file).with_context(|| format!("read {file}")),

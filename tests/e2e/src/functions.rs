@@ -38,7 +38,7 @@ pub(crate) fn check(zips: &Path) -> Result<()> {
     let own = if std::env::consts::ARCH == "aarch64" { "arm64" } else { std::env::consts::ARCH };
     ensure!(
         built.trim() == own,
-        "the functions in {} are built for {}, but this computer is {own}: run make build ARCH={own} first",
+        "the functions in {} are built for {}, but this computer is {own}; run make build ARCH={own} first",
         zips.display(),
         built.trim()
     );

@@ -97,7 +97,7 @@ impl Inventory {
             let found = after.records.get(name);
             let text = |record: Option<&Record>| record.map_or_else(|| "absent".to_owned(), Record::to_string);
             (wanted.as_ref() != found)
-                .then(|| format!("record {name} is {}, and must be {}", text(found), text(wanted.as_ref())))
+                .then(|| format!("record {name} is {}, but must be {}", text(found), text(wanted.as_ref())))
         });
         wrong.collect()
     }
@@ -212,8 +212,8 @@ fn parameter_group(name: &str) -> String {
 impl Difference {
     /// In words; empty if there is none.
     pub fn words(&self) -> Vec<String> {
-        let left = self.left.iter().map(|thing| format!("the run left {thing}"));
-        let gone = self.gone.iter().map(|thing| format!("the run took away {thing}"));
+        let left = self.left.iter().map(|thing| format!("the run left behind {thing}"));
+        let gone = self.gone.iter().map(|thing| format!("the run deleted {thing}"));
         left.chain(gone).chain(self.records.iter().cloned()).collect()
     }
 }
@@ -247,7 +247,7 @@ mod tests {
 
         let words = before.difference(&after, Serving::Source).words();
 
-        assert_eq!(words, ["the run left secret pgleap-r-dms", "the run took away role app"]);
+        assert_eq!(words, ["the run left behind secret pgleap-r-dms", "the run deleted role app"]);
         assert_eq!(before.difference(&before, Serving::Source), Difference::default());
     }
 
@@ -258,7 +258,7 @@ mod tests {
 
         assert_eq!(before.difference(&after, TARGET), Difference::default());
         let words = before.difference(&after, Serving::Source).words();
-        assert_eq!(words, ["the run left DB instance shop-db-v18"]);
+        assert_eq!(words, ["the run left behind DB instance shop-db-v18"]);
     }
 
     #[test]

@@ -75,7 +75,7 @@ pub(crate) fn judge(report: &mut Report, arguments: &RunArguments, seen: &Seen, 
         // A run that is also disturbed otherwise may end before everything is answered.
         let may_miss = |one: &Armed| armed.len() > 1 && matches!(one.disturbance, Disturbance::Answer(_));
         let missed = armed.iter().filter(|armed| !armed.happened() && !may_miss(armed));
-        broken.extend(missed.map(|armed| format!("{} never happened", armed.disturbance)));
+        broken.extend(missed.map(|armed| format!("the disturbance {} never happened", armed.disturbance)));
         let name = armed.iter().map(|armed| armed.disturbance.to_string()).collect::<Vec<_>>().join(" ");
         report.scenario = Some(ScenarioReport { name, promise: promise.words(), broken });
     }
@@ -85,7 +85,7 @@ pub(crate) fn judge(report: &mut Report, arguments: &RunArguments, seen: &Seen, 
 fn needless(seen: &Seen) -> Vec<String> {
     let reboots = seen.execution.history.has_entered("RebootSource").then_some("the source was rebooted");
     let group = seen.after.has_source_group().then_some("the run created a parameter group for the source");
-    reboots.into_iter().chain(group).map(|what| format!("{what}, which decoded already")).collect()
+    reboots.into_iter().chain(group).map(|what| format!("{what}, which had logical decoding on already")).collect()
 }
 
 /// What the run left behind or took away, and whether the record leads to the side that serves.
@@ -106,7 +106,7 @@ fn changed(report: &Report, seen: &Seen) -> Vec<String> {
     changed.extend(report.left_behind.clone());
     changed.extend(report.schema_differences.iter().map(|d| format!("changed: {} {}, {}", d.kind, d.name, d.fact)));
     if seen.before != seen.after && report.left_behind.is_empty() {
-        changed.push("the source has another parameter group".to_owned());
+        changed.push("the source has a different parameter group".to_owned());
     }
     changed
 }
@@ -139,7 +139,7 @@ fn untold(report: &Report, arguments: &RunArguments, seen: &Seen) -> Vec<String>
     let mut untold: Vec<String> = wanted.into_iter().filter(|what| !is_told(what)).collect();
     let telling = messages(report);
     if report.events < telling {
-        untold.push(format!("{} of {telling} messages by an event", telling - report.events));
+        untold.push(format!("{} of {telling} messages as an event", telling - report.events));
     }
     untold
 }
@@ -180,7 +180,7 @@ fn not_at_rest(report: &Report) -> Option<String> {
         true => report.recoveries.last().as_ref().is_some_and(is_well),
         false => !report.recoveries.is_empty() && report.recoveries.iter().all(|status| is_well(&status)),
     };
-    (!rests).then(|| format!("the recovery ended {:?}", report.recoveries))
+    (!rests).then(|| format!("the recoveries ended with {:?}", report.recoveries))
 }
 
 fn broken_promises(promise: Promise, report: &Report, seen: &Seen) -> Vec<String> {
@@ -230,10 +230,10 @@ fn broken_promises(promise: Promise, report: &Report, seen: &Seen) -> Vec<String
             }
             // Preflight lists everything that it found.
             if wanted != "PreflightBlocked" && cause.lines().count() != 1 {
-                broken.push("the run ended with more than one sentence, or none".to_owned());
+                broken.push("the run's error message is not a single line".to_owned());
             }
             if !contract_tests::machine::repository().join(format!("docs/runbook/{error}.md")).is_file() {
-                broken.push(format!("no page explains {error}"));
+                broken.push(format!("docs/runbook has no page for {error}"));
             }
             if seen.fence.fenced.is_some() && matches!(promise, Promise::StopsWith(..)) {
                 broken.push("the source was fenced".to_owned());

@@ -155,25 +155,25 @@ impl Secrecy {
     /// What does not hold, in words: a search for nothing, or in nothing, proves nothing.
     pub fn faults(&self) -> Vec<String> {
         let empty = self.secrets == 0 || self.bytes == 0;
-        empty.then(|| "no secret was looked for".to_owned()).into_iter().chain(self.leaks.iter().cloned()).collect()
+        empty.then(|| "no secret was searched for".to_owned()).into_iter().chain(self.leaks.iter().cloned()).collect()
     }
 }
 
 /// What is seen of what must not be; empty if nothing is.
 fn find(secrets: &[Secret], texts: &[Text]) -> Vec<String> {
     let short = secrets.iter().filter(|secret| secret.value.len() < SHORTEST);
-    let mut found: Vec<String> = short.map(|secret| format!("{} is too short to be looked for", secret.name)).collect();
+    let mut found: Vec<String> = short.map(|secret| format!("{} is too short to search for", secret.name)).collect();
     for secret in secrets.iter().filter(|secret| secret.value.len() >= SHORTEST) {
         let forms = secret.forms();
         let seen = texts.iter().filter(|text| forms.iter().any(|form| text.text.contains(form.as_str())));
-        found.extend(seen.map(|text| format!("{} stands in {}", secret.name, text.place)));
+        found.extend(seen.map(|text| format!("{} is in {}", secret.name, text.place)));
     }
     for (name, mark) in MARKS {
         let seen = texts.iter().filter(|text| text.text.contains(mark));
-        found.extend(seen.map(|text| format!("{name} stands in {}", text.place)));
+        found.extend(seen.map(|text| format!("{name} is in {}", text.place)));
     }
     let seen = texts.iter().filter(|text| has_md5_verifier(&text.text));
-    found.extend(seen.map(|text| format!("{VERIFIER} stands in {}", text.place)));
+    found.extend(seen.map(|text| format!("{VERIFIER} is in {}", text.place)));
     found
 }
 
@@ -207,7 +207,7 @@ mod tests {
             PASSWORD.bytes().map(|byte| format!("{byte:02X}")).collect(),
         ];
         for text in planted {
-            assert_eq!(found_in(&text), ["password of orders/owner stands in a log"], "{text}");
+            assert_eq!(found_in(&text), ["password of orders/owner is in a log"], "{text}");
         }
     }
 
@@ -221,8 +221,8 @@ mod tests {
 
     #[test]
     fn verifiers_and_keys_are_leaks_whatever_their_value() {
-        assert_eq!(found_in("PASSWORD 'SCRAM-SHA-256$4096:abc'"), ["a password's verifier stands in a log"]);
-        assert_eq!(found_in("-----BEGIN RSA PRIVATE KEY-----"), ["a private key stands in a log"]);
+        assert_eq!(found_in("PASSWORD 'SCRAM-SHA-256$4096:abc'"), ["a password's verifier is in a log"]);
+        assert_eq!(found_in("-----BEGIN RSA PRIVATE KEY-----"), ["a private key is in a log"]);
     }
 
     #[test]
@@ -233,7 +233,7 @@ mod tests {
         let secrets: Vec<_> = known.iter().flat_map(|(name, verifier)| Secret::of_verifier(name, verifier)).collect();
         let found = |text: &str| {
             let found = find(&secrets, &[Text { place: "a log".to_owned(), text: text.to_owned() }]);
-            found.into_iter().map(|words| words.replace(" stands in a log", "")).collect::<Vec<_>>()
+            found.into_iter().map(|words| words.replace(" is in a log", "")).collect::<Vec<_>>()
         };
 
         assert_eq!(found(&format!("x {scram} y")), ["SCRAM", "a part of SCRAM", "a part of SCRAM", VERIFIER]);
@@ -247,6 +247,6 @@ mod tests {
 
     #[test]
     fn a_secret_that_cannot_be_looked_for_is_named() {
-        assert_eq!(find(&[Secret::new("a pin", "1234")], &[]), ["a pin is too short to be looked for"]);
+        assert_eq!(find(&[Secret::new("a pin", "1234")], &[]), ["a pin is too short to search for"]);
     }
 }

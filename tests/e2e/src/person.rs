@@ -167,7 +167,7 @@ impl Person {
                 *read = place + 1;
                 return Ok(question.clone());
             }
-            ensure!(began.elapsed() < PATIENCE, "nobody asked within {} s", PATIENCE.as_secs());
+            ensure!(began.elapsed() < PATIENCE, "the run did not ask within {} s", PATIENCE.as_secs());
             tokio::time::sleep(LOOK).await;
         }
     }
@@ -190,14 +190,14 @@ impl Person {
     async fn press(&self, question: &Message, answer: &str) -> Result<()> {
         let (browser, link, button) = (Browser::new(&self.gateway)?, link_of(question)?, format!("answer={answer}"));
         let forged = browser.press(&format!("{link}x"), &button).await?;
-        ensure!(forged.status == 403, "a forged link was taken: {forged:?}");
+        ensure!(forged.status == 403, "a forged link was accepted: {forged:?}");
         let shown = browser.open(link).await?;
         ensure!(shown.status == 200 && shown.text.contains(&format!("value=\"{answer}\"")), "no button: {shown:?}");
         let taken = browser.press(link, &button).await?;
-        ensure!(taken.status == 200, "the answer was not taken: {taken:?}");
+        ensure!(taken.status == 200, "the answer was not accepted: {taken:?}");
         for again in ["answer=yes", "answer=no"] {
             let again = browser.press(link, again).await?;
-            ensure!(again.status == 410, "a second answer was taken: {again:?}");
+            ensure!(again.status == 410, "a second answer was accepted: {again:?}");
         }
         self.refuse_a_token_in_a_log(question)
     }
@@ -245,7 +245,7 @@ impl Person {
                 let failure = states.send_task_failure().task_token(token).set_error(option("--error"));
                 failure.set_cause(option("--cause")).send().await?;
             }
-            other => bail!("{other:?} is no command of the AWS CLI for an answer"),
+            other => bail!("{other:?} is not a command of the AWS CLI for an answer"),
         }
         Ok(())
     }
@@ -273,7 +273,7 @@ impl Person {
             if up {
                 return Ok(());
             }
-            ensure!(began.elapsed() < PATIENCE, "not everything is up again within {} s", PATIENCE.as_secs());
+            ensure!(began.elapsed() < PATIENCE, "not everything is available again after {} s", PATIENCE.as_secs());
             tokio::time::sleep(LOOK).await;
         }
     }

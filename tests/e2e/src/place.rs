@@ -139,12 +139,12 @@ impl FromStr for Place {
     fn from_str(text: &str) -> Result<Self> {
         let (machine, name) = text.split_once('/').unwrap_or(("upgrade", text));
         if let Some(state) = definition(machine, name) {
-            ensure!(state["Type"] == "Task", "{text} calls nothing");
+            ensure!(state["Type"] == "Task", "the state {text} calls no function and no AWS operation");
             return Ok(Self::State { machine: machine.to_owned(), state: name.to_owned() });
         }
         let step = kebab(text);
         if !machines().iter().any(|machine| machine.steps().contains(&step)) {
-            bail!("there is no step and no state {text}");
+            bail!("there is no step or state {text}");
         }
         Ok(Self::Step(step))
     }

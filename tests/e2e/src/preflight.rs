@@ -72,7 +72,7 @@ impl Preflight {
     pub fn lines(&self) -> Vec<String> {
         let verdict = match self.blockers {
             0 => "No blockers: an upgrade may start.",
-            _ => "An upgrade would end here with nothing touched: remove the blockers first.",
+            _ => "An upgrade would end here without any change. Remove the blockers first.",
         };
         let mut lines = vec![format!("Preflight: {}. {verdict}", self.count())];
         for (severity, check, findings) in self.groups() {
@@ -95,7 +95,7 @@ impl Preflight {
         let unlisted = (self.blockers + self.warnings).saturating_sub(self.findings.len() as u64);
         if unlisted > 0 {
             lines.push(format!(
-                "  {unlisted} more of these kinds: the logs of check-instance and check-database, beside the report, have them"
+                "  {unlisted} more of these kinds are in the logs of check-instance and check-database, next to the report"
             ));
         }
         lines.extend(self.notes.iter().map(|note| format!("  note     {note}")));
@@ -112,7 +112,7 @@ impl Preflight {
                 many => format!("{check} ×{many}"),
             })
             .collect();
-        (!kinds.is_empty()).then(|| format!("Preflight: {} ({}); report.json has them", self.count(), kinds.join(", ")))
+        (!kinds.is_empty()).then(|| format!("Preflight: {} ({}); see report.json", self.count(), kinds.join(", ")))
     }
 
     /// By severity and kind, each kind where its first finding stands.
@@ -135,8 +135,8 @@ pub fn plan_lines(plan: &Value) -> Vec<String> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
     let mut lines = vec![
-        format!("The copy engine: {}, because {}", text(&plan["engine"]), text(&plan["why"])),
-        format!("The plan: an upgrade would take about {:.0} s", seconds(&plan["seconds"])),
+        format!("Copy engine: {}, because {}", text(&plan["engine"]), text(&plan["why"])),
+        format!("Plan: an upgrade would take about {:.0} s", seconds(&plan["seconds"])),
     ];
     for engine in list(&plan["engines"]) {
         lines.insert(
@@ -159,7 +159,7 @@ pub fn plan_lines(plan: &Value) -> Vec<String> {
     let outage = &plan["outage"];
     lines.push(String::new());
     lines.push(format!(
-        "The outage to expect: {:.2} s without an acknowledged write, made of",
+        "Expected outage: {:.2} s without an acknowledged write. Its parts:",
         seconds(&outage["milliseconds"]) / 1_000.0
     ));
     lines.extend(
@@ -170,15 +170,15 @@ pub fn plan_lines(plan: &Value) -> Vec<String> {
     lines.extend(
         outage["rebootSeconds"]
             .as_f64()
-            .map(|seconds| format!("  (before it, a restart of the source: {seconds:.1} s)")),
+            .map(|seconds| format!("  (and long before it, a restart of the source: {seconds:.1} s)")),
     );
     lines.extend(
-        outage["deadlineSeconds"].as_u64().map(|seconds| format!("  (after {seconds} s the run would go back)")),
+        outage["deadlineSeconds"].as_u64().map(|seconds| format!("  (after {seconds} s, the run would roll back)")),
     );
     let cost = &plan["cost"];
     lines.push(String::new());
     lines.push(format!(
-        "The cost, an estimate by list prices of {}: {:.2} USD, made of",
+        "Cost, estimated from list prices of {}: {:.2} USD. Its parts:",
         text(&cost["pricesOf"]),
         seconds(&cost["usd"])
     ));
@@ -192,7 +192,7 @@ pub fn cost_part_lines(cost: &Value) -> Vec<String> {
         let (what, usd) = (part["what"].as_str().unwrap_or_default(), part["usd"].as_f64().unwrap_or_default());
         format!("  {what:<66}{usd:>9.5} USD")
     });
-    let unpriced = texts(&cost["unpriced"]).into_iter().map(|what| format!("  without a price: {what}"));
+    let unpriced = texts(&cost["unpriced"]).into_iter().map(|what| format!("  not included: {what}"));
     parts.chain(unpriced).collect()
 }
 
@@ -200,7 +200,7 @@ pub fn cost_part_lines(cost: &Value) -> Vec<String> {
 fn listed(finding: &Finding) -> Option<String> {
     let left_out = match finding.left_out {
         0 => String::new(),
-        many => format!(", but for {many}"),
+        many => format!(" except {many}"),
     };
     (finding.objects.len() > 5)
         .then(|| format!("report.json lists all {}{left_out}", finding.objects.len() + finding.left_out))
@@ -252,7 +252,7 @@ mod tests {
         assert_eq!(
             gathered().lines(),
             [
-                "Preflight: 2 blockers, 33 warnings. An upgrade would end here with nothing touched: remove the blockers first.",
+                "Preflight: 2 blockers, 33 warnings. An upgrade would end here without any change. Remove the blockers first.",
                 "  BLOCKER  column-type (2)",
                 "    a.b is an enum",
                 "    a.c is an enum",
@@ -266,7 +266,7 @@ mod tests {
                 "  warning  long-load",
                 "    the load takes days",
                 "      what to do: a larger class",
-                "  30 more of these kinds: the logs of check-instance and check-database, beside the report, have them",
+                "  30 more of these kinds are in the logs of check-instance and check-database, next to the report",
                 "  note     clients must reconnect",
             ]
         );
@@ -291,7 +291,7 @@ mod tests {
 
         let lines = Preflight::gather([&check], None).lines();
 
-        assert_eq!(lines[3], "      report.json lists all 100, but for 10");
+        assert_eq!(lines[3], "      report.json lists all 100 except 10");
     }
 
     #[test]
@@ -304,7 +304,7 @@ mod tests {
 
     #[test]
     fn a_run_that_went_on_names_the_kinds() {
-        let expected = "Preflight: 2 blockers, 33 warnings (column-type ×2, storage, unlogged-table, long-load); report.json has them";
+        let expected = "Preflight: 2 blockers, 33 warnings (column-type ×2, storage, unlogged-table, long-load); see report.json";
 
         assert_eq!(gathered().line().as_deref(), Some(expected));
     }
@@ -337,7 +337,7 @@ mod tests {
             "restart of the source: 20.0 s",
             "after 60 s",
             "1.50 USD",
-            "without a price: x",
+            "not included: x",
         ] {
             assert!(text.contains(part), "{part} is not in\n{text}");
         }

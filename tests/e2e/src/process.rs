@@ -68,14 +68,14 @@ pub async fn rehearse(options: &[String], folder: &Path, longest: Duration) -> R
     let seconds = began.elapsed().as_secs();
     let Ok(status) = status else {
         interrupt(&mut child).await;
-        return Ok(Ended { broken: vec![format!("not over after {seconds} s")], seconds, ..Ended::default() });
+        return Ok(Ended { broken: vec![format!("still running after {seconds} s")], seconds, ..Ended::default() });
     };
     let status = status.context("wait for the rehearsal")?;
     let text = std::fs::read_to_string(folder.join("latest/report.json")).unwrap_or_default();
     let report: Value = serde_json::from_str(&text).unwrap_or_default();
     let mut ended = ended(&report, seconds);
     if !status.success() && ended.broken.is_empty() {
-        ended.broken.push(format!("the rehearsal ended with {status}, see {}", screen.display()));
+        ended.broken.push(format!("the rehearsal ended with {status}; see {}", screen.display()));
     }
     Ok(ended)
 }

@@ -72,16 +72,16 @@ impl Promise {
     /// In words.
     pub fn words(self) -> String {
         match self {
-            Promise::Completes => "the run ends well all the same".to_owned(),
-            Promise::GoesForward => "the target serves, and the run is finished forward".to_owned(),
+            Promise::Completes => "the run succeeds anyway".to_owned(),
+            Promise::GoesForward => "the target serves, and the run is completed forward".to_owned(),
             Promise::GoesBack => "the source serves again as before".to_owned(),
             Promise::ServesAtDeadline => "the source serves again at most 5 s after the deadline".to_owned(),
-            Promise::EitherWay => "the run ends well, or the source serves again as before".to_owned(),
+            Promise::EitherWay => "the run succeeds, or the source serves again as before".to_owned(),
             Promise::StopsWith(error, word) => {
-                format!("the run stops before the fence with {error} and names {word}")
+                format!("the run ends before the fence with {error} and mentions \"{word}\"")
             }
             Promise::GoesBackWith(error, word) => {
-                format!("the source serves again as before, and the run ends with {error} and names {word}")
+                format!("the source serves again as before, and the run ends with {error} and mentions \"{word}\"")
             }
         }
     }

@@ -260,10 +260,10 @@ impl Report {
         let mut faults = self.faults_of_any_run();
         faults
             .extend(some(self.tables.iter().filter(|table| !table.equal).count(), "tables differ at the drain point"));
-        faults.extend(self.tables.is_empty().then(|| "no table was compared: the drain point was not seen".to_owned()));
+        faults.extend(self.tables.is_empty().then(|| "no table was compared at the drain point".to_owned()));
         faults.extend(some(
             self.sequences.iter().filter(|sequence| !sequence.past).count(),
-            "sequences stand behind the source's",
+            "sequences are behind the source's",
         ));
         faults.extend(some(views.count(), "materialized views are older than the fence"));
         faults.extend(some(self.schema_differences.len(), "objects of the schema differ"));
@@ -272,7 +272,7 @@ impl Report {
                 .acknowledged_on_both_sides
                 .then(|| "a write was acknowledged on the source after the target was open".to_owned()),
         );
-        faults.extend(self.not_mended.iter().map(|trouble| format!("{trouble} was planned, and nothing was mended")));
+        faults.extend(self.not_mended.iter().map(|trouble| format!("{trouble} was planned but not repaired")));
         faults.extend(self.left_behind.iter().cloned());
         faults.extend(self.outage.write_seconds.is_none().then(|| "no client wrote to both sides".to_owned()));
         faults
@@ -303,11 +303,11 @@ impl Report {
     pub fn faults_of_any_run(&self) -> Vec<String> {
         let clients = &self.clients;
         let broken = clients.invariants.iter().filter(|invariant| !invariant.holds);
-        let mut faults: Vec<String> = self.untold.iter().map(|what| format!("nobody was told: {what}")).collect();
+        let mut faults: Vec<String> = self.untold.iter().map(|what| format!("no notification: {what}")).collect();
         faults.extend(some(usize::try_from(clients.lost).unwrap_or(usize::MAX), "rows were lost"));
-        faults.extend(some(usize::try_from(clients.duplicated).unwrap_or(usize::MAX), "rows are there twice"));
-        faults.extend(clients.faults.iter().map(|(what, times)| format!("clients met an error {times} times: {what}")));
-        faults.extend(broken.map(|invariant| format!("does not hold: {}", invariant.name)));
+        faults.extend(some(usize::try_from(clients.duplicated).unwrap_or(usize::MAX), "rows are duplicated"));
+        faults.extend(clients.faults.iter().map(|(what, times)| format!("clients got an error {times} times: {what}")));
+        faults.extend(broken.map(|invariant| format!("an invariant does not hold: {}", invariant.name)));
         faults.extend(self.secrecy.faults());
         faults.extend(self.faults_of_lock_outs());
         faults.extend((clients.acknowledged == 0).then(|| "no client could write".to_owned()));
@@ -320,12 +320,12 @@ impl Report {
         let more = (lock_outs.len() > 1).then(|| {
             let each = lock_outs.iter().map(|lock_out| match lock_out.seconds {
                 Some(seconds) => format!("{seconds:.1} s"),
-                None => "to the end".to_owned(),
+                None => "until the end".to_owned(),
             });
-            format!("applications were shut out {} times: {}", lock_outs.len(), each.collect::<Vec<_>>().join(", "))
+            format!("neither side was open {} times: {}", lock_outs.len(), each.collect::<Vec<_>>().join(", "))
         });
         let endless = lock_outs.last().is_some_and(|last| last.seconds.is_none());
-        let endless = endless.then(|| "applications are still shut out".to_owned());
+        let endless = endless.then(|| "neither side is open at the end".to_owned());
         more.into_iter().chain(endless).chain(self.outage.refused_again.iter().cloned()).collect()
     }
 
@@ -403,38 +403,32 @@ mod tests {
         type Spoil = fn(&mut Report);
         let cases: &[(Spoil, &str)] = &[
             (|report| report.clients.lost = 2, "2 rows were lost"),
-            (|report| report.clients.duplicated = 1, "1 rows are there twice"),
-            (
-                |report| report.secrecy.leaks = vec!["a password stands in a log".to_owned()],
-                "a password stands in a log",
-            ),
+            (|report| report.clients.duplicated = 1, "1 rows are duplicated"),
+            (|report| report.secrecy.leaks = vec!["a password is in a log".to_owned()], "a password is in a log"),
             (|report| report.tables[0].equal = false, "1 tables differ at the drain point"),
-            (|report| report.tables.clear(), "no table was compared: the drain point was not seen"),
-            (
-                |report| report.not_mended = vec!["slot-lost".to_owned()],
-                "slot-lost was planned, and nothing was mended",
-            ),
+            (|report| report.tables.clear(), "no table was compared at the drain point"),
+            (|report| report.not_mended = vec!["slot-lost".to_owned()], "slot-lost was planned but not repaired"),
             (|report| report.left_behind = vec!["the run left secret s".to_owned()], "the run left secret s"),
             (|report| report.outage.write_seconds = None, "no client wrote to both sides"),
             (|report| report.clients.acknowledged = 0, "no client could write"),
             (
                 |report| report.outage.lock_outs = vec![lock_out(Some(0.4)), lock_out(Some(60.2))],
-                "applications were shut out 2 times: 0.4 s, 60.2 s",
+                "neither side was open 2 times: 0.4 s, 60.2 s",
             ),
-            (|report| report.outage.lock_outs = vec![lock_out(None)], "applications are still shut out"),
+            (|report| report.outage.lock_outs = vec![lock_out(None)], "neither side is open at the end"),
             (
                 |report| report.outage.refused_again = vec!["the source refused clients again".to_owned()],
                 "the source refused clients again",
             ),
-            (|report| report.secrecy.secrets = 0, "no secret was looked for"),
-            (|report| report.secrecy.bytes = 0, "no secret was looked for"),
+            (|report| report.secrecy.secrets = 0, "no secret was searched for"),
+            (|report| report.secrecy.bytes = 0, "no secret was searched for"),
             (
                 |report| report.clients.acknowledged_on_both_sides = true,
                 "a write was acknowledged on the source after the target was open",
             ),
             (
                 |report| report.clients.faults = [("duplicate key".to_owned(), 3)].into(),
-                "clients met an error 3 times: duplicate key",
+                "clients got an error 3 times: duplicate key",
             ),
         ];
         for (spoil, expected) in cases {

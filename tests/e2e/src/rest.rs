@@ -44,7 +44,7 @@ impl Rest<'_> {
             // One that was only slowed down by what is mended now ends by itself.
             self.await_recoveries(LONGEST_RECOVERY, report).await?;
             if needs_person && report.recoveries.last().is_none_or(|status| status != "SUCCEEDED") {
-                self.screen.say("a person starts the recovery by hand");
+                self.screen.say("starting the recovery by hand, as a person would");
                 report.called_person = true;
                 self.start_recovery().await?;
                 self.await_recoveries(LONGEST_RECOVERY, report).await?;

@@ -115,7 +115,7 @@ pub(crate) async fn interrupted() {
 }
 
 async fn keep(aws: &LocalAws, screen: &Screen) {
-    screen.say("everything is left running until Ctrl-C:");
+    screen.say("everything keeps running until you press Ctrl-C:");
     for (name, value) in aws.addresses() {
         screen.say(format!("  export {name}={value}"));
     }
@@ -149,7 +149,7 @@ async fn rehearse(
     report: &mut Report,
 ) -> Result<()> {
     let mut stage = Stage::new(aws)?;
-    screen.doing("making the source instance");
+    screen.doing("creating the source instance");
     let group = match arguments.faults.contains(&Trouble::DecodesAlready) {
         true => Some(stage.create_decoding_group(arguments.from).await?),
         false => None,

@@ -133,7 +133,7 @@ fn line_of(moment: &Moment) -> String {
     parts.extend(moment.rows.map(|rows| format!("rows {}", thousands(rows))));
     parts.extend(moment.lag_bytes.map(|bytes| format!("lag {:.1} MB", bytes as f64 / 1e6)));
     parts.push(format!("clients {:.0}/s, {} writes", moment.tps, thousands(moment.acknowledged.cast_signed())));
-    parts.extend(moment.trouble.as_ref().map(|trouble| format!("waiting: {trouble}")));
+    parts.extend(moment.trouble.as_ref().map(|trouble| format!("clients wait: {trouble}")));
     parts.join(" · ")
 }
 
@@ -154,7 +154,7 @@ pub fn summary(report: &Report) -> String {
     let what = if report.plan_only { "the plan for " } else { "" };
     match (&report.status, &report.error) {
         (Status::Succeeded, _) => lines.push(format!(
-            "SUCCEEDED  {what}{versions}, while {} writes were acknowledged",
+            "SUCCEEDED  {what}{versions}, while clients got {} writes acknowledged",
             thousands(report.clients.acknowledged.cast_signed())
         )),
         (Status::Failed, Some(failure)) => {
@@ -162,7 +162,7 @@ pub fn summary(report: &Report) -> String {
         }
         (Status::Failed, None) => lines.push(format!("FAILED  {what}{versions}")),
     }
-    lines.extend(report.functions.iter().map(|zips| format!("with the release builds in {}", zips.display())));
+    lines.extend(report.functions.iter().map(|zips| format!("Functions: release builds in {}", zips.display())));
     lines.extend(report.dump.iter().flat_map(|dump| dump.lines()));
     lines.push(String::new());
     if report.ended_with_preflight() {
@@ -175,7 +175,7 @@ pub fn summary(report: &Report) -> String {
         lines.extend(plan_lines(plan));
         lines.push(String::new());
     }
-    lines.push(format!("The run: {:.0} s, {} state transitions", report.machine.seconds, report.machine.transitions));
+    lines.push(format!("Run: {:.0} s, {} state transitions", report.machine.seconds, report.machine.transitions));
     lines.extend(report.phases.iter().map(phase_line));
     if !report.ended_with_preflight() {
         lines.extend(repair_lines(report));
@@ -192,7 +192,7 @@ pub fn summary(report: &Report) -> String {
 fn cause_of(report: &Report, failure: &Failure) -> String {
     match failure.error.as_str() {
         "PreflightBlocked" if !report.preflight.findings.is_empty() => {
-            format!("preflight found {}, listed below; docs/runbook/PreflightBlocked.md", report.preflight.count())
+            format!("preflight found {}, listed below; see docs/runbook/PreflightBlocked.md", report.preflight.count())
         }
         _ => failure.cause.clone(),
     }
@@ -211,11 +211,11 @@ fn repair_lines(report: &Report) -> Vec<String> {
         let of = if tables.is_empty() { String::new() } else { format!(" ({})", tables.join(", ")) };
         let (before, after, seconds) = (text("before"), text("after"), &repair["seconds"]);
         let usd = repair["estimatedCost"]["usdPerHourAfter"].as_f64();
-        let cost = usd.map_or(String::new(), |usd| format!(", about {usd:.3} USD an hour"));
+        let cost = usd.map_or(String::new(), |usd| format!(", about {usd:.3} USD per hour"));
         lines.push(format!("  {:<34}{before} → {after}, {seconds} s{of}{cost}", text("kind")));
     }
     if !lines.is_empty() {
-        lines.splice(0..0, [String::new(), "Mended on the way:".to_owned()]);
+        lines.splice(0..0, [String::new(), "Repairs by the run:".to_owned()]);
     }
     lines
 }
@@ -225,19 +225,19 @@ fn outage_lines(report: &Report) -> Vec<String> {
     let mut lines = vec![String::new()];
     match outage.write_seconds {
         Some(seconds) => lines.push(format!(
-            "The outage, as the clients saw it: {seconds:.2} s without an acknowledged write{}, made of",
+            "Outage, as clients saw it: {seconds:.2} s without an acknowledged write{}. Its parts:",
             outage.expected_seconds.map_or(String::new(), |expected| format!(" (expected {expected:.2} s)"))
         )),
-        None => lines.push("The outage: no client wrote to both sides".to_owned()),
+        None => lines.push("Outage: unknown, because no client wrote to both sides".to_owned()),
     }
     lines.extend(outage.made_of.iter().map(|part| format!("  {:<34}{:>8.2} s", part.name, part.seconds)));
-    lines.extend(outage.fence_seconds.map(|seconds| format!("  (applications were shut out for {seconds:.2} s)")));
+    lines.extend(outage.fence_seconds.map(|seconds| format!("  (applications could not connect for {seconds:.2} s)")));
     lines.extend(
-        outage.longest_client_seconds.map(|seconds| format!("  (the client that waited longest: {seconds:.2} s)")),
+        outage.longest_client_seconds.map(|seconds| format!("  (the longest wait of one client: {seconds:.2} s)")),
     );
     let other = outage.longest_other_gap_seconds.filter(|seconds| *seconds > 1.0);
     lines.extend(other.map(|seconds| {
-        format!("  (beside the cutover, one client waited {seconds:.2} s: a restart of the source, or a busy machine)")
+        format!("  (outside the cutover, one client waited {seconds:.2} s: a restart of the source, or a busy machine)")
     }));
     lines
 }
@@ -251,7 +251,7 @@ fn cost_lines(report: &Report) -> Vec<String> {
     let mut lines = vec![
         String::new(),
         format!(
-            "The cost, an estimate by list prices of {}: {}{expected}, made of",
+            "Cost, estimated from list prices of {}: {}{expected}. Its parts:",
             cost["pricesOf"].as_str().unwrap_or_default(),
             usd(&cost["usd"])
         ),
@@ -269,7 +269,7 @@ fn proof_lines(report: &Report) -> Vec<String> {
     let holds = clients.invariants.iter().filter(|invariant| invariant.holds).count();
     let peak = report.lambdas.iter().map(|lambda| lambda.peak_bytes).max().unwrap_or_default();
     let writes = format!(
-        "  {:<34}{} lost, {} duplicated, {} without an answer",
+        "  {:<34}{} lost, {} duplicated, {} without a response to COMMIT",
         "acknowledged writes", clients.lost, clients.duplicated, clients.unknown
     );
     let compared = [
@@ -279,27 +279,27 @@ fn proof_lines(report: &Report) -> Vec<String> {
             report.tables.len(),
             thousands(rows)
         ),
-        format!("  {:<34}{past} of {} at or past the source's", "sequences", report.sequences.len()),
+        format!("  {:<34}{past} of {} at or past the source's value", "sequences", report.sequences.len()),
         format!("  {:<34}{fresh} of {} as fresh as the fence", "materialized views", report.materialized_views.len()),
     ];
     let always = [
-        format!("  {:<34}{}", "differences of the schema", report.schema_differences.len()),
-        format!("  {:<34}{holds} of {} hold", "sums that must come out", clients.invariants.len()),
+        format!("  {:<34}{}", "schema differences", report.schema_differences.len()),
+        format!("  {:<34}{holds} of {} hold", "invariants of the data", clients.invariants.len()),
         format!(
-            "  {:<34}{} seen, of {} looked for in {} texts",
+            "  {:<34}{} leaks of {} secrets in {} texts",
             "secrets",
             report.secrecy.leaks.len(),
             report.secrecy.secrets,
             report.secrecy.texts
         ),
-        format!("  {:<34}{:.0} MB", "largest function", peak as f64 / 1e6),
+        format!("  {:<34}{:.0} MB", "peak memory of a function", peak as f64 / 1e6),
     ];
-    let mut lines = vec!["The proof:".to_owned(), writes];
+    let mut lines = vec!["Checks:".to_owned(), writes];
     // Without a cutover nothing was compared between two sides.
     lines.extend(compared.into_iter().filter(|_| !report.ended_with_preflight()));
     lines.extend(always);
     if report.comparison != AT_DRAIN_POINT && !report.tables.is_empty() {
-        lines.push(format!("  tables were compared otherwise: {}", report.comparison));
+        lines.push(format!("  tables were not compared at the drain point: {}", report.comparison));
     }
     for table in report.tables.iter().filter(|table| !table.equal).take(10) {
         let (schema, name, ours, theirs) = (&table.schema, &table.name, table.rows_source, table.rows_target);
@@ -325,7 +325,7 @@ fn proof_lines(report: &Report) -> Vec<String> {
     }));
     lines.extend(report.warnings.iter().map(|warning| {
         let text = |member: &str| warning[member].as_str().unwrap_or_default().to_owned();
-        format!("    unfinished, as the run says: {} ({})", text("object"), text("reason"))
+        format!("    unfinished, as the run reports: {} ({})", text("object"), text("reason"))
     }));
     lines.extend(clients.examples.iter().take(5).map(|example| format!("    {example}")));
     lines
@@ -333,7 +333,7 @@ fn proof_lines(report: &Report) -> Vec<String> {
 
 fn scenario_lines(scenario: &crate::report::ScenarioReport) -> Vec<String> {
     let verdict = if scenario.broken.is_empty() { "kept" } else { "BROKEN" };
-    let mut lines = vec![String::new(), format!("Disturbed by {}: {} — {verdict}", scenario.name, scenario.promise)];
+    let mut lines = vec![String::new(), format!("Disturbance {}: {} — {verdict}", scenario.name, scenario.promise)];
     lines.extend(scenario.broken.iter().map(|what| format!("  {what}")));
     lines
 }

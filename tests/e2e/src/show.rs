@@ -92,11 +92,11 @@ impl Show {
         let drain = DrainWatch::start(on_source.clone(), on_target.clone(), arguments.to, openings).await?;
         let fence = FenceWatch::start(on_source, on_target, cast.watched_role.to_owned());
         let clients = Clients::start(&crew, &way);
-        screen.doing("clients begin to write");
+        screen.doing("waiting for the clients to write");
         let began = Instant::now();
         while clients.acknowledged() < WRITES_BEFORE {
             if began.elapsed() > Duration::from_secs(60) {
-                bail!("wait for the clients: {} writes in 60 s, {:?}", clients.acknowledged(), clients.trouble());
+                bail!("the clients made only {} writes in 60 s: {:?}", clients.acknowledged(), clients.trouble());
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
@@ -152,7 +152,7 @@ impl Show {
         let standing = self.follow(&mut execution, screen).await?;
         if standing.status.as_str() != "SUCCEEDED" {
             screen.say(format!(
-                "the machine ended {}: {}",
+                "the state machine ended with {}: {}",
                 standing.status.as_str(),
                 standing.error.as_deref().unwrap_or_default()
             ));
@@ -163,11 +163,11 @@ impl Show {
         if !silences(arguments) && !arguments.plan {
             self.await_news(standing.status.as_str(), report).await?;
         }
-        screen.doing("clients write a little longer");
+        screen.doing("letting the clients write a little longer");
         let acknowledged = self.clients.acknowledged();
         tokio::time::sleep(AFTERWARDS).await;
         report.last_writes = self.clients.acknowledged() - acknowledged;
-        screen.doing("comparing everything");
+        screen.doing("comparing both sides");
         self.conclude(arguments, execution, standing, before, armed, report).await
     }
 
@@ -204,7 +204,7 @@ impl Show {
                 return Ok(standing);
             }
             if began.elapsed() > LONGEST_RUN {
-                bail!("wait for the execution: still in {state} after {} s", LONGEST_RUN.as_secs());
+                bail!("the execution is still in {state} after {} s", LONGEST_RUN.as_secs());
             }
             tokio::time::sleep(LOOK).await;
         }

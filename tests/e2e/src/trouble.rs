@@ -508,7 +508,7 @@ impl FromStr for Trouble {
         let known = WORDS.iter().find(|(word, _)| *word == text);
         known.map(|(_, trouble)| *trouble).with_context(|| {
             let words: Vec<_> = WORDS.iter().map(|(word, _)| *word).collect();
-            format!("{text:?} is none of {}", words.join(", "))
+            format!("{text:?} is not one of {}", words.join(", "))
         })
     }
 }

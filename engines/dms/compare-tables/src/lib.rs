@@ -1,5 +1,5 @@
-//! Compare the tables that were loaded again, before the task goes back to full LOB mode: as many rows on both sides, and
-//! the same sum of the lengths of their values, so nothing was cut and nothing is missing.
+//! Compare the tables that were loaded again, before the task returns to full LOB mode: both sides must have the same
+//! number of rows and the same total length of their values, so that nothing was truncated and nothing is missing.
 //!
 //! Changes:      source (marker rows), target (DMS's notes about these tables are forgotten)
 //! Repeatable:   yes; the machine looks until the tables agree

@@ -1,5 +1,5 @@
-//! Load the target: start the task, look at it until it has stopped after the changes that came during the load, and
-//! mend what goes wrong with it.
+//! Load the target: start the task, poll it until it has stopped after the changes that came during the load, and
+//! repair what goes wrong with it.
 //!
 //! Changes:      DMS (the task is started once; after a load that broke another task takes its place, and the
 //!               replication instance may grow), target (the rows that DMS writes)

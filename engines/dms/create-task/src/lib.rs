@@ -1,4 +1,5 @@
-//! Create the task: the target's endpoint, the proof that the replication instance reaches both sides, and a task that is ready.
+//! Create the task: create the target's endpoint, prove that the replication instance reaches both sides, and create a
+//! task that is ready.
 //!
 //! Changes:      DMS (the target's endpoint, the task, named after the run and tagged)
 //! Repeatable:   yes; everything is looked up by its name first, and what is there stays

@@ -1,4 +1,4 @@
-//! Empty the target for DMS: what would trip it is set aside, tables are emptied, and what comes back later is planned.
+//! Empty the target for DMS: set aside what DMS would fail on, empty the tables, and plan what is created again later.
 //!
 //! Changes:      target (triggers, foreign keys, secondary indexes, NOT NULL and checks of large columns, identity, rows,
 //!               rights of the copy login; the plan in schema `pgleap`), AWS (the secret with which DMS reaches the target)

@@ -1,5 +1,5 @@
-//! Measure the large values of the tables in error, exactly: limited LOB mode cuts what is longer than its limit, so the
-//! limit is taken from the data and not from a guess.
+//! Measure the large values of the tables in error exactly: limited LOB mode truncates values that are longer than its
+//! limit, so the limit must come from the data.
 //!
 //! Changes:      source (the table `pgleap.lob_length`: what was measured)
 //! Repeatable:   yes; a table that was measured in this round is not measured again

@@ -1,5 +1,5 @@
-//! Prepare the replication before the snapshot is paid for: subnet group, replication instance, the source's endpoint, and the
-//! proof that the instance reaches the source.
+//! Prepare the replication before the run pays for a snapshot: create the subnet group, the replication instance and
+//! the source's endpoint, and prove that the instance reaches the source.
 //!
 //! Changes:      DMS (subnet group, replication instance, the source's endpoint, all named after the run and tagged)
 //! Repeatable:   yes; everything is looked up by its name first, and what is there stays

@@ -1,5 +1,5 @@
-//! Load the tables in error again, their large values in limited LOB mode under limits that hold them; every other table
-//! stays in full LOB mode.
+//! Load the tables in error again, with their large values in limited LOB mode and limits that they fit into; every
+//! other table stays in full LOB mode.
 //!
 //! Changes:      DMS (the task stops, gets a rule for each table, resumes, loads the tables again), target (these tables)
 //! Repeatable:   yes; what was asked for is seen in the task and in its statistics, and is not asked for again

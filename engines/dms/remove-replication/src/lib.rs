@@ -1,4 +1,5 @@
-//! Remove what the run made in DMS: task, endpoints, replication instance, subnet group, in the order that DMS asks for.
+//! Remove what the run created in DMS: the task, the endpoints, the replication instance and the subnet group, in the
+//! order that DMS requires.
 //!
 //! Changes:      DMS (the run's objects go), source (the task's slot goes with the task)
 //! Repeatable:   yes; what is gone stays gone, what goes is waited for

@@ -1,5 +1,6 @@
-//! Put the task back as it was before tables were loaded again: full LOB mode for every table, its own appetite, a stop
-//! after cached changes should it ever load again. It is left stopped, for what comes between load and changes.
+//! Restore the task's settings as they were before tables were loaded again: full LOB mode for every table, its own
+//! parallelism, and a stop after cached changes if it should load again. The task stays stopped, for what comes between
+//! the load and the changes.
 //!
 //! Changes:      DMS (the task stops and loses its rules for large values)
 //! Repeatable:   yes; a task that is as it was is left alone

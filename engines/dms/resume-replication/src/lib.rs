@@ -1,4 +1,4 @@
-//! Let the task go on after the load: from where it stopped, over the indexes that were built meanwhile.
+//! Resume the task after the load: it continues from the position at which it stopped, now that the indexes are built.
 //!
 //! Changes:      DMS (the task runs again), target (the changes that DMS applies)
 //! Repeatable:   yes; a running task is left alone

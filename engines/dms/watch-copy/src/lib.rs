@@ -1,4 +1,5 @@
-//! Watch the copy from the databases' side: how far it is, how fast, how long it will take, what it costs the source.
+//! Watch the copy from the side of the databases: how far it is, how fast, how long it will take, and what it costs the
+//! source.
 //!
 //! Changes:      source (what the watch on its changes found, and a marker row, in schema `pgleap`; its slot moves on)
 //! Repeatable:   yes; what was found before is found again

@@ -1,4 +1,4 @@
-//! Catch up: the subscription is switched on, and polled until a row that is written on the source arrives within seconds.
+//! Catch up: enable the subscription, and poll it until a row that is written on the source arrives within seconds.
 //!
 //! Changes:      target (the subscription is switched on), source (a marker row)
 //! Repeatable:   yes

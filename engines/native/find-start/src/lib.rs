@@ -1,4 +1,5 @@
-//! Find the start: the position in the source's WAL at which the snapshot ends. What follows from there is what the copy lacks.
+//! Find the start: the position in the source's WAL at which the snapshot ends. The copy lacks what follows from there
+//! on.
 //!
 //! Changes:      source (a marker row)
 //! Repeatable:   yes; it only reads

@@ -1,5 +1,5 @@
-//! Prepare the publication before the snapshot: from the slot on the source keeps every change, so that the copy, which the
-//! snapshot makes, can follow from wherever it ends.
+//! Prepare the publication before the snapshot: from its slot on, the source keeps every change, so that the copy,
+//! which is created from the snapshot, can follow from wherever the snapshot ends.
 //!
 //! Changes:      source (publication and replication slot of the run, a marker row)
 //! Repeatable:   yes; what is there is left alone, and the slot is never moved

@@ -1,4 +1,4 @@
-//! Subscribe the target: from the position at which the snapshot ends it is to follow the source.
+//! Subscribe the target: it is to follow the source from the position at which the snapshot ends.
 //!
 //! Changes:      target (triggers and rules that would act on what is applied, functions in schema `pgleap`, the subscription, its
 //!               position), not the rows yet

@@ -8,14 +8,14 @@ use crate::declared::Step;
 use crate::machine::repository;
 
 const HEAD: &str = "\
-<!-- By `make render`, from the steps' own words. -->
+<!-- Rendered by `make render` from the steps' step.yaml and lib.rs; edit those files instead. -->
 # The steps, in the order of the run
 
-A folder is a step, a crate, a function, a state and a policy of one name. Those of a copy engine are in `engines/<engine>`.
-`step.yaml` declares what everybody else must know of it: its phase, its function, its policy, what undoes it, how it fails.
-`src/lib.rs` begins with what it changes, what makes it repeatable and what happens when it dies half-way; `decide` in it is the judgement, pure and with its cases.
-[statemachine/upgrade.asl.yaml](../statemachine/upgrade.asl.yaml) wires them; `recover.asl.yaml` calls some of them again.
-To add one: [docs/adding-a-step.md](../docs/adding-a-step.md).
+Each step is a folder, a crate, a function, a state and a policy, all with the same name. The steps of a copy engine are in `engines/<engine>`.
+`step.yaml` declares what other parts must know about the step: its phase, its function, its policy, what undoes it, and how it fails.
+`src/lib.rs` begins with what the step changes, what makes it repeatable, and what happens if it dies midway. If the step makes a decision, this is a pure function, `decide`, with a table of cases as its test.
+[statemachine/upgrade.asl.yaml](../statemachine/upgrade.asl.yaml) connects the steps. `recover.asl.yaml` calls some of them again.
+To add a step, see [docs/adding-a-step.md](../docs/adding-a-step.md).
 ";
 
 const TABLE: &str = "
@@ -24,7 +24,7 @@ const TABLE: &str = "
 ";
 
 const PAGES_HEAD: &str = "
-Beside the run, called by browsers and by no machine:
+The following pages are called by browsers and not by a state machine:
 
 | page | what it does |
 |---|---|

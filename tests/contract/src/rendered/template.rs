@@ -7,7 +7,7 @@ use pgleap_contract::Phase;
 use crate::declared::{Reaches, Step};
 use crate::machine::{Machine, pascal, repository};
 
-const HEAD: &str = "# By `make render`, from infra/template.base.yaml and each step's step.yaml: edit those.\n";
+const HEAD: &str = "# Rendered by make render from template.base.yaml and each step's step.yaml; edit those files.\n";
 
 pub(super) fn render(steps: &[Step]) -> Result<String> {
     let base = std::fs::read_to_string(repository().join("infra/template.base.yaml")).context("read the base")?;

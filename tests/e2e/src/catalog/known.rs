@@ -31,7 +31,7 @@ impl Majors {
 pub const KNOWN_DIFFERENCES: &[KnownDifference] = &[
     KnownDifference {
         id: "maintain-privilege",
-        why: "17 adds the privilege MAINTAIN; an upgrade gives it to whoever had every privilege on a relation \
+        why: "17 adds the privilege MAINTAIN; an upgrade grants it to everybody who had all privileges on a relation \
               (PostgreSQL 17 release notes)",
         normalise: |majors, _, facts| {
             if majors.cross(17)
@@ -45,7 +45,7 @@ pub const KNOWN_DIFFERENCES: &[KnownDifference] = &[
     },
     KnownDifference {
         id: "not-null-constraints",
-        why: "18 lists NOT NULL as constraints with names of its own; that a column is NOT NULL is compared with the \
+        why: "18 lists NOT NULL as constraints with generated names; whether a column is NOT NULL is compared with the \
               column (PostgreSQL 18 release notes)",
         normalise: |majors, object, facts| {
             !(majors.cross(18) && object.kind == "constraint" && facts.get("type").is_some_and(|kind| kind == "n"))
@@ -53,8 +53,8 @@ pub const KNOWN_DIFFERENCES: &[KnownDifference] = &[
     },
     KnownDifference {
         id: "unlogged-partitioned-table",
-        why: "18 knows no partitioned table that is UNLOGGED, which never meant anything, and pg_upgrade makes it an ordinary \
-              one; its partitions keep theirs (PostgreSQL 18 release notes)",
+        why: "18 has no UNLOGGED partitioned tables, because this never had an effect, and pg_upgrade makes them \
+              ordinary ones; their partitions stay UNLOGGED (PostgreSQL 18 release notes)",
         normalise: |majors, object, facts| {
             if majors.cross(18) && object.kind == "table" && facts.contains_key("partitioned") {
                 facts.remove("persistence");
@@ -64,7 +64,7 @@ pub const KNOWN_DIFFERENCES: &[KnownDifference] = &[
     },
     KnownDifference {
         id: "extension-owner",
-        why: "pg_upgrade makes extensions anew as the bootstrap superuser and does not give them to their owner \
+        why: "pg_upgrade creates extensions again as the bootstrap superuser and does not restore their owner \
               (seen on every pair of majors)",
         normalise: |_, object, facts| {
             if object.kind == "extension" {

@@ -91,7 +91,7 @@ pub struct Invariant {
 
 const INVARIANTS: &[(&str, &str)] = &[
     (
-        "accounts, tellers, branches and history agree",
+        "accounts, tellers, branches and history have the same sums",
         "SELECT a = h AND t = h AND b = h FROM (SELECT
             (SELECT coalesce(sum(abalance), 0) FROM public.pgbench_accounts) AS a, (SELECT coalesce(sum(tbalance), 0) FROM public.pgbench_tellers) AS t,
             (SELECT coalesce(sum(bbalance), 0) FROM public.pgbench_branches) AS b, (SELECT coalesce(sum(delta), 0) FROM public.pgbench_history) AS h) AS sums",
@@ -100,9 +100,9 @@ const INVARIANTS: &[(&str, &str)] = &[
         "the ALWAYS trigger counted every ticket once",
         "SELECT (SELECT sum(tickets) FROM shop.ticket_counts) = (SELECT count(*) - 1000 FROM shop.tickets)",
     ),
-    ("no trigger fired that was switched off or meant for replicas", "SELECT NOT EXISTS (SELECT FROM shop.alarms)"),
+    ("no trigger fired that was disabled or for replicas only", "SELECT NOT EXISTS (SELECT FROM shop.alarms)"),
     (
-        "no number of the shared sequence was given twice",
+        "no number of the shared sequence was used twice",
         "SELECT NOT EXISTS (SELECT FROM shop.invoices JOIN shop.credit_notes USING (number))",
     ),
     (

@@ -78,7 +78,7 @@ impl Session {
                 return for_own(outcome, write);
             }
             // Dropping the session ends the connection, and with it the transaction.
-            Err(_) => return Outcome::Again("a statement hangs".to_owned()),
+            Err(_) => return Outcome::Again("a statement does not return".to_owned()),
         }
         match timeout(LONGEST, self.client.batch_execute("COMMIT")).await {
             Ok(Ok(())) => Outcome::Acknowledged,

@@ -14,13 +14,13 @@ const DEEPEST: usize = 16;
 
 /// Refuse what psql could not restore here, with one sentence that names the line.
 pub fn check(dump: &Path) -> Result<()> {
-    ensure!(dump.is_file(), "--dump {}: there is no such file", dump.display());
+    ensure!(dump.is_file(), "--dump {}: the file does not exist", dump.display());
     let mut beginning = [0; 5];
     let read = File::open(dump).and_then(|mut file| file.read(&mut beginning));
     let read = read.with_context(|| format!("--dump {}: read it", dump.display()))?;
     ensure!(
         &beginning[..read] != b"PGDMP",
-        "--dump {0}: this is pg_dump's custom format; write it as plain SQL first: pg_restore --no-owner --file=dump.sql {0}",
+        "--dump {0}: this is pg_dump's custom format; convert it to plain SQL first: pg_restore --no-owner --file=dump.sql {0}",
         dump.display()
     );
     ensure!(
@@ -69,16 +69,16 @@ fn check_command(command: &Command, folder: &mut PathBuf, file: &Path, depth: us
     match command.name.as_str() {
         "c" | "connect" if !stays_here(&arguments) => bail!(
             "{place} connects to another database or as another role, but the rehearsal upgrades one database ({DATABASE}) \
-             and restores all of it as its owner: remove this line, and CREATE DATABASE if it is there (pg_dump without \
+             and restores all of it as its owner. Remove this line, and CREATE DATABASE if the dump has it (pg_dump without \
              --create writes neither)"
         ),
         "password" | "prompt" | "e" | "edit" | "ef" | "ev" => {
-            bail!("{place} waits for somebody at a terminal: remove this line")
+            bail!("{place} waits for input at a terminal; remove this line")
         }
-        "watch" => bail!("{place} never ends: remove this line"),
+        "watch" => bail!("{place} never ends; remove this line"),
         "set" if depth > 0 && stops_at_errors(command) => bail!(
-            "{place} ends the restore at the first statement that fails, and only the dump itself is read without that, \
-             not the files that it includes: remove this line"
+            "{place} ends the restore at the first statement that fails. The rehearsal ignores this command in the dump \
+             itself, but not in files that the dump includes; remove this line"
         ),
         "cd" => {
             if let Some(to) = arguments.first() {
@@ -88,7 +88,7 @@ fn check_command(command: &Command, folder: &mut PathBuf, file: &Path, depth: us
         "copy" => {
             if let Some(copied) = command.copied_file().filter(|name| is_plain(name)) {
                 let path = folder.join(&copied);
-                ensure!(path.is_file(), "{place} reads {}, and there is no such file", path.display());
+                ensure!(path.is_file(), "{place} reads {}, which does not exist", path.display());
             }
         }
         "i" | "include" | "ir" | "include_relative" => {
@@ -97,8 +97,8 @@ fn check_command(command: &Command, folder: &mut PathBuf, file: &Path, depth: us
             let is_relative = command.name.starts_with("ir") || command.name == "include_relative";
             let from = if is_relative && depth > 0 { folder_of(file) } else { folder.clone() };
             let path = from.join(included);
-            ensure!(path.is_file(), "{place} includes {}, and there is no such file", path.display());
-            ensure!(depth < DEEPEST, "{place} includes files {DEEPEST} deep: do they include each other?");
+            ensure!(path.is_file(), "{place} includes {}, which does not exist", path.display());
+            ensure!(depth < DEEPEST, "{place} includes files {DEEPEST} levels deep; do they include each other?");
             check_file(&path, folder, depth + 1)?;
         }
         _ => {}
@@ -167,7 +167,7 @@ mod tests {
     #[test]
     fn files_that_are_read_must_be_there_and_are_looked_for_beside_the_dump() {
         let error = said("CREATE TABLE a (id int);\n\\copy a FROM './a.csv' CSV;\n", &[]).unwrap_err();
-        assert!(error.ends_with("reads /d/./a.csv, and there is no such file"), "{error}");
+        assert!(error.ends_with("reads /d/./a.csv, which does not exist"), "{error}");
 
         assert_eq!(said("\\copy a FROM './a.csv' CSV;\n", &[("a.csv", "1\n")]), Ok(()));
         assert_eq!(said("\\cd data\n\\copy a FROM a.csv CSV\n", &[("data/a.csv", "1\n")]), Ok(()));

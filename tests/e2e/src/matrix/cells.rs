@@ -81,21 +81,21 @@ impl Rule {
     pub fn words(self) -> &'static str {
         match self {
             Rule::LostAndDead => {
-                "the work is done and the process is gone either way; every Retry that names one of the two errors names the other"
+                "the work is done and the process is gone in both cell types; every Retry that names one of the two errors also names the other"
             }
-            Rule::NoProcess => "the state calls AWS itself, there is no process: the operation's own cell",
+            Rule::NoProcess => "the state calls AWS itself without a process, so the cell of the operation covers it",
             Rule::Unavailable => {
-                "a call that fails inside the service is repeated by SDK and machine exactly as a throttled one"
+                "the SDK and the machine retry a call that fails inside the service exactly like a throttled one"
             }
             Rule::HangsUnwatched => {
-                "no deadline runs there: a call that hangs costs seconds and is repeated as a throttled one"
+                "no deadline is running there; a call that hangs costs seconds and is retried like a throttled one"
             }
-            Rule::OnlyReads => "the call only reads: having been carried out changes nothing",
+            Rule::OnlyReads => "the call only reads, so it makes no difference whether it was carried out",
             Rule::FirstCall => {
-                "it is the first call of the state's function: nothing was done yet, as where the call of the function fails"
+                "it is the first call of the state's function, so nothing was done yet, as if the call of the function had failed"
             }
-            Rule::Woken => "functions are woken up side by side by equal calls, before anything was touched",
-            Rule::BothWays => "the recovery calls the function there with the same input on both ways",
+            Rule::Woken => "equal calls wake the functions in parallel, before anything is changed",
+            Rule::BothWays => "the recovery calls this function with the same input after a rollback and after OPEN",
             Rule::SameCall => "the same function calls the same operation, and nothing can be fenced yet",
         }
     }
@@ -103,9 +103,9 @@ impl Rule {
 
 /// The columns of a state.
 pub const OF_STATE: &[&str] =
-    &["killed before", "killed after", "lost and dead", "zombie", "stopped", "stopped zombie", "fails for good"];
+    &["killed before", "killed after", "lost and dead", "zombie", "stopped", "stopped zombie", "fails permanently"];
 /// The columns of an operation.
-pub const OF_OPERATION: &[&str] = &["throttled", "5xx", "hangs", "lost", "denied for good"];
+pub const OF_OPERATION: &[&str] = &["throttled", "5xx", "hangs", "lost", "denied permanently"];
 
 /// From here on one run carries one disturbance.
 const ARM: &str = "ArmDeadline";
@@ -233,7 +233,7 @@ impl Row {
                 cell("zombie", of("lost")),
                 cell("stopped", self.run(format!("stop-execution:{place}"), true)),
                 cell("stopped zombie", of("lost")),
-                cell("fails for good", of("denied for good")),
+                cell("fails permanently", of("denied permanently")),
             ]);
             return all;
         }
@@ -247,7 +247,7 @@ impl Row {
                 "stopped zombie",
                 self.run(format!("zombie:{place}:1:{STOPPED_SECONDS} stop-execution:{place}"), true),
             ),
-            cell("fails for good", self.run(format!("fail:{place}"), true)),
+            cell("fails permanently", self.run(format!("fail:{place}"), true)),
         ]
     }
 
@@ -275,7 +275,7 @@ impl Row {
             self.cell(&row, "5xx", equal(Rule::Unavailable)),
             self.cell(&row, "hangs", if watched { struck("hang") } else { equal(Rule::HangsUnwatched) }),
             self.cell(&row, "lost", if reads { equal(Rule::OnlyReads) } else { struck("lost") }),
-            self.cell(&row, "denied for good", or_first(struck("denied"), "fails for good")),
+            self.cell(&row, "denied permanently", or_first(struck("denied"), "fails permanently")),
         ]
     }
 }
@@ -379,7 +379,7 @@ mod tests {
         assert_eq!(disturbance("RestoreTarget: zombie"), (Part::BeforeArm, "zombie:RestoreTarget".to_owned(), true));
         assert!(!disturbance("RestoreTarget: stopped").2, "a run that is stopped carries nothing else");
         let denied = "denied:remove-resources@FinishResources:rds:DeleteDBSnapshot";
-        assert_eq!(disturbance("FinishResources rds:DeleteDBSnapshot: denied for good").1, denied);
+        assert_eq!(disturbance("FinishResources rds:DeleteDBSnapshot: denied permanently").1, denied);
         assert_eq!(
             disturbance("SwapRecord route53:GetChange: hangs").1,
             "hang:swap-record@SwapRecord:route53:GetChange"
@@ -392,7 +392,7 @@ mod tests {
     fn what_stands_for_another_cell_follows_a_rule() {
         let cases = [
             ("SwapRecord route53:GetChange: throttled", "SwapRecord: killed before", Rule::FirstCall),
-            ("SwapRecord route53:GetChange: denied for good", "SwapRecord: fails for good", Rule::FirstCall),
+            ("SwapRecord route53:GetChange: denied permanently", "SwapRecord: fails permanently", Rule::FirstCall),
             ("SwapRecord: lost and dead", "SwapRecord: killed after", Rule::LostAndDead),
             ("TellCopy sns:Publish: lost", "TellPeople sns:Publish: lost", Rule::SameCall),
             ("FindRule: zombie", "FindRule ec2:DescribeSecurityGroupRules: lost", Rule::NoProcess),

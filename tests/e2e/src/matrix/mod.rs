@@ -94,7 +94,7 @@ async fn rehearse_all(
 async fn rehearse_run(run: &Run, folder: &Path, longest: Duration, results: &Mutex<Results>) -> Result<bool> {
     let ended = rehearse(&run.options(), &folder.join(file_name(&run.name())), longest).await?;
     if !ended.broken.is_empty() && run.cells.len() > 1 {
-        say(&format!("{:<64} not as promised, each alone now: {}", run.name(), ended.broken.join("; ")));
+        say(&format!("{:<64} not as promised; running each cell alone now: {}", run.name(), ended.broken.join("; ")));
         let mut kept = true;
         for alone in run.alone() {
             kept &= Box::pin(rehearse_run(&alone, folder, longest, results)).await?;

@@ -37,17 +37,17 @@ fn mark(cell: &Cell, results: &Results) -> Mark {
 
 /// The page.
 pub(super) fn page(commit: &str, cells: &[Cell], unseen: &[String], results: &Results) -> String {
-    let mut page = format!("# Every disturbance, commit {commit}\n\n");
+    let mut page = format!("# Results of every disturbance, commit {commit}\n\n");
     page += &counts(cells, results);
-    page += "\n`ok`: as promised. `=`: another cell stands for it (below). Promised is: before OPEN the run ends well or the source \
-             serves as before and nothing is left; after OPEN the target serves, no row is lost, and what the machine cannot \
-             finish is finished once a person has mended it.\n";
+    page += "\n`ok`: as promised. `=`: another cell covers this one (see below). The promise before OPEN: the run succeeds, or the \
+             source serves as before and nothing is left behind. The promise after OPEN: the target serves, no row is lost, and the \
+             run is completed, if necessary after a person has repaired something.\n";
     page += &table("States", cells, results, OF_STATE);
-    page += &table("Operations of AWS, by the state whose function calls them", cells, results, OF_OPERATION);
+    page += &table("AWS operations, by the state whose function calls them", cells, results, OF_OPERATION);
     page += &failures(cells, results);
     page += &equals(cells);
     if !unseen.is_empty() {
-        let _ = writeln!(page, "\n## Listed in a policy, called in none of the runs: not run\n");
+        let _ = writeln!(page, "\n## Listed in a policy, but not called in any run, so not tested\n");
         unseen.iter().for_each(|action| page += &format!("- {action}\n"));
     }
     page
@@ -56,7 +56,7 @@ pub(super) fn page(commit: &str, cells: &[Cell], unseen: &[String], results: &Re
 /// How many cells of each part, how they stand, and what they took.
 pub(super) fn counts(cells: &[Cell], results: &Results) -> String {
     let mut text =
-        "| part | cells | as promised | failed | another stands for it | not run |\n|---|---|---|---|---|---|\n"
+        "| part | cells | as promised | failed | covered by another | not run |\n|---|---|---|---|---|---|\n"
             .to_owned();
     for (part, words) in [(Part::BeforeArm, "before arm-deadline"), (Part::AfterArm, "from arm-deadline to the end")] {
         let of_part: Vec<_> = cells.iter().filter(|cell| cell.part == part).map(|cell| mark(cell, results)).collect();
@@ -75,7 +75,7 @@ pub(super) fn counts(cells: &[Cell], results: &Results) -> String {
     // A run that several cells shared took its time once.
     let seconds: f64 = lines.iter().map(|line| line.ended.seconds as f64 / (line.with + 1) as f64).sum();
     let lost: u64 = lines.iter().map(|line| line.ended.lost).sum();
-    let _ = writeln!(text, "\nRows lost: {lost}. Rehearsed for {:.0} s in {} cells.", seconds, lines.len());
+    let _ = writeln!(text, "\nRows lost: {lost}. Duration: {:.0} s for {} cells.", seconds, lines.len());
     text
 }
 
@@ -123,7 +123,7 @@ fn equals(cells: &[Cell]) -> String {
             by_rule.entry(*rule).or_default().insert(format!("{} = {to}", cell.name()));
         }
     }
-    let mut text = "\n## Cells that another stands for\n".to_owned();
+    let mut text = "\n## Cells that another cell covers\n".to_owned();
     for (rule, names) in by_rule {
         let _ = writeln!(text, "\n### Because {}\n", rule.words());
         names.iter().for_each(|name| text += &format!("- {name}\n"));

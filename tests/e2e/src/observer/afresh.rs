@@ -85,9 +85,9 @@ fn written(before: &Activity, now: &Activity) -> BTreeSet<Name> {
 
 fn words(why: &str, target_is_shut: bool, tables: usize) -> String {
     match target_is_shut {
-        true => format!("{why}; compared again while the source was fenced and the target not open yet"),
+        true => format!("{why}; compared again while the source was fenced and the target was not open yet"),
         false => format!(
-            "{why}; compared again with the fenced source when the target was open: only {tables} tables that nobody wrote to"
+            "{why}; compared again with the fenced source after the target was open, and only the {tables} tables that nobody wrote to"
         ),
     }
 }

@@ -87,7 +87,7 @@ impl DrainWatch {
         }
         self.task.abort();
         // A crash may have kept the observer from the drain point; a source that is fenced can still be compared with.
-        self.sides.compare_afresh("the observer was not there at the drain point").await
+        self.sides.compare_afresh("the observer missed the drain point").await
     }
 }
 
@@ -116,13 +116,13 @@ async fn watch<Call>(
     let drained = match observed {
         Ok(Ok(drained)) => drained,
         Ok(Err(error)) => return missed(&format!("{error:#}")),
-        Err(_) => return missed("its time was over"),
+        Err(_) => return missed("the observation took too long"),
     };
     came.store(true, Ordering::Release);
     match compare(drained).await {
         Ok(point) => Ok(Some(point)),
         Err(error) => {
-            tracing::warn!(error = format!("{error:#}"), "the comparison at the drain point was lost");
+            tracing::warn!(error = format!("{error:#}"), "the comparison at the drain point failed");
             compare_once_both_are_back(&sides).await
         }
     }

@@ -24,7 +24,7 @@ async fn tried(client: &Client, sql: &str, params: &[Option<String>], end: &str)
     let params: Vec<&(dyn ToSql + Sync)> = params.iter().map(|param| param as &(dyn ToSql + Sync)).collect();
     let mut outcome = match client.query(sql, &params).await {
         Ok(rows) if rows.len() == 1 => Ok(rows[0].get::<_, Row>(0)),
-        Ok(rows) => Err(format!("a write touches {} rows", rows.len())),
+        Ok(rows) => Err(format!("a write changes {} rows", rows.len())),
         Err(error) => Err(reason(&error)?),
     };
     if outcome.is_ok()

@@ -24,10 +24,10 @@ const COLUMNS: usize = 12;
 /// How a table can be written to, or why it cannot. The client must be in a transaction.
 pub(super) async fn table(client: &Client, table: &Table, key_updates: bool, rng: &mut Rng) -> Result<Tried<OwnTable>> {
     if table.has_rules {
-        return Ok(Err("a rule rewrites what is written".to_owned()));
+        return Ok(Err("a rule rewrites the statements".to_owned()));
     }
     if table.key.is_empty() && !table.columns.iter().any(is_telling) {
-        return Ok(Err("it has no key, and no column with room for a value that tells a row apart".to_owned()));
+        return Ok(Err("it has no key, and no column for a value that identifies a row".to_owned()));
     }
     let inserts = match inserts(client, table, rng).await? {
         Ok(inserts) => inserts,
@@ -42,13 +42,13 @@ pub(super) async fn table(client: &Client, table: &Table, key_updates: bool, rng
             Err(why) => return Ok(Err(why)),
         }
     }
-    let Some(row) = rows.first() else { return Ok(Err("there is no row left that could be inserted".to_owned())) };
+    let Some(row) = rows.first() else { return Ok(Err("no further row can be inserted".to_owned())) };
     if own.key.is_empty() {
         return Ok(Ok(own));
     }
     let found = undo(client, &own.find_sql(), &row[2..]).await?;
     if found.as_deref().ok().and_then(|found| found.get(1)) != row.get(1) {
-        return Ok(Err("a trigger changes its rows once they are written".to_owned()));
+        return Ok(Err("a trigger changes its rows after they are written".to_owned()));
     }
     for column in changeable(table) {
         if let Some(update) = update_of(client, &own, table, column, &row[2..], rng).await? {
@@ -137,7 +137,7 @@ fn makers(table: &Table, named: &[&Column], combined: &[String]) -> Tried<Vec<Op
     if table.key.is_empty() || !combined.is_empty() || table.key.iter().any(is_made) {
         return Ok(makers);
     }
-    Err("no new value can be made for any column of its key".to_owned())
+    Err("no column of its key can get a new value".to_owned())
 }
 
 /// Where the key is made of references and nothing else, its columns and combinations that are not there yet.
@@ -179,7 +179,7 @@ async fn of_references(client: &Client, table: &Table) -> Result<Tried<Option<(V
         same.join(" AND ")
     );
     Ok(match arrays(client, &sql).await? {
-        Ok(rows) if rows.is_empty() => Err("every combination of its references is there already".to_owned()),
+        Ok(rows) if rows.is_empty() => Err("all combinations of its references already exist".to_owned()),
         Ok(rows) => Ok(Some((table.key.clone(), rows))),
         Err(why) => Err(why),
     })
@@ -218,7 +218,7 @@ async fn made_up(client: &Client, table: &Table, named: &[&Column], rng: &mut Rn
             }
             (None, Some(maker)) => maker.make(rng),
             (None, None) if column.not_null => {
-                return Ok(Err(format!("it is empty, and no value of type {} can be made up", column.sql_type)));
+                return Ok(Err(format!("it is empty, and no value of type {} can be generated", column.sql_type)));
             }
             (None, None) => None,
         });
