@@ -67,7 +67,8 @@ impl Session {
 
     /// The server's major version, e.g. 15.
     pub async fn major(&self) -> Result<i32, PgError> {
-        let row = self.row("read the version", "SELECT current_setting('server_version_num')::int / 10000", &[]).await?;
+        let row =
+            self.row("read the version", "SELECT current_setting('server_version_num')::int / 10000", &[]).await?;
         Ok(row.get(0))
     }
 

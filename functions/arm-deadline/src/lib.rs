@@ -85,9 +85,8 @@ async fn armed(schedules: &Schedules, input: &ArmDeadlineInput) -> StepResult<Op
     let name = input.run.id.names().deadline_schedule();
     let Some(found) = schedules.find(&name).await? else { return Ok(None) };
     if !is_ours(&found.input, input) {
-        let message = format!(
-            "arm the deadline: schedule {name} belongs to another execution; start the run with another runId"
-        );
+        let message =
+            format!("arm the deadline: schedule {name} belongs to another execution; start the run with another runId");
         return Err(StepError::new(ErrorCode::BadInput, message));
     }
     let odd = || StepError::bug(format!("read schedule {name}: it has the expression {:?}", found.expression));

@@ -16,6 +16,8 @@ use pgleap_contract::steps::{AskApprovalInput, AskApprovalOutput};
 use pgleap_notify::{AnswerLinks, Asked, Topic};
 use pgleap_step_kit::prelude::*;
 
+pub use message::question;
+
 /// Send the question.
 pub async fn run(ctx: &Ctx, input: AskApprovalInput) -> StepResult<AskApprovalOutput> {
     run_with(ctx, input, Topic::from_environment()?, AnswerLinks::from_environment()).await

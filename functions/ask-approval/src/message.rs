@@ -26,9 +26,14 @@ pub(crate) fn subject(input: &AskApprovalInput) -> String {
 ///
 /// `until` is when the machine stops waiting, in seconds since 1970; `link` answers without a login.
 pub(crate) fn text(input: &AskApprovalInput, until: u64, link: Option<&str>) -> String {
-    let parts = [happens(input), begins(input), found(input)];
-    let parts = parts.into_iter().chain(uncompared(input)).chain([silence(input, until)]);
+    let parts = [question(input), silence(input, until)].into_iter();
     parts.chain(link.map(by_link)).chain([answers(input)]).collect::<Vec<_>>().join("\n\n")
+}
+
+/// What would happen, when, and what was found.
+pub fn question(input: &AskApprovalInput) -> String {
+    let parts = [happens(input), begins(input), found(input)].into_iter();
+    parts.chain(uncompared(input)).collect::<Vec<_>>().join("\n\n")
 }
 
 fn happens(input: &AskApprovalInput) -> String {

@@ -221,8 +221,13 @@ fn judge_restricted_index(what: &str, outcome: &Outcome) -> Option<Finding> {
 }
 
 fn not_held(what: &str, stays: &str) -> Finding {
-    let remedy = format!("correct those rows or the constraint before the run; otherwise the run carries them, {stays}");
-    Finding::warning(NOT_HELD, format!("rows violate constraint {what}, although it was true when they were written"), remedy)
+    let remedy =
+        format!("correct those rows or the constraint before the run; otherwise the run carries them, {stays}");
+    Finding::warning(
+        NOT_HELD,
+        format!("rows violate constraint {what}, although it was true when they were written"),
+        remedy,
+    )
 }
 
 /// Syntax errors and names that are not found. Missing privileges are handled elsewhere.

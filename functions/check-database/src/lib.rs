@@ -119,8 +119,10 @@ fn or_unseen(id: &str, answer: Result<Vec<Finding>, pgleap_pg::PgError>) -> Step
     match answer {
         Ok(findings) => Ok(findings),
         Err(error) if error.kind == PgErrorKind::Unreachable => Err(error.into()),
-        Err(error) => {
-            Ok(vec![Finding::blocker("not-seen", format!("preflight could not run check {id}: {error}"), "give the login the missing privilege")])
-        }
+        Err(error) => Ok(vec![Finding::blocker(
+            "not-seen",
+            format!("preflight could not run check {id}: {error}"),
+            "give the login the missing privilege",
+        )]),
     }
 }

@@ -10,8 +10,10 @@ use crate::versions::RdsVersion;
 /// The hops, or why there are none. They lead to the newest reachable version that was requested, with as few hops as possible. Among
 /// equally short paths, the first hops stay within the major version, because those are quick.
 pub(crate) fn find(versions: &[EngineVersion], from: &str, wanted: &str) -> Result<Vec<UpgradeHop>, String> {
-    let now = RdsVersion::parse(from).ok_or_else(|| format!("pgleap does not understand the source's version {from}"))?;
-    let goal = RdsVersion::parse(wanted).ok_or_else(|| format!("pgleap does not understand the requested version {wanted}"))?;
+    let now =
+        RdsVersion::parse(from).ok_or_else(|| format!("pgleap does not understand the source's version {from}"))?;
+    let goal = RdsVersion::parse(wanted)
+        .ok_or_else(|| format!("pgleap does not understand the requested version {wanted}"))?;
     if goal.major <= now.major {
         return Err(format!("{wanted} is not a newer major version than the source's {from}"));
     }

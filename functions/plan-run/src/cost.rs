@@ -6,7 +6,8 @@ use pgleap_prices::{Amounts, Replication};
 
 use crate::rates::Rates;
 
-const BASIS: &str = "estimate: hours from the plan's phases, state transitions and function calls from its waits; list prices";
+const BASIS: &str =
+    "estimate: hours from the plan's phases, state transitions and function calls from its waits; list prices";
 const GIB: f64 = 1_073_741_824.0;
 /// A call of a function, most of it waiting for a database or an API; what the largest functions have of memory.
 const SECONDS_A_CALL: f64 = 0.5;

@@ -132,7 +132,9 @@ pub(crate) fn notes(input: &PlanRunInput) -> Vec<String> {
     let single = input.shape.as_ref().is_some_and(|shape| !shape.multi_az);
     let mut notes = Vec::new();
     if single {
-        notes.push("the source is in one Availability Zone, so writes pause for a moment when the snapshot begins".to_owned());
+        notes.push(
+            "the source is in one Availability Zone, so writes pause for a moment when the snapshot begins".to_owned(),
+        );
     }
     if input.shape.as_ref().is_some_and(|shape| shape.backups) {
         notes.push(

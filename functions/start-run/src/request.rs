@@ -162,9 +162,8 @@ fn within(field: &str, value: u32, (least, most): (u32, u32)) -> Result<(), Stri
 /// The question about tables that were not compared is part of the one before the cutover.
 fn asks_somebody(choices: &Choices, approval: &Approval) -> Result<(), String> {
     if choices.uncompared_tables == Some(UncomparedTables::Ask) && !approval.cutover {
-        return Err(
-            "choices.uncomparedTables: ask requires approval.cutover, because that question names the tables".to_owned()
-        );
+        return Err("choices.uncomparedTables: ask requires approval.cutover, because that question names the tables"
+            .to_owned());
     }
     Ok(())
 }

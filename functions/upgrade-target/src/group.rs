@@ -23,8 +23,8 @@ pub(crate) async fn ensure(
         attached.ok_or_else(|| StepError::new(ErrorCode::InstanceFailed, "find source: it has no parameter group"))?;
     let users = rds.users_values(run, attached).await?;
     let known = rds.known(&hop.family).await?;
-    let major =
-        major_of(&hop.version).ok_or_else(|| StepError::bug(format!("version {} has no major version", hop.version)))?;
+    let major = major_of(&hop.version)
+        .ok_or_else(|| StepError::bug(format!("version {} has no major version", hop.version)))?;
     let translated = translate(&users, major, |name| known.get(name).cloned());
     if !translated.dropped.is_empty() {
         tracing::warn!(family = hop.family, dropped = translated.dropped.join("; "), "some parameters were not copied");

@@ -7,8 +7,6 @@ use serde_json::Value;
 use crate::cli::RunArguments;
 use crate::clients::Observed;
 use crate::disturbance::Disturbance;
-use crate::follow::{Execution, Standing};
-use crate::history::message_of;
 use crate::inventory::{Difference, Inventory, Serving};
 use crate::observer::{DrainPoint, FenceTimes};
 use crate::promise::Promise;
@@ -16,6 +14,8 @@ use crate::proof::{Addresses, Hosts};
 use crate::report::{Failure, Outage, Report, ScenarioReport, Status};
 use crate::scenario::{ADDED_COLUMN, Armed};
 use crate::trouble::Trouble;
+use pgleap_cli::follow::{Execution, Standing};
+use pgleap_cli::history::message_of;
 
 /// What was seen when the run had ended.
 pub(crate) struct Seen {

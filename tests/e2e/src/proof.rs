@@ -7,9 +7,9 @@ use tokio_postgres::Client;
 
 use crate::catalog::{self, Catalog, SchemaDifference};
 use crate::clients::{Kind, Observed, OwnTables, Timeline, find_rows, invariants};
-use crate::history::History;
 use crate::observer::{DrainPoint, FenceTimes};
 use crate::report::{ClientsReport, LockOutReport, Outage, OwnTableReport, split_outage};
+use pgleap_cli::history::History;
 
 /// The two servers' addresses, by which clients tell them apart.
 #[derive(Debug, Clone, Copy)]

@@ -11,10 +11,10 @@ use serde_json::Value;
 use crate::catalog::SchemaDifference;
 use crate::clients::{Invariant, NotWritten, OwnCounts};
 use crate::dump::Restored;
-use crate::history::Phase;
 use crate::leaks::Secrecy;
 use crate::observer::{SequenceComparison, TableComparison, ViewAge};
-use crate::preflight::Preflight;
+use pgleap_cli::findings::Preflight;
+use pgleap_cli::history::Phase;
 
 /// The whole report.
 #[derive(Debug, Clone, Default, Serialize)]

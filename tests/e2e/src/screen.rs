@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::Value;
 
-use crate::history::Phase;
 use crate::observer::AT_DRAIN_POINT;
-use crate::preflight::{cost_part_lines, plan_lines};
 use crate::report::{Failure, Report, Status};
+use pgleap_cli::findings::{cost_part_lines, plan_lines};
+use pgleap_cli::lines::{phases, thousands};
 
 /// A moment of the run.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -137,13 +137,6 @@ fn line_of(moment: &Moment) -> String {
     parts.join(" · ")
 }
 
-fn thousands(number: i64) -> String {
-    let digits = number.to_string();
-    let grouped: Vec<String> =
-        digits.as_bytes().rchunks(3).rev().map(|group| String::from_utf8_lossy(group).into_owned()).collect();
-    grouped.join(",")
-}
-
 /// What a newcomer should take home.
 pub fn summary(report: &Report) -> String {
     let mut lines = vec![String::new()];
@@ -175,8 +168,7 @@ pub fn summary(report: &Report) -> String {
         lines.extend(plan_lines(plan));
         lines.push(String::new());
     }
-    lines.push(format!("Run: {:.0} s, {} state transitions", report.machine.seconds, report.machine.transitions));
-    lines.extend(report.phases.iter().map(phase_line));
+    lines.extend(phases(report.machine.seconds, report.machine.transitions, &report.phases));
     if !report.ended_with_preflight() {
         lines.extend(repair_lines(report));
         lines.extend(outage_lines(report));
@@ -196,11 +188,6 @@ fn cause_of(report: &Report, failure: &Failure) -> String {
         }
         _ => failure.cause.clone(),
     }
-}
-
-fn phase_line(phase: &Phase) -> String {
-    let expected = phase.expected_seconds.map_or(String::new(), |seconds| format!("   expected {seconds:>6.1} s"));
-    format!("  {:<34}{:>8.1} s{expected}", phase.name, phase.seconds)
 }
 
 fn repair_lines(report: &Report) -> Vec<String> {
@@ -341,7 +328,7 @@ fn scenario_lines(scenario: &crate::report::ScenarioReport) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::preflight::Preflight;
+    use pgleap_cli::findings::Preflight;
     use serde_json::json;
 
     #[test]

@@ -14,8 +14,6 @@ use crate::cli::RunArguments;
 use crate::clients::{Clients, Crew, Kind, OwnTables, Way};
 use crate::connect::Login;
 use crate::evidence::{fill_report, lambdas, secrets};
-use crate::follow::{Execution, Standing};
-use crate::history::{next_phase, phase_of};
 use crate::inventory::Inventory;
 use crate::judge::{Seen, judge, loses_events, messages, silences};
 use crate::leaks::{Secrecy, Secret, verifiers};
@@ -32,6 +30,8 @@ use crate::stage::{RECORD, SOURCE, Source, Stage, master_login};
 use crate::survey::Survey;
 use crate::texts;
 use crate::trouble::Tools;
+use pgleap_cli::follow::{Execution, Standing};
+use pgleap_cli::history::{next_phase, phase_of};
 
 /// Writes that must be acknowledged before the run begins, so that there is something to lose.
 const WRITES_BEFORE: u64 = 100;
@@ -184,8 +184,7 @@ impl Show {
         let (began, mut metered) = (Instant::now(), Instant::now());
         let (mut reading, mut rate) = (Reading::default(), Rate::new(self.clients.acknowledged()));
         loop {
-            let standing = execution.standing().await?;
-            execution.read_on().await?;
+            let standing = execution.read().await?;
             let state = execution.history.state().unwrap_or("StartRun").to_owned();
             let phase = phase_of(&state);
             // To the end: a second lock-out may be short, and come late.

@@ -13,11 +13,19 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
     let mut findings = Vec::new();
     if !login.may_create_roles {
         let found = format!("the login {} may not create roles", login.name);
-        findings.push(Finding::blocker(ID, found, format!("as the master user: ALTER ROLE \"{}\" CREATEROLE", login.name)));
+        findings.push(Finding::blocker(
+            ID,
+            found,
+            format!("as the master user: ALTER ROLE \"{}\" CREATEROLE", login.name),
+        ));
     }
     if !login.may_set_passwords {
         let found = format!("the login {} may not set passwords (rds.restrict_password_commands)", login.name);
-        findings.push(Finding::blocker(ID, found, format!("as the master user: GRANT rds_password TO \"{}\"", login.name)));
+        findings.push(Finding::blocker(
+            ID,
+            found,
+            format!("as the master user: GRANT rds_password TO \"{}\"", login.name),
+        ));
     }
     if !login.may_grant_replication {
         let found = format!("the login {} may not grant rds_replication", login.name);

@@ -12,7 +12,8 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
     if facts.large_objects == 0 {
         return Vec::new();
     }
-    let found = format!("the database has {} large objects, and no copy engine carries their changes", facts.large_objects);
+    let found =
+        format!("the database has {} large objects, and no copy engine carries their changes", facts.large_objects);
     vec![Finding::blocker(
         ID,
         found,

@@ -16,7 +16,11 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
         "the upgrade of the copy locks {} tables in one transaction, and the server has room for {} locks: the upgrade may fail for lack of memory",
         server.tables_to_lock, server.lock_room
     );
-    vec![Finding::warning(ID, found, "raise max_locks_per_transaction (a static parameter, which takes effect at the next reboot)")]
+    vec![Finding::warning(
+        ID,
+        found,
+        "raise max_locks_per_transaction (a static parameter, which takes effect at the next reboot)",
+    )]
 }
 
 #[cfg(test)]

@@ -28,12 +28,15 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
         }
     }
     for name in accepted.iter().filter(|name| !facts.others.iter().any(|other| other.name == **name)) {
-        let found = format!("choices.asOfSnapshotDatabases names {name}, but the instance has no other database of this name");
+        let found =
+            format!("choices.asOfSnapshotDatabases names {name}, but the instance has no other database of this name");
         findings.push(Finding::warning(UNKNOWN, found, "correct the name"));
     }
     for name in facts.run.choices.as_of_snapshot_schemas.iter().filter(|name| !facts.schemas.contains(name)) {
-        let found =
-            format!("choices.asOfSnapshotSchemas names {name}, but database {} has no schema of this name", facts.database);
+        let found = format!(
+            "choices.asOfSnapshotSchemas names {name}, but database {} has no schema of this name",
+            facts.database
+        );
         findings.push(Finding::warning(UNKNOWN, found, "correct the name"));
     }
     findings

@@ -11,8 +11,15 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
     if facts.prepared_transactions == 0 {
         return Vec::new();
     }
-    let found = format!("{} prepared transaction(s) are open, which stops the upgrade of the copy", facts.prepared_transactions);
-    vec![Finding::blocker(ID, found, "end them with COMMIT PREPARED or ROLLBACK PREPARED (pg_prepared_xacts lists them)")]
+    let found = format!(
+        "{} prepared transaction(s) are open, which stops the upgrade of the copy",
+        facts.prepared_transactions
+    );
+    vec![Finding::blocker(
+        ID,
+        found,
+        "end them with COMMIT PREPARED or ROLLBACK PREPARED (pg_prepared_xacts lists them)",
+    )]
 }
 
 #[cfg(test)]

@@ -10,7 +10,10 @@ const PUBLICATION: &str = "publication";
 pub(super) fn check(facts: &Facts) -> Vec<Finding> {
     let mut findings = Vec::new();
     if !facts.subscriptions.is_empty() {
-        let found = format!("the database has subscriptions, which the copy would have too: {}", facts.subscriptions.join(", "));
+        let found = format!(
+            "the database has subscriptions, which the copy would have too: {}",
+            facts.subscriptions.join(", ")
+        );
         findings.push(Finding::blocker(
             SUBSCRIPTION,
             found,

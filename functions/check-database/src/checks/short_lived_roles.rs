@@ -155,6 +155,10 @@ mod tests {
 
         let finding = of_reason(&roles, Reason::Leased).expect("found");
 
-        assert!(finding.found.starts_with("roles v-0, v-1, v-2 and 37 more: named like the temporary logins"), "{}", finding.found);
+        assert!(
+            finding.found.starts_with("roles v-0, v-1, v-2 and 37 more: named like the temporary logins"),
+            "{}",
+            finding.found
+        );
     }
 }

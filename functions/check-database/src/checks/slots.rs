@@ -20,7 +20,8 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
     let server = &facts.server;
     let mut findings = Vec::new();
     for slot in &facts.slots {
-        let found = format!("logical slot {slot} feeds a consumer that would receive no more changes after the cutover");
+        let found =
+            format!("logical slot {slot} feeds a consumer that would receive no more changes after the cutover");
         findings.push(Finding::blocker(ID, found, "move that consumer first, or drop the slot if nobody uses it"));
     }
     if server.max_replication_slots - server.slots_used < SLOTS {
@@ -28,11 +29,22 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
             "{} of {} replication slots are in use, and the run needs {SLOTS} more",
             server.slots_used, server.max_replication_slots
         );
-        findings.push(Finding::blocker(ROOM, found, "raise max_replication_slots (a static parameter, which takes effect at a reboot)"));
+        findings.push(Finding::blocker(
+            ROOM,
+            found,
+            "raise max_replication_slots (a static parameter, which takes effect at a reboot)",
+        ));
     }
     if server.max_wal_senders - server.senders_used < SENDERS {
-        let found = format!("{} of {} WAL senders are in use, and the run needs {SENDERS} more", server.senders_used, server.max_wal_senders);
-        findings.push(Finding::blocker(ROOM, found, "raise max_wal_senders (a static parameter, which takes effect at a reboot)"));
+        let found = format!(
+            "{} of {} WAL senders are in use, and the run needs {SENDERS} more",
+            server.senders_used, server.max_wal_senders
+        );
+        findings.push(Finding::blocker(
+            ROOM,
+            found,
+            "raise max_wal_senders (a static parameter, which takes effect at a reboot)",
+        ));
     }
     if server.max_slot_wal_keep_size >= 0 {
         let found = format!(

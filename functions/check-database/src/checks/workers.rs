@@ -16,8 +16,14 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
     if workers >= USUAL {
         return Vec::new();
     }
-    let found = format!("max_worker_processes is {workers}, so the target will build its indexes slowly, with one process each");
-    vec![Finding::warning(ID, found, format!("raise it to {USUAL} or more (a static parameter, which takes effect at the next reboot)"))]
+    let found = format!(
+        "max_worker_processes is {workers}, so the target will build its indexes slowly, with one process each"
+    );
+    vec![Finding::warning(
+        ID,
+        found,
+        format!("raise it to {USUAL} or more (a static parameter, which takes effect at the next reboot)"),
+    )]
 }
 
 #[cfg(test)]

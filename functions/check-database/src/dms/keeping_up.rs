@@ -103,6 +103,8 @@ mod tests {
         }
         let finding = judge(812.4, 3.0, 500).expect("found");
         assert!(finding.found.contains("812 times per second during preflight"), "{}", finding.found);
-        assert!(finding.found.ends_with("about 500 per second: DMS will not keep up, and the cutover would never begin"));
+        assert!(
+            finding.found.ends_with("about 500 per second: DMS will not keep up, and the cutover would never begin")
+        );
     }
 }

@@ -15,12 +15,11 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
     let too_long = lists.iter().filter(|(_, length)| *length > Lists::LONGEST);
     too_long
         .map(|(what, length)| {
-            let found = format!("the database has {length} {what}, and the table mapping of the DMS task may name at most {}", Lists::LONGEST);
-            Finding::blocker(
-                ID,
-                found,
-                "leave schemas out (choices.asOfSnapshotSchemas), or split the database first",
-            )
+            let found = format!(
+                "the database has {length} {what}, and the table mapping of the DMS task may name at most {}",
+                Lists::LONGEST
+            );
+            Finding::blocker(ID, found, "leave schemas out (choices.asOfSnapshotSchemas), or split the database first")
         })
         .collect()
 }

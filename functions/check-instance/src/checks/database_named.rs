@@ -10,7 +10,10 @@ pub(crate) fn check(facts: &Facts) -> Vec<Finding> {
     if facts.source.found().is_none() || facts.database().is_some() {
         return Vec::new();
     }
-    let found = format!("instance {} was created without a database name, so the run does not know what to upgrade", facts.run.source.instance);
+    let found = format!(
+        "instance {} was created without a database name, so the run does not know what to upgrade",
+        facts.run.source.instance
+    );
     vec![Finding::blocker(ID, found, "name the database in source.database")]
 }
 

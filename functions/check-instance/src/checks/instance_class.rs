@@ -11,7 +11,11 @@ pub(crate) fn check(facts: &Facts) -> Vec<Finding> {
     let Some(instance) = facts.source.found().filter(|_| !facts.class_not_orderable.is_empty()) else {
         return Vec::new();
     };
-    let found = format!("instance class {} cannot be ordered with PostgreSQL {}", instance.class, facts.class_not_orderable.join(", "));
+    let found = format!(
+        "instance class {} cannot be ordered with PostgreSQL {}",
+        instance.class,
+        facts.class_not_orderable.join(", ")
+    );
     vec![Finding::blocker(ID, found, "change the source to a newer instance class first")]
 }
 

@@ -12,7 +12,11 @@ pub(crate) fn check(facts: &Facts) -> Vec<Finding> {
         Seen::Found(instance) => instance,
         Seen::Missing => {
             let found = format!("instance {name} does not exist");
-            return vec![Finding::blocker(ID, found, "correct source.instance, or start the run in the Region and account of the instance")];
+            return vec![Finding::blocker(
+                ID,
+                found,
+                "correct source.instance, or start the run in the Region and account of the instance",
+            )];
         }
         Seen::Unseen => return Vec::new(),
     };

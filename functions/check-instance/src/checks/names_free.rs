@@ -15,7 +15,11 @@ pub(crate) fn check(facts: &Facts) -> Vec<Finding> {
     in_the_way
         .map(|taken| {
             let (kind, name) = (taken.kind, &taken.name);
-            let whose = if taken.ours { "was left behind by an earlier run with this ID" } else { "does not belong to this run" };
+            let whose = if taken.ours {
+                "was left behind by an earlier run with this ID"
+            } else {
+                "does not belong to this run"
+            };
             Finding::blocker(
                 ID,
                 format!("{kind} {name} already exists and {whose}"),

@@ -22,7 +22,8 @@ pub(crate) fn check(facts: &Facts) -> Vec<Finding> {
 fn features<'a>(facts: &'a Facts, instance: &'a Instance) -> impl Iterator<Item = Finding> {
     let missing = instance.feature_roles.iter().filter(|role| !facts.passable_roles.contains(role));
     missing.map(|role| {
-        let found = format!("{} has role {role} for a feature, and the stack may not pass this role to the copy", name(facts));
+        let found =
+            format!("{} has role {role} for a feature, and the stack may not pass this role to the copy", name(facts));
         Finding::blocker(ID, found, remedy(role))
     })
 }

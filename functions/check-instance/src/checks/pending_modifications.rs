@@ -17,8 +17,9 @@ pub(crate) fn check(facts: &Facts) -> Vec<Finding> {
         findings.push(Finding::blocker(ID, found, "apply or cancel them first"));
     }
     if instance.parameters == "pending-reboot" {
-        let found =
-            format!("parameter changes of {name} are waiting for a reboot; if the run reboots it, they take effect too");
+        let found = format!(
+            "parameter changes of {name} are waiting for a reboot; if the run reboots it, they take effect too"
+        );
         findings.push(Finding::warning(PARAMETERS, found, "reboot the instance before the run, or undo these changes"));
     }
     findings

@@ -39,7 +39,11 @@ pub(crate) fn judge(quotas: &[Quota], service: &'static str, needs: &[Need]) -> 
         let Need { what, more, .. } = need;
         let found =
             format!("the {service} quota allows {max} {what}, {used} are in use, and the run needs {more} more");
-        Some(Finding::blocker(ID, found, "request a higher quota in the Service Quotas console, or delete what you no longer need"))
+        Some(Finding::blocker(
+            ID,
+            found,
+            "request a higher quota in the Service Quotas console, or delete what you no longer need",
+        ))
     };
     needs.iter().filter(too_few).filter_map(finding).collect()
 }

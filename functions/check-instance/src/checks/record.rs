@@ -40,8 +40,11 @@ pub(crate) fn check(facts: &Facts) -> Vec<Finding> {
             _ => format!("{} is not a CNAME, but {}", record.name, kinds.join(", ")),
         };
         let remedy = match endpoint {
-            Some((host, _port)) => format!("set record.name to the name that the clients use; it must be a CNAME to {host}"),
-            None => "set record.name to the name that the clients use; it must be a CNAME to the source's endpoint".to_owned(),
+            Some((host, _port)) => {
+                format!("set record.name to the name that the clients use; it must be a CNAME to {host}")
+            }
+            None => "set record.name to the name that the clients use; it must be a CNAME to the source's endpoint"
+                .to_owned(),
         };
         return vec![Finding::blocker(ID, found, remedy)];
     }
@@ -83,8 +86,9 @@ fn leads_to(name: &str, members: &[&RecordSet], endpoint: &str) -> Option<Findin
     {
         let values: Vec<_> = members.iter().flat_map(|member| &member.values).map(String::as_str).collect();
         let found = format!("{name} leads to {}, not to the source's endpoint {endpoint}", values.join(", "));
-        let remedy =
-            format!("set record.name to the name that the clients of this source use; it must be a CNAME to {endpoint}");
+        let remedy = format!(
+            "set record.name to the name that the clients of this source use; it must be a CNAME to {endpoint}"
+        );
         return Some(Finding::blocker(ID, found, remedy));
     }
     let elsewhere: Vec<_> = members.iter().filter(|member| !here(member) && gets_traffic(member)).collect();
@@ -97,7 +101,8 @@ fn leads_to(name: &str, members: &[&RecordSet], endpoint: &str) -> Option<Findin
 
 fn long_ttl(name: &str, members: &[&RecordSet]) -> Option<Finding> {
     let ttl = members.iter().filter_map(|member| member.ttl).max().filter(|ttl| *ttl > LONG_TTL)?;
-    let found = format!("{name} has a TTL of {ttl} s; after lowering it, the run has to wait that long before the cutover");
+    let found =
+        format!("{name} has a TTL of {ttl} s; after lowering it, the run has to wait that long before the cutover");
     Some(Finding::warning(TTL, found, "lower the TTL now to avoid this wait"))
 }
 

@@ -22,7 +22,8 @@ pub(crate) fn check(facts: &Facts) -> Vec<Finding> {
         return vec![Finding::blocker(ID, found, format!("first upgrade it in place to version {TRIED}"))];
     }
     if major < TRIED {
-        let found = format!("the source runs PostgreSQL {major}; pgleap has been tested only with version {TRIED} and later");
+        let found =
+            format!("the source runs PostgreSQL {major}; pgleap has been tested only with version {TRIED} and later");
         return vec![Finding::warning(ID, found, "rehearse with a copy of your own database first")];
     }
     Vec::new()

@@ -21,8 +21,7 @@ fn storage(facts: &Facts, instance: &Instance) -> Option<Finding> {
     if given == Some(key) {
         return None;
     }
-    let stack =
-        given.map_or("the stack has no StorageKeyArn".to_owned(), |given| format!("StorageKeyArn is {given}"));
+    let stack = given.map_or("the stack has no StorageKeyArn".to_owned(), |given| format!("StorageKeyArn is {given}"));
     let name = &facts.run.source.instance;
     let remedy = format!("deploy the stack with StorageKeyArn={key}");
     if account(key) != account(&instance.arn) {

@@ -53,8 +53,9 @@ pub(crate) fn check(facts: &Facts) -> Vec<Finding> {
         return vec![Finding::blocker(ID, found, "choose another copy.dms.instanceClass, Region or target.version")];
     }
     if target > NEWEST_PROVEN {
-        let found =
-            format!("AWS does not say whether DMS supports PostgreSQL {target}; {NEWEST_PROVEN} is the newest that it names");
+        let found = format!(
+            "AWS does not say whether DMS supports PostgreSQL {target}; {NEWEST_PROVEN} is the newest that it names"
+        );
         return vec![Finding::warning(UNPROVEN, found, "rehearse with a copy of your own database first")];
     }
     Vec::new()

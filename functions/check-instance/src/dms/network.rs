@@ -17,12 +17,21 @@ pub(crate) fn check(facts: &Facts) -> Vec<Finding> {
     let zones: HashSet<_> = instance.subnets.iter().map(|subnet| subnet.zone.as_str()).collect();
     let mut findings = Vec::new();
     if zones.len() < 2 {
-        let found = format!("the source's subnet group covers {} Availability Zone(s), and DMS requires two", zones.len());
-        findings.push(Finding::blocker(ID, found, "add a subnet in another Availability Zone to the source's subnet group"));
+        let found =
+            format!("the source's subnet group covers {} Availability Zone(s), and DMS requires two", zones.len());
+        findings.push(Finding::blocker(
+            ID,
+            found,
+            "add a subnet in another Availability Zone to the source's subnet group",
+        ));
     }
     if instance.security_groups.is_empty() {
         let found = "the source has no VPC security group that DMS could use too";
-        findings.push(Finding::blocker(ID, found, "attach a security group that allows its own members to connect to the database"));
+        findings.push(Finding::blocker(
+            ID,
+            found,
+            "attach a security group that allows its own members to connect to the database",
+        ));
     }
     findings
 }

@@ -3,6 +3,7 @@
 mod list;
 mod machine_page;
 mod manifest;
+mod states;
 mod steps_page;
 mod template;
 
@@ -41,6 +42,7 @@ pub fn files() -> Result<Vec<Rendered>> {
         Rendered { path: "infra/template.yaml".to_owned(), text: template::render(&steps)? },
         Rendered { path: "crates/contract/src/steps/list.rs".to_owned(), text: list::render(&steps)? },
         Rendered { path: "functions/README.md".to_owned(), text: steps_page::render(&steps)? },
+        Rendered { path: "cli/src/states.rs".to_owned(), text: states::render()? },
         Rendered { path: "docs/machine.md".to_owned(), text: machine_page::render()? },
         Rendered { path: input::SCHEMA.to_owned(), text: input::schema_text()? },
     ];

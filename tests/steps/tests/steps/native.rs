@@ -479,7 +479,10 @@ async fn a_partition_whose_key_does_not_say_where_it_belongs_is_found() -> Resul
     let text = found.findings.text;
     let lines: Vec<_> = text.lines().filter(|line| line.contains("table-without-identity")).collect();
     assert_eq!(lines.len(), 2, "{text}");
-    assert!(text.contains("table public.leaves has no primary key: once it is published, PostgreSQL refuses"), "{text}");
+    assert!(
+        text.contains("table public.leaves has no primary key: once it is published, PostgreSQL refuses"),
+        "{text}"
+    );
     assert!(
         text.contains(
             "table public.leaves_eu has a key that does not contain all partition columns (public.leaves_eu_pkey)"

@@ -20,7 +20,8 @@ async fn an_instance_in_which_nothing_is_wrong_passes_and_nothing_is_changed() -
 
     let output = check_instance::run(world.as_step("check-instance"), world.run_only()).await?;
 
-    let unproven = "w dms-engine-unproven: AWS does not say whether DMS supports PostgreSQL 18; 17 is the newest that it names";
+    let unproven =
+        "w dms-engine-unproven: AWS does not say whether DMS supports PostgreSQL 18; 17 is the newest that it names";
     assert_eq!(worded(&output.findings.list), [unproven]);
     assert_eq!(output.source, Some(world.source.clone()));
     assert!(output.way.is_some_and(|way| way.hops.last().is_some_and(|hop| hop.version.starts_with("18."))));
@@ -218,8 +219,7 @@ async fn the_rehearsals_source_passes_with_a_choice_about_its_keyless_table() ->
             refused,
             ["public.pgbench_history", "shop.clicks"].map(|table| format!("b table-without-key: table {table} {why}"))
         );
-        let unproven =
-            "w type-unproven: AWS says only that DMS supports the types of these columns partly: shop.rates.since (interval)";
+        let unproven = "w type-unproven: AWS says only that DMS supports the types of these columns partly: shop.rates.since (interval)";
         assert_eq!(worded(&accepted.findings.list), [unproven]);
     }
     Ok(())
@@ -263,7 +263,9 @@ async fn everything_around_the_tables_that_stands_in_the_way_is_named_at_once() 
         assert_eq!(ids, expected, "{major}: {:#?}", output.findings.list);
         let membership = &output.findings.list[0];
         assert!(
-            membership.found.contains("role \"Other Owner\" owns 1 of the objects that the run must alter, for example theirs.t"),
+            membership
+                .found
+                .contains("role \"Other Owner\" owns 1 of the objects that the run must alter, for example theirs.t"),
             "{membership:?}"
         );
         assert!(membership.remedy.ends_with("GRANT \"Other Owner\" TO \"orders_admin\""), "{membership:?}");

@@ -304,7 +304,8 @@ mod tests {
 
     #[test]
     fn a_run_that_went_on_names_the_kinds() {
-        let expected = "Preflight: 2 blockers, 33 warnings (column-type ×2, storage, unlogged-table, long-load); see report.json";
+        let expected =
+            "Preflight: 2 blockers, 33 warnings (column-type ×2, storage, unlogged-table, long-load); see report.json";
 
         assert_eq!(gathered().line().as_deref(), Some(expected));
     }

@@ -4,11 +4,12 @@
 
 use std::collections::BTreeMap;
 
+use pgleap_contract::Phase as Kind;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::place::machines;
-use crate::preflight::Preflight;
+use crate::findings::Preflight;
+use crate::states::STATES;
 
 /// One event, reduced to what is used here.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,8 +34,8 @@ pub enum What {
     },
     /// A state was left, with its output.
     Exited(String, Value),
-    /// A task was started; more than once for one state where it was retried.
-    Scheduled,
+    /// A task was started, with what its function is sent; more than once for one state where it was retried.
+    Scheduled(Value),
     /// A task failed: error and cause.
     Failed(String, String),
     /// Anything else.
@@ -83,17 +84,19 @@ pub struct Load {
 
 /// The phase that a state belongs to; a state that the machine assigns to none is a phase of its own.
 pub fn phase_of(state: &str) -> &str {
-    let upgrade = machines().iter().find(|machine| machine.name == "upgrade");
-    upgrade.and_then(|machine| machine.phase_of(state)).map_or(state, |phase| phase.name())
+    STATES.iter().find(|(name, _)| *name == state).map_or(state, |(_, phase)| phase.name())
 }
 
 /// The phase that comes next on the way to an upgraded database, where nothing has to be repaired.
 pub fn next_phase(phase: &str) -> Option<&'static str> {
-    contract_tests::Phase::named(phase)?.next().map(contract_tests::Phase::name)
+    Kind::named(phase)?.next().map(Kind::name)
 }
 
 /// The states whose output has findings, in the order of the run.
 const CHECKS: &[&str] = &["CheckInstance", "CheckDatabase"];
+
+/// The states that ask a person, and the one that ends a question from outside.
+const ENDS_QUESTION: &[&str] = &["AskRebootApproval", "AskApproval", "HoldCutover"];
 
 /// Everything read so far.
 #[derive(Debug, Clone, Default)]
@@ -109,6 +112,7 @@ pub struct History {
     report: Option<Value>,
     warnings: Option<Vec<Value>>,
     waiting_for: Option<String>,
+    question: Option<Value>,
 }
 
 impl History {
@@ -159,9 +163,17 @@ impl History {
                 if state == "ReportRun" || state == "ReportWayBack" {
                     self.report = output.get("Payload").cloned();
                 }
+                if ENDS_QUESTION.contains(&state.as_str()) {
+                    self.question = None;
+                }
                 self.waiting_for = None;
             }
-            What::Scheduled => self.scheduled += 1,
+            What::Scheduled(payload) => {
+                self.scheduled += 1;
+                if payload.get("token").is_some() {
+                    self.question = Some(payload.clone());
+                }
+            }
             What::Failed(error, cause) => self.waiting_for = Some(words_of(error, cause)),
             What::Other => {}
         }
@@ -209,6 +221,24 @@ impl History {
     /// Why the current task is tried again.
     pub fn waiting_for(&self) -> Option<&str> {
         self.waiting_for.as_deref()
+    }
+
+    /// What was sent to the function that asks a person, while the answer is awaited. It contains the task token.
+    pub fn question(&self) -> Option<&Value> {
+        self.question.as_ref()
+    }
+
+    /// How long the run will still take, by its plan; none before there is a plan, and on the way back.
+    pub fn remaining_seconds(&self, now: f64) -> Option<f64> {
+        let current = self.phases(now).pop()?;
+        let place = |name: &str| Kind::ALL.iter().position(|phase| phase.name() == name);
+        let (here, rollback) = (place(&current.name)?, place(Kind::Rollback.name())?);
+        let planned = self.plan.as_ref()?["phases"].as_array()?;
+        let later = planned.iter().filter(|phase| {
+            phase["name"].as_str().and_then(place).is_some_and(|place| place > here && place < rollback)
+        });
+        let rest = (self.expected_seconds(&current.name).unwrap_or_default() - current.seconds).max(0.0);
+        (here < rollback).then(|| rest + later.filter_map(|phase| phase["seconds"].as_f64()).sum::<f64>())
     }
 
     /// State transitions as Step Functions bills them: each state entered, each retry.
@@ -337,10 +367,45 @@ mod tests {
     fn a_retry_is_a_transition_too_and_says_what_it_waits_for() {
         let not_yet =
             What::Failed("NotYet".to_owned(), json!({"errorMessage": "instance db is rebooting"}).to_string());
-        let history = history(vec![entered("RebootSource"), What::Scheduled, not_yet, What::Scheduled]);
+        let history =
+            history(vec![entered("RebootSource"), What::Scheduled(json!({})), not_yet, What::Scheduled(json!({}))]);
 
         assert_eq!(history.transitions(), 2);
         assert_eq!(history.waiting_for(), Some("instance db is rebooting"));
+    }
+
+    #[test]
+    fn a_question_is_open_until_its_state_is_left() {
+        let asked = What::Scheduled(json!({"token": "t", "question": "cutover"}));
+        let watched = What::Scheduled(json!({"held": true}));
+        let mut events =
+            vec![entered("HoldCutover"), entered("AskApproval"), asked, entered("WatchHeldCutover"), watched];
+        assert_eq!(history(events.clone()).question().map(|question| &question["question"]), Some(&json!("cutover")));
+
+        events.push(exited("AskApproval"));
+        assert_eq!(history(events).question(), None);
+    }
+
+    #[test]
+    fn what_remains_is_the_rest_of_the_phase_and_every_later_one() {
+        let plan = json!({"Payload": {"plan": {"phases": [
+            {"name": "preflight", "seconds": 60.0}, {"name": "load", "seconds": 100.0}, {"name": "cutover", "seconds": 5.0}]}}});
+        let planned = |then: &str| {
+            history(vec![entered("PlanRun"), What::Exited("PlanRun".to_owned(), plan.clone()), entered(then)])
+        };
+
+        assert_eq!(planned("CopyData").remaining_seconds(32.0), Some(75.0), "entered at 2, so 30 of 100 are over");
+        assert_eq!(planned("CopyData").remaining_seconds(900.0), Some(5.0), "a load that takes longer than planned");
+        assert_eq!(planned("UnfenceSource").remaining_seconds(32.0), None);
+        assert_eq!(history(vec![entered("StartRun")]).remaining_seconds(1.0), None);
+    }
+
+    #[test]
+    fn the_states_of_questions_are_the_machines() {
+        let machine = contract_tests::Machine::read("upgrade").unwrap();
+        for state in ENDS_QUESTION {
+            assert!(machine.states().iter().any(|(name, _)| name == state), "{state}");
+        }
     }
 
     #[test]
@@ -427,7 +492,7 @@ mod tests {
     fn every_state_of_the_machine_has_a_phase() {
         let machine = contract_tests::Machine::read("upgrade").unwrap();
         for (state, _) in machine.states() {
-            assert!(machine.phase_of(&state).is_some(), "{state} has no phase");
+            assert_eq!(machine.phase_of(&state).map(contract_tests::Phase::name), Some(phase_of(&state)), "{state}");
         }
     }
 }
