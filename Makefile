@@ -105,6 +105,16 @@ build: ## Build every function for Lambda into a zip in target/lambda, and print
 deploy: machines ## Deploy the builds to AWS: STACK=name PARAMETERS=file
 	@bash scripts/deploy.sh "$(STACK)" $(if $(PARAMETERS),"$(PARAMETERS)")
 
+.PHONY: plan start watch answer
+plan: ## Check a source and show the plan of its upgrade, with a deployed stack: STACK=name INPUT=file.json
+	@cargo run --quiet -p pgleap-cli -- plan --stack "$(STACK)" --input "$(INPUT)"
+start: ## Start an upgrade and follow it: STACK=name INPUT=file.json
+	@cargo run --quiet -p pgleap-cli -- start --stack "$(STACK)" --input "$(INPUT)"
+watch: ## Follow the newest run of a stack, or an execution: STACK=name or EXECUTION=arn
+	@cargo run --quiet -p pgleap-cli -- watch $(if $(EXECUTION),--execution "$(EXECUTION)",--stack "$(STACK)")
+answer: ## Show the question that a run waits with, and answer it: STACK=name or EXECUTION=arn
+	@cargo run --quiet -p pgleap-cli -- answer $(if $(EXECUTION),--execution "$(EXECUTION)",--stack "$(STACK)")
+
 .PHONY: deploy-function
 deploy-function: ## Build one step and deploy it into a stack, to try it by hand: STACK=name STEP=step
 	@bash scripts/deploy-function.sh "$(STACK)" "$(STEP)"

@@ -47,11 +47,17 @@ if [ -n "$file" ]; then
 elif [ -z "$status" ]; then
     fail "a new stack needs its parameters: copy infra/parameters.example, fill it in, and add PARAMETERS=your-file"
 fi
-# DMS requires two roles once in each account. The stack creates them only if they do not exist.
-if [ -z "$status" ] && [[ ${overrides[*]} != *CreateDmsRoles=* ]] &&
-    ! cloud iam get-role --role-name dms-vpc-role >/dev/null 2>&1; then
-    echo "the account has no dms-vpc-role; the stack creates the two roles that DMS requires (CreateDmsRoles=yes)"
-    overrides+=("CreateDmsRoles=yes")
+# DMS requires two roles once in each account. The stack creates those that do not exist.
+if [ -z "$status" ] && [[ ${overrides[*]} != *CreateDmsRoles=* ]]; then
+    roles=()
+    cloud iam get-role --role-name dms-vpc-role >/dev/null 2>&1 || roles+=(vpc)
+    cloud iam get-role --role-name dms-cloudwatch-logs-role >/dev/null 2>&1 || roles+=(logs)
+    create=${roles[0]:-no}
+    [ ${#roles[@]} -lt 2 ] || create=yes
+    if [ "$create" != no ]; then
+        echo "the account lacks roles that DMS requires; the stack creates them (CreateDmsRoles=$create)"
+        overrides+=("CreateDmsRoles=$create")
+    fi
 fi
 
 bucket=$(package_bucket)

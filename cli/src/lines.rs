@@ -25,7 +25,7 @@ pub fn thousands(number: i64) -> String {
 pub fn duration(seconds: f64) -> String {
     let minutes = (seconds / 60.0).round() as u64;
     match minutes {
-        0 | 1 if seconds < 100.0 => format!("{seconds:.0} s"),
+        _ if seconds < 100.0 => format!("{seconds:.0} s"),
         0..120 => format!("{minutes} min"),
         _ => format!("{} h {} min", minutes / 60, minutes % 60),
     }

@@ -45,18 +45,12 @@ enum Command {
     /// Follow the newest run, or the one that is named, to its end; changes nothing
     Watch {
         #[command(flatten)]
-        stack: OfStack,
-        /// The ARN of an execution
-        #[arg(long)]
-        execution: Option<String>,
+        of: OfExecution,
     },
     /// Show the question that the newest run waits with, and answer it
     Answer {
         #[command(flatten)]
-        stack: OfStack,
-        /// The ARN of an execution
-        #[arg(long)]
-        execution: Option<String>,
+        of: OfExecution,
         /// Answer yes without being asked
         #[arg(long, conflicts_with = "no")]
         yes: bool,
@@ -71,6 +65,17 @@ struct OfStack {
     /// The name of the stack
     #[arg(long)]
     stack: String,
+}
+
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+struct OfExecution {
+    /// The name of the stack, for its newest run
+    #[arg(long)]
+    stack: Option<String>,
+    /// The ARN of an execution
+    #[arg(long)]
+    execution: Option<String>,
 }
 
 #[tokio::main]
@@ -95,11 +100,8 @@ async fn run(command: Command) -> Result<bool> {
             start(client, &stack, &input).await
         }
         Command::Start { stack, input } => start(client, &stack, &read(&input)?).await,
-        Command::Watch { stack, execution } => follow(client.clone(), &named(&client, &stack, execution).await?).await,
-        Command::Answer { stack, execution, yes, no } => {
-            let execution = named(&client, &stack, execution).await?;
-            answer(&client, &execution, yes, no).await
-        }
+        Command::Watch { of } => follow(client.clone(), &named(&client, of).await?).await,
+        Command::Answer { of, yes, no } => answer(&client, &named(&client, of).await?, yes, no).await,
     }
 }
 
@@ -119,13 +121,15 @@ async fn start(client: Client, of: &OfStack, input: &Value) -> Result<bool> {
 }
 
 /// The execution that is named, or the stack's newest.
-async fn named(client: &Client, of: &OfStack, execution: Option<String>) -> Result<String> {
+async fn named(client: &Client, of: OfExecution) -> Result<String> {
+    let OfExecution { stack, execution } = of;
     if let Some(execution) = execution {
         return Ok(execution);
     }
-    let stack = Stack::new(client.clone(), &of.stack);
+    let name = stack.context("say --stack or --execution")?;
+    let stack = Stack::new(client.clone(), &name);
     let newest = stack.newest(&stack.machine("upgrade").await?).await?;
-    newest.with_context(|| format!("stack {} has never started a run", of.stack))
+    newest.with_context(|| format!("stack {name} has never started a run"))
 }
 
 async fn follow(client: Client, arn: &str) -> Result<bool> {

@@ -13,7 +13,7 @@ use crate::lines::{clock, duration, thousands};
 use crate::{findings, lines};
 
 /// Between two readings. `DescribeExecution` and `GetExecutionHistory` have quotas of 15 and 20 calls a second for everybody in the account.
-const EVERY: Duration = Duration::from_secs(3);
+const EVERY: Duration = Duration::from_secs(2);
 /// In a log a line of progress comes this often.
 const LINE_EVERY: Duration = Duration::from_secs(30);
 /// Between two attempts while Step Functions cannot be reached.

@@ -53,6 +53,7 @@ fn restore(
         .set_engine_lifecycle_support(source.engine_lifecycle_support.clone())
         .set_license_model(source.license_model.clone())
         .set_backup_target(source.backup_target.clone())
+        .set_availability_zone(zone(source))
         .set_tags(Some(tags_of(run, source)));
     domain(storage(request, source), source)
 }
@@ -98,6 +99,12 @@ fn domain(
         .set_domain_ou(member.ou.clone())
         .set_domain_auth_secret_arn(member.auth_secret_arn.clone())
         .set_domain_dns_ips(addresses)
+}
+
+/// That of an instance with one zone: RDS would choose any of the subnets', and clients would pay for the distance. An instance
+/// with a standby is in two, and either may serve after a failover.
+fn zone(source: &DbInstance) -> Option<String> {
+    source.availability_zone.clone().filter(|_| !source.multi_az.unwrap_or_default())
 }
 
 /// A default option group belongs to a major; the upgrade moves it along by itself.
@@ -155,6 +162,17 @@ mod tests {
             let request = restore(&client(), &a_run(), &source, "orders-v18", "quiet");
 
             assert_eq!((*request.get_iops(), *request.get_storage_throughput()), (iops, throughput), "{kind} {gib}");
+        }
+    }
+
+    #[test]
+    fn the_copy_of_an_instance_with_one_zone_is_in_that_zone() {
+        for (standby, expected) in [(false, Some("eu-west-1b")), (true, None)] {
+            let source = DbInstance::builder().availability_zone("eu-west-1b").multi_az(standby).build();
+
+            let request = restore(&client(), &a_run(), &source, "orders-v18", "quiet");
+
+            assert_eq!(request.get_availability_zone().as_deref(), expected);
         }
     }
 

@@ -21,7 +21,9 @@ pub(crate) fn resources(deployed: &Value, transformed: &Value) -> Result<Made> {
     }
     // Of the conditions these hold in the test: the account has no role of DMS yet, the operator no topic, and wants
     // links and a dashboard.
-    let holds = |condition: &str| matches!(condition, "MakesDmsRoles" | "MakesTopic" | "AnswersByLink" | "IsWatched");
+    let holds = |condition: &str| {
+        matches!(condition, "MakesDmsVpcRole" | "MakesDmsLogsRole" | "MakesTopic" | "AnswersByLink" | "IsWatched")
+    };
     let wanted = transformed["Resources"].as_object().context("no transformed template")?.iter();
     let wanted = wanted.filter(|(_, resource)| resource["Condition"].as_str().is_none_or(holds));
     let wanted: BTreeSet<_> = wanted.map(|(id, _)| unhashed(id)).collect();

@@ -28,7 +28,7 @@ const STACK: &str = "pgleap"; // the name that the stand-in's reading of the tem
 async fn main() -> Result<()> {
     let aws = Arc::new(LocalAws::start(Config::default()).await?);
     let mut stage = Stage::new(Arc::clone(&aws))?;
-    let source = stage.create_source(15, None).await?;
+    let source = stage.create_source(15, None, false).await?;
     let (zone, secret) = (stage.create_record(&source).await?, stage.create_login_secret(&master_login()).await?);
     let input = json!({
         "mode": "plan",

@@ -158,7 +158,7 @@ impl RunArguments {
 
     /// Whether the database belongs to an ordinary role.
     pub fn has_ordinary_owner(&self) -> bool {
-        self.owner || self.faults.contains(&Trouble::NativeOwner)
+        self.owner || self.faults.iter().any(|fault| matches!(fault, Trouble::NativeOwner | Trouble::Production))
     }
 
     /// What clap cannot see by itself.

@@ -281,7 +281,7 @@ mod tests {
         let gone = before.difference(&inventory("users", &[]), TARGET).words();
         assert_eq!(
             gone,
-            [format!("record db.example.internal. CNAME is absent, and must be {TARGET_HOST} with a TTL of 5 s")]
+            [format!("record db.example.internal. CNAME is absent, but must be {TARGET_HOST} with a TTL of 5 s")]
         );
     }
 }

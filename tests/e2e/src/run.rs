@@ -66,6 +66,13 @@ pub async fn run(arguments: RunArguments) -> Result<bool> {
 const WAITS_OUT_TTL: &str = "WaitOutOldTtl";
 /// A function that nobody called for weeks. Field reports have 40 to 106 s.
 const WAKES_AFTER: Duration = Duration::from_secs(90);
+/// What a database of long standing has in its group.
+const PRODUCTION_PARAMETERS: &[(&str, &str)] = &[
+    ("shared_preload_libraries", "pg_stat_statements,pg_cron"),
+    ("log_min_duration_statement", "500"),
+    ("rds.force_ssl", "1"),
+    ("max_connections", "400"),
+];
 /// Nobody says how long.
 const SECRETS_LATE: Duration = Duration::from_secs(2);
 /// "Several minutes", as the user guides say.
@@ -150,11 +157,14 @@ async fn rehearse(
 ) -> Result<()> {
     let mut stage = Stage::new(aws)?;
     screen.doing("creating the source instance");
-    let group = match arguments.faults.contains(&Trouble::DecodesAlready) {
-        true => Some(stage.create_decoding_group(arguments.from).await?),
-        false => None,
+    let has = |trouble| arguments.faults.contains(&trouble);
+    let parameters: &[(&str, &str)] = match () {
+        () if has(Trouble::DecodesAlready) => &[("rds.logical_replication", "1")],
+        () if has(Trouble::Production) => PRODUCTION_PARAMETERS,
+        () => &[],
     };
-    let source = stage.create_source(arguments.from, group).await?;
+    let group = stage.create_group(arguments.from, parameters).await?;
+    let source = stage.create_source(arguments.from, group, has(Trouble::Production)).await?;
     report.source = Side { version: source.version.clone(), instance: SOURCE.to_owned() };
     if arguments.has_ordinary_owner() {
         stage.create_owner(&source, arguments.from).await?;

@@ -79,6 +79,7 @@ pub const TROUBLES: &[&str] = &[
     "late-changes",
     "decodes-already",
     "wrong-secret",
+    "production",
     "quota-reached",
     "key-updated",
     "equal-row-deleted",

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use local_aws_core::REGION;
 use local_aws_lambda::{Held, Plan, What};
 use serde_json::Value;
 use tokio::sync::mpsc;
@@ -131,6 +132,11 @@ impl Show {
         report: &mut Report,
     ) -> Result<()> {
         let execution = self.start_execution(input).await?;
+        screen.say(format!(
+            "follow it in another terminal: AWS_ENDPOINT_URL={} AWS_REGION={REGION} AWS_ACCESS_KEY_ID=operator \
+             AWS_SECRET_ACCESS_KEY=local target/debug/pgleap watch --execution {execution}",
+            self.stage.aws().url()
+        ));
         let states = aws_sdk_sfn::Client::new(self.stage.sdk());
         if loses_events(arguments) {
             self.stage.aws().lose_events();

@@ -10,7 +10,8 @@ use anyhow::{Context, Result, bail};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_sdk_rds::types::{ApplyMethod, Parameter};
+use aws_sdk_rds::operation::create_db_instance::builders::CreateDBInstanceFluentBuilder;
+use aws_sdk_rds::types::{ApplyMethod, Parameter, Tag};
 use aws_sdk_route53::types::{
     Change, ChangeAction, ChangeBatch, ChangeStatus, ResourceRecord, ResourceRecordSet, RrType,
 };
@@ -33,9 +34,15 @@ const MASTER_PASSWORD: &str = "master-of-the-rehearsal";
 /// An ordinary role that owns the database, where the run is not to log in as the master user.
 pub const OWNER: &str = "shop_dba";
 const OWNER_PASSWORD: &str = "dba-of-the-rehearsal";
+const ROTATED_PASSWORD: &str = "rotated-of-the-rehearsal";
+/// The secret with the owner's login.
+pub const LOGIN_SECRET: &str = "shop/owner";
 const ZONE: &str = "example.internal";
 /// The record that clients follow.
 pub const RECORD: &str = "shop-db.example.internal";
+/// A key and a role of the operator's.
+const KEY: &str = "arn:aws:kms:eu-west-1:111122223333:key/11112222-3333-4444-5555-666677778888";
+const MONITORING_ROLE: &str = "arn:aws:iam::111122223333:role/rds-monitoring-role";
 /// A role of another account than the stack's.
 const RECORD_ROLE: &str = "arn:aws:iam::444455556666:role/dns/orders-record";
 /// TTL of the record, in seconds: above the cutover's, so that a run has to lower it, wait the old one out and put it
@@ -170,24 +177,31 @@ impl Stage {
         })
     }
 
-    /// A parameter group of the operator's own with logical replication on.
-    pub async fn create_decoding_group(&self, major: u16) -> Result<&'static str> {
-        let (rds, name) = (aws_sdk_rds::Client::new(&self.sdk), "shop-decodes");
+    /// A parameter group of the operator's with these values; none without values.
+    pub async fn create_group(&self, major: u16, values: &[(&str, &str)]) -> Result<Option<&'static str>> {
+        if values.is_empty() {
+            return Ok(None);
+        }
+        let (rds, name) = (aws_sdk_rds::Client::new(&self.sdk), "shop-parameters");
         let create = rds.create_db_parameter_group().db_parameter_group_name(name);
         let create = create.db_parameter_group_family(format!("postgres{major}")).description("of the operator");
         create.send().await.context("create a parameter group")?;
-        let decodes = Parameter::builder().parameter_name("rds.logical_replication").parameter_value("1");
-        let decodes = decodes.apply_method(ApplyMethod::PendingReboot).build();
-        let modify = rds.modify_db_parameter_group().db_parameter_group_name(name).parameters(decodes);
-        modify.send().await.context("turn logical replication on")?;
-        Ok(name)
+        let parameters = values.iter().map(|(name, value)| {
+            let parameter = Parameter::builder().parameter_name(*name).parameter_value(*value);
+            parameter.apply_method(ApplyMethod::PendingReboot).build()
+        });
+        let modify = rds.modify_db_parameter_group().db_parameter_group_name(name);
+        let modify = modify.set_parameters(Some(parameters.collect()));
+        modify.send().await.context("set the group's parameters")?;
+        Ok(Some(name))
     }
 
     /// Make the source, as an operator would have it: with a parameter group of his own, or the default one, which has no
-    /// logical replication.
-    pub async fn create_source(&self, major: u16, group: Option<&str>) -> Result<Source> {
+    /// logical replication; with all that production has, or plainly.
+    pub async fn create_source(&self, major: u16, group: Option<&str>, as_in_production: bool) -> Result<Source> {
         let rds = aws_sdk_rds::Client::new(&self.sdk);
-        rds.create_db_instance()
+        let create = rds
+            .create_db_instance()
             .db_instance_identifier(SOURCE)
             .db_instance_class("db.m6g.large")
             .engine("postgres")
@@ -198,10 +212,21 @@ impl Stage {
             .set_db_parameter_group_name(group.map(str::to_owned))
             .db_name(DATABASE)
             .master_username(MASTER)
-            .master_user_password(MASTER_PASSWORD)
-            .send()
-            .await
-            .context("create the source instance")?;
+            .master_user_password(MASTER_PASSWORD);
+        let create = if as_in_production { with_comfort(create) } else { create };
+        create.send().await.context("create the source instance")?;
+        let source = self.await_source().await?;
+        if as_in_production {
+            // As storage autoscaling leaves it: less than 110 % of what is allocated is left to its limit.
+            let grow = rds.modify_db_instance().db_instance_identifier(SOURCE).allocated_storage(110);
+            grow.apply_immediately(true).send().await.context("let the source's storage grow")?;
+            self.await_source().await?;
+            self.aws.rds().name_replicas(SOURCE, &["shop-db-reports"]);
+        }
+        Ok(source)
+    }
+
+    async fn await_source(&self) -> Result<Source> {
         let began = Instant::now();
         loop {
             let instance = self.instance(SOURCE).await?.context("the source instance is gone")?;
@@ -304,7 +329,7 @@ impl Stage {
     pub async fn create_login_secret(&self, login: &Login) -> Result<String> {
         let value = serde_json::json!({ "username": login.user, "password": login.password }).to_string();
         let secrets = aws_sdk_secretsmanager::Client::new(&self.sdk);
-        let made = secrets.create_secret().name("shop/owner").secret_string(value).send().await;
+        let made = secrets.create_secret().name(LOGIN_SECRET).secret_string(value).send().await;
         Ok(made.context("create the owner's secret")?.arn().context("the secret has no ARN")?.to_owned())
     }
 
@@ -316,6 +341,30 @@ impl Stage {
             .await
             .with_context(|| format!("connect as {}", login.user))
     }
+}
+
+/// What costs nothing in a rehearsal and most production instances have.
+fn with_comfort(create: CreateDBInstanceFluentBuilder) -> CreateDBInstanceFluentBuilder {
+    create
+        .multi_az(true)
+        .storage_encrypted(true)
+        .kms_key_id(KEY)
+        .max_allocated_storage(111)
+        .enable_performance_insights(true)
+        .performance_insights_kms_key_id(KEY)
+        .performance_insights_retention_period(7)
+        .monitoring_interval(60)
+        .monitoring_role_arn(MONITORING_ROLE)
+        .enable_cloudwatch_logs_exports("postgresql")
+        .deletion_protection(true)
+        .copy_tags_to_snapshot(true)
+        .preferred_maintenance_window("sun:03:00-sun:04:00")
+        .tags(Tag::builder().key("team").value("orders").build())
+}
+
+/// The ordinary owner's login after its password was rotated.
+pub fn rotated_login() -> Login {
+    Login { user: OWNER.to_owned(), password: ROTATED_PASSWORD.to_owned(), database: DATABASE.to_owned() }
 }
 
 /// The master user's login.

@@ -17,8 +17,9 @@ use tokio::sync::broadcast::Receiver;
 use tokio::task::JoinHandle;
 use tokio_postgres::Client;
 
+use crate::connect::Login;
 use crate::observer::{Access, connect};
-use crate::stage::{DATABASE, SOURCE};
+use crate::stage::{DATABASE, LOGIN_SECRET, SOURCE, rotated_login};
 
 /// A planned trouble.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +75,9 @@ pub enum Trouble {
     DecodesAlready,
     /// The secret that the input names has another password than the database's owner. Nothing mends that.
     WrongSecret,
+    /// The source is as production has them: Multi-AZ, customer keys, insights, monitoring, storage close to its limit, a group
+    /// of its own with pg_cron, a read replica, deletion protection; and the owner's secret rotates on the way.
+    Production,
     /// The account's last instance is created by somebody else after preflight. Nothing mends that.
     QuotaReached,
     /// A client updates a key while indexes are built, which DMS ignores. Nothing mends that.
@@ -125,6 +129,8 @@ enum Act {
     GiveStorage(&'static str),
     /// RDS lets the account have no more instances than there are.
     ReachQuota,
+    /// The owner of the source's database gets another password, and the secret has it.
+    RotateOwner,
 }
 
 /// What deeds are done with.
@@ -241,6 +247,7 @@ impl Trouble {
             | Trouble::StaleSecrets
             | Trouble::DecodesAlready
             | Trouble::WrongSecret
+            | Trouble::Production
             | Trouble::QuotaReached
             | Trouble::KeyUpdated
             | Trouble::EqualRowDeleted
@@ -308,6 +315,7 @@ impl Trouble {
             Trouble::TargetDiskFull => &[("watch-copy", Act::FillDisk(TARGET))],
             Trouble::SourceFailover => &[("watch-copy", Act::FailOver(SOURCE))],
             Trouble::QuotaReached => &[("snapshot-source", Act::ReachQuota)],
+            Trouble::Production => &[("analyze-target", Act::RotateOwner)],
             Trouble::KeyUpdated => &[("rebuild-target", Act::OnSource(UPDATE_KEY))],
             Trouble::EqualRowDeleted => &[("verify-copy", Act::OnSource(DELETE_TWIN))],
             Trouble::ValueClamped => &[("lower-ttl", Act::OnSource(WRITE_INFINITY))],
@@ -325,6 +333,7 @@ impl Trouble {
             }
             Trouble::MemoryStaysShort => Some(json!({ "limits": { "maxReplicationInstanceClass": "dms.t3.large" } })),
             Trouble::SecurityGroup => Some(json!({ "network": { "authorizeIngress": true } })),
+            Trouble::Production => Some(json!({ "choices": { "readReplicas": "stay" } })),
             of_native if of_native == Trouble::NativeOwner || of_native.of_copy().is_some() => {
                 Some(json!({ "copy": { "engine": "native" } }))
             }
@@ -425,6 +434,15 @@ impl Act {
                 tools.rds.reach_quota(Quota::Instances);
                 Ok(())
             }
+            Act::RotateOwner => {
+                let Login { user, password, .. } = rotated_login();
+                let alter = format!("ALTER ROLE {user} PASSWORD '{password}'");
+                connect(&tools.source).await?.batch_execute(&alter).await.context("change the owner's password")?;
+                let value = json!({ "username": user, "password": password }).to_string();
+                let secrets = aws_sdk_secretsmanager::Client::new(&tools.sdk);
+                secrets.put_secret_value().secret_id(LOGIN_SECRET).secret_string(value).send().await?;
+                Ok(())
+            }
             Act::StopTask => {
                 let arn = tools
                     .task()
@@ -483,6 +501,7 @@ const WORDS: &[(&str, Trouble)] = &[
     ("late-changes", Trouble::LateChanges),
     ("decodes-already", Trouble::DecodesAlready),
     ("wrong-secret", Trouble::WrongSecret),
+    ("production", Trouble::Production),
     ("quota-reached", Trouble::QuotaReached),
     ("key-updated", Trouble::KeyUpdated),
     ("equal-row-deleted", Trouble::EqualRowDeleted),

@@ -82,6 +82,8 @@ mod tests {
             ("DMS", "Endpoints", 998, 1_000, false),
             ("DMS", "Endpoints", 999, 1_000, true),
             ("DMS", "ReplicationTasks", 600, 600, true),
+            ("DMS", "AllocatedStorage", 29_950, 30_000, false),
+            ("DMS", "AllocatedStorage", 29_951, 30_000, true),
             ("DMS", "DBInstances", 60, 60, false),
         ];
         for (service, name, used, max, reached) in cases {

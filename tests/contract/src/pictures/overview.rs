@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn a_long_name_is_broken_at_the_space_in_its_middle() {
-        assert_eq!(broken("make ready for the cutover"), "make ready\\nfor the cutover");
+        assert_eq!(broken("make ready for the cutover"), "make ready for\\nthe cutover");
         assert_eq!(broken("load"), "load");
     }
 }

@@ -71,6 +71,13 @@ impl Rds {
         Self { shared: Arc::new(Shared { around, catalogs, state: Mutex::default() }) }
     }
 
+    /// Let an instance have these read replicas. They are only named: they have no server.
+    pub fn name_replicas(&self, instance_id: &str, replicas: &[&str]) {
+        if let Some(instance) = self.shared.state().instances.get_mut(instance_id) {
+            instance.replicas = replicas.iter().map(|name| (*name).to_owned()).collect();
+        }
+    }
+
     /// The identifiers of all instances, in alphabetical order.
     pub fn instance_ids(&self) -> Vec<String> {
         self.shared.state().instances.keys().cloned().collect()

@@ -99,6 +99,8 @@ pub(crate) struct Instance {
     pub(crate) maintenance: Vec<String>,
     /// End of the last automated backup; none while backups are off.
     pub(crate) backed_up_at: Option<f64>,
+    /// Read replicas that a test named.
+    pub(crate) replicas: Vec<String>,
     /// Where a restored instance comes from.
     pub(crate) origin: Option<Origin>,
     /// Held by whoever changes the server: one change after the other.

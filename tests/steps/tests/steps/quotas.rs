@@ -11,7 +11,8 @@ use step_tests::{World, until_done};
 
 const ROLE: &str = "arn:aws:iam::111122223333:role/DmsSecretRole";
 const OF_RDS: [Quota; 4] = [Quota::Instances, Quota::ManualSnapshots, Quota::ParameterGroups, Quota::Storage];
-const OF_DMS: [DmsQuota; 4] = [DmsQuota::Instances, DmsQuota::SubnetGroups, DmsQuota::Endpoints, DmsQuota::Tasks];
+const OF_DMS: [DmsQuota; 5] =
+    [DmsQuota::Instances, DmsQuota::SubnetGroups, DmsQuota::Endpoints, DmsQuota::Tasks, DmsQuota::Storage];
 
 #[tokio::test]
 async fn each_quota_that_is_reached_stops_in_preflight() -> Result<()> {
@@ -23,7 +24,7 @@ async fn each_quota_that_is_reached_stops_in_preflight() -> Result<()> {
     OF_DMS.iter().for_each(|quota| world.aws.dms().reach_quota(*quota));
     let found = look().await?.findings;
 
-    assert_eq!((found.blockers, found.warnings), (8, 0), "{}", found.text);
+    assert_eq!((found.blockers, found.warnings), (9, 0), "{}", found.text);
     for said in [
         "the RDS quota allows 1 DB instances, 1 are in use, and the run needs 1 more",
         "the RDS quota allows 0 manual DB snapshots, 0 are in use, and the run needs 1 more",
@@ -33,6 +34,7 @@ async fn each_quota_that_is_reached_stops_in_preflight() -> Result<()> {
         "the DMS quota allows 0 replication subnet groups, 0 are in use, and the run needs 1 more",
         "the DMS quota allows 0 endpoints, 0 are in use, and the run needs 2 more",
         "the DMS quota allows 0 replication tasks, 0 are in use, and the run needs 1 more",
+        "the DMS quota allows 0 GiB of storage of replication instances, 0 are in use, and the run needs 50 more",
     ] {
         let times = found.list.iter().filter(|finding| finding.found.contains(said)).count();
         assert_eq!(times, 1, "{said}: {}", found.text);
@@ -92,6 +94,7 @@ async fn a_quota_of_dms_that_is_reached_on_the_way_has_an_error_of_its_own() -> 
     for (quota, doing) in [
         (DmsQuota::SubnetGroups, "create replication subnet group"),
         (DmsQuota::Instances, "create replication instance"),
+        (DmsQuota::Storage, "StorageQuotaExceededFault"),
         (DmsQuota::Endpoints, "endpoint"),
     ] {
         let world = World::start(15).await?;

@@ -11,7 +11,7 @@ use super::errors::{already_exists, invalid_combination, invalid_state, invalid_
 use super::events::{About, Happened, tell};
 use super::filters::{Item, Rules, select};
 use super::identifiers::{arn, identifier, resource_id};
-use super::quotas::{Quota, refuse_one_more};
+use super::quotas::{Quota, refuse_beyond, refuse_one_more};
 use super::records::{Instance, Records, present, zone};
 use super::service::Inner;
 use super::{tags, task_runs};
@@ -63,6 +63,7 @@ pub(crate) fn create(dms: &Arc<Inner>, call: &Call) -> Reply {
         return Err(already_exists("Replication Instance", &identifier));
     }
     refuse_one_more(&records, Quota::Instances)?;
+    refuse_beyond(&records, Quota::Storage, gib(call.int("AllocatedStorage").unwrap_or(50)))?;
     let subnet_group = call.str("ReplicationSubnetGroupIdentifier").map(str::to_lowercase);
     if let Some(group) = &subnet_group
         && !records.subnet_groups.contains_key(group)
@@ -122,6 +123,10 @@ pub(crate) fn create(dms: &Arc<Inner>, call: &Call) -> Reply {
     Ok(json!({ "ReplicationInstance": answer }))
 }
 
+fn gib(number: i64) -> usize {
+    usize::try_from(number).unwrap_or_default()
+}
+
 pub(crate) fn modify(dms: &Arc<Inner>, call: &Call) -> Reply {
     let arn = call.required("ReplicationInstanceArn")?.to_owned();
     let class = call.str("ReplicationInstanceClass").map(known_class).transpose()?;
@@ -135,6 +140,11 @@ pub(crate) fn modify(dms: &Arc<Inner>, call: &Call) -> Reply {
     if instance.status != "storage-full" || grows.is_none() {
         must_be_available(instance)?;
     }
+    if let Some(wanted) = grows {
+        let more = gib(wanted - i64::from(instance.storage_gib()));
+        refuse_beyond(&records, Quota::Storage, more)?;
+    }
+    let instance = records.instances.get_mut(&arn).ok_or_else(|| missing(&arn))?;
     for member in ECHOED {
         if let Some(value) = call.input.get(member) {
             instance.echo.insert(member.to_owned(), value.clone());

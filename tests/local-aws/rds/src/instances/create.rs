@@ -102,6 +102,7 @@ impl Shared {
             copy_faults: Vec::new(),
             maintenance: Vec::new(),
             backed_up_at: None,
+            replicas: Vec::new(),
             origin: new.origin,
             busy: Arc::default(),
         };

@@ -49,7 +49,7 @@ impl Shared {
             }],
             "DBSecurityGroups": [],
             "PendingModifiedValues": pending_json(instance),
-            "ReadReplicaDBInstanceIdentifiers": [],
+            "ReadReplicaDBInstanceIdentifiers": instance.replicas,
             "DomainMemberships": [],
             "TagList": tags::to_json(&state.tags_of(&arn)),
         });
