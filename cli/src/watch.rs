@@ -73,6 +73,9 @@ impl Screen {
             self.say(&format!("{:>8}  ▶ {}{next}", clock(phase.started_at - standing.started), phase.name));
         }
         self.shown = self.shown.max(phases.len());
+        if phases.is_empty() {
+            return; // it was started a moment ago
+        }
         let line = moment(history, standing);
         match &self.live {
             Some(bar) => bar.set_message(line),

@@ -106,22 +106,29 @@ fn variable<'a>(line: &'a str, name: &str) -> &'a str {
     line.split(' ').find_map(|word| word.strip_prefix(name)?.strip_prefix('=')).unwrap()
 }
 
-fn watch(line: &str, through: &Wire) -> Screen {
+/// The command for the run that a line says how to follow.
+fn pgleap(what: &str, line: &str) -> Command {
     let mut command = Command::new(program("pgleap"));
-    command.args(["watch", "--execution", line.rsplit(' ').next().unwrap()]);
-    command.env("AWS_ENDPOINT_URL", format!("http://{}", through.address));
-    for name in ["AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] {
+    command.args([what, "--execution", line.rsplit(' ').next().unwrap()]);
+    for name in ["AWS_ENDPOINT_URL", "AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] {
         command.env(name, variable(line, name));
     }
-    Screen::of(&mut command)
+    command
+}
+
+fn watch(line: &str, through: &Wire) -> Screen {
+    Screen::of(pgleap("watch", line).env("AWS_ENDPOINT_URL", format!("http://{}", through.address)))
+}
+
+fn rehearsal(reports: &Path, more: &[&Path]) -> Screen {
+    let mut rehearsal = Command::new(program("rehearsal"));
+    Screen::of(rehearsal.args(["run", "--megabytes", "20", "--reports"]).arg(reports).args(more))
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_is_followed_over_a_lost_connection_and_a_restart_of_the_command() {
     let reports = tempfile::tempdir().unwrap();
-    let mut rehearsal = Command::new(program("rehearsal"));
-    rehearsal.args(["run", "--megabytes", "20", "--reports"]).arg(reports.path());
-    let mut rehearsal = Screen::of(&mut rehearsal);
+    let mut rehearsal = rehearsal(reports.path(), &[]);
     let line = rehearsal.until("follow it in another terminal").await;
     let wire = Wire::to(variable(&line, "AWS_ENDPOINT_URL").trim_start_matches("http://").parse().unwrap()).await;
 
@@ -150,4 +157,29 @@ async fn a_run_is_followed_over_a_lost_connection_and_a_restart_of_the_command()
         assert!(is_last || seen.contains(line), "{line:?} is not in {seen:#?}");
     }
     assert_eq!(began.len(), phases.len(), "{began:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_is_shown_and_answered_once_from_a_terminal() {
+    let reports = tempfile::tempdir().unwrap();
+    let input = reports.path().join("input.json");
+    std::fs::write(&input, r#"{"approval": {"cutover": true, "waitSeconds": 6000}}"#).unwrap();
+    let mut rehearsal = rehearsal(reports.path(), &[Path::new("--input-file"), &input]);
+    let line = rehearsal.until("follow it in another terminal").await;
+
+    let mut watching = Screen::of(&mut pgleap("watch", &line));
+    watching.until("a person must answer").await;
+    // Nobody is at a terminal, so nothing is answered.
+    let shown = pgleap("answer", &line).stdin(Stdio::null()).output().await.unwrap();
+    assert!(!shown.status.success() && String::from_utf8_lossy(&shown.stderr).contains("nothing was answered"));
+    let question = String::from_utf8_lossy(&shown.stdout).into_owned();
+    assert!(question.contains("Expected outage") && question.contains("applications reconnect"), "{question}");
+    let yes = pgleap("answer", &line).arg("--yes").output().await.unwrap();
+    assert!(yes.status.success(), "{yes:?}");
+    let again = pgleap("answer", &line).arg("--yes").output().await.unwrap();
+    assert!(!again.status.success(), "{again:?}");
+
+    let (seen, succeeded) = watching.end().await;
+    rehearsal.end().await;
+    assert!(succeeded, "{seen:#?}");
 }
