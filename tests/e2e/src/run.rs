@@ -73,6 +73,8 @@ const PRODUCTION_PARAMETERS: &[(&str, &str)] = &[
     ("rds.force_ssl", "1"),
     ("max_connections", "400"),
 ];
+/// Concurrent executions of a new account, as the Lambda developer guide says ("Lambda quotas": new accounts have reduced quotas).
+const FEW: usize = 10;
 /// Nobody says how long.
 const SECRETS_LATE: Duration = Duration::from_secs(2);
 /// "Several minutes", as the user guides say.
@@ -180,8 +182,11 @@ async fn rehearse(
         if let Some(fault) = trouble.of_copy() {
             stage.aws().rds().plan(SOURCE, fault).await.with_context(|| format!("plan {trouble}"))?;
         }
-        if matches!(trouble, Trouble::SecurityGroup | Trouble::RuleMissing) {
+        if matches!(trouble, Trouble::SecurityGroup | Trouble::RuleMissing | Trouble::RulesReached) {
             stage.aws().ground().close();
+        }
+        if *trouble == Trouble::RulesReached {
+            stage.aws().ground().reach_quota();
         }
     }
     for sql in &arguments.prepare {
@@ -207,6 +212,9 @@ async fn rehearse(
     stage.set_rates(&rates(arguments.time_scale, cast.pace)?)?;
     if arguments.faults.contains(&Trouble::IdleFunctions) {
         stage.aws().lambda().stand_idle(WAKES_AFTER);
+    }
+    if arguments.faults.contains(&Trouble::FewConcurrent) {
+        stage.aws().lambda().limit_concurrency(FEW);
     }
     if arguments.faults.contains(&Trouble::LateTags) {
         stage.aws().delay_tags(TAGS_LATE.mul_f64(arguments.time_scale));

@@ -80,6 +80,8 @@ pub const TROUBLES: &[&str] = &[
     "decodes-already",
     "wrong-secret",
     "production",
+    "rules-reached",
+    "few-concurrent",
     "quota-reached",
     "key-updated",
     "equal-row-deleted",

@@ -49,6 +49,10 @@ pub enum Trouble {
     TableFails,
     /// As `SecurityGroup`, and the run may not add the rule.
     RuleMissing,
+    /// As `SecurityGroup`, and the group has as many rules as it may have. Nothing mends that.
+    RulesReached,
+    /// The account is new: ten functions may run at once.
+    FewConcurrent,
     /// The replication instance's disk is full in the load.
     DiskFull,
     /// The source's databases leave little of its disk, and WAL for the slot takes most of that. Nothing mends that.
@@ -238,6 +242,8 @@ impl Trouble {
             Trouble::MemoryStaysShort => "out-of-memory at 10% while class < dms.r6i.large".to_owned(),
             // The ground is closed by the caller, who has it.
             Trouble::RuleMissing
+            | Trouble::RulesReached
+            | Trouble::FewConcurrent
             | Trouble::SourceDiskFills
             | Trouble::SourceDiskFull
             | Trouble::SourceFailover
@@ -332,7 +338,7 @@ impl Trouble {
                 Some(json!({ "limits": { "maxRetainedWalGb": 1 }, "copy": { "engine": "native" } }))
             }
             Trouble::MemoryStaysShort => Some(json!({ "limits": { "maxReplicationInstanceClass": "dms.t3.large" } })),
-            Trouble::SecurityGroup => Some(json!({ "network": { "authorizeIngress": true } })),
+            Trouble::SecurityGroup | Trouble::RulesReached => Some(json!({ "network": { "authorizeIngress": true } })),
             Trouble::Production => Some(json!({ "choices": { "readReplicas": "stay" } })),
             of_native if of_native == Trouble::NativeOwner || of_native.of_copy().is_some() => {
                 Some(json!({ "copy": { "engine": "native" } }))
@@ -359,7 +365,7 @@ impl Trouble {
             }
             Trouble::ValueClamped => Some(("ChangeNotCarried", "table shop.customers: an infinite date")),
             Trouble::WrongSecret => Some(("PreflightBlocked", "[login]")),
-            Trouble::RuleMissing => Some(("NetworkBlocked", "lacks an inbound rule")),
+            Trouble::RuleMissing | Trouble::RulesReached => Some(("NetworkBlocked", "lacks an inbound rule")),
             Trouble::LobErrors { megabytes } if megabytes > 33 => Some(("TablesInError", "limited LOB mode holds")),
             Trouble::NativeOwner => Some(("PreflightBlocked", "[no-subscription-right]")),
             Trouble::WriterOnCopy => Some(("ReplicationFailed", "somebody wrote to a table on the copy")),
@@ -501,6 +507,8 @@ const WORDS: &[(&str, Trouble)] = &[
     ("late-changes", Trouble::LateChanges),
     ("decodes-already", Trouble::DecodesAlready),
     ("wrong-secret", Trouble::WrongSecret),
+    ("rules-reached", Trouble::RulesReached),
+    ("few-concurrent", Trouble::FewConcurrent),
     ("production", Trouble::Production),
     ("quota-reached", Trouble::QuotaReached),
     ("key-updated", Trouble::KeyUpdated),

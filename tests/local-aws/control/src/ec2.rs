@@ -40,6 +40,10 @@ impl Ec2 {
                     );
                     ApiError::new(400, "InvalidPermission.Duplicate", text)
                 };
+                if self.ground.is_full() {
+                    let text = "The maximum number of rules per security group has been reached.".to_owned();
+                    return Err(ApiError::new(400, "RulesPerSecurityGroupLimitExceeded", text));
+                }
                 added.push(self.ground.add(rule.clone()).ok_or_else(duplicate)?);
             }
         }

@@ -43,6 +43,8 @@ pub struct Ground {
 #[derive(Debug, Default)]
 struct Inner {
     closed: bool,
+    /// How many rules a group may have.
+    most: Option<usize>,
     rules: Vec<Rule>,
     given: u32,
 }
@@ -51,6 +53,18 @@ impl Ground {
     /// From now on only rules let somebody in.
     pub fn close(&self) {
         self.lock().closed = true;
+    }
+
+    /// Every group has as many rules as the account's quota allows.
+    pub fn reach_quota(&self) {
+        let mut inner = self.lock();
+        inner.most = Some(inner.rules.len());
+    }
+
+    /// Whether no further rule may be added.
+    pub fn is_full(&self) -> bool {
+        let inner = self.lock();
+        inner.most.is_some_and(|most| inner.rules.len() >= most)
     }
 
     /// Whether a connection to a database gets through; else it times out.

@@ -73,6 +73,8 @@ pub(crate) struct State {
     pub(crate) functions: HashMap<String, Function>,
     pub(crate) sandboxes: HashMap<u64, Arc<Sandbox>>,
     pub(crate) environment: BTreeMap<String, String>,
+    /// The account's: more invocations at once, of all functions together, are throttled.
+    pub(crate) concurrency: Option<usize>,
     pub(crate) stopped: bool,
     server: Option<JoinHandle<()>>,
 }
@@ -151,6 +153,11 @@ impl LambdaHost {
     /// All functions have stood idle for weeks: each refuses until so long after its first invocation, by AWS's clock.
     pub fn stand_idle(&self, wakes_after: Duration) {
         self.inner.idle.plan(self.functions(), self.inner.config.clock.scaled(wakes_after));
+    }
+
+    /// The account may run so many invocations at once, of all its functions together: 10 where it is new.
+    pub fn limit_concurrency(&self, most: usize) {
+        self.inner.state().concurrency = Some(most);
     }
 
     /// Kill an invocation to come.

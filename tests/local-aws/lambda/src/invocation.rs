@@ -207,11 +207,15 @@ impl Inner {
         outcome
     }
 
-    /// Count an invocation against the function's reserved concurrency, until the guard is dropped.
+    /// Count an invocation against the function's reserved concurrency and the account's, until the guard is dropped.
     fn admit(self: &Arc<Self>, name: &str) -> Result<Running, ApiError> {
         let mut state = self.state();
         if state.stopped {
             return Err(ApiError::new(500, "ServiceException", "the local stand-in is stopping"));
+        }
+        let running: usize = state.functions.values().map(|function| function.running).sum();
+        if state.concurrency.is_some_and(|most| running >= most) {
+            return Err(ApiError::new(429, "TooManyRequestsException", "Rate Exceeded."));
         }
         let function = state.functions.get_mut(name).ok_or_else(|| not_found(name))?;
         if function.config.reserved_concurrency.is_some_and(|most| function.running >= most) {

@@ -137,6 +137,21 @@ async fn more_invocations_than_reserved_are_throttled() {
 }
 
 #[tokio::test]
+async fn more_invocations_than_the_account_may_run_are_throttled() {
+    let fixture = host(|_| {}).await;
+    fixture.host.limit_concurrency(2);
+    let event = json!({"do": "sleep", "ms": 300});
+
+    let sleep = || call(&fixture.host, "toy", &event);
+    let answers: [RawAnswer; 3] = tokio::join!(sleep(), sleep(), sleep()).into();
+
+    let refused: Vec<_> = answers.iter().filter(|answer| answer.status() == 429).collect();
+    assert_eq!(refused.len(), 1);
+    assert_eq!(header(refused[0], "x-amzn-errortype"), "TooManyRequestsException");
+    assert_eq!(call(&fixture.host, "toy", &json!({})).await.status(), 200);
+}
+
+#[tokio::test]
 async fn what_does_not_exist_is_not_found() {
     let fixture = host(|_| {}).await;
 
