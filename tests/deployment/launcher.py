@@ -5,7 +5,7 @@ import json
 from ministack.app import main
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import stepfunctions
-from ministack.services.cloudformation import provisioners
+from ministack.services.cloudformation import changesets, engine, handlers, provisioners, stacks
 
 
 def ask(operation, data):
@@ -73,6 +73,29 @@ def create_secret(logical_id, properties, stack):
 def name_of(arn):
     return arn.split(":secret:")[1].rsplit("-", 1)[0]
 
+
+evaluate_conditions = engine._evaluate_conditions
+
+
+def join_parameters(expression, parameters):
+    """Each join of a list parameter in a condition, which AWS evaluates and ministack takes for true."""
+    if isinstance(expression, list):
+        return [join_parameters(one, parameters) for one in expression]
+    if not isinstance(expression, dict):
+        return expression
+    if "Fn::Join" in expression:
+        separator, items = expression["Fn::Join"]
+        return separator.join(str(parameters[items["Ref"]]["Value"]).split(","))
+    return {name: join_parameters(one, parameters) for name, one in expression.items()}
+
+
+def with_joins(template, parameters):
+    conditions = join_parameters(template.get("Conditions", {}), parameters)
+    return evaluate_conditions({**template, "Conditions": conditions}, parameters)
+
+
+for module in (changesets, engine, handlers, stacks):
+    module._evaluate_conditions = with_joins
 
 secrets["create"] = create_secret
 secrets["delete"] = lambda arn, properties: delete_secret(name_of(arn), properties)

@@ -36,7 +36,7 @@ async fn main() -> Result<()> {
         "target": { "version": "18" },
         "record": { "zoneId": zone, "name": RECORD },
     });
-    stage.deploy(&repository().join("target/debug"), &zone, &secret, "").await?;
+    stage.deploy(&repository().join("target/debug"), &zone, &secret, &[]).await?;
     let rehearsed = plan::on_stand_in(&aws, stage.upgrade_machine()?, &input).await?;
     say(&format!("the stand-in's plan went through {}", rehearsed.states.join(", ")));
 

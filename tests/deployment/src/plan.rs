@@ -15,6 +15,8 @@ use crate::cloud::Cloud;
 const PATIENCE: Duration = Duration::from_secs(120);
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 const NAME: &str = "a-plan";
+/// Functions are woken side by side, which ministack does not note in the history.
+const IN_ANY_ORDER: &str = "Wake";
 
 /// What an execution did.
 #[derive(Debug, PartialEq)]
@@ -52,9 +54,15 @@ async fn follow(machine: &str, input: &Value, ask: impl AsyncFn(&str, Value) -> 
         }
         tokio::time::sleep(LOOK_AGAIN).await;
     };
-    let history = ask("GetExecutionHistory", arn).await?;
-    let entered = history["events"].as_array().context("no history")?.iter();
-    let states =
-        entered.filter_map(|event| event["stateEnteredEventDetails"]["name"].as_str().map(str::to_owned)).collect();
-    Ok(Trace { status: text(&ended["status"]).to_owned(), states })
+    let (mut states, mut page) = (Vec::new(), arn);
+    loop {
+        let history = ask("GetExecutionHistory", page.clone()).await?;
+        let entered = history["events"].as_array().context("no history")?.iter();
+        let names = entered.filter_map(|event| event["stateEnteredEventDetails"]["name"].as_str());
+        states.extend(names.filter(|name| !name.starts_with(IN_ANY_ORDER)).map(str::to_owned));
+        match history["nextToken"].as_str() {
+            Some(token) => page["nextToken"] = json!(token),
+            None => return Ok(Trace { status: text(&ended["status"]).to_owned(), states }),
+        }
+    }
 }

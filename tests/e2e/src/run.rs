@@ -25,7 +25,7 @@ use crate::report::{Failure, Report, Side, Status};
 use crate::said;
 use crate::screen::Screen;
 use crate::show::Show;
-use crate::stage::{DATABASE, SOURCE, Stage, master_login, owner_login};
+use crate::stage::{DATABASE, KEY, SOURCE, Stage, master_login, owner_login};
 use crate::trouble::Trouble;
 
 /// Rehearse and report; true if everything was as promised.
@@ -199,27 +199,30 @@ async fn rehearse(
         }
     }
     let mut known = owner.clone();
-    if arguments.faults.contains(&Trouble::WrongSecret) {
+    if has(Trouble::WrongSecret) {
         known.password.push_str("-of-last-week");
     }
     let (zone_id, secret) = (stage.create_record(&source).await?, stage.create_login_secret(&known).await?);
     let programs = functions::programs(arguments, stage.aws().scratch_folder())?;
-    let record_role = match arguments.faults.contains(&Trouble::ZoneElsewhere) {
-        true => stage.give_zone_away(&zone_id)?,
-        false => "",
-    };
-    stage.deploy(&programs, &zone_id, &secret, record_role).await?;
+    let mut parameters = Vec::new();
+    if has(Trouble::ZoneElsewhere) {
+        parameters.push(("RecordRoleArn", stage.give_zone_away(&zone_id)?));
+    }
+    if has(Trouble::Production) {
+        parameters.push(("StorageKeyArn", KEY));
+    }
+    stage.deploy(&programs, &zone_id, &secret, &parameters).await?;
     stage.set_rates(&rates(arguments.time_scale, cast.pace)?)?;
-    if arguments.faults.contains(&Trouble::IdleFunctions) {
+    if has(Trouble::IdleFunctions) {
         stage.aws().lambda().stand_idle(WAKES_AFTER);
     }
-    if arguments.faults.contains(&Trouble::FewConcurrent) {
+    if has(Trouble::FewConcurrent) {
         stage.aws().lambda().limit_concurrency(FEW);
     }
-    if arguments.faults.contains(&Trouble::LateTags) {
+    if has(Trouble::LateTags) {
         stage.aws().delay_tags(TAGS_LATE.mul_f64(arguments.time_scale));
     }
-    if arguments.faults.contains(&Trouble::StaleSecrets) {
+    if has(Trouble::StaleSecrets) {
         stage.aws().secrets().read_late(SECRETS_LATE);
     }
     let input = input(arguments, &zone_id, &secret)?;

@@ -41,7 +41,7 @@ const ZONE: &str = "example.internal";
 /// The record that clients follow.
 pub const RECORD: &str = "shop-db.example.internal";
 /// A key and a role of the operator's.
-const KEY: &str = "arn:aws:kms:eu-west-1:111122223333:key/11112222-3333-4444-5555-666677778888";
+pub(crate) const KEY: &str = "arn:aws:kms:eu-west-1:111122223333:key/11112222-3333-4444-5555-666677778888";
 const MONITORING_ROLE: &str = "arn:aws:iam::111122223333:role/rds-monitoring-role";
 /// A role of another account than the stack's.
 const RECORD_ROLE: &str = "arn:aws:iam::444455556666:role/dns/orders-record";
@@ -96,14 +96,13 @@ impl Stage {
         Ok(RECORD_ROLE)
     }
 
-    /// Deploy pgleap for a zone, the role by which it is reached (empty if it is the stack's own account's) and an owner's
-    /// secret, with the functions' binaries from a folder.
+    /// Deploy pgleap for a zone and an owner's secret, with the functions' binaries from a folder, and with further parameters.
     pub async fn deploy(
         &mut self,
         binaries: &Path,
         zone_id: &str,
         login_secret: &str,
-        record_role: &str,
+        more: &[(&str, &str)],
     ) -> Result<()> {
         let path = contract_tests::machine::repository().join("infra/template.yaml");
         let text = std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
@@ -111,13 +110,13 @@ impl Stage {
             ("SourceInstance", SOURCE),
             ("HostedZoneId", zone_id),
             ("RecordName", RECORD),
-            ("RecordRoleArn", record_role),
             ("LoginSecretArn", login_secret),
             ("AnswerLinks", "yes"),
             ("VpcSubnetIds", "subnet-rehearsal-a,subnet-rehearsal-b"),
             ("VpcSecurityGroupIds", "sg-rehearsal"),
         ];
-        let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let parameters = parameters.iter().chain(more).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let parameters = parameters.collect();
         let template = Template::read(&text, &parameters).context("read the template")?;
         let mut definitions = BTreeMap::new();
         for (machine, name) in [("UpgradeStateMachine", "upgrade"), ("RecoverStateMachine", "recover")] {

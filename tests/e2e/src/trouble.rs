@@ -365,7 +365,8 @@ impl Trouble {
             }
             Trouble::ValueClamped => Some(("ChangeNotCarried", "table shop.customers: an infinite date")),
             Trouble::WrongSecret => Some(("PreflightBlocked", "[login]")),
-            Trouble::RuleMissing | Trouble::RulesReached => Some(("NetworkBlocked", "lacks an inbound rule")),
+            Trouble::RuleMissing => Some(("NetworkBlocked", "lacks an inbound rule")),
+            Trouble::RulesReached => Some(("NetworkBlocked", "the state AuthorizeIngress")),
             Trouble::LobErrors { megabytes } if megabytes > 33 => Some(("TablesInError", "limited LOB mode holds")),
             Trouble::NativeOwner => Some(("PreflightBlocked", "[no-subscription-right]")),
             Trouble::WriterOnCopy => Some(("ReplicationFailed", "somebody wrote to a table on the copy")),

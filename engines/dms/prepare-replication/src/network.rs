@@ -24,13 +24,20 @@ pub(crate) fn missing_rule(
 /// The failures as an error that says what to do.
 pub(crate) fn explained(input: &PrepareReplicationInput, address: Option<String>, failed: &[FailedTest]) -> StepError {
     let names = input.run.id.names();
-    pgleap_dms::explained(failed, |_endpoint| Route {
+    let mut error = pgleap_dms::explained(failed, |_endpoint| Route {
         instance: format!("replication instance {}", names.replication_instance()),
         address: address.clone(),
         host: input.source.host.clone(),
         port: input.source.port,
         security_group: input.way.security_group_ids.first().cloned(),
-    })
+    });
+    if input.ingress.is_some() {
+        error.message.push_str(
+            "; the run has already tried to add the rule: the events of the state AuthorizeIngress in the execution's \
+             history contain the response of EC2",
+        );
+    }
+    error
 }
 
 #[cfg(test)]
@@ -68,6 +75,15 @@ mod tests {
         assert_eq!(ask(false, None, TIMEOUT), None);
         assert_eq!(ask(true, Some(rule), TIMEOUT), None);
         assert_eq!(ask(true, None, "password authentication failed"), None);
+    }
+
+    #[test]
+    fn the_error_says_where_the_answer_is_if_the_run_tried_to_add_the_rule() {
+        let rule = IngressRule { group_id: "sg-1".to_owned(), cidr: "10.0.0.9/32".to_owned(), port: 5433 };
+
+        let error = explained(&input(true, Some(rule)), Some("10.0.0.9".to_owned()), &failed(TIMEOUT));
+
+        assert!(error.message.contains("the state AuthorizeIngress"), "{error}");
     }
 
     #[test]
