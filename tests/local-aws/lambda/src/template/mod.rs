@@ -170,7 +170,7 @@ Resources:
       FunctionName: pgleap-fence-source
       Timeout: 6
       ReservedConcurrentExecutions: 1
-      Environment: { Variables: { LEVEL: debug, ROLE: !GetAtt Role.Arn, UNDO: !Sub '${UnfenceFunction.Arn}:live', ALIAS: !Ref UnfenceFunction.Alias } }
+      Environment: { Variables: { LEVEL: debug, ROLE: !GetAtt Role.Arn, UNDO: !Sub '${UnfenceFunction.Arn}:live', ALIAS: !Ref UnfenceFunction.Alias, OWN: !Ref FenceSourceFunctionRole } }
   UnfenceFunction:
     Type: AWS::Serverless::Function
     Properties: { AutoPublishAlias: live }
@@ -202,6 +202,7 @@ Resources:
         let expected = [
             ("ALIAS", undo),
             ("LEVEL", "debug"),
+            ("OWN", "pgleap-FenceSourceFunctionRole"),
             ("ROLE", "arn:aws:iam::111122223333:role/tester"),
             ("STAGE", "test"),
             ("UNDO", undo),

@@ -153,10 +153,16 @@ impl Resolver {
                     | "AWS::SecretsManager::Secret"
             )
         );
-        let found = if by_arn { self.arn(id) } else { self.name(id) };
+        let found = if by_arn { self.arn(id) } else { self.name(id) }.or_else(|| self.role_of_function(id));
         found
             .map(Value::String)
             .ok_or_else(|| TemplateError(format!("Ref to {id}, which is no parameter and no resource")))
+    }
+
+    /// SAM makes a role `<function>Role` for each function that names none.
+    fn role_of_function(&self, id: &str) -> Option<String> {
+        let function = id.strip_suffix("Role")?;
+        (self.kind(function)? == "AWS::Serverless::Function").then(|| format!("pgleap-{id}"))
     }
 
     fn attribute(&self, id: &str, attribute: &str) -> Result<Value, TemplateError> {
