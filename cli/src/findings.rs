@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// One finding, as the steps and the plan write it.
+/// One finding, as the steps and the plan write it. Read more loosely than the contract's own type, which refuses unknown
+/// members: the stack may have another version than the reader.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Finding {
@@ -68,8 +69,8 @@ impl Preflight {
         format!("{}, {}", counted(self.blockers, "blocker"), counted(self.warnings, "warning"))
     }
 
-    /// Every finding, grouped by kind, with what to do about it.
-    pub fn lines(&self) -> Vec<String> {
+    /// Every finding, grouped by kind, with what to do about it. `full` names what has the lists in full.
+    pub fn lines(&self, full: &str) -> Vec<String> {
         let verdict = match self.blockers {
             0 => "No blockers: an upgrade may start.",
             _ => "An upgrade would end here without any change. Remove the blockers first.",
@@ -84,7 +85,7 @@ impl Preflight {
             lines.push(format!("  {word}  {check}{count}"));
             for (place, finding) in findings.iter().enumerate() {
                 lines.push(format!("    {}", finding.found));
-                lines.extend(listed(finding).map(|line| format!("      {line}")));
+                lines.extend(listed(finding, full).map(|line| format!("      {line}")));
                 let next = findings.get(place + 1);
                 // Findings that share a remedy are listed above it.
                 if next.is_none_or(|next| next.remedy != finding.remedy) && !finding.remedy.is_empty() {
@@ -94,16 +95,15 @@ impl Preflight {
         }
         let unlisted = (self.blockers + self.warnings).saturating_sub(self.findings.len() as u64);
         if unlisted > 0 {
-            lines.push(format!(
-                "  {unlisted} more of these kinds are in the logs of check-instance and check-database, next to the report"
-            ));
+            lines
+                .push(format!("  {unlisted} more of these kinds are in the logs of check-instance and check-database"));
         }
         lines.extend(self.notes.iter().map(|note| format!("  note     {note}")));
         lines
     }
 
-    /// One line for a run that went on: how many of which kind.
-    pub fn line(&self) -> Option<String> {
+    /// One line for a run that went on: how many of which kind, and what has them in full.
+    pub fn line(&self, full: &str) -> Option<String> {
         let kinds: Vec<_> = self
             .groups()
             .into_iter()
@@ -112,7 +112,7 @@ impl Preflight {
                 many => format!("{check} ×{many}"),
             })
             .collect();
-        (!kinds.is_empty()).then(|| format!("Preflight: {} ({}); see report.json", self.count(), kinds.join(", ")))
+        (!kinds.is_empty()).then(|| format!("Preflight: {} ({}); see {full}", self.count(), kinds.join(", ")))
     }
 
     /// By severity and kind, each kind where its first finding stands.
@@ -197,13 +197,13 @@ pub fn cost_part_lines(cost: &Value) -> Vec<String> {
 }
 
 /// Where the others are that a finding does not name.
-fn listed(finding: &Finding) -> Option<String> {
+fn listed(finding: &Finding, full: &str) -> Option<String> {
     let left_out = match finding.left_out {
         0 => String::new(),
         many => format!(" except {many}"),
     };
     (finding.objects.len() > 5)
-        .then(|| format!("report.json lists all {}{left_out}", finding.objects.len() + finding.left_out))
+        .then(|| format!("{full} lists all {}{left_out}", finding.objects.len() + finding.left_out))
 }
 
 /// A finding that this program cannot read is shown as it is, never left out.
@@ -250,7 +250,7 @@ mod tests {
     #[test]
     fn every_finding_is_shown_with_its_remedy_blockers_first_and_each_kind_together() {
         assert_eq!(
-            gathered().lines(),
+            gathered().lines("report.json"),
             [
                 "Preflight: 2 blockers, 33 warnings. An upgrade would end here without any change. Remove the blockers first.",
                 "  BLOCKER  column-type (2)",
@@ -266,7 +266,7 @@ mod tests {
                 "  warning  long-load",
                 "    the load takes days",
                 "      what to do: a larger class",
-                "  30 more of these kinds are in the logs of check-instance and check-database, next to the report",
+                "  30 more of these kinds are in the logs of check-instance and check-database",
                 "  note     clients must reconnect",
             ]
         );
@@ -278,7 +278,7 @@ mod tests {
             {"check": "c", "severity": "blocker", "found": "one", "remedy": "first"},
             {"check": "c", "severity": "blocker", "found": "two", "remedy": "second"}]});
 
-        let lines = Preflight::gather([&check], None).lines();
+        let lines = Preflight::gather([&check], None).lines("report.json");
 
         assert_eq!(lines[2..], ["    one", "      what to do: first", "    two", "      what to do: second"]);
     }
@@ -289,7 +289,7 @@ mod tests {
         let check = json!({"blockers": 1, "warnings": 0, "list": [
             {"check": "c", "severity": "blocker", "found": "100 columns", "remedy": "r", "objects": objects, "leftOut": 10}]});
 
-        let lines = Preflight::gather([&check], None).lines();
+        let lines = Preflight::gather([&check], None).lines("report.json");
 
         assert_eq!(lines[3], "      report.json lists all 100 except 10");
     }
@@ -298,8 +298,11 @@ mod tests {
     fn nothing_found_is_said_too_and_takes_no_line_in_a_run() {
         let nothing = Preflight::gather([&json!({"blockers": 0, "warnings": 0, "list": []})], None);
 
-        assert_eq!(nothing.lines(), ["Preflight: 0 blockers, 0 warnings. No blockers: an upgrade may start."]);
-        assert_eq!(nothing.line(), None);
+        assert_eq!(
+            nothing.lines("report.json"),
+            ["Preflight: 0 blockers, 0 warnings. No blockers: an upgrade may start."]
+        );
+        assert_eq!(nothing.line("report.json"), None);
     }
 
     #[test]
@@ -307,14 +310,14 @@ mod tests {
         let expected =
             "Preflight: 2 blockers, 33 warnings (column-type ×2, storage, unlogged-table, long-load); see report.json";
 
-        assert_eq!(gathered().line().as_deref(), Some(expected));
+        assert_eq!(gathered().line("report.json").as_deref(), Some(expected));
     }
 
     #[test]
     fn a_finding_of_an_unknown_form_is_not_lost() {
         let check = json!({"blockers": 1, "warnings": 0, "list": [{"something": "else"}]});
 
-        let lines = Preflight::gather([&check], None).lines();
+        let lines = Preflight::gather([&check], None).lines("report.json");
 
         assert!(lines.iter().any(|line| line.contains("something")), "{lines:?}");
     }

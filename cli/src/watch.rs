@@ -12,7 +12,9 @@ use crate::history::{History, next_phase, phase_of};
 use crate::lines::{clock, duration, thousands};
 use crate::{findings, lines};
 
-/// Between two readings. `DescribeExecution` and `GetExecutionHistory` have quotas of 15 and 20 calls a second for everybody in the account.
+/// What has everything that the summary shortens.
+const FULL: &str = "the execution's history";
+/// Between two readings: everybody in the account shares the quotas of these calls.
 const EVERY: Duration = Duration::from_secs(2);
 /// In a log a line of progress comes this often.
 const LINE_EVERY: Duration = Duration::from_secs(30);
@@ -138,9 +140,9 @@ pub fn summary(history: &History, standing: &Standing) -> Vec<String> {
     let preflight = history.preflight();
     let is_plan = history.has_entered("Planned") || standing.error.as_deref() == Some("PreflightBlocked");
     if is_plan {
-        all.extend(preflight.lines());
+        all.extend(preflight.lines(FULL));
     } else {
-        all.extend(preflight.line());
+        all.extend(preflight.line(FULL));
     }
     all.push(String::new());
     if let Some(plan) = history.plan().filter(|_| is_plan) {

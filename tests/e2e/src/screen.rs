@@ -159,10 +159,10 @@ pub fn summary(report: &Report) -> String {
     lines.extend(report.dump.iter().flat_map(|dump| dump.lines()));
     lines.push(String::new());
     if report.ended_with_preflight() {
-        lines.extend(report.preflight.lines());
+        lines.extend(report.preflight.lines("report.json"));
         lines.push(String::new());
     } else {
-        lines.extend(report.preflight.line());
+        lines.extend(report.preflight.line("report.json"));
     }
     if let Some(plan) = report.plan.as_ref().filter(|_| report.plan_only) {
         lines.extend(plan_lines(plan));
