@@ -157,6 +157,9 @@ fn what(event: &HistoryEvent) -> What {
         return What::Entered { state: details.name().to_owned(), is_task };
     }
     if let Some(details) = event.state_exited_event_details() {
+        if *event.r#type() == HistoryEventType::ParallelStateExited {
+            return What::ExitedParallel(details.name().to_owned());
+        }
         let output = details.output().and_then(|text| serde_json::from_str(text).ok()).unwrap_or(Value::Null);
         return What::Exited(details.name().to_owned(), output);
     }

@@ -34,6 +34,8 @@ pub enum What {
     },
     /// A state was left, with its output.
     Exited(String, Value),
+    /// A Parallel was left, and with it all its branches.
+    ExitedParallel(String),
     /// A task was started, with what its function is sent; more than once for one state where it was retried.
     Scheduled(Value),
     /// A task failed: error and cause.
@@ -133,6 +135,13 @@ impl History {
                 self.visits.push(Visit { state: state.clone(), entered: event.at, left: None });
                 self.waiting_for = None;
             }
+            What::ExitedParallel(state) => {
+                self.end_branches(state, event.at);
+                if ENDS_QUESTION.contains(&state.as_str()) {
+                    self.question = None;
+                }
+                self.waiting_for = None;
+            }
             What::Exited(state, output) => {
                 if let Some(visit) =
                     self.visits.iter_mut().rev().find(|visit| visit.state == *state && visit.left.is_none())
@@ -177,6 +186,13 @@ impl History {
             What::Failed(error, cause) => self.waiting_for = Some(words_of(error, cause)),
             What::Other => {}
         }
+    }
+
+    /// A Parallel ends all its branches, also those that an error of another one stopped where they were.
+    fn end_branches(&mut self, parallel: &str, at: f64) {
+        let open = |visit: &Visit| visit.left.is_none();
+        let Some(place) = self.visits.iter().rposition(|visit| visit.state == parallel && open(visit)) else { return };
+        self.visits[place..].iter_mut().filter(|visit| open(visit)).for_each(|visit| visit.left = Some(at));
     }
 
     /// The state that the machine is in, the innermost of a Parallel.
@@ -416,6 +432,21 @@ mod tests {
         assert_eq!(history.state(), Some("DrainSource"));
         assert_eq!(history.last_visit("SwapRecord"), Some((1.0, 3.0)));
         assert_eq!(history.last_visit("DrainSource"), None);
+    }
+
+    #[test]
+    fn a_parallel_that_is_left_leaves_no_branch_open() {
+        let history = history(vec![
+            entered("AwaitProtection"),
+            entered("AwaitBackups"),
+            entered("WatchProtection"),
+            What::ExitedParallel("AwaitProtection".to_owned()),
+            entered("ReportRun"),
+            exited("ReportRun"),
+        ]);
+
+        assert_eq!(history.state(), Some("ReportRun"));
+        assert_eq!(history.last_visit("WatchProtection"), Some((2.0, 3.0)));
     }
 
     #[test]

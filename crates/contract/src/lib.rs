@@ -10,6 +10,7 @@ pub mod data_types;
 mod engine;
 mod error;
 mod findings;
+mod forecast;
 mod names;
 mod phase;
 pub mod prices;
@@ -25,12 +26,13 @@ pub use cutover::{Cutover, Generation, Outcome};
 pub use engine::{CopyEngine, CopyRequest, CopySettings, EngineChoice, EngineTraits};
 pub use error::ErrorCode;
 pub use findings::{EngineFindings, Finding, Findings, Severity};
+pub use forecast::{ExpectedOutage, Forecast, ForecastPart};
 pub use names::Names;
 pub use phase::Phase;
 pub use redact::redact;
 pub use request::{
-    Choices, DmsNetwork, DmsSettings, KeylessTables, Limits, Mode, Network, ReadReplicas, Record, RunRequest, Source,
-    Target, UncomparedTables,
+    Choices, CutoverSettings, DmsNetwork, DmsSettings, KeylessTables, Limits, Mode, Network, ReadReplicas, Record,
+    RunRequest, Source, SwitchRecord, Target, UncomparedTables,
 };
 pub use run::{Run, RunId, RunIdError, Server};
 pub use window::{Day, Window};

@@ -120,6 +120,11 @@ impl Names<'_> {
         self.resource("deadline")
     }
 
+    /// The dead-man schedule of the time between the record's change and the fence.
+    pub fn switch_schedule(&self) -> String {
+        self.resource("switch")
+    }
+
     /// The login that works for the run on both sides; owns nothing but the run's own schema.
     pub fn work_login(&self) -> String {
         format!("pgleap_{}_work", self.0.as_str().replace('-', "_"))

@@ -26,6 +26,9 @@ pub struct RunRequest {
     /// What copies the data and follows the changes.
     #[serde(default)]
     pub copy: CopyRequest,
+    /// How clients are moved.
+    #[serde(default)]
+    pub cutover: CutoverSettings,
     /// What the run may do about the network.
     #[serde(default)]
     pub network: Network,
@@ -108,6 +111,33 @@ impl Record {
     fn default_cutover_ttl() -> u32 {
         1
     }
+}
+
+/// How clients are moved.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CutoverSettings {
+    /// When the record is switched to the target.
+    #[serde(default)]
+    pub switch_record: SwitchRecord,
+}
+
+/// When the record is switched to the target.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub enum SwitchRecord {
+    /// The run decides before the cutover, from the DNS propagation and the connections that it measured. Without these
+    /// measurements, and if clients open many new connections, `withDrain`.
+    #[default]
+    Auto,
+    /// Before the fence. Open sessions keep working on the source until every name server has the change, and reconnect
+    /// to the target at once. New connections are refused from the first new answer until the target is open.
+    BeforeFence,
+    /// Behind the fence, while the source drains. No connection is refused before the fence, but clients wait until the
+    /// change of the record has reached their name server.
+    WithDrain,
 }
 
 /// Settings of DMS.
@@ -242,6 +272,10 @@ pub struct Limits {
     /// Longest time from the first REVOKE to OPEN, in seconds. When it is over, the run rolls back.
     #[cfg_attr(feature = "schema", schemars(range(min = Limits::CUTOVER_SECONDS.0, max = Limits::CUTOVER_SECONDS.1)))]
     pub cutover_seconds: u32,
+    /// Longest time from the change of the record to the fence, in seconds, if the record is switched before the fence.
+    /// When it is over, the run rolls back.
+    #[cfg_attr(feature = "schema", schemars(range(min = Limits::SWITCH_SECONDS.0, max = Limits::SWITCH_SECONDS.1)))]
+    pub switch_seconds: u32,
     /// Largest replication lag at which the fence may begin, in seconds.
     #[cfg_attr(feature = "schema", schemars(range(min = Limits::MAX_LAG_SECONDS.0, max = Limits::MAX_LAG_SECONDS.1)))]
     pub max_lag_seconds: u32,
@@ -269,6 +303,8 @@ pub struct Limits {
 impl Limits {
     /// Of `cutover_seconds`.
     pub const CUTOVER_SECONDS: (u32, u32) = (10, 600);
+    /// Of `switch_seconds`: the least is what Route 53 may take for a change.
+    pub const SWITCH_SECONDS: (u32, u32) = (60, 900);
     /// Of `max_lag_seconds`.
     pub const MAX_LAG_SECONDS: (u32, u32) = (1, 3_600);
     /// Of `max_transaction_seconds`.
@@ -285,6 +321,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             cutover_seconds: 60,
+            switch_seconds: 180,
             max_lag_seconds: 5,
             max_transaction_seconds: 15,
             verify_seconds: 3_600,

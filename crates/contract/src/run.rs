@@ -5,7 +5,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Approval, Choices, CopySettings, Limits, Mode, Network, Record, Source, Target, UncomparedTables, Window};
+use crate::{
+    Approval, Choices, CopySettings, CutoverSettings, Limits, Mode, Network, Record, Source, Target, UncomparedTables,
+    Window,
+};
 
 /// Name of a run: short, because names derived from it must fit AWS's and PostgreSQL's limits.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -72,6 +75,9 @@ pub struct Run {
     pub record: Record,
     /// What copies the data and follows its changes.
     pub copy: CopySettings,
+    /// How clients are moved.
+    #[serde(default)]
+    pub cutover: CutoverSettings,
     /// What the run may do about the network.
     #[serde(default)]
     pub network: Network,

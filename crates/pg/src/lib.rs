@@ -3,6 +3,7 @@
 
 pub mod access;
 pub mod chores;
+pub mod clients;
 mod connect;
 mod environment;
 mod error;

@@ -1,5 +1,7 @@
 //! Changing the group.
 
+use std::time::{Duration, SystemTime};
+
 use aws_sdk_route53::types::{Change, ChangeAction, ChangeBatch, ChangeStatus, ResourceRecord, ResourceRecordSet};
 use pgleap_contract::Record;
 use pgleap_step_kit::aws::{AwsError, Doing, Optional};
@@ -66,6 +68,19 @@ fn change(action: ChangeAction, set: ResourceRecordSet) -> Change {
     Change::builder().action(action).resource_record_set(set).build().expect("action and record set are set")
 }
 
+/// How far a change has come to the name servers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spread {
+    /// All name servers have it.
+    pub in_sync: bool,
+    /// Since it was submitted, by Route 53's clock and this one; none if Route 53 has forgotten it.
+    pub since_submitted: Option<Duration>,
+}
+
+impl Spread {
+    const FORGOTTEN: Self = Self { in_sync: true, since_submitted: None };
+}
+
 impl Records {
     /// Submit the changes as one batch; answers the change's id. `Refused` means that the record is no longer as it was read.
     pub async fn submit(&self, record: &Record, comment: String, batch: Batch) -> Result<String, AwsError> {
@@ -79,9 +94,17 @@ impl Records {
     /// Whether a change has reached all name servers. Route 53 forgets old changes; a forgotten one is long in sync
     /// (assumed: no retention is documented).
     pub async fn is_in_sync(&self, change_id: &str) -> Result<bool, AwsError> {
+        Ok(self.spread(change_id).await?.in_sync)
+    }
+
+    /// How far a change has come.
+    pub async fn spread(&self, change_id: &str) -> Result<Spread, AwsError> {
         let answer = self.client.get_change().id(change_id).send().await;
         let found = self.advised(answer.doing(format!("read the status of change {change_id}"))).optional()?;
-        Ok(found.and_then(|answer| answer.change_info).is_none_or(|info| info.status == ChangeStatus::Insync))
+        let Some(info) = found.and_then(|answer| answer.change_info) else { return Ok(Spread::FORGOTTEN) };
+        let submitted = SystemTime::try_from(info.submitted_at).ok();
+        let since = submitted.and_then(|at| SystemTime::now().duration_since(at).ok());
+        Ok(Spread { in_sync: info.status == ChangeStatus::Insync, since_submitted: since })
     }
 }
 

@@ -15,7 +15,7 @@ use aws_sdk_route53::Client;
 use pgleap_step_kit::Ctx;
 use pgleap_step_kit::aws::AwsError;
 
-pub use change::{Batch, cutover_ttl, plan, resubmit};
+pub use change::{Batch, Spread, cutover_ttl, plan, resubmit};
 pub use group::{Member, names_instance, same_host};
 pub use listing::{RecordSet, Routing, Zone};
 pub use saved::{Changes, Memory, SavedMember};

@@ -30,6 +30,9 @@ pub struct Changes {
     pub swapped: Option<String>,
     /// What was saved was put back.
     pub restored: Option<String>,
+    /// How long the lower TTL took to reach all name servers, in milliseconds, as far as it was watched.
+    #[serde(default)]
+    pub propagation_ms: Option<u64>,
 }
 
 /// The content of the run's record secret. No secret is in it; the place is chosen for its being found by name.

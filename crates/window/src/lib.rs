@@ -3,7 +3,7 @@
 use jiff::civil::{Date, Time, Weekday};
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp, ToSpan};
-use pgleap_contract::{Day, Limits, Window};
+use pgleap_contract::{Day, Limits, SwitchRecord, Window};
 
 /// How long the way back takes after the deadline of a cutover: the unfence, and the record on every name server.
 const WAY_BACK_SECONDS: i64 = 90;
@@ -19,15 +19,16 @@ pub enum Interruption {
     Reboot,
     /// The cutover, with its deadline and the way back.
     Cutover {
-        /// From the first REVOKE to the deadline.
+        /// From the change of the record or the first REVOKE to the deadline.
         seconds: u32,
     },
 }
 
 impl Interruption {
-    /// The cutover of a run.
-    pub fn cutover(limits: &Limits) -> Self {
-        Self::Cutover { seconds: limits.cutover_seconds }
+    /// The cutover of a run. If the record may change before the fence, new connections are refused from then on.
+    pub fn cutover(limits: &Limits, switch: SwitchRecord) -> Self {
+        let switch_seconds = if switch == SwitchRecord::WithDrain { 0 } else { limits.switch_seconds };
+        Self::Cutover { seconds: limits.cutover_seconds + switch_seconds }
     }
 
     /// Seconds that must be left of a window when it begins.

@@ -1,5 +1,6 @@
 //! Arm the cutover: record durably that a fence is possible from here on, protect the target from deletion, and create
-//! the dead-man schedule, which starts the recovery at the deadline even if this execution is stopped.
+//! the dead-man schedule, which starts the recovery at the deadline even if this execution is stopped. If the record is switched
+//! before the fence, this is done twice: for the change of the record, and for the fence, which has a deadline of its own.
 //!
 //! Changes:      the run's mark (a secret); target (loses the tag that permits its deletion); scheduler (one one-shot
 //!               schedule, which deletes itself once it has fired)
@@ -18,11 +19,11 @@ mod target;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use pgleap_contract::Cutover;
-use pgleap_contract::steps::{ArmDeadlineInput, ArmDeadlineOutput};
+use pgleap_contract::steps::{ArmDeadlineInput, ArmDeadlineOutput, Arming};
+use pgleap_contract::{Cutover, SwitchRecord};
 use pgleap_rds::Rds;
 use pgleap_schedule::{NewSchedule, Schedules};
-use pgleap_step_kit::prelude::*;
+use pgleap_step_kit::{Deadline, prelude::*};
 use pgleap_window::Interruption;
 use serde_json::json;
 
@@ -61,8 +62,10 @@ pub async fn run_with(ctx: &Ctx, input: ArmDeadlineInput, recovery: Recovery) ->
     let run = &input.run;
     let schedules = Schedules::new(ctx);
     let armed_before = armed(&schedules, &input).await?;
-    if armed_before.is_none() {
-        refuse_outside_window(run, now_seconds())?;
+    match &input.switch {
+        Some(switch) => Deadline::of(*switch).check("arm the deadline")?,
+        None if armed_before.is_none() => refuse_outside_window(&input, now_seconds())?,
+        None => {}
     }
     pgleap_mark::arm(ctx, run, input.generation).await?;
     target::protect(&Rds::new(ctx), run).await?;
@@ -70,19 +73,24 @@ pub async fn run_with(ctx: &Ctx, input: ArmDeadlineInput, recovery: Recovery) ->
         Some(deadline) => deadline,
         None => arm(&schedules, &input, &recovery).await?,
     };
+    if input.switch.is_some() {
+        // From here on the fence's own deadline applies. If the other one has just passed, the recovery claims the rollback, and
+        // the fence is refused.
+        schedules.delete(&run.id.names().switch_schedule()).await?;
+    }
     if deadline <= now_seconds() {
         let message = format!("arm the deadline of run {}: the deadline has passed, so the run rolls back", run.id);
         return Err(StepError::new(ErrorCode::DeadlinePassed, message));
     }
     Ok(ArmDeadlineOutput {
         cutover: Cutover { generation: input.generation, deadline_epoch_ms: deadline * 1_000 },
-        step_seconds: run.limits.cutover_seconds + STEP_HEAD_ROOM_SECONDS,
+        step_seconds: seconds(&input) + STEP_HEAD_ROOM_SECONDS,
     })
 }
 
 /// The deadline of the schedule that exists, in seconds since the epoch.
 async fn armed(schedules: &Schedules, input: &ArmDeadlineInput) -> StepResult<Option<i64>> {
-    let name = input.run.id.names().deadline_schedule();
+    let name = schedule_name(input);
     let Some(found) = schedules.find(&name).await? else { return Ok(None) };
     if !is_ours(&found.input, input) {
         let message =
@@ -96,8 +104,8 @@ async fn armed(schedules: &Schedules, input: &ArmDeadlineInput) -> StepResult<Op
 /// A second call of this step finds the schedule by name.
 async fn arm(schedules: &Schedules, input: &ArmDeadlineInput, recovery: &Recovery) -> StepResult<i64> {
     let run = &input.run;
-    let name = run.id.names().deadline_schedule();
-    let deadline = deadline(now_seconds(), run.limits.cutover_seconds);
+    let name = schedule_name(input);
+    let deadline = deadline(now_seconds(), seconds(input));
     let schedule = NewSchedule {
         name: &name,
         description: format!("pgleap run {}: rolls back to the source at the deadline", run.id),
@@ -117,9 +125,13 @@ async fn arm(schedules: &Schedules, input: &ArmDeadlineInput, recovery: &Recover
 }
 
 /// The last look before users are interrupted: cutover and way back would have to be over when the window closes.
-fn refuse_outside_window(run: &Run, now: i64) -> StepResult<()> {
-    let Some(window) = &run.window else { return Ok(()) };
-    let opening = pgleap_window::next(window, Interruption::cutover(&run.limits), now);
+fn refuse_outside_window(input: &ArmDeadlineInput, now: i64) -> StepResult<()> {
+    let Some(window) = &input.run.window else { return Ok(()) };
+    let switch = match input.part {
+        Arming::Switch => SwitchRecord::BeforeFence,
+        Arming::Fence => SwitchRecord::WithDrain,
+    };
+    let opening = pgleap_window::next(window, Interruption::cutover(&input.run.limits, switch), now);
     let opening = opening.map_err(|reason| StepError::new(ErrorCode::BadInput, reason))?;
     if opening.holds(now) {
         return Ok(());
@@ -153,9 +165,25 @@ fn is_ours(schedule_input: &str, input: &ArmDeadlineInput) -> bool {
     found["executionArn"] == json!(input.run.execution_arn) && found["generation"] == json!(input.generation)
 }
 
+fn schedule_name(input: &ArmDeadlineInput) -> String {
+    let names = input.run.id.names();
+    match input.part {
+        Arming::Switch => names.switch_schedule(),
+        Arming::Fence => names.deadline_schedule(),
+    }
+}
+
+/// The limit of what begins, in seconds.
+fn seconds(input: &ArmDeadlineInput) -> u32 {
+    match input.part {
+        Arming::Switch => input.run.limits.switch_seconds,
+        Arming::Fence => input.run.limits.cutover_seconds,
+    }
+}
+
 /// Whole seconds, as a schedule has them, never earlier than the limit allows; in seconds since the epoch.
-fn deadline(now_seconds: i64, cutover_seconds: u32) -> i64 {
-    now_seconds + 1 + i64::from(cutover_seconds) + HEAD_ROOM_SECONDS
+fn deadline(now_seconds: i64, limit_seconds: u32) -> i64 {
+    now_seconds + 1 + i64::from(limit_seconds) + HEAD_ROOM_SECONDS
 }
 
 fn now_seconds() -> i64 {

@@ -26,7 +26,7 @@ fn find(input: &FindWindowInput, now: i64) -> StepResult<FindWindowOutput> {
     let window = input.run.window.as_ref().ok_or_else(|| bad("find the window: the run has no window".to_owned()))?;
     let interruption = match input.purpose {
         Question::Reboot => Interruption::Reboot,
-        Question::Cutover => Interruption::cutover(&input.run.limits),
+        Question::Cutover => Interruption::cutover(&input.run.limits, input.run.cutover.switch_record),
     };
     let opening = pgleap_window::next(window, interruption, now).map_err(bad)?;
     if input.purpose == Question::Cutover && opening.opens - now > LONGEST_HOLD {

@@ -7,6 +7,8 @@
 mod fence;
 mod latency;
 mod logins;
+mod outage;
+mod record;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -51,7 +53,9 @@ pub async fn run(ctx: &Ctx, input: GuardCutoverInput) -> StepResult<Polled<Guard
     let slot = refuse_too_much_wal(&source, &input.source, limits).await?;
     refuse_changed_source(&input.run, &source).await?;
     fence::refuse_what_would_pass(&source, &target, &input.run).await?;
-    logins::ensure_owner_gets_in(ctx, &input).await?;
+    if !input.switched {
+        logins::ensure_owner_gets_in(ctx, &input).await?;
+    }
     let problems = pgleap_engines::problems(&input.run, &source, &target).await?;
     if !problems.is_empty() {
         return Err(StepError::new(ErrorCode::TablesInError, problems.join("; ")));
@@ -74,19 +78,23 @@ pub async fn run(ctx: &Ctx, input: GuardCutoverInput) -> StepResult<Polled<Guard
         refuse_unread(&slot, &slots::look(&source).await?)?;
     }
     let mut in_the_way = decide(&seen, limits);
+    if input.switched {
+        in_the_way.extend(record::leads_elsewhere(ctx, &input).await);
+    }
     tell(&input.run, &seen, &slot, latency::measure(&target).await?);
     if in_the_way.is_empty() {
         in_the_way.extend(calm(&target).await?);
         pgleap_engines::before_fence(&input.run, &target).await?;
     }
     refuse_closed_window(&input, &in_the_way)?;
-    Ok(match seen.lag {
-        Some(lag) if in_the_way.is_empty() => {
-            let lag_milliseconds = u64::try_from(lag.as_millis()).unwrap_or(u64::MAX);
-            Polled::Done(GuardCutoverOutput { lag_milliseconds })
-        }
-        _ => Polled::Waiting(in_the_way.join("; ")),
-    })
+    let Some(lag) = seen.lag.filter(|_| in_the_way.is_empty()) else {
+        return Ok(Polled::Waiting(in_the_way.join("; ")));
+    };
+    let switch = record::decide(&input, &source).await?;
+    let forecast = outage::forecast(&input, &source, &target, lag, switch.record).await?;
+    tracing::info!(?switch, ?forecast, "every guardrail holds");
+    let lag_milliseconds = u64::try_from(lag.as_millis()).unwrap_or(u64::MAX);
+    Ok(Polled::Done(GuardCutoverOutput { lag_milliseconds, switch, forecast }))
 }
 
 /// What does not hold while the window is open is looked at again until it closes, and no longer.
@@ -96,7 +104,8 @@ fn refuse_closed_window(input: &GuardCutoverInput, in_the_way: &[String]) -> Ste
     };
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let now = i64::try_from(now).unwrap_or(i64::MAX);
-    let opening = pgleap_window::next(window, Interruption::cutover(&input.run.limits), now);
+    let opening =
+        pgleap_window::next(window, Interruption::cutover(&input.run.limits, input.run.cutover.switch_record), now);
     if opening.map_err(|reason| StepError::new(ErrorCode::BadInput, reason))?.holds(now) {
         return Ok(());
     }

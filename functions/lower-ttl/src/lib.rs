@@ -6,10 +6,15 @@
 //! If it dies:   saved but not lowered, the next look lowers it; lowered with its answer lost, the next look submits it
 //!               once more to learn when it is in sync
 
+use std::time::Duration;
+
 use pgleap_contract::Run;
 use pgleap_contract::steps::{LowerTtlOutput, RunOnly};
-use pgleap_record::{Member, Memory, Records};
+use pgleap_record::{Member, Memory, Records, Spread};
 use pgleap_step_kit::prelude::*;
+
+/// A longer time is not that of Route 53, which normally needs a minute at most, but of a run that was interrupted.
+const LONGEST_PROPAGATION: Duration = Duration::from_secs(600);
 
 /// One look; done once the lower TTL is on all name servers.
 pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<Polled<LowerTtlOutput>> {
@@ -26,9 +31,8 @@ pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<Polled<LowerTtlOutput>
 
     let changes = match decide(run, &members, &memory) {
         Verdict::Ask(change_id) => {
-            let in_sync = records.is_in_sync(&change_id).await?;
-            let output = LowerTtlOutput { old_ttl_seconds: memory.longest_ttl() };
-            return Ok(if in_sync { Polled::Done(output) } else { spreads() });
+            let spread = records.spread(&change_id).await?;
+            return Ok(if spread.in_sync { Polled::Done(done(ctx, run, memory, spread).await) } else { spreads() });
         }
         Verdict::Lower => pgleap_record::plan(&members, |member| lowered(run, &memory, member)),
         Verdict::Resubmit => pgleap_record::resubmit(&members),
@@ -43,6 +47,16 @@ pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<Polled<LowerTtlOutput>
         Err(error) if error.is(Class::Refused) => Ok(Polled::Waiting(format!("{error}; the run rereads the record"))),
         Err(error) => Err(error.into()),
     }
+}
+
+/// The time of the first look that finds the change in sync is kept: a call that comes much later would measure itself.
+async fn done(ctx: &Ctx, run: &Run, mut memory: Memory, spread: Spread) -> LowerTtlOutput {
+    if memory.changes.propagation_ms.is_none() {
+        let took = spread.since_submitted.filter(|took| *took <= LONGEST_PROPAGATION);
+        memory.changes.propagation_ms = took.and_then(|took| u64::try_from(took.as_millis()).ok());
+        memory.keep(ctx, run).await;
+    }
+    LowerTtlOutput { old_ttl_seconds: memory.longest_ttl(), propagation_milliseconds: memory.changes.propagation_ms }
 }
 
 #[derive(Debug, PartialEq, Eq)]

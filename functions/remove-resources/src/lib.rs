@@ -31,7 +31,9 @@ pub async fn run(ctx: &Ctx, input: RemoveResourcesInput) -> StepResult<Polled<Re
     let rds = Rds::new(ctx);
     let mut left = Left::default();
 
-    Schedules::new(ctx).delete(&run.id.names().deadline_schedule()).await?;
+    let (schedules, names) = (Schedules::new(ctx), run.id.names());
+    schedules.delete(&names.switch_schedule()).await?;
+    schedules.delete(&names.deadline_schedule()).await?;
     match input.outcome {
         Outcome::Back => target::remove(&rds, run, mark.as_ref(), &mut left).await?,
         Outcome::Open => target::remove_its_snapshot(&rds, run, &mut left).await?,

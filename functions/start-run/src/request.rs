@@ -30,6 +30,7 @@ pub(crate) fn to_run(execution_arn: &str, request: Value) -> Result<Run, String>
     let target = target(&source.instance, request.target)?;
     let record = record(request.record)?;
     within("limits.cutoverSeconds", request.limits.cutover_seconds, Limits::CUTOVER_SECONDS)?;
+    within("limits.switchSeconds", request.limits.switch_seconds, Limits::SWITCH_SECONDS)?;
     within("limits.maxLagSeconds", request.limits.max_lag_seconds, Limits::MAX_LAG_SECONDS)?;
     within("limits.maxTransactionSeconds", request.limits.max_transaction_seconds, Limits::MAX_TRANSACTION_SECONDS)?;
     within("limits.verifySeconds", request.limits.verify_seconds, Limits::VERIFY_SECONDS)?;
@@ -41,7 +42,7 @@ pub(crate) fn to_run(execution_arn: &str, request: Value) -> Result<Run, String>
     }
     if let Some(window) = &request.window {
         pgleap_window::check(window, Interruption::Reboot)?;
-        pgleap_window::check(window, Interruption::cutover(&request.limits))?;
+        pgleap_window::check(window, Interruption::cutover(&request.limits, request.cutover.switch_record))?;
     }
     asks_somebody(&request.choices, &request.approval)?;
     role_patterns("choices.ignoredRoles", &request.choices.ignored_roles)?;
@@ -56,6 +57,7 @@ pub(crate) fn to_run(execution_arn: &str, request: Value) -> Result<Run, String>
         target,
         record,
         copy: request.copy.into(),
+        cutover: request.cutover,
         network: request.network,
         choices: request.choices,
         approval: request.approval,

@@ -4,8 +4,8 @@
 //! Repeatable:   yes; a record that names the target already is left alone
 //! If it dies:   not swapped, the next call swaps; swapped with its answer lost, a later call sees it
 //!
-//! Called under the fence it submits and leaves, because the target admits nobody before OPEN anyway. Called after OPEN it
-//! is done only when the change is in sync on all name servers.
+//! Called under the fence it submits and leaves, because the target admits nobody before OPEN anyway. If the record is switched
+//! before the fence, and after OPEN, it is called until the change is in sync on all name servers.
 //!
 //! A call that arrives late changes nothing: the record is read first, then the mark, then the batch is submitted. A rollback
 //! before the mark was read is seen there; one after it has put back a TTL that the batch does not match.
@@ -25,8 +25,14 @@ pub async fn run(ctx: &Ctx, input: SwapRecordInput) -> StepResult<Polled<RecordO
     // Without it nobody could put the TTL back.
     let mut memory = memory?.ok_or_else(|| StepError::bug("swap record: lower-ttl has not saved the record"))?;
 
+    if let Some(cutover) = input.cutover {
+        Deadline::of(cutover).check("swap record")?;
+    }
     let changes = match decide(&members, &input) {
         Verdict::Changed(reason) => return Err(record_changed(run, &reason)),
+        Verdict::Swap if input.await_sync && input.cutover.is_some() => {
+            return Err(record_changed(run, "it leads to the source again"));
+        }
         Verdict::Swap if !is_lowered(&members, &memory, &input) => {
             return Err(record_changed(run, "its TTL is no longer the one that the run set for the cutover"));
         }
@@ -69,7 +75,7 @@ fn submitted(input: &SwapRecordInput) -> Polled<RecordOutput> {
     }
 }
 
-/// Under the fence only for a cutover that is armed, undecided and in time; after it only where the target is open.
+/// Before OPEN only for a cutover that is armed, undecided and in time; after it only where the target is open.
 async fn may_submit(ctx: &Ctx, input: &SwapRecordInput) -> StepResult<()> {
     if let Some(cutover) = input.cutover {
         pgleap_mark::prove_armed(ctx, &input.run, cutover.generation).await?;

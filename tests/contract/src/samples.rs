@@ -19,6 +19,11 @@ pub fn request() -> Value {
     })
 }
 
+fn forecast() -> Value {
+    let outage = json!({"milliseconds": 700.0, "atMostMilliseconds": 1_500.0});
+    json!({"connected": outage, "new": outage, "steps": outage, "record": outage, "parts": []})
+}
+
 /// The recovery's input, as the schedule of the deadline gives it.
 pub fn scheduled() -> Value {
     let run = run("upgrade");
@@ -161,7 +166,10 @@ pub fn answers(step: &str, payload: &Value) -> Result<Vec<Value>> {
             vec![json!({"tablesEqual": 1, "tablesUncompared": 1,
                 "uncompared": [{"table": {"schema": "shop", "table": "clicks"}, "why": "its rows never stand still"}]})],
         ),
-        "lower-ttl" => exchange::<RunOnly, LowerTtlOutput>(payload, vec![json!({"oldTtlSeconds": 300})]),
+        "lower-ttl" => exchange::<RunOnly, LowerTtlOutput>(
+            payload,
+            vec![json!({"oldTtlSeconds": 300, "propagationMilliseconds": 21_000}), json!({"oldTtlSeconds": 300})],
+        ),
         "tell-people" => exchange::<TellPeopleInput, TellPeopleOutput>(payload, vec![json!({"messages": 1})]),
         "find-window" => {
             exchange::<FindWindowInput, FindWindowOutput>(payload, vec![json!({"opens": "2027-02-07T02:00:00Z"})])
@@ -171,12 +179,22 @@ pub fn answers(step: &str, payload: &Value) -> Result<Vec<Value>> {
             Ok(vec![json!({"approved": true}), json!({"approved": false})]) // what a person sends, not the function
         }
         "guard-cutover" => {
-            exchange::<GuardCutoverInput, GuardCutoverOutput>(payload, vec![json!({"lagMilliseconds": 120})])
+            let answer = |record: &str| {
+                json!({
+                    "lagMilliseconds": 120, "switch": {"record": record, "reason": "the input says so"}, "forecast": forecast()
+                })
+            };
+            exchange::<GuardCutoverInput, GuardCutoverOutput>(payload, vec![answer("withDrain"), answer("beforeFence")])
         }
         "arm-deadline" => exchange::<ArmDeadlineInput, ArmDeadlineOutput>(
             payload,
             vec![json!({"cutover": {"generation": 1, "deadlineEpochMs": 1}, "stepSeconds": 80})],
         ),
+        "shut-target" => exchange::<UnderFence, SessionsBefore>(
+            payload,
+            vec![json!({"sessions": 40, "atEpochMs": 1_795_939_200_000_i64})],
+        ),
+        "watch-clients" => exchange::<WatchClientsInput, NoOutput>(payload, vec![json!({})]),
         "fence-source" => exchange::<UnderFence, FenceSourceOutput>(
             payload,
             vec![json!({"fenceLsn": "0/1", "sessionsEnded": 3, "milliseconds": 40})],

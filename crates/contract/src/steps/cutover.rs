@@ -1,9 +1,9 @@
-//! `lower-ttl`, `guard-cutover`, `arm-deadline`, `fence-source`, `swap-record`, `drain-source`, `complete-target`,
+//! `lower-ttl`, `guard-cutover`, `arm-deadline`, `shut-target`, `watch-clients`, `fence-source`, `swap-record`, `drain-source`, `complete-target`,
 //! `open-target`, `confirm-cutover`, `unfence-source`, `restore-record`, `find-servers`.
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Cutover, Generation, Outcome, Run, Server};
+use crate::{Cutover, Forecast, Generation, Outcome, Run, Server, SwitchRecord};
 
 /// Output of `lower-ttl`, once the lower TTL is in sync on all name servers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -11,6 +11,10 @@ use crate::{Cutover, Generation, Outcome, Run, Server};
 pub struct LowerTtlOutput {
     /// The TTL before, in seconds: this long old answers may live on.
     pub old_ttl_seconds: u32,
+    /// From the request to the moment when every name server had the change, as Route 53 says, in milliseconds. Null if an
+    /// earlier attempt made the change and nobody waited for it.
+    #[serde(default)]
+    pub propagation_milliseconds: Option<u64>,
 }
 
 /// Input of `guard-cutover`.
@@ -26,6 +30,12 @@ pub struct GuardCutoverInput {
     /// The cutover is held, for a person or until the target is protected: what ends the run is looked for, nothing is made ready, and it is never done.
     #[serde(default)]
     pub held: bool,
+    /// The record leads to the target already, which is shut: the owner's login is not tried there.
+    #[serde(default)]
+    pub switched: bool,
+    /// What `lower-ttl` measured.
+    #[serde(default)]
+    pub propagation_milliseconds: Option<u64>,
 }
 
 /// Output of `guard-cutover`, once every guardrail holds.
@@ -34,6 +44,31 @@ pub struct GuardCutoverInput {
 pub struct GuardCutoverOutput {
     /// From commit on the source to apply on the target, measured by a marker row, in milliseconds.
     pub lag_milliseconds: u64,
+    /// When the record is switched.
+    pub switch: SwitchDecision,
+    /// The outage to expect.
+    pub forecast: Forecast,
+}
+
+/// When the record is switched, and why then.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SwitchDecision {
+    /// Never `auto`.
+    pub record: SwitchRecord,
+    /// For people.
+    pub reason: String,
+}
+
+/// What `arm-deadline` arms.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Arming {
+    /// The change of the record before the fence.
+    Switch,
+    /// The fence.
+    #[default]
+    Fence,
 }
 
 /// Input of `arm-deadline`.
@@ -48,6 +83,12 @@ pub struct ArmDeadlineInput {
     pub target: Server,
     /// The cutover that begins.
     pub generation: Generation,
+    /// What begins.
+    #[serde(default)]
+    pub part: Arming,
+    /// With `fence`: what was armed for the change of the record, if the record was switched first.
+    #[serde(default)]
+    pub switch: Option<Cutover>,
 }
 
 /// Output of `arm-deadline`.
@@ -59,6 +100,32 @@ pub struct ArmDeadlineOutput {
     /// How long a state under the fence waits for its step, in seconds: the steps end by themselves at the deadline, and this
     /// is for one that does not answer at all.
     pub step_seconds: u32,
+}
+
+/// Output of `shut-target`: the applications' sessions on the source when the record began to change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SessionsBefore {
+    /// How many there were.
+    pub sessions: u64,
+    /// When, in milliseconds since the epoch, by the source's clock.
+    pub at_epoch_ms: i64,
+}
+
+/// Input of `watch-clients`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct WatchClientsInput {
+    /// The run.
+    pub run: Run,
+    /// The source's server.
+    pub source: Server,
+    /// What was armed for the change of the record.
+    pub cutover: Cutover,
+    /// The sessions at its beginning.
+    pub before: SessionsBefore,
+    /// What the gate expected.
+    pub forecast: Forecast,
 }
 
 /// Input of the steps between fence and open that talk to both sides.
@@ -97,10 +164,10 @@ pub struct SwapRecordInput {
     pub source: Server,
     /// The target's server, which the record shall name.
     pub target: Server,
-    /// The cutover, under the fence: nothing is submitted unless it is armed, undecided and in time. Null after OPEN.
+    /// The cutover, before OPEN: nothing is submitted unless it is armed, undecided and in time. Null after OPEN.
     #[serde(default)]
     pub cutover: Option<Cutover>,
-    /// Not done before the change is in sync on all name servers: asked for after OPEN, never under the fence.
+    /// Not done before the change is in sync on all name servers: asked for before the fence and after OPEN, never under the fence.
     #[serde(default)]
     pub await_sync: bool,
 }

@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result};
 use arm_deadline::Recovery;
 use local_aws::{Config, LocalAws};
-use pgleap_contract::steps::ArmDeadlineInput;
+use pgleap_contract::steps::{ArmDeadlineInput, Arming};
 use pgleap_contract::{ErrorCode, Generation, Names, Run, Server};
 use pgleap_step_kit::Ctx;
 use serde_json::json;
@@ -58,7 +58,9 @@ async fn tags_of_target(aws: &LocalAws) -> Result<Vec<String>> {
 
 fn input(run: Run) -> ArmDeadlineInput {
     let server = |host: &str| Server { host: host.to_owned(), port: 5432, database: "o".to_owned(), storage_gib: None };
-    ArmDeadlineInput { run, source: server("source"), target: server("target"), generation: Generation::FORWARD }
+    let (part, switch) = (Arming::Fence, None);
+    let (source, target) = (server("source"), server("target"));
+    ArmDeadlineInput { run, source, target, generation: Generation::FORWARD, part, switch }
 }
 
 #[tokio::test]
@@ -77,6 +79,36 @@ async fn a_deadline_is_armed_once_and_a_repeated_call_or_a_lost_answer_does_not_
     assert_eq!(aws.scheduler().names(), ["pgleap-orders-18-deadline"]);
     assert_eq!(aws.secrets().names(), ["pgleap/orders-18/cutover-1"]);
     assert_eq!(tags_of_target(&aws).await?, [Names::TAG], "nothing may delete the target any more");
+    aws.stop().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_record_that_changes_first_has_a_deadline_of_its_own_until_the_fence_is_armed() -> Result<()> {
+    let (aws, ctx) = start().await?;
+    let before = now_ms();
+    let first = ArmDeadlineInput { part: Arming::Switch, ..input(a_run("one", 60)?) };
+
+    let switch = arm_deadline::run_with(&ctx, first.clone(), recovery()).await?.cutover;
+    let repeated = arm_deadline::run_with(&ctx, first, recovery()).await?.cutover;
+
+    assert_eq!(switch, repeated);
+    let seconds = (switch.deadline_epoch_ms - before) as f64 / 1_000.0;
+    assert!((184.0..=188.0).contains(&seconds), "{seconds} s, limits.switchSeconds is 180");
+    assert_eq!(aws.scheduler().names(), ["pgleap-orders-18-switch"]);
+    assert_eq!(aws.secrets().names(), ["pgleap/orders-18/cutover-1"], "the mark is there before the record changes");
+
+    let passed = pgleap_contract::Cutover { deadline_epoch_ms: before, ..switch };
+    let late = ArmDeadlineInput { switch: Some(passed), ..input(a_run("one", 60)?) };
+    let refused = arm_deadline::run_with(&ctx, late, recovery()).await.expect_err("the time of the change is over");
+    assert_eq!(refused.code, ErrorCode::DeadlinePassed);
+    assert_eq!(aws.scheduler().names(), ["pgleap-orders-18-switch"]);
+
+    let fence = ArmDeadlineInput { switch: Some(switch), ..input(a_run("one", 60)?) };
+    aws.faults().plan("scheduler:DeleteSchedule:1:lose-answer".parse()?);
+    arm_deadline::run_with(&ctx, fence.clone(), recovery()).await?;
+    arm_deadline::run_with(&ctx, fence, recovery()).await?;
+    assert_eq!(aws.scheduler().names(), ["pgleap-orders-18-deadline"]);
     aws.stop().await;
     Ok(())
 }

@@ -17,13 +17,13 @@ const APPLICATION: &str = "
     GRANT ALL ON public.t TO app;";
 
 /// A source with a copy of it, both prepared, the cutover armed.
-struct Armed {
-    world: World,
-    target: Server,
+pub(crate) struct Armed {
+    pub(crate) world: World,
+    pub(crate) target: Server,
 }
 
 impl Armed {
-    async fn start(major: u16) -> Result<Self> {
+    pub(crate) async fn start(major: u16) -> Result<Self> {
         let world = World::start(major).await?;
         world.owner().await?.run("make an application", APPLICATION).await?;
         world.prepare_source().await?;
@@ -36,44 +36,44 @@ impl Armed {
         Ok(Self { world, target })
     }
 
-    fn under_fence(&self) -> UnderFence {
+    pub(crate) fn under_fence(&self) -> UnderFence {
         let run = self.world.run.clone();
         UnderFence { run, source: self.world.source.clone(), target: self.target.clone(), cutover: cutover_in(60) }
     }
 
-    async fn fence(&self) -> Result<(), StepError> {
+    pub(crate) async fn fence(&self) -> Result<(), StepError> {
         fence_source::run(self.world.as_step("fence-source"), self.under_fence()).await.map(drop)
     }
 
-    async fn drain(&self) -> Result<()> {
+    pub(crate) async fn drain(&self) -> Result<()> {
         let work = self.world.ctx.as_work(&self.world.run, &self.target).await?;
         access::shut(&work, &cutover_in(60), &[&self.world.run.id.names().work_login()]).await?;
         let sql = "INSERT INTO pgleap.marker (id, kind) VALUES (gen_random_uuid(), 'drained-1')";
         Ok(work.run("note that the source is drained", sql).await?)
     }
 
-    async fn open(&self) -> Result<Outcome, StepError> {
+    pub(crate) async fn open(&self) -> Result<Outcome, StepError> {
         open_target::run(self.world.as_step("open-target"), self.under_fence()).await.map(|answer| answer.outcome)
     }
 
-    async fn unfence(&self) -> Result<Outcome, StepError> {
+    pub(crate) async fn unfence(&self) -> Result<Outcome, StepError> {
         self.unfence_with(Some(self.target.clone())).await
     }
 
-    async fn unfence_with(&self, target: Option<Server>) -> Result<Outcome, StepError> {
+    pub(crate) async fn unfence_with(&self, target: Option<Server>) -> Result<Outcome, StepError> {
         let (run, source) = (self.world.run.clone(), self.world.source.clone());
         let input = UnfenceSourceInput { run, source, target, generation: Generation::FORWARD };
         unfence_source::run(self.world.as_step("unfence-source"), input).await.map(|answer| answer.outcome)
     }
 
     /// The same run id, for an execution that has armed nothing: it sees no mark.
-    fn another_run(&self) -> Run {
+    pub(crate) fn another_run(&self) -> Run {
         let mut run = self.world.run.clone();
         run.execution_arn.push_str("-2");
         run
     }
 
-    async fn unfence_of_another_execution(&self) -> Result<Outcome, StepError> {
+    pub(crate) async fn unfence_of_another_execution(&self) -> Result<Outcome, StepError> {
         let input = UnfenceSourceInput {
             run: self.another_run(),
             source: self.world.source.clone(),
@@ -83,24 +83,24 @@ impl Armed {
         unfence_source::run(self.world.as_step("unfence-source"), input).await.map(|answer| answer.outcome)
     }
 
-    async fn clean(&self, outcome: Outcome, target: Option<Server>) -> Result<bool, StepError> {
+    pub(crate) async fn clean(&self, outcome: Outcome, target: Option<Server>) -> Result<bool, StepError> {
         let (run, source) = (self.world.run.clone(), self.world.source.clone());
         let input = CleanDatabasesInput { run, source, target, outcome, generation: Generation::FORWARD };
         clean_databases::run(self.world.as_step("clean-databases"), input).await.map(|polled| polled.done().is_some())
     }
 
-    async fn gets_in(&self, server: &Server, user: &str) -> bool {
+    pub(crate) async fn gets_in(&self, server: &Server, user: &str) -> bool {
         let password = if user == OWNER { self.world.owner_password() } else { "app-password" };
         self.world.session(server, user, password).await.is_ok()
     }
 
-    async fn next_number(&self, server: &Server) -> Result<i64> {
+    pub(crate) async fn next_number(&self, server: &Server) -> Result<i64> {
         let owner = self.world.ctx.as_owner(&self.world.run, server).await?;
         Ok(owner.row("take a number", "SELECT nextval('public.numbers')", &[]).await?.get(0))
     }
 
     /// A session of the working login, as a call that was frozen afterwards had opened it.
-    async fn frozen(&self, server: &Server) -> Result<Session> {
+    pub(crate) async fn frozen(&self, server: &Server) -> Result<Session> {
         Ok(self.world.ctx.as_work(&self.world.run, server).await?)
     }
 }

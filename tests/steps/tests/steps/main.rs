@@ -26,6 +26,7 @@ mod source;
 mod source_watch;
 mod start_run;
 mod support;
+mod switch_first;
 mod tables_in_error;
 mod take_answer;
 mod target;

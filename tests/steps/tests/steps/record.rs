@@ -8,7 +8,7 @@ use aws_sdk_route53::Client;
 use aws_sdk_route53::types::{Change, ChangeAction, ChangeBatch, ResourceRecord, ResourceRecordSet, RrType};
 use local_aws::{Config, LocalAws};
 use pgleap_contract::steps::{LowerTtlOutput, RecordOutput, RestoreRecordInput, RunOnly, SwapRecordInput};
-use pgleap_contract::{ErrorCode, Generation, Outcome, Run};
+use pgleap_contract::{Cutover, ErrorCode, Generation, Outcome, Run};
 use pgleap_mark::State;
 use pgleap_record::Records;
 use pgleap_step_kit::{Ctx, Polled, StepResult};
@@ -93,9 +93,18 @@ impl World {
     }
 
     async fn swap(&self, await_sync: bool) -> StepResult<Polled<RecordOutput>> {
+        let cutover = (!await_sync).then(|| cutover_in(self.seconds_left));
+        self.swap_with(await_sync, cutover).await
+    }
+
+    /// As the state that waits for the name servers before the fence.
+    async fn await_switch(&self) -> StepResult<Polled<RecordOutput>> {
+        self.swap_with(true, Some(cutover_in(self.seconds_left))).await
+    }
+
+    async fn swap_with(&self, await_sync: bool, cutover: Option<Cutover>) -> StepResult<Polled<RecordOutput>> {
         let server = |host: &str| json!({ "host": host, "port": 5432, "database": "orders" });
         let (source, target) = (server(SOURCE), server(TARGET));
-        let cutover = (!await_sync).then(|| cutover_in(self.seconds_left));
         let input =
             json!({ "run": self.run, "source": source, "target": target, "cutover": cutover, "awaitSync": await_sync });
         let input: SwapRecordInput = serde_json::from_value(input).expect("input");
@@ -264,6 +273,39 @@ async fn what_somebody_else_put_there_is_named_and_left() -> Result<()> {
     assert_eq!(refused.code, ErrorCode::RecordChanged);
     assert!(refused.message.contains(elsewhere), "{}", refused.message);
     assert_eq!(world.members().await?, simple(elsewhere, 30));
+    world.aws.stop().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_time_that_a_change_takes_is_measured_once() -> Result<()> {
+    let world = World::with(&[(None, SOURCE, 300)]).await?;
+
+    let first = world.lower_until_done().await?.propagation_milliseconds.context("not measured")?;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+
+    assert!((200..2_000).contains(&first), "{first} ms, the stand-in's propagation is 200");
+    assert_eq!(world.lower_until_done().await?.propagation_milliseconds, Some(first), "a later call measures itself");
+    world.aws.stop().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn before_the_fence_the_record_is_awaited_until_its_deadline_and_never_switched_twice() -> Result<()> {
+    let mut world = World::with(&[(None, SOURCE, 300)]).await?;
+    world.lower_until_done().await?;
+    world.arm().await?;
+    assert_eq!(world.swap(false).await?, SUBMITTED);
+
+    assert!(until_done("swap-record", async || world.await_switch().await).await?.in_sync);
+    world.seconds_left = -1;
+    assert_eq!(world.await_switch().await.expect_err("late").code, ErrorCode::DeadlinePassed);
+    world.seconds_left = 60;
+    world.change(vec![change(ChangeAction::Upsert, &(None, SOURCE, 1))?]).await?;
+    let refused = world.await_switch().await.expect_err("somebody put the record back");
+
+    assert_eq!(refused.code, ErrorCode::RecordChanged, "{refused}");
+    assert_eq!(world.members().await?, simple(SOURCE, 1));
     world.aws.stop().await;
     Ok(())
 }

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use arm_deadline::Recovery;
 use aws_sdk_rds::types::Tag;
-use pgleap_contract::steps::{ArmDeadlineInput, Part, RemoveResourcesInput, RemoveResourcesOutput};
+use pgleap_contract::steps::{ArmDeadlineInput, Arming, Part, RemoveResourcesInput, RemoveResourcesOutput};
 use pgleap_contract::{ErrorCode, Generation, Names, Outcome};
 use pgleap_mark::State;
 use pgleap_step_kit::StepError;
@@ -54,8 +54,12 @@ async fn make_everything(world: &World) -> Result<()> {
         source: world.source.clone(),
         target: world.source.clone(),
         generation: Generation::FORWARD,
+        part: Arming::Switch,
+        switch: None,
     };
-    arm_deadline::run_with(world.as_step("arm-deadline"), input, recovery).await?;
+    arm_deadline::run_with(world.as_step("arm-deadline"), input.clone(), recovery.clone()).await?;
+    let fence = ArmDeadlineInput { part: Arming::Fence, ..input };
+    arm_deadline::run_with(world.as_step("arm-deadline"), fence, recovery).await?;
     Ok(())
 }
 

@@ -61,6 +61,11 @@ impl Watched {
         OnBoth { run: self.world.run.clone(), source: self.world.source.clone(), target: self.target.clone() }
     }
 
+    fn guard_input(&self, held: bool) -> GuardCutoverInput {
+        let OnBoth { run, source, target } = self.both();
+        GuardCutoverInput { run, source, target, held, switched: false, propagation_milliseconds: None }
+    }
+
     async fn watch_copy(&self) -> Result<(), StepError> {
         let OnBoth { run, source, target } = self.both();
         let input = WatchCopyInput { run, source, target, progress: CopyProgress::default(), earlier: None };
@@ -75,7 +80,7 @@ impl Watched {
         let measure = MeasureLobsInput { run: run.clone(), source: source.clone(), tables: Vec::new(), reloads: 0 };
         let compare = CompareTablesInput { run: run.clone(), source: source.clone(), target: target.clone(), tables };
         let verify = VerifyCopyInput { run: run.clone(), source: source.clone(), target: target.clone(), mends };
-        let guard = |held| GuardCutoverInput { run: run.clone(), source: source.clone(), target: target.clone(), held };
+        let guard = |held| self.guard_input(held);
         vec![
             ("watch-copy", self.watch_copy().await),
             ("measure-lobs", measure_lobs::run(world.as_step("measure-lobs"), measure).await.map(drop)),
@@ -310,11 +315,8 @@ async fn a_password_that_was_rotated_since_the_snapshot_is_handed_on_to_the_targ
     let watched = Watched::start(16).await?;
     watched.start_task().await?;
     let world = &watched.world;
-    let OnBoth { run, source, target } = watched.both();
-    let guard = async || {
-        let input = GuardCutoverInput { run: run.clone(), source: source.clone(), target: target.clone(), held: true };
-        guard_cutover::run(world.as_step("guard-cutover"), input).await.err()
-    };
+    let OnBoth { run, target, .. } = watched.both();
+    let guard = async || guard_cutover::run(world.as_step("guard-cutover"), watched.guard_input(true)).await.err();
     let secrets = aws_sdk_secretsmanager::Client::new(world.ctx.aws());
     let put = async |password: &str| {
         let value = json!({ "username": OWNER, "password": password }).to_string();
