@@ -167,6 +167,15 @@ pub fn plan_lines(plan: &Value) -> Vec<String> {
             .iter()
             .map(|part| format!("  {:<58}{:>8.2} s", text(&part["what"]), seconds(&part["milliseconds"]) / 1_000.0)),
     );
+    lines.extend(list(&outage["switches"]).iter().map(|switch| {
+        let span = |who: &str| {
+            let of = &switch[who];
+            let (expected, bound) = (seconds(&of["milliseconds"]), seconds(&of["atMostMilliseconds"]));
+            format!("{:.1} s (at most {:.1} s)", expected / 1_000.0, bound / 1_000.0)
+        };
+        let when = if switch["record"] == "beforeFence" { "before the fence" } else { "during the drain" };
+        format!("  record changes {when}: connected clients {}, new ones {}", span("connected"), span("new"))
+    }));
     lines.extend(
         outage["rebootSeconds"]
             .as_f64()

@@ -85,6 +85,8 @@ error_codes! {
     WindowOver,
     /// A guardrail of the cutover did not hold in time.
     CutoverNotSafe,
+    /// The outage that is forecast exceeds the limit of the input; the message has the part that is too long.
+    OutageTooLong,
     /// The fence could not be proven.
     FenceFailed,
     /// The target did not catch up with the fenced source, or a change was not applied.

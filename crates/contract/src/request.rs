@@ -264,8 +264,22 @@ pub struct Choices {
     pub as_of_snapshot_schemas: Vec<String>,
 }
 
+/// Longest outage that the operator accepts, in seconds, as far as a limit is set. It is compared with the upper bound of the
+/// forecast.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MaxOutage {
+    /// Of clients that are connected when the cutover begins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connected: Option<f64>,
+    /// Of clients that open a connection during the cutover.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub new: Option<f64>,
+}
+
 /// Limits of the run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Limits {
@@ -276,6 +290,12 @@ pub struct Limits {
     /// When it is over, the run rolls back.
     #[cfg_attr(feature = "schema", schemars(range(min = Limits::SWITCH_SECONDS.0, max = Limits::SWITCH_SECONDS.1)))]
     pub switch_seconds: u32,
+    /// Longest outage that you accept. The plan and the gate compare their forecasts with it, and the run does not begin a
+    /// cutover that is expected to exceed it.
+    pub max_outage_seconds: MaxOutage,
+    /// Longest time that the run waits before the cutover until its guardrails and the forecast hold, in hours.
+    #[cfg_attr(feature = "schema", schemars(range(min = Limits::GATE_HOURS.0, max = Limits::GATE_HOURS.1)))]
+    pub gate_hours: u32,
     /// Largest replication lag at which the fence may begin, in seconds.
     #[cfg_attr(feature = "schema", schemars(range(min = Limits::MAX_LAG_SECONDS.0, max = Limits::MAX_LAG_SECONDS.1)))]
     pub max_lag_seconds: u32,
@@ -305,6 +325,10 @@ impl Limits {
     pub const CUTOVER_SECONDS: (u32, u32) = (10, 600);
     /// Of `switch_seconds`: the least is what Route 53 may take for a change.
     pub const SWITCH_SECONDS: (u32, u32) = (60, 900);
+    /// Of `gate_hours`.
+    pub const GATE_HOURS: (u32, u32) = (1, 4);
+    /// Of the members of `max_outage_seconds`, in milliseconds: an hour.
+    pub const MAX_OUTAGE_MILLISECONDS: (u32, u32) = (100, 3_600_000);
     /// Of `max_lag_seconds`.
     pub const MAX_LAG_SECONDS: (u32, u32) = (1, 3_600);
     /// Of `max_transaction_seconds`.
@@ -322,6 +346,8 @@ impl Default for Limits {
         Self {
             cutover_seconds: 60,
             switch_seconds: 180,
+            max_outage_seconds: MaxOutage::default(),
+            gate_hours: 1,
             max_lag_seconds: 5,
             max_transaction_seconds: 15,
             verify_seconds: 3_600,

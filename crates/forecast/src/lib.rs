@@ -4,8 +4,10 @@
 //! record is part of its outage unless every name server has it before the fence. If the record is switched first, clients
 //! that open a session meanwhile are refused by the target until it is open.
 
+mod limit;
 mod outage;
 mod switch;
 
+pub use limit::{TooLong, too_long};
 pub use outage::{Measured, Step, forecast};
 pub use switch::{Clients, Lost, decide, when_lost};

@@ -1,5 +1,7 @@
 //! Where sequences stand: read on the source and put on the target while nobody writes. The SQL is in `sequences.sql`.
 
+use std::collections::HashMap;
+
 use pgleap_contract::Cutover;
 use tokio_postgres::types::ToSql;
 
@@ -17,6 +19,38 @@ pub struct Values {
     names: Vec<String>,
     values: Vec<i64>,
     called: Vec<bool>,
+}
+
+impl Values {
+    /// Those that stand elsewhere than before, or were not there.
+    pub fn since(&self, before: &Values) -> Values {
+        let known: HashMap<&str, (i64, bool)> =
+            before.iter().map(|(name, value, called)| (name, (value, called))).collect();
+        let mut moved = Values::default();
+        for (name, value, called) in
+            self.iter().filter(|(name, value, called)| known.get(name) != Some(&(*value, *called)))
+        {
+            moved.names.push(name.to_owned());
+            moved.values.push(value);
+            moved.called.push(called);
+        }
+        moved
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (&str, i64, bool)> {
+        let names = self.names.iter().map(String::as_str);
+        names.zip(&self.values).zip(&self.called).map(|((name, value), called)| (name, *value, *called))
+    }
 }
 
 /// Install the functions as the owner, on either side; the working login may call them. Safe to repeat.
@@ -67,4 +101,24 @@ pub async fn set(target: &Session, cutover: &Cutover, values: &Values) -> Result
         count += row.get::<_, i64>(0).unsigned_abs();
     }
     Ok(count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_sequences_that_moved_are_set_again() {
+        let values = |all: &[(&str, i64, bool)]| Values {
+            names: all.iter().map(|(name, ..)| (*name).to_owned()).collect(),
+            values: all.iter().map(|(_, value, _)| *value).collect(),
+            called: all.iter().map(|(.., called)| *called).collect(),
+        };
+        let before = values(&[("a", 1, true), ("b", 1, false), ("c", 7, true), ("gone", 1, true)]);
+        let now = values(&[("a", 1, true), ("b", 1, true), ("c", 8, true), ("new", 1, false)]);
+
+        assert_eq!(now.since(&before), values(&[("b", 1, true), ("c", 8, true), ("new", 1, false)]));
+        assert_eq!(now.since(&Values::default()), now);
+        assert!(now.since(&now).is_empty());
+    }
 }

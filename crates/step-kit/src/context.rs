@@ -6,10 +6,13 @@ use std::time::Duration;
 
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, ConfigLoader, SdkConfig};
+use aws_smithy_http_client::tls;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use futures_util::future::join_all;
 use pgleap_contract::{ErrorCode, Run, Server};
 use pgleap_pg::{Environment, Login, PgError, ResolveError, Session, SqlState, access, connect_bounded};
 
+use crate::kept::KeptSessions;
 use crate::record_role::RecordRole;
 use crate::{Deadline, StepError, StepResult};
 
@@ -22,6 +25,7 @@ pub struct Ctx {
     aws: SdkConfig,
     record_role: Option<RecordRole>,
     environment: Environment,
+    kept: KeptSessions,
 }
 
 impl Ctx {
@@ -43,7 +47,9 @@ impl Ctx {
             .operation_attempt_timeout(Duration::from_secs(10))
             .operation_timeout(Duration::from_secs(25))
             .build();
-        Self { aws: aws.timeout_config(timeouts).load().await, record_role: None, environment }
+        // One client for all services: with one each, every first call would connect anew, and read the authorities anew.
+        let aws = aws.timeout_config(timeouts).http_client(http_client()).load().await;
+        Self { aws, record_role: None, environment, kept: KeptSessions::default() }
     }
 
     /// The hosted zone is another account's: Route 53 is called with this role, and nothing else is.
@@ -103,6 +109,20 @@ impl Ctx {
         self.connect(run, server, &run.id.names().work_secret()).await
     }
 
+    /// Sessions of the working login as [`Ctx::as_work_until`] opens them, ahead of the fence.
+    pub async fn open_ahead<const N: usize>(&self, run: &Run, servers: [&Server; N]) -> StepResult<[Session; N]> {
+        let login = self.login(&run.id.names().work_secret()).await?;
+        let about = run.id.names().application("step");
+        let connect = |server| connect_bounded(&self.environment, server, &login, &about, SHORTEST_STATEMENT);
+        let opened: Vec<_> = join_all(servers.map(connect)).await.into_iter().collect::<Result<_, _>>()?;
+        opened.try_into().map_err(|_| StepError::bug("connect ahead: there are not as many sessions as servers"))
+    }
+
+    /// Keep sessions for the call that follows in this process. It finds them by the run and the server.
+    pub fn keep_sessions<const N: usize>(&self, run: &Run, sessions: [(&Server, Session); N]) {
+        self.kept.replace(run, sessions.into_iter().map(|(server, session)| (server.clone(), session)).collect());
+    }
+
     /// The same under the fence, to several servers at once, with statements that end at the deadline on the server. One that
     /// cannot be reached does not keep the sessions of the others from its caller.
     pub async fn as_work_until<const N: usize>(
@@ -111,9 +131,19 @@ impl Ctx {
         servers: [&Server; N],
         deadline: &Deadline,
     ) -> StepResult<[StepResult<Session>; N]> {
-        let login = self.login(&run.id.names().work_secret()).await?;
+        // After the deadline a lost answer is still looked up; what changes something asks for the deadline itself.
+        let longest = deadline.remaining().max(SHORTEST_STATEMENT);
+        let kept = join_all(servers.map(|server| self.kept.take(run, server, longest))).await;
+        let login = match kept.iter().all(Option::is_some) {
+            true => None,
+            false => Some(self.login(&run.id.names().work_secret()).await?),
+        };
         let about = run.id.names().application("step");
-        let sessions = servers.map(|server| self.connect_until(server, &login, &about, deadline));
+        let sessions = servers.into_iter().zip(kept).map(async |(server, kept)| match (kept, &login) {
+            (Some(session), _) => Ok(session),
+            (None, Some(login)) => self.connect_until(server, login, &about, deadline).await,
+            (None, None) => Err(StepError::bug("connect under the fence: the login was not read")),
+        });
         let sessions = join_all(sessions).await.try_into();
         sessions.map_err(|_| StepError::bug("connect under the fence: there are not as many sessions as servers"))
     }
@@ -128,7 +158,6 @@ impl Ctx {
         deadline: &Deadline,
     ) -> StepResult<Session> {
         loop {
-            // After the deadline a lost answer is still looked up; what changes something asks for the deadline itself.
             let longest = deadline.remaining().max(SHORTEST_STATEMENT);
             match connect_bounded(&self.environment, server, login, about, longest).await {
                 Err(error) if error.state == Some(SqlState::TOO_MANY_CONNECTIONS) => {
@@ -161,6 +190,12 @@ impl Ctx {
     pub async fn connect_as(&self, server: &Server, login: &Login, about: &str) -> Result<Session, PgError> {
         pgleap_pg::connect(&self.environment, server, login, about).await
     }
+}
+
+/// With the settings of the SDK's own default; only shared.
+fn http_client() -> SharedHttpClient {
+    let provider = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc);
+    aws_smithy_http_client::Builder::new().tls_provider(provider).build_https()
 }
 
 /// The template names the one file of authorities that Lambda's Amazon Linux has; without it no answer of AWS is trusted.

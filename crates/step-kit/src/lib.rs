@@ -8,6 +8,7 @@ mod context;
 mod deadline;
 mod error;
 pub mod instance_status;
+mod kept;
 mod logs;
 pub mod metrics;
 mod movement;
@@ -27,7 +28,7 @@ pub use error::{StepError, StepResult};
 pub use polled::{Answer, Polled};
 pub use quota::Quota;
 pub use secrets::{Secret, SecretOwner, secret_tags, secrets_key};
-pub use serve::{serve, serve_pages};
+pub use serve::{WarmUp, serve, serve_pages, serve_prepared};
 
 /// What steps use all the time.
 pub mod prelude {

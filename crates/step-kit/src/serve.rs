@@ -4,21 +4,42 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::time::Duration;
 
 use lambda_runtime::{LambdaEvent, service_fn};
-use pgleap_contract::ErrorCode;
+use pgleap_contract::{ErrorCode, Generation, Run, Server};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use tokio::time::error::Elapsed;
 use tracing::Instrument;
 
 use crate::{Answer, Ctx, StepError, StepResult, logs, movement};
+
+/// The cutover that a step is warmed up for.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WarmUp {
+    /// The run.
+    pub run: Run,
+    /// The source's server.
+    pub source: Server,
+    /// The target's server.
+    pub target: Server,
+    /// The cutover that will begin.
+    pub generation: Generation,
+}
+
+/// A warm-up that takes longer is given up: the step works without it.
+const LONGEST_WARM_UP: Duration = Duration::from_secs(20);
 
 type Handler = Rc<dyn Fn(Rc<Ctx>, Value) -> Pin<Box<dyn Future<Output = StepResult<Value>>>>>;
 
 /// Serve a step until Lambda ends the process: parse the input (a misfit is `BadInput` and names the field), run,
 /// log the outcome once, answer. [`Polled::Waiting`] becomes the error `NotYet`, whose retrier in the machine is the
 /// wait; an output that is no [`Polled`] is answered as it is. The input `{"warmUp": true}` only
-/// starts the process, and gets the credentials that the step needs beside its own, before clients wait for it.
+/// starts the process, and gets the credentials that the step needs beside its own, before clients wait for it; with a run
+/// beside it, it also prepares the step ([`serve_prepared`]).
 ///
 /// ```no_run
 /// # async fn run(ctx: &pgleap_step_kit::Ctx, input: serde_json::Value) -> pgleap_step_kit::StepResult<serde_json::Value> { Ok(input) }
@@ -33,7 +54,18 @@ where
     A: Answer,
     F: AsyncFn(&Ctx, I) -> StepResult<A> + 'static,
 {
-    serve_erased(step, erase(step, run), log)
+    serve_erased(step, erase(step, async |_ctx, _cutover| Ok(()), run), log)
+}
+
+/// The same for a step for which clients wait: `prepare` does ahead what does not need the fence. It fails nothing.
+pub fn serve_prepared<I, A, P, F>(step: &'static str, prepare: P, run: F) -> Result<(), lambda_runtime::Error>
+where
+    I: DeserializeOwned + 'static,
+    A: Answer,
+    P: AsyncFn(&Ctx, WarmUp) -> StepResult<()> + 'static,
+    F: AsyncFn(&Ctx, I) -> StepResult<A> + 'static,
+{
+    serve_erased(step, erase(step, prepare, run), log)
 }
 
 /// Serve pages behind a function URL. Only that a page was answered is logged, not what is on it; `run` logs what was
@@ -44,21 +76,27 @@ where
     A: Answer,
     F: AsyncFn(&Ctx, I) -> StepResult<A> + 'static,
 {
-    serve_erased(name, erase(name, run), log_without_output)
+    serve_erased(name, erase(name, async |_ctx, _cutover| Ok(()), run), log_without_output)
 }
 
-fn erase<I, A, F>(step: &'static str, run: F) -> Handler
+fn erase<I, A, P, F>(step: &'static str, prepare: P, run: F) -> Handler
 where
     I: DeserializeOwned + 'static,
     A: Answer,
+    P: AsyncFn(&Ctx, WarmUp) -> StepResult<()> + 'static,
     F: AsyncFn(&Ctx, I) -> StepResult<A> + 'static,
 {
-    let run = Rc::new(run);
+    let both = Rc::new((prepare, run));
     Rc::new(move |ctx, payload| {
-        let run = Rc::clone(&run);
+        let both = Rc::clone(&both);
         Box::pin(async move {
-            if payload == json!({ "warmUp": true }) {
+            let (prepare, run) = &*both;
+            if payload.get("warmUp").is_some() {
                 ctx.warm_up().await;
+                if payload.get("run").is_some() {
+                    let cutover = parse(step, payload)?;
+                    note(tokio::time::timeout(LONGEST_WARM_UP, prepare(&ctx, cutover)).await);
+                }
                 return Ok(json!({}));
             }
             let input = parse(step, payload)?;
@@ -66,6 +104,16 @@ where
             serde_json::to_value(output).map_err(|error| StepError::bug(format!("write the output of {step}: {error}")))
         })
     })
+}
+
+fn note(prepared: Result<StepResult<()>, Elapsed>) {
+    match prepared {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(%error, "the warm-up failed; the step works without it"),
+        Err(_elapsed) => {
+            tracing::warn!("the warm-up was given up after {LONGEST_WARM_UP:?}; the step works without it")
+        }
+    }
 }
 
 fn parse<I: DeserializeOwned>(step: &str, payload: Value) -> StepResult<I> {

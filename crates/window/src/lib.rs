@@ -95,6 +95,11 @@ pub fn text(epoch_seconds: i64) -> String {
     Timestamp::from_second(epoch_seconds).map_or_else(|_| epoch_seconds.to_string(), |moment| moment.to_string())
 }
 
+/// The moment that a text in RFC 3339 names, in seconds since the epoch.
+pub fn read(text: &str) -> Result<i64, String> {
+    text.parse::<Timestamp>().map(|moment| moment.as_second()).map_err(|error| error.to_string())
+}
+
 fn time(field: &str, text: &str) -> Result<Time, String> {
     let parts: Vec<_> = text.split(':').collect();
     let number = |part: &str, digits: usize| (part.len() == digits).then(|| part.parse::<i8>().ok()).flatten();

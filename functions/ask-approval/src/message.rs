@@ -1,7 +1,7 @@
 //! The question in words. Pure.
 
-use pgleap_contract::OnRejectedCutover;
 use pgleap_contract::steps::{AskApprovalInput, Question, VerifyCopyOutput};
+use pgleap_contract::{ExpectedOutage, OnRejectedCutover, SwitchRecord};
 use pgleap_notify::{console, region_of};
 use time::OffsetDateTime;
 use time::format_description::FormatItem;
@@ -53,18 +53,47 @@ fn happens(input: &AskApprovalInput) -> String {
         Question::Cutover => format!(
             "The copy of {}, upgraded to PostgreSQL {}, is verified and receives every change (run {}).\n\n\
              After a Yes: {} stops accepting applications, {} takes over as {}, and applications reconnect.\n\
-             Expected outage: about {:.1} s without writes. If the cutover is not complete after {} s, the run \
-             automatically rolls back to the source.",
+             {}{} If the cutover is not complete after {} s, the run automatically rolls back to the source.",
             run.source.instance,
             run.target.version,
             run.id,
             run.source.instance,
             run.target.instance.as_deref().unwrap_or("the target"),
             run.record.name,
-            outage.milliseconds / 1_000.0,
+            exceeds(input),
+            expected(input),
             outage.deadline_seconds
         ),
     }
+}
+
+/// Which limit a yes exceeds. The machine hands on what the function failed with.
+fn exceeds(input: &AskApprovalInput) -> String {
+    let Some(cause) = &input.too_long else { return String::new() };
+    let parsed: serde_json::Value = serde_json::from_str(cause).unwrap_or_default();
+    let reason = parsed["errorMessage"].as_str().unwrap_or(cause);
+    format!("A limit is exceeded: {reason}. A Yes accepts this.\n")
+}
+
+/// By what was measured since the plan, if anything was.
+fn expected(input: &AskApprovalInput) -> String {
+    let (Some(forecast), Some(switch)) = (&input.forecast, &input.switch) else {
+        return format!("Expected outage: about {:.1} s without writes.", input.outage.milliseconds / 1_000.0);
+    };
+    let span = |outage: &ExpectedOutage| {
+        format!("about {:.1} s, at most {:.1} s", outage.milliseconds / 1_000.0, outage.at_most_milliseconds / 1_000.0)
+    };
+    let order = match switch.record {
+        SwitchRecord::BeforeFence => {
+            "The record changes first. Until the cutover is complete, the target refuses new connections."
+        }
+        _ => "The record changes during the cutover.",
+    };
+    format!(
+        "Expected outage: {} without writes for clients that are connected; {} for clients that connect meanwhile. {order}",
+        span(&forecast.connected),
+        span(&forecast.new)
+    )
 }
 
 fn begins(input: &AskApprovalInput) -> String {
@@ -182,6 +211,26 @@ mod tests {
             assert!(text.contains(words), "{words:?} is not in {text}");
         }
         assert!(!text.contains("without logging in"), "{text}");
+    }
+
+    #[test]
+    fn a_question_shows_what_was_measured_and_which_limit_a_yes_would_exceed() {
+        let mut input = input("cutover", json!({}), 0);
+        let outage =
+            |milliseconds: f64| json!({"milliseconds": milliseconds, "atMostMilliseconds": milliseconds * 2.0});
+        input.forecast = serde_json::from_value(json!({
+            "connected": outage(600.0), "new": outage(21_000.0), "steps": outage(500.0), "record": outage(20_000.0), "parts": []
+        }))
+        .expect("a forecast");
+        input.switch = serde_json::from_value(json!({"record": "beforeFence", "reason": "r"})).expect("a decision");
+        let plain = text(&input, 1_700_003_600, None);
+        input.too_long = Some(json!({"errorType": "OutageTooLong", "errorMessage": "the forecast is 9 s"}).to_string());
+        let exceeded = text(&input, 1_700_003_600, None);
+
+        assert!(plain.contains("about 0.6 s, at most 1.2 s without writes for clients that are connected"), "{plain}");
+        assert!(plain.contains("about 21.0 s, at most 42.0 s for clients that connect meanwhile"), "{plain}");
+        assert!(plain.contains("The record changes first.") && !plain.contains("limit"), "{plain}");
+        assert!(exceeded.contains("A limit is exceeded: the forecast is 9 s. A Yes accepts this."), "{exceeded}");
     }
 
     #[test]

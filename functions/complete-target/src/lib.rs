@@ -7,17 +7,33 @@
 //!               gets the same value again and never a lower one
 //! If it dies:   called again, or unfence-source applies
 
+mod set_ahead;
+
 use std::time::{Duration, Instant};
 
+use pgleap_contract::Cutover;
 use pgleap_contract::steps::{CompleteTargetOutput, UnderFence};
 use pgleap_pg::chores::{self, Phase};
 use pgleap_pg::{PgErrorKind, Session, sequences};
-use pgleap_step_kit::{Deadline, prelude::*};
+use pgleap_step_kit::{Deadline, WarmUp, prelude::*};
 
 /// Chores of one transaction. Each holds a handful of locks, of which a small instance has some thousands.
 const CHUNK: i32 = 200;
 /// What refreshing views may take at most, measured or not; they follow after OPEN.
 const LONGEST_REFRESH: Duration = Duration::from_secs(2);
+
+/// Open the sessions, and put the sequences where they stand now: under the fence only those that moved since follow.
+pub async fn prepare(ctx: &Ctx, cutover: WarmUp) -> StepResult<()> {
+    let WarmUp { run, source, target, generation } = &cutover;
+    set_ahead::forget();
+    let [on_source, on_target] = ctx.open_ahead(run, [source, target]).await?;
+    let values = sequences::read(&on_source).await?;
+    let soon = Cutover { generation: *generation, deadline_epoch_ms: set_ahead::soon() };
+    sequences::set(&on_target, &soon, &values).await?;
+    set_ahead::remember(run, values);
+    ctx.keep_sessions(run, [(source, on_source), (target, on_target)]);
+    Ok(())
+}
 
 /// Complete, until the deadline at most.
 pub async fn run(ctx: &Ctx, input: UnderFence) -> StepResult<CompleteTargetOutput> {
@@ -33,10 +49,12 @@ async fn complete_all(ctx: &Ctx, input: &UnderFence, deadline: &Deadline) -> Ste
     let connected = began.elapsed();
     let (values, objects) = tokio::try_join!(read_sequences(&source), complete(&target, deadline))?;
     let completed = began.elapsed();
-    let sequences = sequences::set(&target, &input.cutover, &values).await?;
+    let moved = values.since(&set_ahead::recall(&input.run));
+    sequences::set(&target, &input.cutover, &moved).await?;
+    let sequences = values.len() as u64;
     let set = began.elapsed();
     let views = refresh(&target, deadline).await?;
-    tracing::info!(?connected, ?completed, ?set, refreshed = ?began.elapsed(), objects, sequences, views, "completed; times since the call");
+    tracing::info!(?connected, ?completed, ?set, refreshed = ?began.elapsed(), objects, sequences, moved = moved.len(), views, "completed; times since the call");
     deadline.check("complete the target")?;
     Ok(CompleteTargetOutput {
         sequences,

@@ -1,5 +1,5 @@
 //! Composition only: the step is in `lib.rs`.
 
 fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    pgleap_step_kit::serve("complete-target", complete_target::run)
+    pgleap_step_kit::serve_prepared("complete-target", complete_target::prepare, complete_target::run)
 }

@@ -16,7 +16,21 @@ use std::time::Instant;
 use pgleap_contract::steps::{DrainSourceOutput, UnderFence};
 use pgleap_pg::{Session, access, marker};
 use pgleap_step_kit::unchanged::{refuse_changed_source, reloaded_tables};
-use pgleap_step_kit::{Deadline, prelude::*, source_watch};
+use pgleap_step_kit::{Deadline, WarmUp, prelude::*, source_watch};
+
+/// Open the sessions, and let the servers load what the proofs need.
+pub async fn prepare(ctx: &Ctx, cutover: WarmUp) -> StepResult<()> {
+    let WarmUp { run, source, target, .. } = &cutover;
+    let work = run.id.names().work_login();
+    let [on_source, catalogs, on_target] = ctx.open_ahead(run, [source, source, target]).await?;
+    tokio::try_join!(
+        refuse_changed_source(run, &catalogs),
+        async { Ok(access::others(&on_target, &[&work]).await?) },
+        refuse_problems(run, &on_source, &on_target)
+    )?;
+    ctx.keep_sessions(run, [(source, on_source), (source, catalogs), (target, on_target)]);
+    Ok(())
+}
 
 /// Drain, until the deadline at most.
 pub async fn run(ctx: &Ctx, input: UnderFence) -> StepResult<DrainSourceOutput> {

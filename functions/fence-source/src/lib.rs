@@ -10,10 +10,24 @@ use std::time::{Duration, Instant};
 use pgleap_contract::steps::{FenceSourceOutput, UnderFence};
 use pgleap_pg::Session;
 use pgleap_pg::access::{self, Others};
-use pgleap_step_kit::{Deadline, prelude::*};
+use pgleap_step_kit::{Deadline, WarmUp, prelude::*};
 
 /// Longest time for ending sessions: a backend that does not end within it is stuck, and waiting costs the clients.
 const LONGEST: Duration = Duration::from_secs(20);
+
+/// Open the sessions, and let the servers load what the proof of the fence needs.
+pub async fn prepare(ctx: &Ctx, cutover: WarmUp) -> StepResult<()> {
+    let WarmUp { run, source, target, .. } = &cutover;
+    let names = run.id.names();
+    let (work, copy) = (names.work_login(), names.copy_login());
+    let sessions = ctx.open_ahead(run, [source, target]).await?;
+    for session in &sessions {
+        access::others(session, &[&work, &copy]).await?;
+    }
+    let [on_source, on_target] = sessions;
+    ctx.keep_sessions(run, [(source, on_source), (target, on_target)]);
+    Ok(())
+}
 
 /// Fence, until the deadline at most.
 pub async fn run(ctx: &Ctx, input: UnderFence) -> StepResult<FenceSourceOutput> {

@@ -1,5 +1,5 @@
 //! Composition only: the step is in `lib.rs`.
 
 fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    pgleap_step_kit::serve("fence-source", fence_source::run)
+    pgleap_step_kit::serve_prepared("fence-source", fence_source::prepare, fence_source::run)
 }

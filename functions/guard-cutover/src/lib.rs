@@ -8,6 +8,7 @@ mod fence;
 mod latency;
 mod logins;
 mod outage;
+mod patience;
 mod record;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -86,15 +87,32 @@ pub async fn run(ctx: &Ctx, input: GuardCutoverInput) -> StepResult<Polled<Guard
         in_the_way.extend(calm(&target).await?);
         pgleap_engines::before_fence(&input.run, &target).await?;
     }
+    let mut output = None;
+    if let Some(lag) = seen.lag.filter(|_| in_the_way.is_empty()) {
+        let expected = expect(&input, &source, &target, lag).await?;
+        in_the_way.extend(outage::refuse_too_long(&input, &expected)?);
+        output = Some(expected);
+    }
     refuse_closed_window(&input, &in_the_way)?;
-    let Some(lag) = seen.lag.filter(|_| in_the_way.is_empty()) else {
-        return Ok(Polled::Waiting(in_the_way.join("; ")));
-    };
-    let switch = record::decide(&input, &source).await?;
-    let forecast = outage::forecast(&input, &source, &target, lag, switch.record).await?;
+    patience::refuse_longer_wait(&input, &in_the_way, output.is_some())?;
+    Ok(match output.filter(|_| in_the_way.is_empty()) {
+        Some(output) => Polled::Done(output),
+        None => Polled::Waiting(in_the_way.join("; ")),
+    })
+}
+
+/// When the record is switched, and what clients will see.
+async fn expect(
+    input: &GuardCutoverInput,
+    source: &Session,
+    target: &Session,
+    lag: Duration,
+) -> StepResult<GuardCutoverOutput> {
+    let switch = record::decide(input, source).await?;
+    let forecast = outage::forecast(input, source, target, lag, switch.record).await?;
     tracing::info!(?switch, ?forecast, "every guardrail holds");
     let lag_milliseconds = u64::try_from(lag.as_millis()).unwrap_or(u64::MAX);
-    Ok(Polled::Done(GuardCutoverOutput { lag_milliseconds, switch, forecast }))
+    Ok(GuardCutoverOutput { lag_milliseconds, switch, forecast })
 }
 
 /// What does not hold while the window is open is looked at again until it closes, and no longer.

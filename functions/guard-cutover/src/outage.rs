@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use pgleap_contract::steps::GuardCutoverInput;
+use pgleap_contract::steps::{GuardCutoverInput, GuardCutoverOutput};
 use pgleap_contract::{Forecast, SwitchRecord};
 use pgleap_forecast::{Measured, Step};
 use pgleap_pg::{Session, clients};
@@ -43,6 +43,18 @@ pub(crate) async fn forecast(
         reconnect: RECONNECT,
     };
     Ok(pgleap_forecast::forecast(&measured, switch))
+}
+
+/// What is in the way if a forecast exceeds a limit that the operator set. What waiting does not improve ends the wait.
+pub(crate) fn refuse_too_long(input: &GuardCutoverInput, expected: &GuardCutoverOutput) -> StepResult<Option<String>> {
+    if input.outage_accepted {
+        return Ok(None);
+    }
+    let limits = &input.run.limits.max_outage_seconds;
+    match pgleap_forecast::too_long(&expected.forecast, limits, expected.switch.record) {
+        Some(found) if found.is_final => Err(StepError::new(ErrorCode::OutageTooLong, found.reason)),
+        found => Ok(found.map(|found| found.reason)),
+    }
 }
 
 /// In milliseconds, and counts.

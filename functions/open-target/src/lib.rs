@@ -10,7 +10,16 @@ use pgleap_contract::Outcome;
 use pgleap_contract::steps::{OutcomeOutput, UnderFence};
 use pgleap_mark::State;
 use pgleap_pg::{Session, access};
-use pgleap_step_kit::{Deadline, prelude::*};
+use pgleap_step_kit::{Deadline, WarmUp, prelude::*};
+
+/// Open the sessions.
+pub async fn prepare(ctx: &Ctx, cutover: WarmUp) -> StepResult<()> {
+    let WarmUp { run, source, target, generation } = &cutover;
+    let [on_source, on_target] = ctx.open_ahead(run, [source, target]).await?;
+    access::outcome(&on_target, *generation).await?;
+    ctx.keep_sessions(run, [(source, on_source), (target, on_target)]);
+    Ok(())
+}
 
 /// Open unless it is open, then note it. The note is written while clients are served already.
 pub async fn run(ctx: &Ctx, input: UnderFence) -> StepResult<OutcomeOutput> {

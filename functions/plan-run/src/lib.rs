@@ -57,12 +57,14 @@ fn with(input: &PlanRunInput, engine: CopyEngine) -> PlanRunInput {
 
 /// The plan, from what preflight saw.
 fn plan(input: &PlanRunInput, rates: &Rates) -> Plan {
-    let outage = outage::expect(input, rates);
-    let phases = phases::expect(input, rates, &outage);
+    let forecasts = outage::forecasts(input, rates);
+    let outage = outage::expect(input, rates, &forecasts);
+    let phases = phases::expect(input, rates, outage::seconds_of_cutover(&forecasts));
     let seconds = phases.iter().map(|phase| phase.seconds).sum();
     let creates = created::list(input);
     let cost = cost::estimate(input, rates, &phases);
-    let findings = Findings::collect(words::findings(input, &phases));
+    let findings = words::findings(input, &phases).into_iter().chain(outage::limit(input, &forecasts));
+    let findings = Findings::collect(findings.collect());
     let notes = words::notes(input);
     let engine = input.run.copy.engine;
     Plan { phases, seconds, outage, creates, cost, findings, notes, engine, why: String::new(), engines: Vec::new() }

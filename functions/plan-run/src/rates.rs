@@ -49,6 +49,8 @@ pub(crate) struct Rates {
     pub(crate) complete_milliseconds: f64,
     /// A call's way through the machine, between two steps under the fence, in milliseconds.
     pub(crate) call_milliseconds: f64,
+    /// Until every name server has a change of the record, in milliseconds.
+    pub(crate) propagation_milliseconds: f64,
     /// Until a client that was refused has asked again, by the record's name, in milliseconds.
     pub(crate) reconnect_milliseconds: f64,
 }
@@ -94,6 +96,8 @@ impl Default for Rates {
             native_drain_milliseconds: 300.0,
             complete_milliseconds: 300.0,
             call_milliseconds: 80.0,
+            // "Normally within 60 seconds" (Route 53 developer guide).
+            propagation_milliseconds: 60_000.0,
             reconnect_milliseconds: 1_000.0,
         }
     }

@@ -31,6 +31,9 @@ pub(crate) fn to_run(execution_arn: &str, request: Value) -> Result<Run, String>
     let record = record(request.record)?;
     within("limits.cutoverSeconds", request.limits.cutover_seconds, Limits::CUTOVER_SECONDS)?;
     within("limits.switchSeconds", request.limits.switch_seconds, Limits::SWITCH_SECONDS)?;
+    within("limits.gateHours", request.limits.gate_hours, Limits::GATE_HOURS)?;
+    outage("limits.maxOutageSeconds.connected", request.limits.max_outage_seconds.connected)?;
+    outage("limits.maxOutageSeconds.new", request.limits.max_outage_seconds.new)?;
     within("limits.maxLagSeconds", request.limits.max_lag_seconds, Limits::MAX_LAG_SECONDS)?;
     within("limits.maxTransactionSeconds", request.limits.max_transaction_seconds, Limits::MAX_TRANSACTION_SECONDS)?;
     within("limits.verifySeconds", request.limits.verify_seconds, Limits::VERIFY_SECONDS)?;
@@ -153,6 +156,17 @@ fn filled(field: &str, text: &str) -> Result<(), String> {
     if text.trim().is_empty() { Err(format!("{field}: is empty")) } else { Ok(()) }
 }
 
+fn outage(field: &str, seconds: Option<f64>) -> Result<(), String> {
+    let (least, most) = Limits::MAX_OUTAGE_MILLISECONDS;
+    let (least, most) = (f64::from(least) / 1_000.0, f64::from(most) / 1_000.0);
+    match seconds {
+        Some(seconds) if !(least..=most).contains(&seconds) => {
+            Err(format!("{field}: {seconds} is not within {least} to {most}"))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn within(field: &str, value: u32, (least, most): (u32, u32)) -> Result<(), String> {
     if (least..=most).contains(&value) {
         Ok(())
@@ -239,6 +253,7 @@ mod tests {
             ("/record/zoneId", json!("no zone"), "record.zoneId:"),
             ("/record/name", json!("orders"), "record.name:"),
             ("/record/cutoverTtlSeconds", json!(3_600), "record.cutoverTtlSeconds:"),
+            ("/limits", json!({"maxOutageSeconds": {"new": 0}}), "limits.maxOutageSeconds.new:"),
             ("/runId", json!("Not Mine"), "runId:"),
             ("/mode", json!("dry"), "mode:"),
             ("/choices", json!({"keylessTables": "drop"}), "choices.keylessTables:"),

@@ -14,7 +14,14 @@ use pgleap_contract::steps::{RecordOutput, SwapRecordInput};
 use pgleap_contract::{Generation, Run};
 use pgleap_mark::State;
 use pgleap_record::{Member, Memory, Records, same_host};
-use pgleap_step_kit::{Deadline, prelude::*};
+use pgleap_step_kit::{Deadline, WarmUp, prelude::*};
+
+/// Connect to Route 53, which is far away.
+pub async fn prepare(ctx: &Ctx, cutover: WarmUp) -> StepResult<()> {
+    let records = Records::new(ctx);
+    tokio::try_join!(async { Ok(records.members(&cutover.run.record).await?) }, Memory::load(ctx, &cutover.run))
+        .map(drop)
+}
 
 /// Submit the change unless it is made; if asked for, look whether it is in sync.
 pub async fn run(ctx: &Ctx, input: SwapRecordInput) -> StepResult<Polled<RecordOutput>> {

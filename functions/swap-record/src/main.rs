@@ -1,5 +1,5 @@
 //! Composition only: the step is in `lib.rs`.
 
 fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    pgleap_step_kit::serve("swap-record", swap_record::run)
+    pgleap_step_kit::serve_prepared("swap-record", swap_record::prepare, swap_record::run)
 }

@@ -94,13 +94,20 @@ fn tell(state: &mut State, news: &Value) -> Result<()> {
 fn warm(state: &mut State, steps: &Value) -> Result<()> {
     let retry = state.shift_remove("Retry").context("it warms functions, and says nothing of Retry")?;
     let verb = if steps == "databases" { "Wake" } else { "Warm" }; // no two states of a machine have one name
+    let payload = match verb {
+        "Wake" => json!({ "warmUp": true }),
+        _ => json!({
+            "warmUp": true, "run": "{% $run %}", "source": "{% $source %}", "target": "{% $target %}",
+            "generation": "{% $generation %}"
+        }),
+    };
     let branch = |step: &Value| -> Result<Value> {
         let step = pascal(step.as_str().context("the name of a step")?);
         let call = json!({
-            "Comment": "Starts the process and leaves.",
+            "Comment": "Starts the process, and opens what the step will need.",
             "Type": "Task",
             "Resource": "arn:aws:states:::lambda:invoke",
-            "Arguments": { "FunctionName": format!("${{{step}FunctionArn}}"), "Payload": { "warmUp": true } },
+            "Arguments": { "FunctionName": format!("${{{step}FunctionArn}}"), "Payload": payload },
             "TimeoutSeconds": 65,
             "Retry": retry,
             "End": true

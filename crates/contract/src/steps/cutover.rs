@@ -36,6 +36,12 @@ pub struct GuardCutoverInput {
     /// What `lower-ttl` measured.
     #[serde(default)]
     pub propagation_milliseconds: Option<u64>,
+    /// When the machine began to ask, as RFC 3339; absent where it does not wait.
+    #[serde(default)]
+    pub since: Option<String>,
+    /// A person has accepted the outage that is forecast, whatever the limits say.
+    #[serde(default)]
+    pub outage_accepted: bool,
 }
 
 /// Output of `guard-cutover`, once every guardrail holds.

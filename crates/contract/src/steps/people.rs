@@ -4,9 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Finding, Phase, Run};
+use crate::{Finding, Forecast, Phase, Run};
 
-use super::{PlannedOutage, Repair, VerifyCopyOutput};
+use super::{PlannedOutage, Repair, SwitchDecision, VerifyCopyOutput};
 
 /// Names one wait of one execution. Whoever has it, and the right to answer for the machine, may answer once; so it
 /// is shown to nobody but the person who is asked.
@@ -47,8 +47,17 @@ pub struct AskApprovalInput {
     pub token: TaskToken,
     /// What is asked.
     pub question: Question,
-    /// For how long users would be interrupted.
+    /// For how long users would be interrupted, by the plan.
     pub outage: PlannedOutage,
+    /// When the record would be switched, if that is known already.
+    #[serde(default)]
+    pub switch: Option<SwitchDecision>,
+    /// The outage by what was measured since.
+    #[serde(default)]
+    pub forecast: Option<Forecast>,
+    /// The cause with which the gate refused the forecast: a yes accepts that.
+    #[serde(default)]
+    pub too_long: Option<String>,
     /// What preflight found of the instance.
     pub instance: Vec<Finding>,
     /// What preflight found of the database.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CopyEngine, Findings, Run};
+use crate::{CopyEngine, ExpectedOutage, Findings, Run, SwitchRecord};
 
 use super::{DatabaseSize, InstanceShape, SourceLoad, UpgradeWay};
 
@@ -114,10 +114,25 @@ pub struct PlannedOutage {
     pub milliseconds: f64,
     /// What it is made of.
     pub parts: Vec<OutagePart>,
+    /// What clients see, for each time at which the record may be switched; the one that [`Self::milliseconds`] is for first.
+    #[serde(default)]
+    pub switches: Vec<PlannedSwitch>,
     /// After so many seconds everything goes back.
     pub deadline_seconds: u32,
     /// An interruption before: the source's reboot; absent if none is needed.
     pub reboot_seconds: Option<f64>,
+}
+
+/// The outage if the record is switched then.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PlannedSwitch {
+    /// Never `auto`.
+    pub record: SwitchRecord,
+    /// Of clients that are connected when the cutover begins.
+    pub connected: ExpectedOutage,
+    /// Of clients that open a connection meanwhile.
+    pub new: ExpectedOutage,
 }
 
 /// A part of the outage.
