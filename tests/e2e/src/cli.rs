@@ -110,7 +110,7 @@ pub struct RunArguments {
     #[arg(long, default_value_t = 0.01)]
     pub time_scale: f64,
     /// Time that a change of a record takes to reach the name servers of Route 53: seconds, or `realistic` for 2 to 40 s, drawn
-    /// anew for each name server and change. --time-scale does not apply to it.
+    /// separately for each name server and change. --time-scale does not apply to it.
     #[arg(long, value_name = "SECONDS|realistic", default_value = "realistic")]
     pub propagation: Propagation,
     /// Seconds for which the clients' resolver keeps every answer at least, whatever the record's TTL is. Some resolvers between

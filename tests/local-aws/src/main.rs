@@ -22,7 +22,7 @@ struct Arguments {
     /// Port of the DNS server; 0 takes a free one.
     #[arg(long, default_value_t = 0)]
     dns_port: u16,
-    /// Time that a change of a record takes to reach the name servers: seconds, or `realistic` for 2 to 40 s, drawn anew for
+    /// Time that a change of a record takes to reach the name servers: seconds, or `realistic` for 2 to 40 s, drawn separately for
     /// each name server and change.
     #[arg(long, value_name = "SECONDS|realistic", default_value = "1")]
     propagation: Propagation,

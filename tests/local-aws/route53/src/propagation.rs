@@ -11,7 +11,7 @@ pub(crate) const SERVERS: usize = 4;
 pub enum Propagation {
     /// All name servers have a change after the same time.
     Fixed(Duration),
-    /// Each name server has a change after its own time between these two, drawn anew for every change.
+    /// Each name server has a change after its own time between these two, drawn separately for every change.
     Spread {
         /// Shortest time.
         shortest: Duration,

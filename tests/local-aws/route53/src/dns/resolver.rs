@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_without_a_ttl_is_asked_for_anew_and_may_be_an_older_one() {
+    fn an_answer_without_a_ttl_is_asked_for_again_and_may_be_an_older_one() {
         let (shortest, longest) = (Duration::from_secs(2), Duration::from_secs(40));
         let changed = Changed::new(0, 0, Propagation::Spread { shortest, longest });
         let seconds = changed.resolver.zones.propagated().pop().unwrap().seconds;
