@@ -10,7 +10,9 @@ DUMP ?=
 # The copy engine: auto, dms or native.
 ENGINE ?=
 # INPUT: a JSON file merged into the execution's input. RELEASE: use the builds that are deployed. KEEP: leave the servers running.
+# PROPAGATION: seconds that a DNS change takes; realistic by default.
 INPUT ?=
+PROPAGATION ?=
 RELEASE ?=
 KEEP ?=
 BREAK ?=
@@ -38,6 +40,7 @@ help: ## Show this list
 	@echo "  make demo FAULTS=lob-errors  failures that the run repairs: out-of-memory, lob-errors[:MB], slot-lost, instance-reboot, table-suspended, task-stopped, security-group, disk-full and others; failures that end it: wal-piles-up, table-fails and others"
 	@echo "  make demo INPUT=more.json    merged into the execution's input, e.g. {\"choices\": {\"keylessTables\": \"replica-identity-full\"}}"
 	@echo "  make demo RELEASE=1          the builds that make deploy deploys, instead of debug builds"
+	@echo "  make demo PROPAGATION=1      a DNS change reaches all name servers after 1 s; the default is 2 to 40 s for each, as on Route 53"
 	@echo "  make demo KEEP=1             leaves the servers running and prints how to connect"
 	@echo "  make build ARCH=arm64        for another processor architecture; needs zig and its Rust standard library"
 
@@ -62,7 +65,7 @@ demo: ## Upgrade a live database on this computer and prove that nothing was los
 	@$(MAKE) --no-print-directory setup
 	@$(if $(RELEASE),bash scripts/release-functions.sh)
 	@cargo build --quiet $(if $(RELEASE),--package rehearsal,--workspace) --bins
-	@target/debug/rehearsal run --from $(FROM) --to $(TO) $(if $(RELEASE),--functions target/lambda) $(if $(ENGINE),--engine $(ENGINE)) $(if $(DUMP),--dump $(DUMP)) $(if $(INPUT),--input-file $(INPUT)) $(if $(KEEP),--keep) $(if $(BREAK),--break $(BREAK)) $(if $(FAULTS),--faults $(FAULTS))
+	@target/debug/rehearsal run --from $(FROM) --to $(TO) $(if $(RELEASE),--functions target/lambda) $(if $(ENGINE),--engine $(ENGINE)) $(if $(DUMP),--dump $(DUMP)) $(if $(INPUT),--input-file $(INPUT)) $(if $(PROPAGATION),--propagation $(PROPAGATION)) $(if $(KEEP),--keep) $(if $(BREAK),--break $(BREAK)) $(if $(FAULTS),--faults $(FAULTS))
 
 .PHONY: scenarios
 scenarios: setup ## Rehearse every disturbance that a run promises to survive: kills, stops, schema changes
@@ -180,7 +183,7 @@ test-new-engine: setup ## Add a copy engine exactly as docs/adding-an-engine.md 
 		cargo clippy --quiet -p ready-table -p table-copy-databases -p pgleap-engines -- -D warnings && \
 		cargo test --quiet -p contract-tests && \
 		cargo build --quiet --workspace --bins && \
-		target/debug/rehearsal run --dump engines/table-copy/rehearsal.sql --input-file engines/table-copy/rehearsal.json --tps 20
+		target/debug/rehearsal run --dump engines/table-copy/rehearsal.sql --input-file engines/table-copy/rehearsal.json --tps 20 --propagation 1
 
 .PHONY: policies
 policies: ## After make test: check that every action of every policy was called, and that every call was allowed

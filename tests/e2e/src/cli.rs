@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
 use clap::{Args, Parser, Subcommand};
+use local_aws::Propagation;
 
 use crate::bulk::Bulk;
 use crate::disturbance::Disturbance;
@@ -108,6 +109,14 @@ pub struct RunArguments {
     /// Factor for the delays of AWS and for the waits of the state machine: 0.01 turns 300 s into 3 s.
     #[arg(long, default_value_t = 0.01)]
     pub time_scale: f64,
+    /// Time that a change of a record takes to reach the name servers of Route 53: seconds, or `realistic` for 2 to 40 s, drawn
+    /// separately for each name server and change. --time-scale does not apply to it.
+    #[arg(long, value_name = "SECONDS|realistic", default_value = "realistic")]
+    pub propagation: Propagation,
+    /// Seconds for which the clients' resolver keeps every answer at least, whatever the record's TTL is. Some resolvers between
+    /// applications and Route 53 do so, for example CoreDNS with its `cache` plugin (5 s by default).
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    pub minimum_ttl: u32,
     /// JSON file that is merged into the execution's input, member by member.
     #[arg(long, value_name = "FILE.json")]
     pub input_file: Option<PathBuf>,

@@ -30,6 +30,7 @@ pub mod place;
 pub mod process;
 pub mod promise;
 pub mod proof;
+pub mod propagation;
 mod rates;
 pub mod report;
 mod rest;

@@ -1,5 +1,5 @@
-//! Names as an application resolves them: through the stand-in's name server, remembering answers for as long as their
-//! TTL says and no longer.
+//! Names as an application resolves them: through the stand-in's resolver, which keeps answers for their TTL. Like glibc, the
+//! clients themselves keep nothing.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -10,7 +10,7 @@ use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfi
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr::{RData, RecordType};
 
-/// A resolver that all clients of the rehearsal share, as the programs of one computer do.
+/// How all clients of the rehearsal ask, as the programs of one network do.
 #[derive(Debug)]
 pub struct Names {
     resolver: TokioResolver,
@@ -26,7 +26,7 @@ pub struct Answer {
 }
 
 impl Names {
-    /// Ask this name server and no other.
+    /// Ask this resolver and no other.
     pub fn new(nameserver: SocketAddr) -> Result<Self> {
         let with_port = |mut connection: ConnectionConfig| {
             connection.port = nameserver.port();
@@ -36,7 +36,9 @@ impl Names {
         let servers = vec![NameServerConfig::new(nameserver.ip(), true, connections)];
         let config = ResolverConfig::from_name_servers(servers);
         let mut builder = Resolver::builder_with_config(config, TokioRuntimeProvider::default());
-        builder.options_mut().timeout = std::time::Duration::from_secs(1);
+        let options = builder.options_mut();
+        options.timeout = std::time::Duration::from_secs(1);
+        options.cache_size = 0;
         Ok(Self { resolver: builder.build().context("make a resolver")? })
     }
 

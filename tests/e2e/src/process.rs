@@ -49,7 +49,7 @@ pub async fn rehearse(options: &[String], folder: &Path, longest: Duration) -> R
     let _none_there = std::fs::remove_file(folder.join("latest"));
     let own = std::env::current_exe().context("find this program")?;
     let mut child = Command::new(own)
-        .args(["run", "--megabytes", "20", "--reports"])
+        .args(["run", "--megabytes", "20", "--propagation", "1", "--reports"])
         .arg(folder)
         .args(options)
         .stdin(Stdio::null())

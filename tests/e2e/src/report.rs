@@ -13,6 +13,7 @@ use crate::clients::{Invariant, NotWritten, OwnCounts};
 use crate::dump::Restored;
 use crate::leaks::Secrecy;
 use crate::observer::{SequenceComparison, TableComparison, ViewAge};
+use crate::propagation::DnsReport;
 use pgleap_cli::findings::Preflight;
 use pgleap_cli::history::Phase;
 
@@ -40,6 +41,8 @@ pub struct Report {
     pub target: Side,
     /// What clients felt of the cutover.
     pub outage: Outage,
+    /// How the run's changes of the record reached the name servers.
+    pub dns: DnsReport,
     /// What clients wrote and what became of it.
     pub clients: ClientsReport,
     /// How tables were compared: at the drain point, or, where a crash prevented that, what was compared instead.
@@ -459,6 +462,8 @@ mod tests {
             "/target/version",
             "/outage/writeSeconds",
             "/outage/fenceSeconds",
+            "/dns/propagation",
+            "/dns/changes",
             "/clients/acknowledged",
             "/clients/lost",
             "/clients/duplicated",

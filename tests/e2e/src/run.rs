@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use local_aws::{Config, LocalAws};
+use local_aws::{Config, LocalAws, Propagation};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_postgres::config::Host;
 
@@ -20,6 +20,7 @@ use crate::functions;
 use crate::input::input;
 use crate::inventory::Inventory;
 use crate::observer::connect;
+use crate::propagation::DnsReport;
 use crate::rates::rates;
 use crate::report::{Failure, Report, Side, Status};
 use crate::said;
@@ -44,6 +45,7 @@ pub async fn run(arguments: RunArguments) -> Result<bool> {
         report.status = Status::Failed;
         report.error.get_or_insert(Failure { error: "RehearsalFailed".to_owned(), cause: format!("{error:#}") });
     }
+    report.dns = DnsReport::of(&arguments, &aws);
     let path = report.write(&arguments.reports, &name)?;
     let logs = arguments.reports.join(&name).join("log");
     copy_logs(aws.log_folder(), &logs)?;
@@ -64,6 +66,9 @@ pub async fn run(arguments: RunArguments) -> Result<bool> {
 
 /// The Wait state for answers with the old TTL, which the clients' resolver keeps for real seconds.
 const WAITS_OUT_TTL: &str = "WaitOutOldTtl";
+/// States that call again until a change of the record has reached the name servers, or a client. At the time scale's pace
+/// their attempts are used up before a realistic propagation is over.
+const WAIT_OUT_PROPAGATION: &[&str] = &["LowerTtl", "ConfirmCutover", "AwaitSync"];
 /// A function that nobody called for weeks. Field reports have 40 to 106 s.
 const WAKES_AFTER: Duration = Duration::from_secs(90);
 /// What a database of long standing has in its group.
@@ -82,9 +87,23 @@ const TAGS_LATE: Duration = Duration::from_secs(300);
 
 async fn start(arguments: &RunArguments, screen: &Screen) -> Result<Arc<LocalAws>> {
     screen.doing("starting a local AWS");
-    let real_waits = vec![WAITS_OUT_TTL.to_owned()];
-    let config = Config { time_scale: arguments.time_scale, real_waits, keep: arguments.keep, ..Config::default() };
+    let config = Config {
+        time_scale: arguments.time_scale,
+        real_waits: real_waits(arguments.propagation),
+        propagation: Propagation::Fixed(Duration::ZERO), // while the record is created
+        minimum_ttl: Duration::from_secs(arguments.minimum_ttl.into()),
+        keep: arguments.keep,
+        ..Config::default()
+    };
     Ok(Arc::new(LocalAws::start(config).await.context("start the local AWS")?))
+}
+
+fn real_waits(propagation: Propagation) -> Vec<String> {
+    let of_propagation = match propagation {
+        Propagation::Fixed(_) => &[],
+        Propagation::Spread { .. } => WAIT_OUT_PROPAGATION,
+    };
+    [WAITS_OUT_TTL].iter().chain(of_propagation).map(|state| (*state).to_owned()).collect()
 }
 
 /// What functions and interpreter said outlives the stand-in's scratch folder.
@@ -203,6 +222,8 @@ async fn rehearse(
         known.password.push_str("-of-last-week");
     }
     let (zone_id, secret) = (stage.create_record(&source).await?, stage.create_login_secret(&known).await?);
+    // An operator's record has been there for long; from now on changes take their time.
+    stage.aws().zones().set_propagation(arguments.propagation);
     let programs = functions::programs(arguments, stage.aws().scratch_folder())?;
     let mut parameters = Vec::new();
     if has(Trouble::ZoneElsewhere) {
@@ -238,9 +259,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_wait_that_is_not_scaled_is_one_of_the_machines() {
+    fn every_wait_that_is_not_scaled_is_one_of_the_machines() {
         let machine = contract_tests::Machine::read("upgrade").unwrap();
 
-        assert!(machine.states().iter().any(|(state, _)| state == WAITS_OUT_TTL));
+        for wait in real_waits(Propagation::REALISTIC) {
+            assert!(machine.states().iter().any(|(state, _)| *state == wait), "{wait}");
+        }
     }
 }

@@ -222,6 +222,7 @@ fn outage_lines(report: &Report) -> Vec<String> {
     lines.extend(
         outage.longest_client_seconds.map(|seconds| format!("  (the longest wait of one client: {seconds:.2} s)")),
     );
+    lines.push(report.dns.line());
     let other = outage.longest_other_gap_seconds.filter(|seconds| *seconds > 1.0);
     lines.extend(other.map(|seconds| {
         format!("  (outside the cutover, one client waited {seconds:.2} s: a restart of the source, or a busy machine)")

@@ -78,11 +78,16 @@ impl Bench {
         let record = json!({ "Name": RECORD, "Type": "CNAME", "TTL": 1, "ResourceRecords": [{ "Value": host }] });
         let changes = json!({ "Changes": [{ "Action": "UPSERT", "ResourceRecordSet": record }] });
         let call = Call::new("ChangeResourceRecordSets", json!({ "HostedZoneId": self.zone, "ChangeBatch": changes }));
-        self.route53.call(&call).await.unwrap();
+        let change = self.route53.call(&call).await.unwrap()["ChangeInfo"]["Id"].clone();
         let began = Instant::now();
-        // A resolver of its own each time: one that asked too early would remember the refusal.
-        while !Names::new(self.dns.address()).unwrap().resolve(RECORD).await.is_ok_and(|answer| answer.endpoint == host)
+        // A resolver that was asked too early would keep the refusal.
+        while self.route53.call(&Call::new("GetChange", json!({ "Id": change }))).await.unwrap()["ChangeInfo"]["Status"]
+            == "PENDING"
         {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let names = Names::new(self.dns.address()).unwrap();
+        while !names.resolve(RECORD).await.is_ok_and(|answer| answer.endpoint == host) {
             assert!(began.elapsed() < Duration::from_secs(10), "{RECORD} does not lead to {host}");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }

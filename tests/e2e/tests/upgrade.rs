@@ -9,7 +9,8 @@ use rehearsal::observer::AT_DRAIN_POINT;
 use serde_json::Value;
 
 fn arguments(words: &[&str], reports: &std::path::Path) -> RunArguments {
-    let all = ["rehearsal", "run", "--megabytes", "20", "--reports"].into_iter().map(str::to_owned);
+    let all =
+        ["rehearsal", "run", "--megabytes", "20", "--propagation", "1", "--reports"].into_iter().map(str::to_owned);
     let all = all.chain([reports.display().to_string()]).chain(words.iter().map(|word| (*word).to_owned()));
     match Cli::parse_from(all).command {
         Command::Run(arguments) => *arguments,

@@ -122,7 +122,7 @@ fn watch(line: &str, through: &Wire) -> Screen {
 
 fn rehearsal(reports: &Path, more: &[&Path]) -> Screen {
     let mut rehearsal = Command::new(program("rehearsal"));
-    Screen::of(rehearsal.args(["run", "--megabytes", "20", "--reports"]).arg(reports).args(more))
+    Screen::of(rehearsal.args(["run", "--megabytes", "20", "--propagation", "1", "--reports"]).arg(reports).args(more))
 }
 
 #[tokio::test(flavor = "multi_thread")]

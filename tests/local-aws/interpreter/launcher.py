@@ -23,7 +23,7 @@ def main():
     arguments.add_argument("--account", default="111122223333")
     arguments.add_argument("--region", default="eu-west-1")
     arguments.add_argument("--wait-scale", type=float, default=1.0, help="factor on Wait.Seconds and Retry intervals")
-    arguments.add_argument("--real-wait", action="append", default=[], help="a Wait state that is not scaled")
+    arguments.add_argument("--real-wait", action="append", default=[], help="a state whose wait or Retry intervals are not scaled")
     settings = types.SimpleNamespace(**vars(arguments.parse_args()))
 
     # The engine logs every failed state as an ERROR, input included; the history has them all.

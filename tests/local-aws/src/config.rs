@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use local_aws_core::{Authorize, Fault};
 use local_aws_postgres::{Durability, Servers};
+use local_aws_route53::Propagation;
 
 /// How a local AWS is started; the default suits tests.
 #[derive(Clone)]
@@ -12,14 +13,18 @@ pub struct Config {
     /// Factor on the delays that AWS would take (a snapshot's minutes, a Wait state): 0.01 turns 300 s into 3 s.
     /// Time-outs, TTLs, deadlines and schedules stay real.
     pub time_scale: f64,
-    /// Wait states that `time_scale` leaves alone, because what they wait out is real: a TTL.
+    /// States whose waits and Retry intervals `time_scale` leaves alone, because what they wait out is real: a TTL, the
+    /// propagation of a record.
     pub real_waits: Vec<String>,
     /// Port of the API on 127.0.0.1; 0 takes a free one.
     pub port: u16,
     /// Port of the DNS server on 127.0.0.1, UDP and TCP; 0 takes a free one.
     pub dns_port: u16,
-    /// How long a change of a record takes to reach the name servers (AWS: up to 60 s).
-    pub propagation: Duration,
+    /// How long a change of a record takes to reach the name servers (AWS: up to 60 s). `time_scale` does not apply.
+    pub propagation: Propagation,
+    /// The resolver keeps every answer for at least this time, whatever the record's TTL is, as some resolvers between
+    /// applications and Route 53 do.
+    pub minimum_ttl: Duration,
     /// How late a schedule fires (AWS: up to 60 s).
     pub schedule_lateness: Duration,
     /// What the servers' promises are worth.
@@ -45,7 +50,8 @@ impl Default for Config {
             real_waits: Vec::new(),
             port: 0,
             dns_port: 0,
-            propagation: Duration::from_secs(1),
+            propagation: Propagation::Fixed(Duration::from_secs(1)),
+            minimum_ttl: Duration::ZERO,
             schedule_lateness: Duration::ZERO,
             durability: Durability::default(),
             templates_of: None,

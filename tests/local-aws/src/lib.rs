@@ -20,4 +20,5 @@ mod stack;
 
 pub use config::Config;
 pub use deploy::Deployment;
+pub use local_aws_route53::{Propagated, Propagation};
 pub use stack::LocalAws;

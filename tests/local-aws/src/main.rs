@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::Parser;
-use local_aws::{Config, LocalAws};
+use local_aws::{Config, LocalAws, Propagation};
 use local_aws_core::Fault;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -22,9 +22,13 @@ struct Arguments {
     /// Port of the DNS server; 0 takes a free one.
     #[arg(long, default_value_t = 0)]
     dns_port: u16,
-    /// Seconds that a change of a record takes to reach the name servers.
-    #[arg(long, default_value_t = 1.0)]
-    propagation: f64,
+    /// Time that a change of a record takes to reach the name servers: seconds, or `realistic` for 2 to 40 s, drawn separately for
+    /// each name server and change.
+    #[arg(long, value_name = "SECONDS|realistic", default_value = "1")]
+    propagation: Propagation,
+    /// Seconds for which the resolver keeps every answer at least, whatever the record's TTL is.
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    minimum_ttl: u32,
     /// Plan a fault: service:operation:which:effect, for example dms:StartReplicationTask:1:lose-answer. Repeatable.
     #[arg(long)]
     fault: Vec<Fault>,
@@ -47,7 +51,8 @@ async fn main() -> Result<()> {
         time_scale: arguments.time_scale,
         port: arguments.port,
         dns_port: arguments.dns_port,
-        propagation: Duration::try_from_secs_f64(arguments.propagation)?,
+        propagation: arguments.propagation,
+        minimum_ttl: Duration::from_secs(arguments.minimum_ttl.into()),
         faults: arguments.fault,
         dms_faults: arguments.dms_fault,
         keep: arguments.keep,

@@ -66,7 +66,8 @@ impl LocalAws {
         let url = format!("http://{}", bound.address());
         let zones = Zones::new(config.propagation);
         let dns_address = SocketAddr::from((Ipv4Addr::LOCALHOST, config.dns_port));
-        let dns = DnsServer::start_at(dns_address, zones.clone(), hosts.clone()).await.context("listen for DNS")?;
+        let dns = DnsServer::start_at(dns_address, zones.clone(), hosts.clone(), config.minimum_ttl);
+        let dns = dns.await.context("listen for DNS")?;
 
         let servers = match &config.templates_of {
             Some(others) => others.sharing_templates(&scratch)?,
@@ -174,7 +175,7 @@ impl LocalAws {
         self.gateway.url()
     }
 
-    /// Where DNS is answered, on UDP and TCP.
+    /// Where the resolver answers, on UDP and TCP.
     pub fn dns_address(&self) -> SocketAddr {
         self.dns.address()
     }

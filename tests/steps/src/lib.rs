@@ -16,7 +16,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use aws_credential_types::Credentials;
 use aws_sdk_rds::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_route53::types::{Change, ChangeAction, ChangeBatch, ResourceRecord, ResourceRecordSet, RrType};
+use aws_sdk_route53::types::{
+    Change, ChangeAction, ChangeBatch, ChangeStatus, ResourceRecord, ResourceRecordSet, RrType,
+};
 use contract_tests::record_role::Granted;
 use local_aws::{Config, LocalAws};
 use local_aws_lambda::Template;
@@ -84,7 +86,7 @@ impl World {
     async fn start_with(major: u16, version: &str, config: Config) -> Result<Self> {
         let config = Config {
             time_scale: 0.002,
-            propagation: Duration::from_millis(100),
+            propagation: Duration::from_millis(100).into(),
             templates_of: Some(Servers::for_tests().clone()),
             ..config
         };
@@ -98,8 +100,6 @@ impl World {
         let source = create_source(&ctx, major).await?;
         let secret = create_secret(&ctx).await?;
         let zone = create_record(&ctx, &source.host).await?;
-        // An operator's record has been there for long: every name server answers for it.
-        wait_for("the record", async || Ok(ctx.resolve(RECORD).await.ok().map(|_addresses| ()))).await?;
         let run = serde_json::from_value(json!({
             "id": "orders-run",
             "executionArn": "arn:aws:states:eu-west-1:123456789012:execution:pgleap-upgrade:orders-run",
@@ -425,6 +425,8 @@ async fn create_record(ctx: &Ctx, host: &str) -> Result<String> {
     Ok(id)
 }
 
+/// An operator's record has been there for long: every name server answers for it. Nobody has asked for it before, because
+/// a resolver keeps what it was told.
 async fn put_cname(client: &aws_sdk_route53::Client, zone: &str, name: &str, host: &str) -> Result<()> {
     let set = ResourceRecordSet::builder()
         .name(name)
@@ -434,6 +436,11 @@ async fn put_cname(client: &aws_sdk_route53::Client, zone: &str, name: &str, hos
         .build()?;
     let change = Change::builder().action(ChangeAction::Create).resource_record_set(set).build()?;
     let batch = ChangeBatch::builder().changes(change).build()?;
-    client.change_resource_record_sets().hosted_zone_id(zone).change_batch(batch).send().await?;
-    Ok(())
+    let change = client.change_resource_record_sets().hosted_zone_id(zone).change_batch(batch).send().await?;
+    let id = change.change_info.context("no change")?.id;
+    wait_for("the record", async || {
+        let change = client.get_change().id(&id).send().await?.change_info.context("no change")?;
+        Ok((change.status == ChangeStatus::Insync).then_some(()))
+    })
+    .await
 }

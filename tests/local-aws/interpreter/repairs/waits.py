@@ -2,7 +2,8 @@
 
 Wait states given in seconds and the intervals of a Retry stand for the minutes that AWS takes, so they shrink with the
 stand-in's clock. TimeoutSeconds, HeartbeatSeconds and Wait states until a timestamp are real: they guard real work. So
-are the Wait states of `--real-wait`: they wait out something that does not shrink, such as the TTL of a record.
+are the waits and Retry intervals of the states of `--real-wait`: they wait out something that does not shrink, such as
+the TTL of a record, or the time that a change of a record takes to reach the name servers.
 Upstream sleeps through a Retry's interval when the execution is stopped, and then makes one more attempt.
 """
 
@@ -38,7 +39,9 @@ def apply(settings):
             return
         for part in (self.interval_seconds, self.backoff_rate, self.max_delay_seconds, self.jitter_strategy):
             part.eval(env=env)
-        sleep(env, env.stack.pop() * settings.wait_scale)
+        state = env.states.context_object.context_object_data["State"]["Name"]
+        scale = 1 if state in settings.real_wait else settings.wait_scale
+        sleep(env, env.stack.pop() * scale)
         env.stack.append(RetrierOutcome.Executed)
 
     StateWait.from_state_props = from_state_props

@@ -32,9 +32,9 @@ async fn served(propagation: Duration) -> Served {
 }
 
 impl Served {
-    async fn upsert(&self, value: &str) -> Value {
+    async fn upsert(&self, value: &str, ttl: u32) -> Value {
         let record =
-            json!({"Name": "db.example.com", "Type": "CNAME", "TTL": 1, "ResourceRecords": [{"Value": value}]});
+            json!({"Name": "db.example.com", "Type": "CNAME", "TTL": ttl, "ResourceRecords": [{"Value": value}]});
         let batch = json!({"Changes": [{"Action": "UPSERT", "ResourceRecordSet": record}]});
         let input = json!({"HostedZoneId": self.zone, "ChangeBatch": batch});
         checked(&self.api, &Call::new("ChangeResourceRecordSets", input)).await.unwrap()["ChangeInfo"]["Id"].clone()
@@ -72,11 +72,18 @@ fn answers(message: &Message) -> Vec<String> {
 #[tokio::test]
 async fn both_transports_answer_the_chain_to_the_endpoint() {
     let served = served(Duration::ZERO).await;
-    served.upsert(ENDPOINT).await;
+    served.upsert(ENDPOINT, 60).await;
 
-    let expected = [format!("db.example.com. 1 IN CNAME {ENDPOINT}."), format!("{ENDPOINT}. 5 IN A 127.1.0.1")];
-    assert_eq!(answers(&served.ask_udp("db.example.com.").await), expected);
-    assert_eq!(answers(&served.ask_tcp("db.example.com.").await), expected);
+    for answer in [served.ask_udp("db.example.com.").await, served.ask_tcp("db.example.com.").await] {
+        let values: Vec<(String, String)> =
+            answer.answers.iter().map(|record| (record.name.to_string(), record.data.to_string())).collect();
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let endpoint = format!("{ENDPOINT}.");
+        assert_eq!(values, [pair("db.example.com.", &endpoint), pair(&endpoint, "127.1.0.1")]);
+        let ttls: Vec<u32> = answer.answers.iter().map(|record| record.ttl).collect();
+        assert!((1..=60).contains(&ttls[0]) && (1..=5).contains(&ttls[1]), "{ttls:?}");
+        assert!(answer.metadata.recursion_available && !answer.metadata.authoritative);
+    }
 }
 
 #[tokio::test]
@@ -92,11 +99,12 @@ async fn a_name_that_is_not_there_is_denied_with_the_zones_soa() {
 #[tokio::test]
 async fn clients_see_the_old_value_until_the_change_is_in_sync() {
     let served = served(Duration::ZERO).await;
-    served.upsert("first.example.com").await;
+    // A TTL of 0, so that the resolver asks a name server each time.
+    served.upsert("first.example.com", 0).await;
     served.api.zones().set_propagation(Duration::from_millis(300));
     let submitted = Instant::now();
 
-    let change = served.upsert("second.example.com").await;
+    let change = served.upsert("second.example.com", 0).await;
 
     let mut last = (Value::Null, String::new());
     while submitted.elapsed() < Duration::from_secs(10) {

@@ -40,7 +40,8 @@ type Members = Vec<(Option<String>, String, i64)>;
 
 impl World {
     async fn with(members: &[(Option<&str>, &str, i64)]) -> Result<Self> {
-        let config = Config { step_functions: false, propagation: Duration::from_millis(200), ..Config::default() };
+        let config =
+            Config { step_functions: false, propagation: Duration::from_millis(200).into(), ..Config::default() };
         let aws = LocalAws::start(config).await?;
         let route53 = Client::new(&settings(&aws).load().await);
         let zone = route53.create_hosted_zone().name("example.internal").caller_reference("test").send().await?;

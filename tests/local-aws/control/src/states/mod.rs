@@ -30,7 +30,7 @@ pub struct StatesConfig {
     pub endpoint: String,
     /// Factor on Wait states given in seconds and on the intervals of a Retry.
     pub wait_scale: f64,
-    /// Wait states that are not scaled, because what they wait out is real.
+    /// States whose waits and Retry intervals are not scaled, because what they wait out is real.
     pub real_waits: Vec<String>,
     /// Where the interpreter's own messages go. It works in that folder, so that whoever clears the folder of
     /// processes finds it.

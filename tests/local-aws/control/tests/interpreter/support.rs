@@ -38,7 +38,7 @@ async fn start() -> Fixture {
     let gateway =
         Gateway::bind(([127, 0, 0, 1], 0).into(), Vec::new(), vec![functions.clone()], controls).await.unwrap();
     let config = StatesConfig::of_repository(&gateway.url(), 0.01, PathBuf::from("/dev/null"));
-    let config = StatesConfig { real_waits: vec!["NotScaled".to_owned()], ..config };
+    let config = StatesConfig { real_waits: ["NotScaled", "RetriedInRealTime"].map(str::to_owned).to_vec(), ..config };
     let states = Arc::new(StepFunctions::start(&config, &bus).await.unwrap());
     functions.states.set(Arc::downgrade(&states)).ok();
     Fixture { states, bus, _gateway: gateway }

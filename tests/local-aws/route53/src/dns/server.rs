@@ -1,8 +1,8 @@
-//! The name servers on the wire: UDP and TCP on one port.
+//! The resolver on the wire: UDP and TCP on one port.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use hickory_proto::op::{Header, HeaderCounts, MessageType, Metadata, OpCode, ResponseCode};
@@ -14,7 +14,7 @@ use hickory_server::zone_handler::MessageResponseBuilder;
 use local_aws_core::Hosts;
 use tokio::net::{TcpListener, UdpSocket};
 
-use super::answer::{Answer, answer};
+use super::resolver::{Answer, Resolver};
 use crate::zones::Zones;
 
 /// How long a client may keep a TCP connection open without asking.
@@ -29,16 +29,16 @@ pub struct DnsServer {
 }
 
 impl DnsServer {
-    /// On a free port of 127.0.0.1.
+    /// On a free port of 127.0.0.1, without a minimum TTL.
     pub async fn start(zones: Zones, hosts: Hosts) -> io::Result<Self> {
-        Self::start_at(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), zones, hosts).await
+        Self::start_at(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), zones, hosts, Duration::ZERO).await
     }
 
-    /// On this address; port 0 takes a free one.
-    pub async fn start_at(address: SocketAddr, zones: Zones, hosts: Hosts) -> io::Result<Self> {
+    /// On this address; port 0 takes a free one. Answers are kept for at least `minimum_ttl`.
+    pub async fn start_at(address: SocketAddr, zones: Zones, hosts: Hosts, minimum_ttl: Duration) -> io::Result<Self> {
         let (udp, tcp) = bind(address).await?;
         let address = udp.local_addr()?;
-        let mut server = Server::new(Answers { zones, hosts });
+        let mut server = Server::new(Answers { resolver: Resolver::new(zones, hosts, minimum_ttl) });
         server.register_socket(udp);
         server.register_listener(tcp, IDLE_CONNECTION, 16);
         Ok(Self { address, _server: server })
@@ -64,20 +64,20 @@ async fn bind(address: SocketAddr) -> io::Result<(UdpSocket, TcpListener)> {
 }
 
 struct Answers {
-    zones: Zones,
-    hosts: Hosts,
+    resolver: Resolver,
 }
 
 impl Answers {
     fn to(&self, request: &Request) -> Answer {
-        let refused = |code| Answer { code, records: Vec::new(), soa: None };
+        let refused = |code| Answer::new(code, Vec::new());
         if request.metadata.message_type != MessageType::Query || request.metadata.op_code != OpCode::Query {
             return refused(ResponseCode::NotImp);
         }
         match request.request_info() {
             Ok(info) => {
                 let mut throw = |below: u64| fastrand::u64(0..below.max(1));
-                answer(&self.zones, &self.hosts, &info.query.original().name, info.query.query_type(), &mut throw)
+                let (name, kind) = (&info.query.original().name, info.query.query_type());
+                self.resolver.answer(name, kind, Instant::now(), &mut throw)
             }
             Err(_) => refused(ResponseCode::FormErr),
         }
@@ -89,7 +89,6 @@ impl RequestHandler for Answers {
     async fn handle_request<R: ResponseHandler, T: Time>(&self, request: &Request, mut response: R) -> ResponseInfo {
         let answer = self.to(request);
         let mut metadata = Metadata::response_from_request(&request.metadata);
-        metadata.authoritative = true;
         metadata.recursion_available = true; // CNAMEs are followed to the endpoints, as a VPC's resolver does
         metadata.response_code = answer.code;
         let none: [&Record; 0] = [];
