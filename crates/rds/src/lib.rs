@@ -11,6 +11,7 @@ pub mod parameter_group;
 pub mod parameters;
 mod parts;
 mod pending;
+mod proxies;
 pub mod quiet;
 mod restore;
 mod snapshot;
@@ -26,6 +27,7 @@ pub use modify::Change;
 pub use offers::{EngineVersion, Maintenance};
 pub use parts::{AttachedGroup, Described, Endpoint, Insights, Monitoring, Role, Subnet};
 pub use pending::Pending;
+pub use proxies::{Proxy, ProxyTarget};
 pub use snapshot::Snapshot;
 pub use tags::{Tags, is_ours};
 

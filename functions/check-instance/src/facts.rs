@@ -2,7 +2,7 @@
 
 use pgleap_contract::steps::UpgradeHop;
 use pgleap_contract::{Finding, Run};
-use pgleap_rds::Maintenance;
+use pgleap_rds::{Maintenance, Proxy};
 use pgleap_record::{RecordSet, Zone};
 
 use crate::dms::Offer;
@@ -44,6 +44,8 @@ pub(crate) struct Facts {
     pub(crate) records: Vec<RecordSet>,
     /// Records of other names in the zone that lead to the source's endpoint.
     pub(crate) other_records: Vec<String>,
+    /// Every RDS Proxy for PostgreSQL of the account in this Region; none if there is no source.
+    pub(crate) proxies: Vec<Proxy>,
     /// Other instances with the source's parameter group; none for a default group, which everybody has.
     pub(crate) group_shared_with: Vec<String>,
     /// Maintenance that waits for the source.

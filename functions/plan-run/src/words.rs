@@ -147,7 +147,7 @@ pub(crate) fn notes(input: &PlanRunInput) -> Vec<String> {
             "clients that use the instance's own endpoint do not move to the target, and preflight cannot see which clients these are",
             "clients with sslmode=verify-full cannot connect by the record's name, because the server certificate names the instance's endpoint",
             "Terraform, CloudFormation or CDK code that manages the record or the instance undoes the cutover when it is next applied: do not apply it from the start of the run until it names the target (docs/infrastructure-as-code.md)",
-            "an RDS Proxy, alarms, event subscriptions and code that name the instance stay with the source",
+            "alarms, event subscriptions and code that name the instance stay with the source",
             "do not change passwords of applications during the run: the target has the passwords of the snapshot, and clients with a newer one are refused from the cutover on; only the owner's password is set on the target too when it changes on the source",
             "only CloudWatch knows the free storage; this plan uses the allocated storage minus the size of the database",
             "every figure is an estimate from assumed throughput and delays (to use your own, set the variable PGLEAP_RATES of the function plan-run) and from list prices of a fixed date",

@@ -328,6 +328,8 @@ class Instances(Case):
                 CLIENT.modify_db_instance,
                 {"DBInstanceIdentifier": self.source, "DBParameterGroupName": "none"},
             ),
+            ("DBProxyNotFoundFault", 404, CLIENT.describe_db_proxies, {"DBProxyName": "none"}),
+            ("DBProxyNotFoundFault", 404, CLIENT.describe_db_proxy_targets, {"DBProxyName": "none"}),
             (
                 "DBLogFileNotFoundFault",
                 404,

@@ -74,6 +74,8 @@ async fn aws_sdk_rds_parses_every_answer() {
     call!(p, rds.describe_db_log_files(db_instance_identifier));
     call!(p, rds.describe_db_parameter_groups());
     call!(p, rds.describe_db_parameters(db_parameter_group_name));
+    call!(p, rds.describe_db_proxies());
+    call!(p, rds.describe_db_proxy_targets(db_proxy_name));
     call!(p, rds.describe_db_snapshots());
     call!(p, rds.describe_engine_default_parameters(db_parameter_group_family));
     call!(p, rds.describe_events());

@@ -13,6 +13,7 @@ pub(crate) mod names_free;
 pub(crate) mod other_records;
 pub(crate) mod passed_roles;
 pub(crate) mod pending_modifications;
+pub(crate) mod proxies;
 pub(crate) mod quotas;
 pub(crate) mod record;
 pub(crate) mod shared_group;
@@ -39,6 +40,7 @@ const ALL: &[fn(&Facts) -> Vec<Finding>] = &[
     login_secret::check,
     record::check,
     other_records::check,
+    proxies::check,
     names_free::check,
     quotas::check,
     storage_key::check,
@@ -117,6 +119,7 @@ pub(crate) mod tests {
                 ttl: Some(60),
             }],
             other_records: Vec::new(),
+            proxies: Vec::new(),
             group_shared_with: Vec::new(),
             maintenance: Vec::new(),
             taken: Vec::new(),

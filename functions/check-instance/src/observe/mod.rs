@@ -49,10 +49,11 @@ pub(crate) async fn observe(ctx: &Ctx, run: Run) -> StepResult<Facts> {
         (Seen::Found(_), Some((host, _port))) => eyes.list(dns.leading_to(&run.record, host).await)?,
         _ => Vec::new(),
     };
-    let (mut group_shared_with, mut maintenance) = (Vec::new(), Vec::new());
+    let (mut group_shared_with, mut maintenance, mut proxies) = (Vec::new(), Vec::new(), Vec::new());
     if let Some(source) = source.found() {
         group_shared_with = eyes.list(rds::sharers(&rds, &source.parameter_group, &run.source.instance).await)?;
         maintenance = eyes.list(rds.maintenance(&source.arn).await)?;
+        proxies = eyes.list(rds.proxies().await)?;
     }
     let families: Vec<&str> = hops.iter().map(|hop| hop.family.as_str()).collect();
     let mut taken = names::taken(ctx, &mut eyes, &rds, &run, &families).await?;
@@ -75,6 +76,7 @@ pub(crate) async fn observe(ctx: &Ctx, run: Run) -> StepResult<Facts> {
         zone,
         records,
         other_records,
+        proxies,
         group_shared_with,
         maintenance,
         taken,

@@ -29,7 +29,7 @@ OPERATIONS = {
         DescribeDBParameterGroups DescribeDBParameters DeleteDBParameterGroup
         DescribeDBEngineVersions DescribeOrderableDBInstanceOptions DescribeEngineDefaultParameters
         DescribeEvents DescribeDBLogFiles DownloadDBLogFilePortion DescribePendingMaintenanceActions
-        AddRoleToDBInstance DescribeAccountAttributes
+        AddRoleToDBInstance DescribeAccountAttributes DescribeDBProxies DescribeDBProxyTargets
     """,
     "dms": """
         CreateReplicationSubnetGroup DescribeReplicationSubnetGroups DeleteReplicationSubnetGroup

@@ -41,6 +41,14 @@ pub(crate) fn group_state(text: impl Into<String>) -> ApiError {
     ApiError::new(400, "InvalidDBParameterGroupState", text)
 }
 
+pub(crate) fn proxy_not_found(name: &str) -> ApiError {
+    ApiError::new(404, "DBProxyNotFoundFault", format!("DBProxy {name} not found."))
+}
+
+pub(crate) fn proxy_target_group_not_found() -> ApiError {
+    ApiError::new(404, "DBProxyTargetGroupNotFoundFault", "Requested resource not found")
+}
+
 pub(crate) fn quota(code: &'static str, text: impl Into<String>) -> ApiError {
     ApiError::new(400, code, text)
 }

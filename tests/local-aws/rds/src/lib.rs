@@ -21,6 +21,7 @@ mod logs;
 mod names;
 mod paging;
 mod parameter_groups;
+mod proxies;
 mod quotas;
 mod rds_tools;
 mod roles;

@@ -21,12 +21,22 @@ pub(crate) fn group_arn(name: &str) -> String {
     arn("pg", name)
 }
 
+/// An ARN of a proxy has an id in place of its name.
+pub(crate) fn proxy_arn(resource_id: &str) -> String {
+    arn("db-proxy", resource_id)
+}
+
 fn arn(kind: &str, name: &str) -> String {
     format!("arn:aws:rds:{REGION}:{ACCOUNT}:{kind}:{name}")
 }
 
 pub(crate) fn host_name(identifier: &str) -> String {
     format!("{identifier}.{ENDPOINT_HASH}.{REGION}.rds.amazonaws.com")
+}
+
+/// The host that clients of a proxy use.
+pub(crate) fn proxy_host_name(name: &str) -> String {
+    format!("{name}.proxy-{ENDPOINT_HASH}.{REGION}.rds.amazonaws.com")
 }
 
 /// `db-` and 26 letters and digits, as AWS makes them.

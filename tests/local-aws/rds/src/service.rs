@@ -128,6 +128,8 @@ impl Rds {
             "ListTagsForResource" => rds.list_tags(call),
             "DescribeAccountAttributes" => rds.describe_account_attributes(),
             "AddRoleToDBInstance" => rds.add_role(call),
+            "DescribeDBProxies" => rds.describe_proxies(call),
+            "DescribeDBProxyTargets" => rds.describe_proxy_targets(call),
             other => Err(ApiError::not_implemented(other)),
         }
     }

@@ -12,6 +12,7 @@ use crate::engine_versions::EngineVersion;
 use crate::events::Recorded;
 use crate::faults::{CopyFault, PlannedFault};
 use crate::parameter_groups::{ParameterGroup, Values};
+use crate::proxies::Proxy;
 use crate::quotas::Quota;
 use crate::snapshots::KeptBackup;
 use crate::tags::Tags;
@@ -26,6 +27,8 @@ pub(crate) struct State {
     pub(crate) groups: BTreeMap<String, ParameterGroup>,
     pub(crate) tags: HashMap<String, Tags>,
     pub(crate) events: Vec<Recorded>,
+    /// Proxies that a test planted.
+    pub(crate) proxies: BTreeMap<String, Proxy>,
     /// Quotas that are not what a new account has.
     pub(crate) maxima: BTreeMap<Quota, i64>,
 }

@@ -14,6 +14,7 @@ mod plan;
 mod planted;
 mod preflight;
 mod preflight_dms;
+mod preflight_proxies;
 mod prepare_source;
 mod protect_target;
 mod quotas;

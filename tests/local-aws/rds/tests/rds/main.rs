@@ -6,6 +6,7 @@ mod catalogs;
 mod copy_faults;
 mod life_cycle;
 mod parameter_groups;
+mod proxies;
 mod region;
 mod roles;
 mod seeds;
