@@ -112,6 +112,7 @@ pub struct History {
     checks: BTreeMap<String, Value>,
     plan: Option<Value>,
     report: Option<Value>,
+    gate: Option<Value>,
     warnings: Option<Vec<Value>>,
     waiting_for: Option<String>,
     question: Option<Value>,
@@ -165,6 +166,9 @@ impl History {
                             self.checks.insert((*check).to_owned(), findings.clone());
                         }
                     }
+                }
+                if state == "GuardCutover" {
+                    self.gate = output.get("Payload").cloned();
                 }
                 if state == "SettleTarget" {
                     self.warnings = output.pointer("/Payload/warnings/named").and_then(Value::as_array).cloned();
@@ -285,6 +289,11 @@ impl History {
     /// What the run itself says that it took and cost.
     pub fn report(&self) -> Option<&Value> {
         self.report.as_ref()
+    }
+
+    /// What the gate decided and forecast before the cutover.
+    pub fn gate(&self) -> Option<&Value> {
+        self.gate.as_ref()
     }
 
     /// The phases in order, up to `end` for the last one.

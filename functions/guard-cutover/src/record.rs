@@ -15,9 +15,12 @@ const OLD_MINUTES: f64 = 5.0;
 
 /// Observe the clients if the decision needs it.
 pub(crate) async fn decide(input: &GuardCutoverInput, source: &Session) -> StepResult<SwitchDecision> {
+    if input.switched {
+        return Ok(SwitchDecision { record: SwitchRecord::BeforeFence, reason: "the record is switched".to_owned() });
+    }
     let propagation = input.propagation_milliseconds.map(|milliseconds| milliseconds as f64);
     let wanted = input.run.cutover.switch_record;
-    let is_needed = wanted == SwitchRecord::Auto && propagation.is_some() && !input.switched;
+    let is_needed = wanted == SwitchRecord::Auto && propagation.is_some();
     let seen = if is_needed { Some(observe(source).await?) } else { None };
     let (record, reason) = pgleap_forecast::decide(wanted, seen, propagation);
     Ok(SwitchDecision { record, reason })

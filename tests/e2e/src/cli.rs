@@ -106,6 +106,9 @@ pub struct RunArguments {
     /// Transactions per second of all clients together.
     #[arg(long, default_value_t = 250)]
     pub tps: u32,
+    /// Additional clients that open a connection for every transaction, one a second each.
+    #[arg(long, default_value_t = 0)]
+    pub visitors: u32,
     /// Factor for the delays of AWS and for the waits of the state machine: 0.01 turns 300 s into 3 s.
     #[arg(long, default_value_t = 0.01)]
     pub time_scale: f64,

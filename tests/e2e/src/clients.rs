@@ -31,6 +31,9 @@ use crate::fixture::Size;
 use crate::names::Names;
 use work::{Operation, OwnWrite};
 
+/// How often a client comes that opens a connection for every transaction.
+const VISIT: Duration = Duration::from_secs(1);
+
 /// What the clients are and how hard they work.
 #[derive(Debug, Clone)]
 pub struct Crew {
@@ -38,6 +41,8 @@ pub struct Crew {
     pub members: Vec<(Kind, Login, u32)>,
     /// Transactions a second of all together.
     pub tps: u32,
+    /// Clients that open a connection for every transaction, one a second each, with the first login.
+    pub visitors: u32,
     /// Rows of the fixture that they refer to.
     pub size: Size,
     /// The operator's tables that clients of the kind `Own` write to.
@@ -120,16 +125,19 @@ impl Clients {
         let count: u32 = crew.members.iter().map(|(_, _, clients)| clients).sum();
         let pace = Duration::from_secs_f64(f64::from(count.max(1)) / f64::from(crew.tps.max(1)));
         let mut workers = JoinSet::new();
-        for (kind, login, clients) in &crew.members {
-            for place in 0..*clients as usize {
+        let visitors = crew.members.first().map(|(kind, login, _)| (*kind, login, crew.visitors, true));
+        let members = crew.members.iter().map(|(kind, login, clients)| (*kind, login, *clients, false));
+        for (kind, login, clients, visits) in members.chain(visitors) {
+            for place in 0..clients as usize {
                 let worker = worker::Worker {
-                    kind: *kind,
+                    kind,
                     login: login.clone(),
+                    visits,
                     size: crew.size,
-                    pace,
+                    pace: if visits { VISIT } else { pace },
                     seed: workers.len() as u64,
                     place,
-                    companions: *clients as usize,
+                    companions: clients as usize,
                     own: Arc::clone(&crew.own),
                     way: way.clone(),
                     shared: Arc::clone(&shared),

@@ -31,6 +31,7 @@ pub(crate) async fn fill_report(
     report.outage = proof::of_outage(observed, *addresses, fence, drain.as_ref(), &execution.history);
     let expected = execution.history.plan().and_then(|plan| plan["outage"]["milliseconds"].as_f64());
     report.outage.expected_seconds = expected.map(|milliseconds| milliseconds / 1_000.0);
+    report.outage.forecast = execution.history.gate().cloned();
     report.preflight = execution.history.preflight();
     report.plan = execution.history.plan().cloned();
     report.cost = execution.history.report().cloned();

@@ -8,7 +8,7 @@ use tokio_postgres::Client;
 use crate::catalog::{self, Catalog, SchemaDifference};
 use crate::clients::{Kind, Observed, OwnTables, Timeline, find_rows, invariants};
 use crate::observer::{DrainPoint, FenceTimes};
-use crate::report::{ClientsReport, LockOutReport, Outage, OwnTableReport, split_outage};
+use crate::report::{ClientsReport, LockOutReport, Outage, OwnTableReport, Refusals, split_outage};
 use pgleap_cli::history::History;
 
 /// The two servers' addresses, by which clients tell them apart.
@@ -90,8 +90,13 @@ pub fn of_outage(
 ) -> Outage {
     let together = &observed.together;
     let write_seconds = outage_of_all(observed, addresses);
-    let per_client =
-        addresses.target.map(|target| observed.each.iter().filter_map(move |one| one.outage(addresses.source, target)));
+    let per_client = |visits: bool| -> Vec<f64> {
+        let clients = observed.each.iter().filter(|one| one.visits == visits);
+        let mut seconds: Vec<f64> = clients.filter_map(|one| one.outage(addresses.source, addresses.target?)).collect();
+        seconds.sort_by(f64::total_cmp);
+        seconds
+    };
+    let (connected_seconds, visiting_seconds) = (per_client(false), per_client(true));
     let span = |address: &Ipv4Addr| together.acknowledged.get(address);
     let made_of = match (span(&addresses.source), addresses.target.as_ref().and_then(span)) {
         (Some(on_source), Some(on_target)) => {
@@ -113,7 +118,11 @@ pub fn of_outage(
     Outage {
         write_seconds,
         fence_seconds: fence.seconds(),
-        longest_client_seconds: per_client.and_then(|seconds| seconds.max_by(f64::total_cmp)),
+        longest_client_seconds: connected_seconds.last().copied(),
+        connected_seconds,
+        visiting_seconds,
+        refusals: refusals(together, addresses, fence.opened),
+        forecast: None,
         made_of,
         expected_seconds: None,
         longest_other_gap_seconds: together.longest_gap.map(|(seconds, _)| seconds),
@@ -130,6 +139,24 @@ pub fn of_outage(
             })
             .collect(),
         refused_again: refused_again(together, addresses),
+    }
+}
+
+/// A refusal is seen by its client a moment after the server has decided it; in seconds.
+const SEEN_LATER: f64 = 0.25;
+
+fn refusals(together: &Timeline, addresses: Addresses, opened: Option<f64>) -> Refusals {
+    let of_target = addresses.target.map(|target| together.refused_at(target)).unwrap_or_default();
+    let is_late = |at: &&f64| opened.is_some_and(|opened| **at > opened + SEEN_LATER);
+    let bounds = of_target.iter().copied().fold(None, |bounds: Option<(f64, f64)>, at| {
+        Some(bounds.map_or((at, at), |(first, last)| (first.min(at), last.max(at))))
+    });
+    let late = of_target.iter().filter(is_late).count();
+    Refusals {
+        by_source: together.refused_at(addresses.source).len(),
+        by_target: of_target.len() - late,
+        by_open_target: late,
+        target_refused_seconds: bounds.map_or(0.0, |(first, last)| last - first),
     }
 }
 

@@ -144,6 +144,14 @@ pub struct Outage {
     pub fence_seconds: Option<f64>,
     /// The same as `writeSeconds` for the client that waited longest.
     pub longest_client_seconds: Option<f64>,
+    /// The same as `writeSeconds` for each client that keeps its connection.
+    pub connected_seconds: Vec<f64>,
+    /// The same for each client that opens a connection for every transaction.
+    pub visiting_seconds: Vec<f64>,
+    /// Connections that were refused for want of CONNECT.
+    pub refusals: Refusals,
+    /// What the run itself expected at the gate.
+    pub forecast: Option<serde_json::Value>,
     /// What `writeSeconds` is made of, in order.
     pub made_of: Vec<Part>,
     /// What the run's plan expected of `writeSeconds`.
@@ -158,6 +166,20 @@ pub struct Outage {
     pub lock_outs: Vec<LockOutReport>,
     /// What clients met that one fence and one OPEN do not explain.
     pub refused_again: Vec<String>,
+}
+
+/// Connections that were refused for want of CONNECT.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Refusals {
+    /// By the source, from the fence on.
+    pub by_source: usize,
+    /// By the target, before it was open.
+    pub by_target: usize,
+    /// By the target, after it was open: none is expected, beyond a moment.
+    pub by_open_target: usize,
+    /// From the first to the last of the target's, in seconds.
+    pub target_refused_seconds: f64,
 }
 
 /// A time in which applications could connect to neither side.

@@ -64,11 +64,12 @@ pub async fn run(arguments: RunArguments) -> Result<bool> {
     })
 }
 
-/// The Wait state for answers with the old TTL, which the clients' resolver keeps for real seconds.
-const WAITS_OUT_TTL: &str = "WaitOutOldTtl";
+/// The Wait states for answers with an old TTL, which the clients' resolver keeps for real seconds.
+const WAIT_OUT_TTL: &[&str] = &["WaitOutOldTtl", "WaitOutTtl"];
 /// States that call again until a change of the record has reached the name servers, or a client. At the time scale's pace
 /// their attempts are used up before a realistic propagation is over.
-const WAIT_OUT_PROPAGATION: &[&str] = &["LowerTtl", "ConfirmCutover", "AwaitSync"];
+const WAIT_OUT_PROPAGATION: &[&str] =
+    &["LowerTtl", "AwaitNameServers", "WatchClients", "GuardSwitched", "ConfirmCutover", "AwaitSync"];
 /// A function that nobody called for weeks. Field reports have 40 to 106 s.
 const WAKES_AFTER: Duration = Duration::from_secs(90);
 /// What a database of long standing has in its group.
@@ -103,7 +104,7 @@ fn real_waits(propagation: Propagation) -> Vec<String> {
         Propagation::Fixed(_) => &[],
         Propagation::Spread { .. } => WAIT_OUT_PROPAGATION,
     };
-    [WAITS_OUT_TTL].iter().chain(of_propagation).map(|state| (*state).to_owned()).collect()
+    WAIT_OUT_TTL.iter().chain(of_propagation).map(|state| (*state).to_owned()).collect()
 }
 
 /// What functions and interpreter said outlives the stand-in's scratch folder.
@@ -233,7 +234,7 @@ async fn rehearse(
         parameters.push(("StorageKeyArn", KEY));
     }
     stage.deploy(&programs, &zone_id, &secret, &parameters).await?;
-    stage.set_rates(&rates(arguments.time_scale, cast.pace)?)?;
+    stage.set_rates(&rates(arguments.time_scale, arguments.propagation, cast.pace)?)?;
     if has(Trouble::IdleFunctions) {
         stage.aws().lambda().stand_idle(WAKES_AFTER);
     }

@@ -222,12 +222,45 @@ fn outage_lines(report: &Report) -> Vec<String> {
     lines.extend(
         outage.longest_client_seconds.map(|seconds| format!("  (the longest wait of one client: {seconds:.2} s)")),
     );
+    let of = |who: &str, seconds: &[f64]| {
+        let middle = seconds.get(seconds.len() / 2)?;
+        let longest = seconds.last()?;
+        Some(format!("  {who}: median {middle:.2} s, longest {longest:.2} s"))
+    };
+    lines.extend(of("clients that keep their connection", &outage.connected_seconds));
+    lines.extend(of("clients that connect for every transaction", &outage.visiting_seconds));
+    let refusals = &outage.refusals;
+    if refusals.by_source + refusals.by_target + refusals.by_open_target > 0 {
+        lines.push(format!(
+            "  connections refused: {} by the fenced source, {} by the target before OPEN (within {:.1} s), {} after it",
+            refusals.by_source, refusals.by_target, refusals.target_refused_seconds, refusals.by_open_target
+        ));
+    }
+    lines.extend(outage.forecast.as_ref().map(forecast_line));
     lines.push(report.dns.line());
     let other = outage.longest_other_gap_seconds.filter(|seconds| *seconds > 1.0);
     lines.extend(other.map(|seconds| {
         format!("  (outside the cutover, one client waited {seconds:.2} s: a restart of the source, or a busy machine)")
     }));
     lines
+}
+
+fn forecast_line(output: &Value) -> String {
+    let span = |who: &str| {
+        let outage = &output["forecast"][who];
+        let seconds = |member: &str| outage[member].as_f64().unwrap_or_default() / 1_000.0;
+        format!("{:.2} s (at most {:.2} s)", seconds("milliseconds"), seconds("atMostMilliseconds"))
+    };
+    let when = match output["switch"]["record"].as_str() {
+        Some("beforeFence") => "before the fence",
+        _ => "during the drain",
+    };
+    format!(
+        "  forecast of the run: {} for connected clients, {} for new ones; the record changed {when}: {}",
+        span("connected"),
+        span("new"),
+        output["switch"]["reason"].as_str().unwrap_or_default()
+    )
 }
 
 fn cost_lines(report: &Report) -> Vec<String> {

@@ -84,7 +84,13 @@ impl Show {
         known.push(password(&master_login()));
         known.extend(verifiers(&connect(&stage.access(SOURCE)).await?, SOURCE).await?);
         let own = cast.own;
-        let crew = Crew { members: cast.members, tps: arguments.tps, size: cast.size, own: Arc::clone(&own) };
+        let crew = Crew {
+            members: cast.members,
+            tps: arguments.tps,
+            visitors: arguments.visitors,
+            size: cast.size,
+            own: Arc::clone(&own),
+        };
         let way = Way { names: stage.names(), connector: stage.connector(&source)?, record: RECORD.to_owned() };
         let events = EventCount::start(stage.aws().events());
         let survey = Survey::start(stage.aws().lambda());

@@ -128,7 +128,7 @@ impl Bench {
     }
 
     fn start_crew(&self, members: Vec<(Kind, Login, u32)>, own: Arc<OwnTables>) -> Clients {
-        let crew = Crew { members, tps: 200, size: Size::of_megabytes(0), own };
+        let crew = Crew { members, tps: 200, visitors: 0, size: Size::of_megabytes(0), own };
         let names = Arc::new(Names::new(self.dns.address()).unwrap());
         Clients::start(&crew, &Way { names, connector: self.connector(), record: RECORD.to_owned() })
     }

@@ -21,6 +21,8 @@ pub struct Span {
 /// What one client, or all of them together, saw.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Timeline {
+    /// The client opens a connection for every transaction.
+    pub visits: bool,
     /// Acknowledged writes by the server that acknowledged them.
     pub acknowledged: HashMap<Ipv4Addr, Span>,
     /// First time that the name led to a server.
@@ -74,6 +76,11 @@ impl Timeline {
     /// The first write that this server acknowledged at or after a moment.
     pub fn first_write_since(&self, server: Ipv4Addr, moment: f64) -> Option<f64> {
         self.writes.get(&server)?.iter().copied().filter(|at| *at >= moment).min_by(f64::total_cmp)
+    }
+
+    /// When this server refused connections for want of CONNECT, in no order.
+    pub fn refused_at(&self, server: Ipv4Addr) -> &[f64] {
+        self.refused.get(&server).map_or(&[], Vec::as_slice)
     }
 
     /// The times in which this server refused clients for want of CONNECT, with acknowledged writes between them.

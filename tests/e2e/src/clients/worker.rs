@@ -26,6 +26,8 @@ const LONGEST_CONNECT: Duration = Duration::from_secs(5);
 pub(super) struct Worker {
     pub(super) kind: Kind,
     pub(super) login: Login,
+    /// It opens a connection for every transaction.
+    pub(super) visits: bool,
     pub(super) size: Size,
     pub(super) pace: Duration,
     pub(super) seed: u64,
@@ -47,10 +49,14 @@ impl Worker {
         }
         let mut planner = Planner::new(self.kind, self.size, self.seed);
         let mut timeline = Timeline::default();
+        timeline.visits = self.visits;
         let mut session = None;
         let mut ticks = self.ticks().await;
         while !self.is_stopped() {
             ticks.tick().await;
+            if self.visits {
+                session = None;
+            }
             let write = planner.plan();
             match self.write(&write, &mut session, &mut timeline).await {
                 Some(_) => planner.acknowledged(&write),
@@ -151,7 +157,7 @@ impl Worker {
         timeline: &mut Timeline,
     ) -> Option<&'a mut Session> {
         if session.is_none() {
-            if !timeline.connected.is_empty() {
+            if !timeline.connected.is_empty() && !self.visits {
                 self.shared.reconnects.fetch_add(1, Ordering::Relaxed);
             }
             match timeout(LONGEST_CONNECT, self.connect(timeline)).await {
