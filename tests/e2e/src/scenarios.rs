@@ -6,6 +6,7 @@ use anyhow::Result;
 
 use crate::cli::ScenariosArguments;
 use crate::disturbance::Disturbance;
+use crate::matrix::entry::RECORD_FIRST;
 use crate::process::{file_name, rehearse};
 
 /// Each a disturbance of the command line, in the order of the run. `docs/semantics.md` names the promise of each.
@@ -149,6 +150,18 @@ pub const ATTACKS: &[(&str, &[&str])] = &[
     // Clients change rows of tables without a key all the time, and no side may ever refuse them for the publication.
     ("native-keyless-back", &["--engine", "native", "--tps", "500", "--break", "fail:CompleteTarget:FenceFailed:1"]),
     // A crash of the target takes back what was not yet flushed.
+    ("first-kill-switch", &["--input-file", RECORD_FIRST, "--break", "kill:SwitchRecord:1:0"]),
+    ("first-lose-switch", &["--input-file", RECORD_FIRST, "--break", "lose:SwitchRecord"]),
+    ("first-zombie-switch", &["--input-file", RECORD_FIRST, "--break", "zombie:SwitchRecord"]),
+    ("first-stop-switch", &["--input-file", RECORD_FIRST, "--break", "stop-execution:SwitchRecord"]),
+    ("first-leave-switch", &["--input-file", RECORD_FIRST, "--break", "leave:AwaitNameServers"]),
+    ("first-zombie-shut", &["--input-file", RECORD_FIRST, "--break", "zombie:ShutTarget"]),
+    (
+        "first-zombie-arm",
+        &["--input-file", RECORD_FIRST, "--break", "zombie:ArmSwitch:1:2", "--break", "stop-execution:ArmSwitch"],
+    ),
+    ("first-fail-gate", &["--input-file", RECORD_FIRST, "--break", "fail:GuardSwitched:CutoverNotSafe:1"]),
+    ("first-fail-complete", &["--input-file", RECORD_FIRST, "--break", "fail:CompleteTarget:FenceFailed:1"]),
     ("crash-open", &["--break", "crash-target:OpenTarget"]),
     (
         "async2",

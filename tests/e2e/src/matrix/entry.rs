@@ -29,6 +29,8 @@ pub enum Entry {
     Asked,
     /// The native engine copies.
     Native,
+    /// The record changes before the fence.
+    RecordFirst,
 }
 
 /// Every entry with its name and its options. `@window` stands for a file with a window.
@@ -44,6 +46,7 @@ const ENTRIES: &[(Entry, &str, &[&str])] = &[
     (Entry::Lobs, "lobs", &["--faults", "lob-errors"]),
     (Entry::Asked, "asked", &["--break", "approve", "--input-file", WINDOW]),
     (Entry::Native, "native", &["--engine", NATIVE]),
+    (Entry::RecordFirst, "record-first", &["--input-file", RECORD_FIRST]),
 ];
 
 /// The engine that a run with the built-in source does not choose by itself.
@@ -55,6 +58,8 @@ const STOPPED_BEFORE: &str = "stop-execution:DrainSource";
 const STOPPED_AFTER: &str = "stop-execution:ConfirmCutover";
 /// Always open.
 pub const WINDOW: &str = "tests/e2e/matrix/window.json";
+/// The record changes before the fence.
+pub const RECORD_FIRST: &str = "tests/e2e/matrix/record-first.json";
 
 /// States that not every run enters, and those whose step does another thing for each engine: machine, state, by which entries.
 const RARE: &[(&str, &str, &[Entry])] = &[
@@ -73,6 +78,16 @@ const RARE: &[(&str, &str, &[Entry])] = &[
     ("upgrade", "AskApproval", &[Entry::Asked]),
     ("upgrade", "FindWindow", &[Entry::Asked]),
     ("upgrade", "WatchHeldCutover", &[Entry::Asked]),
+    ("upgrade", "ForecastOutage", &[Entry::Asked]),
+    ("upgrade", "ArmSwitch", &[Entry::RecordFirst]),
+    ("upgrade", "ShutTarget", &[Entry::RecordFirst]),
+    ("upgrade", "SwitchRecord", &[Entry::RecordFirst]),
+    ("upgrade", "AwaitNameServers", &[Entry::RecordFirst]),
+    ("upgrade", "WatchClients", &[Entry::RecordFirst]),
+    ("upgrade", "GuardSwitched", &[Entry::RecordFirst]),
+    ("upgrade", "ArmDeadline", &[Entry::Plain, Entry::RecordFirst]),
+    ("upgrade", "FenceSource", &[Entry::Plain, Entry::RecordFirst]),
+    ("upgrade", "SwapRecord", &[Entry::Plain, Entry::RecordFirst]),
     ("upgrade", "PrepareSource", &[Entry::Plain, Entry::Native]),
     ("upgrade", "PrepareTarget", &[Entry::Plain, Entry::Native]),
     ("upgrade", "VerifyCopy", &[Entry::Plain, Entry::Native]),
