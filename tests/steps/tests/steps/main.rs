@@ -6,6 +6,7 @@ mod broken_loads;
 mod copy_password;
 mod defects;
 mod fence;
+mod gate;
 mod late_calls;
 mod native;
 mod passed_roles;

@@ -20,13 +20,13 @@ const SCHEMA: &str = "CREATE SCHEMA app; SET search_path = app, pg_catalog;
     CREATE TABLE c_busy (what varchar(10), n int); INSERT INTO c_busy SELECT 'twin', 1 FROM generate_series(1, 5);
     ALTER TABLE c_busy REPLICA IDENTITY FULL";
 
-struct Watched {
-    world: World,
-    target: Server,
+pub(crate) struct Watched {
+    pub(crate) world: World,
+    pub(crate) target: Server,
 }
 
 impl Watched {
-    async fn start(major: u16) -> Result<Self> {
+    pub(crate) async fn start(major: u16) -> Result<Self> {
         let world = World::start(major).await?;
         world.owner().await?.run("make the schema", SCHEMA).await?;
         world.prepare_source().await?;
@@ -46,7 +46,7 @@ impl Watched {
     }
 
     /// DMS makes its slot when its task starts; what is committed from here on comes by changes.
-    async fn start_task(&self) -> Result<()> {
+    pub(crate) async fn start_task(&self) -> Result<()> {
         let admin = self.world.rdsadmin(SOURCE, DATABASE).await?;
         let name = "orders_run_task_00016384_0a1b2c3d_0a1b_2c3d_4e5f_0a1b2c3d4e5f";
         let sql = format!("SELECT pg_create_logical_replication_slot('{name}', 'test_decoding')");
@@ -61,9 +61,10 @@ impl Watched {
         OnBoth { run: self.world.run.clone(), source: self.world.source.clone(), target: self.target.clone() }
     }
 
-    fn guard_input(&self, held: bool) -> GuardCutoverInput {
+    pub(crate) fn guard_input(&self, held: bool) -> GuardCutoverInput {
         let OnBoth { run, source, target } = self.both();
-        GuardCutoverInput { run, source, target, held, switched: false, propagation_milliseconds: None }
+        let (switched, propagation_milliseconds, since, outage_accepted) = (false, None, None, false);
+        GuardCutoverInput { run, source, target, held, switched, propagation_milliseconds, since, outage_accepted }
     }
 
     async fn watch_copy(&self) -> Result<(), StepError> {
