@@ -8,10 +8,8 @@ use pgleap_forecast::Clients;
 use pgleap_pg::{Session, clients};
 use pgleap_step_kit::prelude::*;
 
-/// How long new connections are counted. The ages of the sessions say more about the minutes before.
+/// How long new connections are counted. The ages of the sessions say more about the time before.
 const OBSERVED: Duration = Duration::from_secs(5);
-/// Sessions count as old from this age on, in minutes (`clients.sql`).
-const OLD_MINUTES: f64 = 5.0;
 
 /// Observe the clients if the decision needs it.
 pub(crate) async fn decide(input: &GuardCutoverInput, source: &Session) -> StepResult<SwitchDecision> {
@@ -20,25 +18,32 @@ pub(crate) async fn decide(input: &GuardCutoverInput, source: &Session) -> StepR
     }
     let propagation = input.propagation_milliseconds.map(|milliseconds| milliseconds as f64);
     let wanted = input.run.cutover.switch_record;
-    let is_needed = wanted == SwitchRecord::Auto && propagation.is_some();
-    let seen = if is_needed { Some(observe(source).await?) } else { None };
+    let seen = match propagation {
+        Some(propagation) if wanted == SwitchRecord::Auto => {
+            let ttl = f64::from(input.run.record.cutover_ttl_seconds) * 1_000.0;
+            Some(observe(source, propagation + ttl).await?)
+        }
+        _ => None,
+    };
     let (record, reason) = pgleap_forecast::decide(wanted, seen, propagation);
     Ok(SwitchDecision { record, reason })
 }
 
-async fn observe(source: &Session) -> StepResult<Clients> {
+/// `change`: how long a change of the record takes, in milliseconds. Sessions that are older count as old.
+async fn observe(source: &Session, change: f64) -> StepResult<Clients> {
     let first = clients::look(source, None).await?;
     tokio::time::sleep(OBSERVED).await;
-    let last = clients::look(source, None).await?;
-    Ok(Clients { connected: last.connected, old: last.old, new_per_minute: rate(&first, &last) })
+    let last = clients::look(source, Some(first.at_epoch_ms - change as i64)).await?;
+    Ok(Clients { connected: last.connected, old: last.old, new_per_minute: rate(&first, &last, change) })
 }
 
 /// The larger of two: what the server counted just now, and the young sessions that are still open.
-fn rate(first: &clients::Look, last: &clients::Look) -> Option<f64> {
-    let opened = last.opened? - first.opened?;
-    let minutes = (last.at_epoch_ms - first.at_epoch_ms) as f64 / 60_000.0;
-    let young = last.connected.saturating_sub(last.old);
-    Some((opened as f64 / minutes).max(young as f64 / OLD_MINUTES))
+fn rate(first: &clients::Look, last: &clients::Look, change: f64) -> Option<f64> {
+    const MINUTE: f64 = 60_000.0;
+    let opened = (last.opened? - first.opened?) as f64;
+    let observed = (last.at_epoch_ms - first.at_epoch_ms) as f64;
+    let young = last.connected.saturating_sub(last.old) as f64;
+    Some((opened * MINUTE / observed).max(young * MINUTE / (observed + change)))
 }
 
 /// What is in the way if the functions' resolver does not lead to the target yet. Clients ask the same one.
@@ -66,11 +71,11 @@ mod tests {
         };
         let cases = [
             (look(10, 10, Some(100), 0), look(10, 10, Some(101), 5_000), Some(12.0)),
-            (look(10, 0, Some(100), 0), look(10, 0, Some(100), 5_000), Some(2.0)),
+            (look(10, 0, Some(100), 0), look(10, 0, Some(100), 5_000), Some(20.0)),
             (look(10, 0, None, 0), look(10, 0, None, 5_000), None),
         ];
         for (first, last, expected) in cases {
-            assert_eq!(rate(&first, &last), expected);
+            assert_eq!(rate(&first, &last, 25_000.0), expected);
         }
     }
 }
