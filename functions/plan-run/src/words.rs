@@ -1,7 +1,7 @@
 //! Findings that only the plan can make, because they need the results of all checks; and notes on what no check can see.
 
 use pgleap_contract::steps::{BusyTable, PlanRunInput, PlannedPhase};
-use pgleap_contract::{CopyEngine, Finding, Phase, ReadReplicas, UncomparedTables};
+use pgleap_contract::{CopyEngine, Finding, Phase, ReadReplicas, SwitchRecord, UncomparedTables};
 
 use crate::dms;
 
@@ -17,6 +17,9 @@ const LARGE: u64 = 20 << 30;
 
 const REPLICAS_STAY: &str = "read replicas stay with the source: from the fence on, they refuse new connections, and open sessions on \
                              them see no new data; the target has no replicas until you create them";
+
+const RECORD_FIRST: &str = "if the record changes before the fence (cutover.switchRecord), new connections are refused until the target is \
+                            open; if the cutover fails then, they are refused for up to twice as long as a change of the record takes";
 
 /// What the whole picture shows.
 pub(crate) fn findings(input: &PlanRunInput, phases: &[PlannedPhase]) -> Vec<Finding> {
@@ -154,6 +157,9 @@ pub(crate) fn notes(input: &PlanRunInput) -> Vec<String> {
         ]
         .map(str::to_owned),
     );
+    if input.run.cutover.switch_record != SwitchRecord::WithDrain {
+        notes.push(RECORD_FIRST.to_owned());
+    }
     if input.run.choices.read_replicas == ReadReplicas::Stay {
         notes.push(REPLICAS_STAY.to_owned());
     }

@@ -31,7 +31,7 @@ use crate::stage::{RECORD, SOURCE, Source, Stage, master_login, rotated_login};
 use crate::survey::Survey;
 use crate::texts;
 use crate::trouble::{Tools, Trouble};
-use pgleap_cli::follow::{Execution, Standing};
+use pgleap_cli::follow::{Execution, Standing, Unread};
 use pgleap_cli::history::{next_phase, phase_of};
 
 /// Writes that must be acknowledged before the run begins, so that there is something to lose.
@@ -196,7 +196,16 @@ impl Show {
         let (began, mut metered) = (Instant::now(), Instant::now());
         let (mut reading, mut rate) = (Reading::default(), Rate::new(self.clients.acknowledged()));
         loop {
-            let standing = execution.read().await?;
+            let standing = match execution.read().await {
+                Ok(standing) => standing,
+                // As `pgleap watch`: on a busy computer the stand-in may take longer than the client waits.
+                Err(Unread::Lost(why)) if began.elapsed() < LONGEST_RUN => {
+                    tracing::warn!(why, "the execution is asked again");
+                    tokio::time::sleep(LOOK).await;
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            };
             let state = execution.history.state().unwrap_or("StartRun").to_owned();
             let phase = phase_of(&state);
             // To the end: a second lock-out may be short, and come late.
