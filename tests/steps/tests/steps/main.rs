@@ -3,6 +3,7 @@
 mod arm_deadline;
 mod both;
 mod broken_loads;
+mod clients;
 mod copy_password;
 mod defects;
 mod fence;
