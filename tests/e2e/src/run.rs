@@ -203,6 +203,7 @@ async fn rehearse(
         known.password.push_str("-of-last-week");
     }
     let (zone_id, secret) = (stage.create_record(&source).await?, stage.create_login_secret(&known).await?);
+    let host = stage.create_host_source(arguments.clients, &source).await?;
     let programs = functions::programs(arguments, stage.aws().scratch_folder())?;
     let mut parameters = Vec::new();
     if has(Trouble::ZoneElsewhere) {
@@ -211,6 +212,7 @@ async fn rehearse(
     if has(Trouble::Production) {
         parameters.push(("StorageKeyArn", KEY));
     }
+    parameters.extend(host.parameter());
     stage.deploy(&programs, &zone_id, &secret, &parameters).await?;
     stage.set_rates(&rates(arguments.time_scale, cast.pace)?)?;
     if has(Trouble::IdleFunctions) {
@@ -225,11 +227,11 @@ async fn rehearse(
     if has(Trouble::StaleSecrets) {
         stage.aws().secrets().read_late(SECRETS_LATE);
     }
-    let input = input(arguments, &zone_id, &secret)?;
+    let input = input(arguments, &zone_id, &secret, &host)?;
     let before = catalog::read(&connect(&stage.access(SOURCE)).await?).await?;
 
     let there = Inventory::read(&stage, &zone_id).await?;
-    let show = Show::begin(arguments, stage, source, cast, (zone_id, there), screen).await?;
+    let show = Show::begin(arguments, stage, source, cast, (zone_id, there), host, screen).await?;
     show.play(arguments, &input, before, screen, report).await
 }
 
