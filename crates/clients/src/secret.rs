@@ -5,8 +5,9 @@ use pgleap_contract::{ClientSecret, ErrorCode, Generation, Run, Server};
 use pgleap_step_kit::aws::{AwsError, Class, Doing, Optional};
 use pgleap_step_kit::{Ctx, StepError, StepResult};
 
+use crate::hook::Direction;
 use crate::host::{host_of, names_instance, same_host, with_host};
-use crate::version::{Direction, Versions};
+use crate::version::Versions;
 
 const CURRENT: &str = "AWSCURRENT";
 const PENDING: &str = "AWSPENDING";

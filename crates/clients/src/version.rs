@@ -4,14 +4,7 @@
 use pgleap_contract::{Generation, Run};
 use sha2::{Digest, Sha256};
 
-/// Where a cutover moves clients.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Direction {
-    /// To the target.
-    Forward,
-    /// Back to the source.
-    Back,
-}
+use crate::hook::Direction;
 
 /// The versions of one cutover in one direction.
 #[derive(Debug, Clone)]

@@ -2,7 +2,9 @@
 
 use pgleap_clients::{LeadsTo, Moved, Secrets, Way};
 use pgleap_contract::steps::UnderFence;
-use pgleap_step_kit::{Deadline, prelude::*};
+use pgleap_step_kit::prelude::*;
+
+use crate::may_move;
 
 /// How often a secret is read again that somebody else changed meanwhile.
 const ATTEMPTS: usize = 3;
@@ -32,12 +34,6 @@ pub(crate) async fn switch(ctx: &Ctx, input: &UnderFence, secrets: &Secrets, way
         ErrorCode::ResourceBusy,
         format!("switch secret {id}: its current version changes all the time"),
     ))
-}
-
-/// Only for a cutover that is armed, undecided and in time.
-async fn may_move(ctx: &Ctx, input: &UnderFence) -> StepResult<()> {
-    pgleap_mark::prove_armed(ctx, &input.run, input.cutover.generation).await?;
-    Deadline::of(input.cutover).check("switch clients")
 }
 
 #[derive(Debug, PartialEq, Eq)]

@@ -7,6 +7,7 @@ mod clients;
 mod copy_password;
 mod defects;
 mod fence;
+mod hooks;
 mod late_calls;
 mod native;
 mod passed_roles;
