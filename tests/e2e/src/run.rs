@@ -212,7 +212,8 @@ async fn rehearse(
     if has(Trouble::Production) {
         parameters.push(("StorageKeyArn", KEY));
     }
-    parameters.extend(host.parameter());
+    let parameter = host.parameter();
+    parameters.extend(parameter.as_ref().map(|(name, value)| (*name, value.as_str())));
     stage.deploy(&programs, &zone_id, &secret, &parameters).await?;
     stage.set_rates(&rates(arguments.time_scale, cast.pace)?)?;
     if has(Trouble::IdleFunctions) {

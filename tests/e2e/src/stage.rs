@@ -337,8 +337,10 @@ impl Stage {
 
     /// What the clients read the host from; it leads to the source.
     pub async fn create_host_source(&self, follow: Follow, source: &Source) -> Result<HostSource> {
-        if follow == Follow::Record {
-            return Ok(HostSource::record());
+        match follow {
+            Follow::Record => return Ok(HostSource::record()),
+            Follow::Hook => return Ok(HostSource::hook(self.aws.lambda(), &source.host)),
+            Follow::Secret => {}
         }
         let value = serde_json::json!({ "host": source.host, "port": source.port, "dbname": DATABASE }).to_string();
         let client = aws_sdk_secretsmanager::Client::new(&self.sdk);
