@@ -16,7 +16,7 @@ pub mod disturbance;
 pub mod dump;
 mod evidence;
 pub mod fixture;
-mod follow;
+pub mod follow;
 mod functions;
 mod input;
 pub mod inventory;
