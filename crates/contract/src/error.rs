@@ -105,6 +105,8 @@ error_codes! {
     TookTooLong,
     /// The record is not what the run saved or expects.
     RecordChanged,
+    /// A function of the operator's that moves clients failed; the message has its words.
+    HookFailed,
     /// A defect of pgleap.
     Bug,
 }

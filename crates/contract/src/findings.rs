@@ -135,6 +135,18 @@ impl Findings {
         Self { blockers, warnings, of_engines, text: text(&all), list: all }
     }
 
+    /// With those of one more check.
+    pub fn and(mut self, more: Vec<Finding>) -> Self {
+        let more = Self::collect(more);
+        self.blockers += more.blockers;
+        self.warnings += more.warnings;
+        self.list.extend(more.list);
+        self.list = fair_share(self.list, Self::LISTED);
+        self.list.sort_by_key(|finding| finding.severity == Severity::Warning);
+        bound_lists(&mut self.list, Self::LONGEST_LISTS);
+        Self { text: text(&self.list), ..self }
+    }
+
     /// With those of the engine that was chosen, and without those of the others.
     pub fn with_engine(mut self, engine: CopyEngine) -> Self {
         for counted in std::mem::take(&mut self.of_engines).iter().filter(|counted| counted.engine == engine) {
@@ -275,6 +287,17 @@ mod tests {
         assert_eq!(found.with_engine(CopyEngine::Native).text, "[common] c (fix)\n[identity] i (fix)");
         let decided = Finding::blocker("type", "t", "").concerning(CopyEngine::Dms, &CopySettings::default());
         assert_eq!(decided.engine, None, "nothing is left to choose");
+    }
+
+    #[test]
+    fn findings_of_one_more_check_are_counted_and_blockers_stay_first() {
+        let findings = Findings::collect(vec![Finding::blocker("a", "1", "fix"), Finding::warning("w", "2", "")]);
+
+        let both = findings.and(vec![Finding::warning("v", "3", ""), Finding::blocker("b", "4", "fix")]);
+
+        assert_eq!((both.blockers, both.warnings), (2, 2));
+        assert_eq!(both.list.iter().map(|finding| finding.check.as_str()).collect::<String>(), "abwv");
+        assert_eq!(both.text, "[a] 1 (fix)\n[b] 4 (fix)");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! of a schema never its DDL, and no list without a bound (Step Functions carries 256 KiB at most).
 
 mod approval;
+mod clients;
 mod cutover;
 pub mod data_types;
 mod engine;
@@ -22,6 +23,7 @@ pub mod steps;
 mod window;
 
 pub use approval::{Approval, OnRejectedCutover};
+pub use clients::{ClientSecret, Clients, Hook};
 pub use cutover::{Cutover, Generation, Outcome};
 pub use engine::{CopyEngine, CopyRequest, CopySettings, EngineChoice, EngineTraits};
 pub use error::ErrorCode;

@@ -32,6 +32,11 @@ impl Names<'_> {
     /// Table in [`Self::SCHEMA`] that DMS carries; its rows mark positions.
     pub const MARKER_TABLE: &'static str = "marker";
 
+    /// Staging label of the versions that the run stores in clients' secrets, until they are the current ones.
+    pub fn client_label(&self) -> String {
+        format!("pgleap-{}", self.0)
+    }
+
     fn resource(&self, what: &str) -> String {
         format!("pgleap-{}-{what}", self.0)
     }

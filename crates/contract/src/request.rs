@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Approval, CopyRequest, Window};
+use crate::{Approval, Clients, CopyRequest, Window};
 
 /// The input of an execution. Only `source`, `target` and `record` are required.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -29,6 +29,9 @@ pub struct RunRequest {
     /// How clients are moved.
     #[serde(default)]
     pub cutover: CutoverSettings,
+    /// Clients that do not follow the record.
+    #[serde(default)]
+    pub clients: Clients,
     /// What the run may do about the network.
     #[serde(default)]
     pub network: Network,

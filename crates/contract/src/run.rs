@@ -6,8 +6,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Approval, Choices, CopySettings, CutoverSettings, Limits, Mode, Network, Record, Source, Target, UncomparedTables,
-    Window,
+    Approval, Choices, Clients, CopySettings, CutoverSettings, Limits, Mode, Network, Record, Source, Target,
+    UncomparedTables, Window,
 };
 
 /// Name of a run: short, because names derived from it must fit AWS's and PostgreSQL's limits.
@@ -78,6 +78,9 @@ pub struct Run {
     /// How clients are moved.
     #[serde(default)]
     pub cutover: CutoverSettings,
+    /// Clients that do not follow the record; null if there are none.
+    #[serde(default)]
+    pub clients: Option<Clients>,
     /// What the run may do about the network.
     #[serde(default)]
     pub network: Network,

@@ -20,6 +20,8 @@ const REPLICAS_STAY: &str = "read replicas stay with the source: from the fence 
 
 const RECORD_FIRST: &str = "if the record changes before the fence (cutover.switchRecord), new connections are refused until the target is \
                             open; if the cutover fails then, they are refused for up to twice as long as a change of the record takes";
+const CACHED_SECRETS: &str = "clients that cache a secret of clients.secrets follow when they read it again (after an hour with AWS's \
+                              caching libraries, unless you set another time); until then, the fenced source refuses their connections";
 
 /// What the whole picture shows.
 pub(crate) fn findings(input: &PlanRunInput, phases: &[PlannedPhase]) -> Vec<Finding> {
@@ -160,6 +162,9 @@ pub(crate) fn notes(input: &PlanRunInput) -> Vec<String> {
     if input.run.cutover.switch_record != SwitchRecord::WithDrain {
         notes.push(RECORD_FIRST.to_owned());
     }
+    if input.run.clients.as_ref().is_some_and(|clients| !clients.secrets.is_empty()) {
+        notes.push(CACHED_SECRETS.to_owned());
+    }
     if input.run.choices.read_replicas == ReadReplicas::Stay {
         notes.push(REPLICAS_STAY.to_owned());
     }
@@ -212,6 +217,16 @@ mod tests {
 
         assert!(!notes(&input()).iter().any(|note| note == REPLICAS_STAY));
         assert!(notes(&stays).iter().any(|note| note == REPLICAS_STAY));
+    }
+
+    #[test]
+    fn clients_that_cache_a_secret_are_noted() {
+        let mut reads = input();
+        let secret = pgleap_contract::ClientSecret { secret_id: "arn".to_owned(), from: None, host: None };
+        reads.run.clients = Some(pgleap_contract::Clients { secrets: vec![secret], hooks: Vec::new() });
+
+        assert!(!notes(&input()).iter().any(|note| note == CACHED_SECRETS));
+        assert!(notes(&reads).iter().any(|note| note == CACHED_SECRETS));
     }
 
     #[test]

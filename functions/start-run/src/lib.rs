@@ -6,6 +6,7 @@
 //! If it dies:   nothing has happened
 
 pub mod changes;
+mod clients;
 mod elsewhere;
 mod others;
 mod request;

@@ -7,7 +7,7 @@ use pgleap_contract::{Approval, Choices, Limits, Record, Run, RunRequest, Target
 use pgleap_window::Interruption;
 use serde_json::Value;
 
-use crate::run_id;
+use crate::{clients, run_id};
 
 /// RDS instance identifiers have 1 to 63 letters, digits and hyphens.
 /// Source: Amazon RDS API reference, CreateDBInstance, DBInstanceIdentifier.
@@ -52,6 +52,7 @@ pub(crate) fn to_run(execution_arn: &str, request: Value) -> Result<Run, String>
     bounded("choices.asOfSnapshotDatabases", &request.choices.as_of_snapshot_databases)?;
     bounded("choices.asOfSnapshotSchemas", &request.choices.as_of_snapshot_schemas)?;
     tags("tags", &request.tags)?;
+    clients::check(&request.clients, &request.limits)?;
     Ok(Run {
         id,
         execution_arn: execution_arn.to_owned(),
@@ -61,6 +62,7 @@ pub(crate) fn to_run(execution_arn: &str, request: Value) -> Result<Run, String>
         record,
         copy: request.copy.into(),
         cutover: request.cutover,
+        clients: (!request.clients.is_empty()).then_some(request.clients),
         network: request.network,
         choices: request.choices,
         approval: request.approval,
@@ -152,7 +154,7 @@ fn replication_class(field: &str, class: &str) -> Result<(), String> {
     if known && parts.next().is_none() { Ok(()) } else { Err(format!("{field}: {class:?} is not a class of DMS")) }
 }
 
-fn filled(field: &str, text: &str) -> Result<(), String> {
+pub(crate) fn filled(field: &str, text: &str) -> Result<(), String> {
     if text.trim().is_empty() { Err(format!("{field}: is empty")) } else { Ok(()) }
 }
 
@@ -167,7 +169,7 @@ fn outage(field: &str, seconds: Option<f64>) -> Result<(), String> {
     }
 }
 
-fn within(field: &str, value: u32, (least, most): (u32, u32)) -> Result<(), String> {
+pub(crate) fn within(field: &str, value: u32, (least, most): (u32, u32)) -> Result<(), String> {
     if (least..=most).contains(&value) {
         Ok(())
     } else {
@@ -215,6 +217,9 @@ mod tests {
     use serde_json::json;
 
     const ARN: &str = "arn:aws:states:eu-west-1:123456789012:execution:pgleap-upgrade:orders-18";
+
+    const SECRET: &str = "arn:aws:secretsmanager:eu-west-1:1:secret:app-AbCdEf";
+    const HOOK: &str = "arn:aws:lambda:eu-west-1:1:function:move";
 
     fn smallest() -> Value {
         json!({
@@ -269,6 +274,21 @@ mod tests {
             ("/window", json!({"start": "02:00", "end": "05:00"}), "window: missing field `timeZone`"),
             ("/approval", json!({"onRejectedCutover": "shrug"}), "approval.onRejectedCutover:"),
             ("/limits", json!({"cutoverSeconds": "60"}), "limits.cutoverSeconds:"),
+            ("/clients", json!({"secrets": [{"secretId": "orders"}]}), "clients.secrets: \"orders\""),
+            ("/clients", json!({"secrets": [{"secretId": SECRET, "from": ""}]}), "clients.secrets: from:"),
+            ("/clients", json!({"secrets": [{"secretId": SECRET}, {"secretId": SECRET}]}), "clients.secrets: \"arn"),
+            ("/clients", json!({"secrets": [{"secretId": SECRET, "hots": "x"}]}), "clients.secrets[0].hots:"),
+            ("/clients", json!({"hooks": [{"functionArn": "move"}]}), "clients.hooks: \"move\""),
+            (
+                "/clients",
+                json!({"hooks": [{"functionArn": HOOK, "timeoutSeconds": 0}]}),
+                "clients.hooks: timeoutSeconds:",
+            ),
+            (
+                "/clients",
+                json!({"hooks": [{"functionArn": HOOK, "timeoutSeconds": 31}]}),
+                "clients.hooks: timeoutSeconds: 31",
+            ),
             ("/tags", json!({"aws:mine": "x"}), "tags: \"aws:mine\""),
             ("/tags", json!({"PGLEAP:run": "x"}), "tags: \"PGLEAP:run\""),
             ("/tags", json!({"owner": "me@example.com"}), "tags.owner:"),

@@ -6,6 +6,9 @@ use serde_json::Value;
 #[path = "../../../crates/contract/src/approval.rs"]
 #[allow(dead_code, unreachable_pub, reason = "as below")]
 mod approval;
+#[path = "../../../crates/contract/src/clients.rs"]
+#[allow(dead_code, unreachable_pub, reason = "as below")]
+mod clients;
 #[path = "../../../crates/contract/src/engine.rs"]
 #[allow(dead_code, unreachable_pub, reason = "the contract's own file, compiled here once more for its derives")]
 mod engine;
@@ -18,6 +21,7 @@ mod request;
 mod window;
 
 pub(crate) use approval::Approval;
+pub(crate) use clients::Clients;
 pub(crate) use engine::CopyRequest;
 pub(crate) use request::DmsSettings;
 pub(crate) use window::Window; // request.rs looks for it in its crate's root

@@ -20,6 +20,6 @@ pub mod samples;
 pub mod template;
 pub mod walk;
 
-pub(crate) use input::{Approval, CopyRequest, DmsSettings, Window};
+pub(crate) use input::{Approval, Clients, CopyRequest, DmsSettings, Window};
 pub use machine::{Machine, function_name, render};
 pub use pgleap_contract::Phase;

@@ -119,7 +119,7 @@ pub fn waits_for_token(state: &Map<String, Value>) -> bool {
 
 /// Whether it calls a step between fence and OPEN, which has the time that the input gives.
 pub fn is_under_fence(state: &Map<String, Value>) -> bool {
-    let steps = ["fence-source", "drain-source", "complete-target", "open-target"];
+    let steps = ["fence-source", "drain-source", "switch-clients", "complete-target", "open-target"];
     step_of(state).is_some_and(|step| steps.contains(&step.as_str())) && state["TimeoutSeconds"] == "{% $stepSeconds %}"
 }
 

@@ -45,9 +45,11 @@ pub fn answers(step: &str, payload: &Value) -> Result<Vec<Value>> {
             may_authorize["network"]["authorizeIngress"] = json!(true);
             let mut asks = run("upgrade");
             asks["approval"] = json!({"reboot": true, "cutover": true, "onRejectedCutover": "keep-replicating"});
+            let mut has_clients = run("upgrade");
+            has_clients["clients"] = json!({"secrets": [{"secretId": "arn:aws:secretsmanager:eu-west-1:111122223333:secret:app"}], "hooks": []});
             let mut windowed = run("upgrade");
             windowed["window"] = json!({"start": "02:00", "end": "05:00", "timeZone": "Europe/Berlin"});
-            let mut runs = vec![run("upgrade"), may_authorize, asks, windowed, run("plan")];
+            let mut runs = vec![run("upgrade"), may_authorize, asks, has_clients, windowed, run("plan")];
             for engine in engines::names()? {
                 let mut copies = run("upgrade");
                 copies["copy"]["engine"] = json!(engine);
@@ -71,6 +73,17 @@ pub fn answers(step: &str, payload: &Value) -> Result<Vec<Value>> {
         "check-database" => exchange::<OnSource, CheckDatabaseOutput>(
             payload,
             vec![json!({"findings": findings(), "size": size(), "load": load()})],
+        ),
+        "check-clients" => {
+            exchange::<CheckClientsInput, CheckClientsOutput>(payload, vec![json!({"findings": findings()})])
+        }
+        "switch-clients" => exchange::<UnderFence, SwitchClientsOutput>(
+            payload,
+            vec![json!({"secrets": 1, "hooks": 0, "milliseconds": 90})],
+        ),
+        "restore-clients" => exchange::<RestoreClientsInput, RestoreClientsOutput>(
+            payload,
+            vec![json!({"secrets": 1, "left": 0, "hooks": 0})],
         ),
         "plan-run" => {
             let input: PlanRunInput = serde_json::from_value(payload.clone())?;
@@ -267,7 +280,7 @@ fn run(mode: &str) -> Value {
         "source": {"instance": "orders-db", "database": "orders", "loginSecret": "orders"},
         "target": {"version": "18", "instance": "orders-db-v18"},
         "record": {"zoneId": "Z0123456789", "name": "orders-db.example.internal", "cutoverTtlSeconds": 1},
-        "copy": {}, "network": {}, "choices": {}, "limits": {}
+        "copy": {}, "clients": null, "network": {}, "choices": {}, "limits": {}
     })
 }
 

@@ -97,15 +97,17 @@ impl Walker {
         }
     }
 
-    /// A branch is a single Task, whose answer is a part of the Parallel's result, or several states, and then it ends by
-    /// an error, as the Parallel's Catch knows.
+    /// A branch is a single Task, whose answer is a part of the Parallel's result, or several states. Then nobody reads its
+    /// result, or it ends by an error, as the Parallel's Catch knows.
     fn branch(&mut self, branch: &Value, scope: &Scope) -> Result<Option<Value>> {
         let start = branch["StartAt"].as_str().context("StartAt")?;
-        if branch["States"].as_object().is_some_and(|states| states.len() > 1) {
+        let states = branch["States"].as_object().context("States")?;
+        if states.len() > 1 {
             let mut walker = Walker { seen: HashSet::new(), needed: needed(branch), walk: Walk::default() };
             walker.enter(branch, start, Value::Null, scope.clone())?;
             self.walk.visited.extend(walker.walk.visited);
-            return Ok(None);
+            let may_end = states.values().any(|state| state["Type"] == "Succeed" || state["End"] == true);
+            return Ok(may_end.then_some(Value::Null));
         }
         let state = branch["States"][start].as_object().context("state of a branch")?;
         self.walk.visited.insert(start.to_owned());

@@ -9,6 +9,7 @@ use local_aws::Propagation;
 use crate::bulk::Bulk;
 use crate::disturbance::Disturbance;
 use crate::dump;
+use crate::follow::Follow;
 use crate::functions;
 use crate::stage::SOURCE;
 use crate::trouble::Trouble;
@@ -97,6 +98,9 @@ pub struct RunArguments {
     /// Leave everything running at the end and print how to connect. Press Ctrl-C to stop it.
     #[arg(long)]
     pub keep: bool,
+    /// What the clients read the host from, each time they connect.
+    #[arg(long, value_enum, default_value_t)]
+    pub clients: Follow,
     /// Size of the built-in source in MB.
     #[arg(long, default_value_t = 300)]
     pub megabytes: u32,

@@ -28,6 +28,7 @@ use tokio::task::JoinSet;
 
 use crate::connect::{Connector, Login};
 use crate::fixture::Size;
+use crate::follow::HostSource;
 use crate::names::Names;
 use work::{Operation, OwnWrite};
 
@@ -56,8 +57,8 @@ pub struct Way {
     pub names: Arc<Names>,
     /// TLS and port.
     pub connector: Connector,
-    /// The record's name.
-    pub record: String,
+    /// What they read the host from.
+    pub host: HostSource,
 }
 
 /// Clients at work.

@@ -5,14 +5,16 @@ use serde_json::{Value, json};
 
 use crate::cli::RunArguments;
 use crate::disturbance::Disturbance;
+use crate::follow::HostSource;
 use crate::stage::{DATABASE, RECORD, SOURCE};
 
-pub(crate) fn input(arguments: &RunArguments, zone_id: &str, secret: &str) -> Result<Value> {
+pub(crate) fn input(arguments: &RunArguments, zone_id: &str, secret: &str, host: &HostSource) -> Result<Value> {
     let mut input = json!({
         "source": { "instance": SOURCE, "database": DATABASE, "loginSecret": secret },
         "target": { "version": arguments.to.to_string() },
         "record": { "zoneId": zone_id, "name": RECORD },
     });
+    lay_over(&mut input, host.input());
     if arguments.dump.is_none() {
         // The built-in source has tables without a key, which are refused by default.
         lay_over(&mut input, json!({"choices": {"keylessTables": "replica-identity-full"}}));

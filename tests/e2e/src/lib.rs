@@ -16,6 +16,7 @@ pub mod disturbance;
 pub mod dump;
 mod evidence;
 pub mod fixture;
+pub mod follow;
 mod functions;
 mod input;
 pub mod inventory;

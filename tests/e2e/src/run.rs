@@ -223,6 +223,7 @@ async fn rehearse(
         known.password.push_str("-of-last-week");
     }
     let (zone_id, secret) = (stage.create_record(&source).await?, stage.create_login_secret(&known).await?);
+    let host = stage.create_host_source(arguments.clients, &source).await?;
     // An operator's record has been there for long; from now on changes take their time.
     stage.aws().zones().set_propagation(arguments.propagation);
     let programs = functions::programs(arguments, stage.aws().scratch_folder())?;
@@ -233,6 +234,8 @@ async fn rehearse(
     if has(Trouble::Production) {
         parameters.push(("StorageKeyArn", KEY));
     }
+    let parameter = host.parameter();
+    parameters.extend(parameter.as_ref().map(|(name, value)| (*name, value.as_str())));
     stage.deploy(&programs, &zone_id, &secret, &parameters).await?;
     stage.set_rates(&rates(arguments.time_scale, arguments.propagation, cast.pace)?)?;
     if has(Trouble::IdleFunctions) {
@@ -247,11 +250,11 @@ async fn rehearse(
     if has(Trouble::StaleSecrets) {
         stage.aws().secrets().read_late(SECRETS_LATE);
     }
-    let input = input(arguments, &zone_id, &secret)?;
+    let input = input(arguments, &zone_id, &secret, &host)?;
     let before = catalog::read(&connect(&stage.access(SOURCE)).await?).await?;
 
     let there = Inventory::read(&stage, &zone_id).await?;
-    let show = Show::begin(arguments, stage, source, cast, (zone_id, there), screen).await?;
+    let show = Show::begin(arguments, stage, source, cast, (zone_id, there), host, screen).await?;
     show.play(arguments, &input, before, screen, report).await
 }
 

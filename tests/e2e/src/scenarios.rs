@@ -133,6 +133,14 @@ pub const ATTACKS: &[(&str, &[&str])] = &[
     ("self-grant", &["--from", "16", "--prepare", SELF_GRANT]),
     ("dropped-role", &["--break", "drop-role-under-session:PrepareSource"]),
     ("second-run", &["--break", "other-run-goes-back:GuardCutover"]),
+    // Clients that follow only a secret, or only a hook.
+    ("secret-kill", &["--clients", "secret", "--break", "kill:SwitchClients"]),
+    ("secret-stop", &["--clients", "secret", "--break", "stop-execution:SwitchClients"]),
+    ("secret-zombie", &["--clients", "secret", "--break", "zombie:SwitchClients"]),
+    ("secret-back", &["--clients", "secret", "--break", "fail:CompleteTarget"]),
+    ("hook-stop", &["--clients", "hook", "--break", "stop-execution:SwitchClients"]),
+    ("hook-zombie", &["--clients", "hook", "--break", "zombie:SwitchClients"]),
+    ("hook-back", &["--clients", "hook", "--break", "fail:CompleteTarget"]),
     // The same with the native engine, which reads the source by a publication and a slot of its own.
     ("native-lose-publication", &["--engine", "native", "--break", "lose:PreparePublication"]),
     ("native-zombie-publication", &["--engine", "native", "--break", "zombie:PreparePublication"]),

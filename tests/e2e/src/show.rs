@@ -15,6 +15,7 @@ use crate::cli::RunArguments;
 use crate::clients::{Clients, Crew, Kind, OwnTables, Way};
 use crate::connect::Login;
 use crate::evidence::{fill_report, lambdas, secrets};
+use crate::follow::HostSource;
 use crate::inventory::Inventory;
 use crate::judge::{Seen, judge, loses_events, messages, silences};
 use crate::leaks::{Secrecy, Secret, verifiers};
@@ -27,7 +28,7 @@ use crate::report::{Report, Side};
 use crate::rest::Rest;
 use crate::scenario::{Armed, Endpoint, Means};
 use crate::screen::{Moment, Screen};
-use crate::stage::{RECORD, SOURCE, Source, Stage, master_login, rotated_login};
+use crate::stage::{SOURCE, Source, Stage, master_login, rotated_login};
 use crate::survey::Survey;
 use crate::texts;
 use crate::trouble::{Tools, Trouble};
@@ -75,6 +76,7 @@ impl Show {
         source: Source,
         cast: Cast,
         (zone_id, there): (String, Inventory),
+        host: HostSource,
         screen: &Screen,
     ) -> Result<Self> {
         let target_instance = arguments.target_instance();
@@ -91,7 +93,7 @@ impl Show {
             size: cast.size,
             own: Arc::clone(&own),
         };
-        let way = Way { names: stage.names(), connector: stage.connector(&source)?, record: RECORD.to_owned() };
+        let way = Way { names: stage.names(), connector: stage.connector(&source)?, host };
         let events = EventCount::start(stage.aws().events());
         let survey = Survey::start(stage.aws().lambda());
         let (on_source, on_target) = (stage.access(SOURCE), stage.access(&target_instance));
@@ -108,8 +110,9 @@ impl Show {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         screen.say(format!(
-            "{} clients write through {RECORD}",
-            crew.members.iter().map(|(_, _, clients)| clients).sum::<u32>()
+            "{} clients write through {}",
+            crew.members.iter().map(|(_, _, clients)| clients).sum::<u32>(),
+            way.host.name()
         ));
         Ok(Self {
             stage,

@@ -21,6 +21,7 @@ use local_aws_lambda::Template;
 use tokio_postgres::Client;
 
 use crate::connect::{Connector, Login};
+use crate::follow::{Follow, HostSource};
 use crate::names::Names;
 use crate::observer::Access;
 
@@ -37,6 +38,8 @@ const OWNER_PASSWORD: &str = "dba-of-the-rehearsal";
 const ROTATED_PASSWORD: &str = "rotated-of-the-rehearsal";
 /// The secret with the owner's login.
 pub const LOGIN_SECRET: &str = "shop/owner";
+/// The secret from which clients read the host, if they do.
+const CLIENT_SECRET: &str = "shop/app";
 const ZONE: &str = "example.internal";
 /// The record that clients follow.
 pub const RECORD: &str = "shop-db.example.internal";
@@ -330,6 +333,20 @@ impl Stage {
         let secrets = aws_sdk_secretsmanager::Client::new(&self.sdk);
         let made = secrets.create_secret().name(LOGIN_SECRET).secret_string(value).send().await;
         Ok(made.context("create the owner's secret")?.arn().context("the secret has no ARN")?.to_owned())
+    }
+
+    /// What the clients read the host from; it leads to the source.
+    pub async fn create_host_source(&self, follow: Follow, source: &Source) -> Result<HostSource> {
+        match follow {
+            Follow::Record => return Ok(HostSource::record()),
+            Follow::Hook => return Ok(HostSource::hook(self.aws.lambda(), &source.host)),
+            Follow::Secret => {}
+        }
+        let value = serde_json::json!({ "host": source.host, "port": source.port, "dbname": DATABASE }).to_string();
+        let client = aws_sdk_secretsmanager::Client::new(&self.sdk);
+        let made = client.create_secret().name(CLIENT_SECRET).secret_string(value).send().await;
+        let id = made.context("create the clients' secret")?.arn().context("the secret has no ARN")?.to_owned();
+        Ok(HostSource::Secret { client, id })
     }
 
     /// Connect to the source by its endpoint.

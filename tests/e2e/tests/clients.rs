@@ -15,6 +15,7 @@ use local_aws_route53::{DnsServer, Route53, Zones};
 use rehearsal::clients::{Clients, Crew, Kind, Observed, OwnCounts, OwnTables, Way, find_rows, invariants};
 use rehearsal::connect::{Connector, Login};
 use rehearsal::fixture::{self, Size};
+use rehearsal::follow::HostSource;
 use rehearsal::names::{Answer, Names};
 use serde_json::json;
 use tokio_postgres::Client;
@@ -130,7 +131,7 @@ impl Bench {
     fn start_crew(&self, members: Vec<(Kind, Login, u32)>, own: Arc<OwnTables>) -> Clients {
         let crew = Crew { members, tps: 200, visitors: 0, size: Size::of_megabytes(0), own };
         let names = Arc::new(Names::new(self.dns.address()).unwrap());
-        Clients::start(&crew, &Way { names, connector: self.connector(), record: RECORD.to_owned() })
+        Clients::start(&crew, &Way { names, connector: self.connector(), host: HostSource::Name(RECORD.to_owned()) })
     }
 }
 

@@ -370,7 +370,13 @@ async fn contexts(aws: &LocalAws, ctx: &Ctx, environment: &Environment) -> BTree
 fn template(run: &Run, more: &[(&str, &str)]) -> Result<Template> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../infra/template.yaml");
     let text = std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
+    let secrets: Vec<_> = run.clients.iter().flat_map(|clients| &clients.secrets).collect();
+    let secrets = secrets.iter().map(|secret| secret.secret_id.as_str()).collect::<Vec<_>>().join(",");
+    let hooks: Vec<_> = run.clients.iter().flat_map(|clients| &clients.hooks).collect();
+    let hooks = hooks.iter().map(|hook| hook.function_arn.as_str()).collect::<Vec<_>>().join(",");
     let parameters = [
+        ("ClientSecretArns", secrets.as_str()),
+        ("HookFunctionArns", hooks.as_str()),
         ("SourceInstance", run.source.instance.as_str()),
         ("LoginSecretArn", &run.source.login_secret),
         ("HostedZoneId", &run.record.zone_id),

@@ -9,6 +9,7 @@ pub const STEPS: &[StepInfo] = &[
     StepInfo { name: "start-run", phase: Some(Phase::Preflight), engine: None, runs_always: true, memory_megabytes: 128 },
     StepInfo { name: "check-instance", phase: Some(Phase::Preflight), engine: None, runs_always: true, memory_megabytes: 256 },
     StepInfo { name: "check-database", phase: Some(Phase::Preflight), engine: None, runs_always: true, memory_megabytes: 256 },
+    StepInfo { name: "check-clients", phase: Some(Phase::Preflight), engine: None, runs_always: false, memory_megabytes: 128 },
     StepInfo { name: "plan-run", phase: Some(Phase::Preflight), engine: None, runs_always: true, memory_megabytes: 128 },
     StepInfo { name: "tell-people", phase: None, engine: None, runs_always: false, memory_megabytes: 128 },
     StepInfo { name: "ask-approval", phase: None, engine: None, runs_always: false, memory_megabytes: 128 },
@@ -49,6 +50,7 @@ pub const STEPS: &[StepInfo] = &[
     StepInfo { name: "watch-clients", phase: Some(Phase::Cutover), engine: None, runs_always: false, memory_megabytes: 128 },
     StepInfo { name: "fence-source", phase: Some(Phase::Cutover), engine: None, runs_always: true, memory_megabytes: 256 },
     StepInfo { name: "drain-source", phase: Some(Phase::Cutover), engine: None, runs_always: true, memory_megabytes: 256 },
+    StepInfo { name: "switch-clients", phase: Some(Phase::Cutover), engine: None, runs_always: false, memory_megabytes: 128 },
     StepInfo { name: "complete-target", phase: Some(Phase::Cutover), engine: None, runs_always: true, memory_megabytes: 256 },
     StepInfo { name: "open-target", phase: Some(Phase::Cutover), engine: None, runs_always: true, memory_megabytes: 256 },
     StepInfo { name: "confirm-cutover", phase: Some(Phase::Confirm), engine: None, runs_always: true, memory_megabytes: 256 },
@@ -60,5 +62,6 @@ pub const STEPS: &[StepInfo] = &[
     StepInfo { name: "clean-databases", phase: Some(Phase::Finish), engine: None, runs_always: true, memory_megabytes: 256 },
     StepInfo { name: "report-run", phase: Some(Phase::Finish), engine: None, runs_always: true, memory_megabytes: 128 },
     StepInfo { name: "unfence-source", phase: Some(Phase::Rollback), engine: None, runs_always: false, memory_megabytes: 256 },
+    StepInfo { name: "restore-clients", phase: Some(Phase::Rollback), engine: None, runs_always: false, memory_megabytes: 128 },
     StepInfo { name: "find-servers", phase: Some(Phase::Rollback), engine: None, runs_always: false, memory_megabytes: 128 },
 ];

@@ -1,6 +1,7 @@
 //! Input and output of every step, by phase, and the list of steps in the order of the run.
 
 mod cleanup;
+mod clients;
 mod cutover;
 mod list;
 mod mend;
@@ -16,6 +17,7 @@ mod source;
 mod target;
 
 pub use cleanup::*;
+pub use clients::*;
 pub use cutover::*;
 pub use list::STEPS;
 pub use mend::*;

@@ -12,6 +12,7 @@ const SERVICES: &[(&str, &str)] = &[
     ("ec2", "EC2\\n(security groups)"),
     ("events", "EventBridge"),
     ("kms", "KMS"),
+    ("lambda", "Lambda"),
     ("rds", "RDS"),
     ("route53", "Route 53"),
     ("scheduler", "EventBridge\\nScheduler"),

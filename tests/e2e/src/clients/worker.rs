@@ -169,7 +169,11 @@ impl Worker {
     }
 
     async fn connect(&self, timeline: &mut Timeline) -> Option<Session> {
-        let answer = match self.way.names.resolve(&self.way.record).await {
+        let found = match self.way.host.read().await {
+            Ok(host) => self.way.names.resolve(&host).await,
+            Err(error) => Err(error),
+        };
+        let answer = match found {
             Ok(answer) => answer,
             Err(error) => {
                 self.shared.trouble(format!("{error:#}"));

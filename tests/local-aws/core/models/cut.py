@@ -48,7 +48,7 @@ OPERATIONS = {
     """,
     "secretsmanager": """
         CreateSecret GetSecretValue DescribeSecret PutSecretValue UpdateSecret DeleteSecret
-        TagResource ListSecrets GetRandomPassword
+        UpdateSecretVersionStage         TagResource ListSecrets GetRandomPassword
     """,
     "scheduler": "CreateSchedule GetSchedule UpdateSchedule DeleteSchedule ListSchedules",
     "ec2": "AuthorizeSecurityGroupIngress RevokeSecurityGroupIngress DescribeSecurityGroupRules",

@@ -39,6 +39,11 @@ pub trait RawService: Send + Sync + 'static {
     /// The operation if this request belongs here, e.g. `Invoke`; `None` leaves it to the others.
     fn claims(&self, request: &Parts) -> Option<String>;
 
+    /// What policies look at, by the model's member names; null where they look at the action alone.
+    fn input(&self, _request: &Parts) -> Value {
+        Value::Null
+    }
+
     /// Answer it. The body is complete; the caller comes from the SigV4 scope, with an empty key id if unsigned.
     fn handle<'a>(&'a self, request: &'a Parts, body: Bytes, caller: &'a Caller) -> BoxFuture<'a, RawAnswer>;
 }
@@ -52,7 +57,7 @@ pub struct NoAnswer;
 
 /// Decides whether a caller may make a call, before the service or a fault sees it.
 pub trait Authorize: Send + Sync + 'static {
-    /// `service` and `operation` by their names in the model; `input` is null for a [`RawService`].
+    /// `service` and `operation` by their names in the model; `input` of a [`RawService`] is what it says.
     /// A refusal is the error the service would answer, e.g. `AccessDenied` for RDS.
     fn authorize(&self, caller: &Caller, service: &str, operation: &str, input: &Value) -> Result<(), ApiError>;
 }

@@ -17,6 +17,7 @@ use crate::answer::Outcome;
 use crate::config::{FunctionConfig, HostConfig};
 use crate::idle::Idle;
 use crate::logs::Logs;
+use crate::outside::OutsideFunction;
 use crate::plan::{KillPlan, Place, Plan, Planned, Plans, What};
 use crate::runtime_api;
 use crate::sandbox::Sandbox;
@@ -71,6 +72,8 @@ pub(crate) struct Inner {
 #[derive(Debug, Default)]
 pub(crate) struct State {
     pub(crate) functions: HashMap<String, Function>,
+    /// Those of somebody else's.
+    pub(crate) outside: HashMap<String, OutsideFunction>,
     pub(crate) sandboxes: HashMap<u64, Arc<Sandbox>>,
     pub(crate) environment: BTreeMap<String, String>,
     /// The account's: more invocations at once, of all functions together, are throttled.
@@ -253,6 +256,9 @@ impl Drop for Inner {
 impl Inner {
     /// Does a function exist, under this version or alias if one is named?
     pub(crate) fn knows(&self, function: &str, qualifier: Option<&str>) -> bool {
+        if self.state().outside.contains_key(function) {
+            return qualifier.is_none();
+        }
         self.state().functions.get(function).is_some_and(|function| {
             qualifier
                 .is_none_or(|name| name == "$LATEST" || function.config.qualifiers.iter().any(|known| known == name))

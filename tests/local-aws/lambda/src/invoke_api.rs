@@ -5,10 +5,11 @@ use axum::http::{Method, Response};
 use bytes::Bytes;
 use local_aws_core::{ApiError, BoxFuture, Caller, NoAnswer, RawAnswer, RawService};
 use percent_encoding::percent_decode_str;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::answer::Outcome;
 use crate::host::{LambdaHost, not_found};
+use crate::outside::configured_function;
 
 /// The most bytes that a synchronous invocation may be given.
 const SYNCHRONOUS_LIMIT: usize = 6 * 1024 * 1024;
@@ -26,8 +27,17 @@ impl RawService for LambdaHost {
         if self.by_url(request).is_some() {
             return Some("InvokeFunctionUrl".to_owned());
         }
+        if configured_function(&request.method, request.uri.path()).is_some() {
+            return Some("GetFunctionConfiguration".to_owned());
+        }
         named_function(&request.method, request.uri.path())?;
         Some("Invoke".to_owned())
+    }
+
+    fn input(&self, request: &Parts) -> Value {
+        let (method, path) = (&request.method, request.uri.path());
+        let named = configured_function(method, path).or_else(|| named_function(method, path));
+        named.map_or(Value::Null, |named| json!({"FunctionName": LambdaHost::arn(&function_and_qualifier(&named).0)}))
     }
 
     fn handle<'a>(&'a self, request: &'a Parts, body: Bytes, _: &'a Caller) -> BoxFuture<'a, RawAnswer> {
@@ -39,6 +49,10 @@ impl LambdaHost {
     async fn answer(&self, request: &Parts, body: Bytes) -> Result<RawAnswer, ApiError> {
         if let Some(function) = self.by_url(request) {
             return self.answer_browser(&function, request, &body).await;
+        }
+        if let Some(named) = configured_function(&request.method, request.uri.path()) {
+            let configuration = self.configuration(&function_and_qualifier(&named).0)?;
+            return Ok(respond(200, &[], configuration.to_string().into()));
         }
         let named = named_function(&request.method, request.uri.path()).unwrap_or_default();
         let (function, qualifier) = function_and_qualifier(&named);

@@ -110,6 +110,7 @@ fn resources(service: &str, operation: &str, input: &Value) -> Vec<String> {
         "events" if operation == "PutEvents" => {
             named.push(format!("arn:aws:events:{REGION}:{ACCOUNT}:event-bus/default"))
         }
+        "lambda" => named.extend(text("FunctionName").map(str::to_owned)),
         "sts" => named.extend(text("RoleArn").map(str::to_owned)),
         "sns" => named.extend(text("TopicArn").map(str::to_owned)),
         _ => {}
@@ -193,6 +194,10 @@ mod tests {
                 vec![
                     "secretsmanager:GetSecretValue arn:aws:secretsmanager:eu-west-1:111122223333:secret:pgleap/r1/dms-AbCdEf",
                 ],
+            ),
+            (
+                ("lambda", "Invoke", json!({"FunctionName": "arn:aws:lambda:eu-west-1:111122223333:function:move"})),
+                vec!["lambda:InvokeFunction arn:aws:lambda:eu-west-1:111122223333:function:move"],
             ),
             (
                 ("route53", "GetChange", json!({"Id": "/change/C1"})),

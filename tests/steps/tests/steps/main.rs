@@ -3,10 +3,12 @@
 mod arm_deadline;
 mod both;
 mod broken_loads;
+mod clients;
 mod copy_password;
 mod defects;
 mod fence;
 mod gate;
+mod hooks;
 mod late_calls;
 mod native;
 mod passed_roles;

@@ -2,6 +2,7 @@
 
 mod ever;
 mod password;
+mod stages;
 mod store;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -91,6 +92,7 @@ impl SecretsManager {
             "CreateSecret" => self.create(call),
             "GetSecretValue" => self.get_value(call),
             "PutSecretValue" => self.put_value(call),
+            "UpdateSecretVersionStage" => self.move_label(call),
             "UpdateSecret" => self.update(call),
             "DescribeSecret" => Ok(self.store().seen(call.required("SecretId")?, self.seen_until())?.described()),
             "DeleteSecret" => self.delete(call),
@@ -120,7 +122,7 @@ impl SecretsManager {
         secret.tag(&call.input["Tags"]);
         let version = content.is_some().then_some(token.as_str());
         if let Some(content) = content {
-            secret.add_version(&token, content, self.clock.epoch_seconds());
+            secret.add_version(&token, content, &[], self.clock.epoch_seconds())?;
         }
         let answer = secret.named(version);
         store.add(secret);
@@ -143,10 +145,21 @@ impl SecretsManager {
         let mut store = self.store();
         let secret = store.find_mut(call.required("SecretId")?)?;
         secret.refuse_if_deleted("perform this operation on the secret because it was marked for deletion")?;
-        secret.put(&token, content, self.clock.epoch_seconds())?;
+        let labels = call.input["VersionStages"].as_array().cloned().unwrap_or_default();
+        let labels: Vec<&str> = labels.iter().filter_map(Value::as_str).collect();
+        secret.put(&token, content, &labels, self.clock.epoch_seconds())?;
         let mut answer = secret.named(Some(&token));
-        answer["VersionStages"] = json!(["AWSCURRENT"]);
+        answer["VersionStages"] = json!(secret.labels(&token));
         Ok(answer)
+    }
+
+    fn move_label(&self, call: &Call) -> Reply {
+        let (from, to) = (call.str("RemoveFromVersionId"), call.str("MoveToVersionId"));
+        let mut store = self.store();
+        let secret = store.find_mut(call.required("SecretId")?)?;
+        secret.refuse_if_deleted("perform this operation on the secret because it was marked for deletion")?;
+        secret.move_label(call.required("VersionStage")?, from, to, self.clock.epoch_seconds())?;
+        Ok(secret.named(None))
     }
 
     fn update(&self, call: &Call) -> Reply {
@@ -158,7 +171,7 @@ impl SecretsManager {
         secret.describe(call);
         let version = content.is_some().then_some(token.as_str());
         if let Some(content) = content {
-            secret.put(&token, content, self.clock.epoch_seconds())?;
+            secret.put(&token, content, &[], self.clock.epoch_seconds())?;
         }
         Ok(secret.named(version))
     }
@@ -319,6 +332,53 @@ mod tests {
         assert_eq!(read(json!({"SecretId": "pgleap-x-dms"})), Ok("two".into()));
         assert_eq!(read(json!({"SecretId": "pgleap-x-dms", "VersionStage": "AWSPREVIOUS"})), Ok("one".into()));
         assert_eq!(read(json!({"SecretId": "pgleap-x-dms", "VersionId": "t1"})), Ok("one".into()));
+    }
+
+    #[test]
+    fn a_label_moves_only_from_the_version_that_is_named() {
+        let service = service();
+        let staged = json!({"SecretId": "pgleap-x-dms", "SecretString": "two", "ClientRequestToken": "t2", "VersionStages": ["mine"]});
+        assert_eq!(call(&service, "PutSecretValue", staged.clone()).unwrap()["VersionStages"], json!(["mine"]));
+        assert_eq!(service.secret_string("pgleap-x-dms").unwrap(), "one", "a staged version is not current");
+        let move_label = |label: &str, from: &str, to: &str| {
+            let mut input = json!({"SecretId": "pgleap-x-dms", "VersionStage": label});
+            for (member, version) in [("RemoveFromVersionId", from), ("MoveToVersionId", to)] {
+                if !version.is_empty() {
+                    input[member] = version.into();
+                }
+            }
+            call(&service, "UpdateSecretVersionStage", input)
+        };
+
+        assert_eq!(code(move_label("AWSCURRENT", "", "t2")), "InvalidParameterException");
+        assert_eq!(code(move_label("AWSCURRENT", "t2", "t2")), "InvalidParameterException");
+        assert_eq!(code(move_label("AWSCURRENT", "t1", "t9")), "ResourceNotFoundException");
+        move_label("AWSCURRENT", "t1", "t2").unwrap();
+        assert_eq!(code(move_label("AWSCURRENT", "t1", "t2")), "InvalidParameterException", "the same again");
+        assert_eq!(code(move_label("AWSCURRENT", "t2", "")), "InvalidParameterException");
+        move_label("mine", "t2", "").unwrap();
+        call(&service, "PutSecretValue", staged).unwrap();
+
+        assert_eq!(service.secret_string("pgleap-x-dms").unwrap(), "two");
+        let described = call(&service, "DescribeSecret", json!({"SecretId": "pgleap-x-dms"})).unwrap();
+        let expected = json!({"t1": ["AWSPREVIOUS"], "t2": ["AWSCURRENT"]});
+        assert_eq!(described["VersionIdsToStages"], expected, "a repeated PutSecretValue attaches nothing");
+        let by_label = json!({"SecretId": "pgleap-x-dms", "VersionStage": "mine"});
+        assert_eq!(code(call(&service, "GetSecretValue", by_label)), "ResourceNotFoundException");
+    }
+
+    #[test]
+    fn a_version_without_a_label_can_be_moved_to_until_it_is_deleted() {
+        let service = service();
+        for n in 2..=3 {
+            let input = json!({"SecretId": "pgleap-x-dms", "SecretString": format!("v{n}"), "ClientRequestToken": format!("t{n}")});
+            call(&service, "PutSecretValue", input).unwrap();
+        }
+        let back = json!({"SecretId": "pgleap-x-dms", "VersionStage": "AWSCURRENT", "RemoveFromVersionId": "t3", "MoveToVersionId": "t1"});
+
+        call(&service, "UpdateSecretVersionStage", back).unwrap();
+
+        assert_eq!(service.secret_string("pgleap-x-dms").unwrap(), "one");
     }
 
     #[test]

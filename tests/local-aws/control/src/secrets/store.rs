@@ -5,6 +5,12 @@ use std::collections::BTreeMap;
 use local_aws_core::{ACCOUNT, ApiError, Call, REGION, Reply};
 use serde_json::{Map, Value, json};
 
+use super::stages::{CURRENT, PREVIOUS, Stages};
+
+/// Versions without a label that are kept. On AWS more of them live for a day.
+/// Source: AWS Secrets Manager user guide, "Quotas" (versions of a secret).
+const MOST_VERSIONS: usize = 100;
+
 /// A value; it must not appear in any text made for people.
 #[derive(Clone, PartialEq)]
 pub(super) struct Content {
@@ -50,8 +56,9 @@ pub(super) struct Secret {
     kms_key: Option<String>,
     tags: BTreeMap<String, String>,
     versions: BTreeMap<String, Version>,
-    current: Option<String>,
-    previous: Option<String>,
+    stages: Stages,
+    /// Since when the label AWSCURRENT is where it is.
+    current_since: f64,
     created: f64,
     changed: f64,
 }
@@ -68,8 +75,8 @@ impl Secret {
             kms_key: None,
             tags: BTreeMap::new(),
             versions: BTreeMap::new(),
-            current: None,
-            previous: None,
+            stages: Stages::default(),
+            current_since: now,
             created: now,
             changed: now,
         }
@@ -95,8 +102,8 @@ impl Secret {
         self.versions.get(version).map(|version| &version.content)
     }
 
-    /// A new current version; the same one again changes nothing.
-    pub(super) fn put(&mut self, version: &str, content: Content, now: f64) -> Result<(), ApiError> {
+    /// A new version with these labels, the current one if there are none; the same one again changes nothing.
+    pub(super) fn put(&mut self, version: &str, content: Content, labels: &[&str], now: f64) -> Result<(), ApiError> {
         match self.content(version) {
             Some(kept) if *kept == content => Ok(()),
             Some(_) => {
@@ -106,28 +113,65 @@ impl Secret {
                 );
                 Err(error("ResourceExistsException", &text))
             }
-            None => {
-                self.add_version(version, content, now);
-                Ok(())
-            }
+            None => self.add_version(version, content, labels, now),
         }
     }
 
-    pub(super) fn add_version(&mut self, version: &str, content: Content, now: f64) {
+    pub(super) fn add_version(
+        &mut self,
+        version: &str,
+        content: Content,
+        labels: &[&str],
+        now: f64,
+    ) -> Result<(), ApiError> {
+        let mut stages = self.stages.clone();
+        let is_first = self.stages.at(CURRENT).is_none();
+        let current = (labels.is_empty() || is_first).then_some(CURRENT);
+        for label in labels.iter().copied().chain(current) {
+            stages.attach(label, version)?;
+        }
         self.versions.insert(version.to_owned(), Version { content, created: now });
-        self.previous = self.current.replace(version.to_owned());
-        let kept = [self.current.clone(), self.previous.clone()];
-        self.versions.retain(|id, _| kept.iter().flatten().any(|stage| stage == id));
+        self.staged(stages, now);
+        Ok(())
+    }
+
+    /// Move or remove a label.
+    pub(super) fn move_label(
+        &mut self,
+        label: &str,
+        from: Option<&str>,
+        to: Option<&str>,
+        now: f64,
+    ) -> Result<(), ApiError> {
+        if [from, to].into_iter().flatten().any(|version| !self.versions.contains_key(version)) {
+            let text = "Secrets Manager can't find the specified secret version.";
+            return Err(error("ResourceNotFoundException", text));
+        }
+        let mut stages = self.stages.clone();
+        stages.move_label(label, from, to)?;
+        self.staged(stages, now);
+        Ok(())
+    }
+
+    fn staged(&mut self, stages: Stages, now: f64) {
+        if stages.at(CURRENT) != self.stages.at(CURRENT) {
+            self.current_since = now;
+        }
+        self.stages = stages;
         self.changed = now;
+        let outdated = self.versions.iter().filter(|(id, _)| self.stages.of(id).is_empty());
+        let mut outdated: Vec<_> = outdated.map(|(id, version)| (version.created, id.clone())).collect();
+        outdated.sort_by(|one, other| other.0.total_cmp(&one.0));
+        for (_, id) in outdated.iter().skip(MOST_VERSIONS) {
+            self.versions.remove(id);
+        }
     }
 
     pub(super) fn value(&self, version: Option<&str>, stage: Option<&str>, seen_until: f64) -> Reply {
-        let stage = stage.unwrap_or("AWSCURRENT");
-        let is_seen = |id: &str| self.versions.get(id).is_some_and(|version| version.created <= seen_until);
+        let stage = stage.unwrap_or(CURRENT);
         let by_stage = match stage {
-            "AWSCURRENT" => self.current.as_deref().filter(|id| is_seen(id)).or(self.previous.as_deref()),
-            "AWSPREVIOUS" => self.previous.as_deref(),
-            _ => None,
+            CURRENT if self.current_since > seen_until => self.stages.at(PREVIOUS).or(self.stages.at(CURRENT)),
+            label => self.stages.at(label),
         };
         let found = version.or(by_stage).and_then(|id| Some((id, self.versions.get(id)?)));
         let (id, version) = found.ok_or_else(|| {
@@ -136,7 +180,7 @@ impl Secret {
         })?;
         let mut answer = self.named(Some(id));
         answer["CreatedDate"] = version.created.into();
-        answer["VersionStages"] = self.stages(id).into();
+        answer["VersionStages"] = self.stages.of(id).into();
         for (member, value) in [("SecretString", &version.content.string), ("SecretBinary", &version.content.binary)] {
             if let Some(value) = value {
                 answer[member] = value.clone().into();
@@ -184,7 +228,9 @@ impl Secret {
     }
 
     fn details(&self, versions: &str) -> Value {
-        let stages: Map<String, Value> = self.versions.keys().map(|id| (id.clone(), self.stages(id).into())).collect();
+        let stages = self.versions.keys().map(|id| (id.clone(), self.stages.of(id)));
+        let stages: Map<String, Value> =
+            stages.filter(|(_, labels)| !labels.is_empty()).map(|(id, labels)| (id, labels.into())).collect();
         let tags: Vec<Value> = self.tags.iter().map(|(key, value)| json!({"Key": key, "Value": value})).collect();
         let mut answer = json!({
             "ARN": self.arn,
@@ -198,6 +244,8 @@ impl Secret {
             ("Description", self.description.clone().map(Value::from)),
             ("KmsKeyId", self.kms_key.clone().map(Value::from)),
             ("DeletedDate", self.deleted.map(Value::from)),
+            // Names with an exclamation mark are reserved for secrets that a service manages.
+            ("OwningService", self.name.split_once('!').map(|(service, _)| Value::from(service))),
             ("RotationEnabled", self.rotation.map(|_| Value::from(true))),
             ("NextRotationDate", self.rotation.map(Value::from)),
         ];
@@ -209,9 +257,9 @@ impl Secret {
         answer
     }
 
-    fn stages(&self, version: &str) -> Vec<&'static str> {
-        let labels = [("AWSCURRENT", &self.current), ("AWSPREVIOUS", &self.previous)];
-        labels.into_iter().filter(|(_, id)| id.as_deref() == Some(version)).map(|(label, _)| label).collect()
+    /// The labels of a version.
+    pub(super) fn labels(&self, version: &str) -> Vec<&str> {
+        self.stages.of(version)
     }
 }
 

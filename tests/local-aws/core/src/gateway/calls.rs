@@ -71,7 +71,7 @@ impl Calls {
         let form = if targeted { ErrorForm::Json(JsonVersion::V10) } else { ErrorForm::RestJson };
         let refuse = |error: &ApiError| error_answer(form, error, "message", &request_id());
         // What nobody signed is no API call but a runtime that talks to its host.
-        if let (Some(_), Err(error)) = (scope, self.allow(&caller, raw.name(), operation, &Value::Null)) {
+        if let (Some(_), Err(error)) = (scope, self.allow(&caller, raw.name(), operation, &raw.input(parts))) {
             let answer = refuse(&error);
             self.write_down(entry, refused(&error, false), None);
             return Fate::Answer(answer);
