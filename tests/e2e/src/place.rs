@@ -186,7 +186,8 @@ mod tests {
         let calls = place("swap-record").calls();
         let mut calls: Vec<_> = calls.iter().map(|call| format!("{call:?}")).collect();
         calls.sort();
-        let expected = ["AwaitSync", "SwapRecord"].map(|state| format!("State(\"pgleap-upgrade/{state}\")"));
+        let expected = ["AwaitNameServers", "AwaitSync", "SwapRecord", "SwitchRecord"]
+            .map(|state| format!("State(\"pgleap-upgrade/{state}\")"));
         assert_eq!(calls, expected);
     }
 

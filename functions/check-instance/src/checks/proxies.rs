@@ -35,8 +35,8 @@ fn finding(proxy: &Proxy, record: &str) -> Finding {
     );
     let remedy = format!(
         "before the run, let these clients connect to {record} directly. If they need a proxy, create a second proxy with the same settings, \
-         register the target instance with it as soon as that exists, and change the clients to its endpoint when the target is open \
-         (docs/faq.md, \"We use RDS Proxy.\"). Do not change the targets of {name} during the run: a proxy has no database while its \
+         register the target instance with it as soon as that exists, and have the run move the clients to its endpoint, in the secret that \
+         they read (clients.secrets) or by a function of yours (clients.hooks). Do not change the targets of {name} during the run: a proxy has no database while its \
          target changes, which can take minutes"
     );
     Finding::warning(ID, found, remedy)

@@ -108,7 +108,7 @@ pub const OF_STATE: &[&str] =
 pub const OF_OPERATION: &[&str] = &["throttled", "5xx", "hangs", "lost", "denied permanently"];
 
 /// From here on one run carries one disturbance.
-const ARM: &str = "ArmDeadline";
+const ARM: &str = "IsRecordSwitchedFirst";
 /// Steps under the fence: a call that hangs there runs against the deadline.
 const WATCHED: &[&str] =
     &["fence-source", "swap-record", "drain-source", "complete-target", "open-target", "unfence-source"];
