@@ -122,8 +122,7 @@ pub async fn run(arguments: &CompareArguments) -> Result<bool> {
             }
         }
     }
-    let (page, path) =
-        (table::page(&commit, &arguments.parameters(), &results.by_way()), results.folder().join("table.md"));
+    let (page, path) = (table::page(&arguments.parameters(), &results.by_way()), results.folder().join("table.md"));
     std::fs::write(&path, &page).with_context(|| format!("write {}", path.display()))?;
     screen.say(format!("\n{page}\ntable: {}", path.display()));
     screen.finish();

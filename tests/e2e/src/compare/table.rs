@@ -1,6 +1,6 @@
 //! The comparison as a page of Markdown.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use super::figures::percentile;
@@ -8,8 +8,8 @@ use super::trial::{Measured, Parameters, Trial};
 use super::way::Way;
 
 /// The page.
-pub(super) fn page(commit: &str, parameters: &Parameters, by_way: &BTreeMap<Way, Vec<&Trial>>) -> String {
-    let mut page = format!("{}\n\n", circumstances(commit, parameters, by_way));
+pub(super) fn page(parameters: &Parameters, by_way: &BTreeMap<Way, Vec<&Trial>>) -> String {
+    let mut page = format!("{}\n\n", circumstances(parameters, by_way));
     page += "| way | runs | outage of connected clients, p50 / p95 | outage of clients that connect for every transaction, \
              p50 / p95 | rows lost | rows duplicated | runs with a broken invariant | unexplained errors | failed attempts | \
              longest other gap | steps of a person | duration |\n";
@@ -23,11 +23,13 @@ pub(super) fn page(commit: &str, parameters: &Parameters, by_way: &BTreeMap<Way,
     page
 }
 
-fn circumstances(commit: &str, parameters: &Parameters, by_way: &BTreeMap<Way, Vec<&Trial>>) -> String {
+fn circumstances(parameters: &Parameters, by_way: &BTreeMap<Way, Vec<&Trial>>) -> String {
     let trials: Vec<_> = by_way.values().flatten().collect();
     let days: Vec<_> = trials.iter().map(|trial| trial.began_at.as_str()).collect();
     let (first, last) = (days.iter().min().copied().unwrap_or("-"), days.iter().max().copied().unwrap_or("-"));
     let day = if first == last { first.to_owned() } else { format!("{first} to {last}") };
+    let commits: BTreeSet<_> = trials.iter().map(|trial| trial.commit.as_str()).collect();
+    let commit = commits.into_iter().collect::<Vec<_>>().join(", ");
     let machine = trials.first().map(|trial| trial.machine).unwrap_or_default();
     let loads: Vec<f64> = trials.iter().map(|trial| trial.machine.load).collect();
     let Parameters { megabytes, tps, visitors, propagation } = parameters;
@@ -47,8 +49,9 @@ fn circumstances(commit: &str, parameters: &Parameters, by_way: &BTreeMap<Way, V
 }
 
 fn row(way: Way, trials: &[&Trial]) -> String {
+    // Where nothing fences the source, a client may write to both sides in turn: it has no outage, and not less than none.
     let all = |seconds: fn(&Measured) -> &[f64]| -> Vec<f64> {
-        trials.iter().flat_map(|trial| seconds(&trial.measured)).copied().collect()
+        trials.iter().flat_map(|trial| seconds(&trial.measured)).map(|seconds| seconds.max(0.0)).collect()
     };
     let outage = |seconds: &[f64]| match (percentile(seconds, 50), percentile(seconds, 95)) {
         (Some(p50), Some(p95)) => format!("{p50:.2} / {p95:.2} s"),
@@ -150,13 +153,13 @@ mod tests {
             ..Measured::default()
         };
         let trials =
-            [trial(Way::DmsByHand, 1, measured(&[1.0, 9.0], 3)), trial(Way::DmsByHand, 2, measured(&[2.0], 4))];
+            [trial(Way::DmsByHand, 1, measured(&[1.0, 9.0, -7.0], 3)), trial(Way::DmsByHand, 2, measured(&[2.0], 4))];
         let by_way = BTreeMap::from([(Way::DmsByHand, trials.iter().collect())]);
 
-        let page = page("abc", &parameters(), &by_way);
+        let page = page(&parameters(), &by_way);
 
         assert!(
-            page.contains("| `dms-by-hand` | 2 | 2.00 / 9.00 s | - | 7 | 0 | 2 | 4 | 0 | - | 30 | 60.0 s |"),
+            page.contains("| `dms-by-hand` | 2 | 1.00 / 9.00 s | - | 7 | 0 | 2 | 4 | 0 | - | 30 | 60.0 s |"),
             "{page}"
         );
         assert!(page.contains("2 cores and 23 GiB") && page.contains("1.0 at the median, 2.0 at most"), "{page}");
@@ -169,7 +172,7 @@ mod tests {
         let trials = [Way::PgleapNativeBefore, Way::PgleapDmsDrain].map(|way| trial(way, 1, Measured::default()));
         let by_way = trials.iter().map(|trial| (trial.way, vec![trial])).collect();
 
-        let page = page("abc", &parameters(), &by_way);
+        let page = page(&parameters(), &by_way);
 
         assert!(page.contains("\n`pgleap-native-before`, `pgleap-dms-drain`:\n\n1. make deploy"), "{page}");
     }
