@@ -26,6 +26,9 @@ FAULTS ?=
 ONLY ?=
 RESUME ?=
 JOBS ?= 2
+# The comparison: number of runs of each way, and only these ways, separated by commas.
+RUNS ?=
+WAYS ?=
 CARGO_TEST ?= cargo test --workspace
 # Tests spend more time waiting for servers than computing.
 export RUST_TEST_THREADS ?= $(shell expr 2 \* $$(nproc))
@@ -81,6 +84,11 @@ matrix: setup ## Rehearse every disturbance at every state and AWS operation, wh
 matrix-sample: setup ## Rehearse a few cells of the matrix, different ones for each commit, in at most six minutes
 	@cargo build --quiet --workspace --bins
 	@TMPDIR=$$(sh scripts/test-folder.sh) target/debug/rehearsal matrix --jobs $(JOBS) --sample 360
+
+.PHONY: compare
+compare: setup ## Measure pgleap beside other ways to upgrade, where an earlier call ended: RUNS=5 WAYS=way,way PROPAGATION=seconds
+	@cargo build --quiet --workspace --bins
+	@TMPDIR=$$(sh scripts/test-folder.sh) target/debug/rehearsal compare $(if $(RUNS),--runs $(RUNS)) $(if $(WAYS),--ways $(WAYS)) $(if $(PROPAGATION),--propagation $(PROPAGATION))
 
 .PHONY: without
 without: setup ## Remove each rule that protects rows from being lost, and check that a test fails: ONLY=part of the rule's sentence

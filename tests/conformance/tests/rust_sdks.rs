@@ -193,6 +193,7 @@ async fn aws_sdk_secretsmanager_parses_every_answer() {
     call!(p, secrets.put_secret_value(secret_id, secret_string));
     call!(p, secrets.tag_resource(secret_id, tags = tag));
     call!(p, secrets.update_secret(secret_id));
+    call!(p, secrets.update_secret_version_stage(secret_id, version_stage));
 
     p.all("secretsmanager");
 }

@@ -1,12 +1,12 @@
 //! Who is in a rehearsal: the rows of the source, and the clients that write.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::cli::RunArguments;
-use crate::clients::{Kind, OwnTables};
+use crate::clients::{Clients, Crew, Kind, OwnTables};
 use crate::connect::Login;
 use crate::dump::{self, Destination, Restored};
 use crate::fixture;
@@ -17,6 +17,9 @@ use crate::screen::Screen;
 use crate::stage::{DATABASE, SOURCE, Source, Stage, owner_login};
 use crate::trouble::Trouble;
 
+/// Writes that must be acknowledged before a run begins.
+const WRITES_BEFORE: u64 = 100;
+
 /// Who writes, and by whose right the fence is seen.
 pub(crate) struct Cast {
     pub(crate) members: Vec<(Kind, Login, u32)>,
@@ -26,6 +29,31 @@ pub(crate) struct Cast {
     pub(crate) pace: Pace,
     /// What became of the operator's dump, if there is one.
     pub(crate) restored: Option<Restored>,
+}
+
+impl Cast {
+    /// The clients, as they are started.
+    pub(crate) fn crew(&self, arguments: &RunArguments) -> Crew {
+        Crew {
+            members: self.members.clone(),
+            tps: arguments.tps,
+            visitors: arguments.visitors,
+            size: self.size,
+            own: Arc::clone(&self.own),
+        }
+    }
+}
+
+/// Until the clients have written enough for something to be lost.
+pub(crate) async fn await_first_writes(clients: &Clients) -> Result<()> {
+    let began = Instant::now();
+    while clients.acknowledged() < WRITES_BEFORE {
+        if began.elapsed() > Duration::from_secs(60) {
+            bail!("the clients made only {} writes in 60 s: {:?}", clients.acknowledged(), clients.trouble());
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    Ok(())
 }
 
 pub(crate) async fn fill(arguments: &RunArguments, stage: &Stage, source: &Source, screen: &Screen) -> Result<Cast> {

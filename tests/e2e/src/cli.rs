@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use local_aws::Propagation;
 
 use crate::bulk::Bulk;
+use crate::compare::CompareArguments;
 use crate::disturbance::Disturbance;
 use crate::dump;
 use crate::follow::Follow;
@@ -33,6 +34,8 @@ pub enum Command {
     Scenarios(ScenariosArguments),
     /// Rehearse every disturbance at every state and every AWS operation. Each combination is a cell.
     Matrix(MatrixArguments),
+    /// Measure several ways to upgrade the same database under the same load, pgleap among them.
+    Compare(CompareArguments),
 }
 
 /// Which cells, and how.

@@ -76,6 +76,7 @@ pub(crate) struct Shared {
     trouble: Mutex<Option<String>>,
     acknowledged: AtomicU64,
     reconnects: AtomicU64,
+    failed_attempts: AtomicU64,
     own_writes: Mutex<OwnWrites>,
 }
 
@@ -114,6 +115,8 @@ pub struct Observed {
     pub faults: BTreeMap<String, u64>,
     /// Connections made after the first one of each client.
     pub reconnects: u64,
+    /// Attempts to connect or to write that failed for any reason and were repeated.
+    pub failed_attempts: u64,
     /// Writes to the operator's tables.
     pub own_writes: OwnWrites,
 }
@@ -179,6 +182,7 @@ impl Clients {
             ledger: std::mem::take(&mut self.shared.ledger()),
             faults: std::mem::take(&mut lock(&self.shared.faults)),
             reconnects: self.shared.reconnects.load(Ordering::Relaxed),
+            failed_attempts: self.shared.failed_attempts.load(Ordering::Relaxed),
             own_writes: std::mem::take(&mut lock(&self.shared.own_writes)),
         }
     }
@@ -210,6 +214,7 @@ impl Shared {
 
     fn trouble(&self, what: String) {
         tracing::debug!(what, "a client waits");
+        self.failed_attempts.fetch_add(1, Ordering::Relaxed);
         *lock(&self.trouble) = Some(what);
     }
 

@@ -10,6 +10,7 @@ mod cast;
 pub mod catalog;
 pub mod cli;
 pub mod clients;
+pub mod compare;
 pub mod connect;
 mod deeds;
 pub mod disturbance;

@@ -10,6 +10,7 @@ async fn main() -> ExitCode {
     rehearsal::said::listen();
     let kept = match Cli::parse().command {
         Command::Run(arguments) => rehearsal::run::run(*arguments).await,
+        Command::Compare(arguments) => rehearsal::compare::run(&arguments).await,
         Command::Matrix(arguments) => rehearsal::matrix::run(&arguments).await,
         Command::Scenarios(arguments) => rehearsal::scenarios::run(&arguments).await,
     };

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -41,15 +41,47 @@ pub fn file_name(name: &str) -> String {
 /// # Errors
 /// Somebody interrupted it, which says nothing of what it rehearsed; or it could not be started.
 pub async fn rehearse(options: &[String], folder: &Path, longest: Duration) -> Result<Ended> {
+    let small = ["--megabytes", "20", "--propagation", "1"].map(str::to_owned);
+    let child = run_child(&[&small, options].concat(), folder, longest).await?;
+    let seconds = child.seconds;
+    let Some(status) = child.status else {
+        return Ok(Ended { broken: vec![format!("still running after {seconds} s")], seconds, ..Ended::default() });
+    };
+    let mut ended = ended(&child.report, seconds);
+    if !status.success() && ended.broken.is_empty() {
+        let screen = folder.join(SCREEN);
+        ended.broken.push(format!("the rehearsal ended with {status}; see {}", screen.display()));
+    }
+    Ok(ended)
+}
+
+/// What its screen showed.
+const SCREEN: &str = "screen.log";
+
+/// A rehearsal that was run in a process of its own.
+pub(crate) struct Child {
+    /// Its exit status; none if it took too long and was ended.
+    pub(crate) status: Option<ExitStatus>,
+    /// `report.json`, or null if it wrote none.
+    pub(crate) report: Value,
+    /// How long it took.
+    pub(crate) seconds: u64,
+}
+
+/// Run `rehearsal run` with these options. One that takes longer than `longest` is ended.
+///
+/// # Errors
+/// Somebody interrupted it, or it could not be started.
+pub(crate) async fn run_child(options: &[String], folder: &Path, longest: Duration) -> Result<Child> {
     let began = Instant::now();
     std::fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
-    let screen = folder.join("screen.log");
+    let screen = folder.join(SCREEN);
     let log = File::create(&screen).with_context(|| format!("create {}", screen.display()))?;
     // A report of an earlier rehearsal is not this one's.
     let _none_there = std::fs::remove_file(folder.join("latest"));
     let own = std::env::current_exe().context("find this program")?;
     let mut child = Command::new(own)
-        .args(["run", "--megabytes", "20", "--propagation", "1", "--reports"])
+        .args(["run", "--reports"])
         .arg(folder)
         .args(options)
         .stdin(Stdio::null())
@@ -68,16 +100,12 @@ pub async fn rehearse(options: &[String], folder: &Path, longest: Duration) -> R
     let seconds = began.elapsed().as_secs();
     let Ok(status) = status else {
         interrupt(&mut child).await;
-        return Ok(Ended { broken: vec![format!("still running after {seconds} s")], seconds, ..Ended::default() });
+        return Ok(Child { status: None, report: Value::Null, seconds });
     };
-    let status = status.context("wait for the rehearsal")?;
+    let status = Some(status.context("wait for the rehearsal")?);
     let text = std::fs::read_to_string(folder.join("latest/report.json")).unwrap_or_default();
     let report: Value = serde_json::from_str(&text).unwrap_or_default();
-    let mut ended = ended(&report, seconds);
-    if !status.success() && ended.broken.is_empty() {
-        ended.broken.push(format!("the rehearsal ended with {status}; see {}", screen.display()));
-    }
-    Ok(ended)
+    Ok(Child { status, report, seconds })
 }
 
 /// It has servers to stop.

@@ -11,6 +11,9 @@ use crate::observer::{DrainPoint, FenceTimes};
 use crate::report::{ClientsReport, LockOutReport, Outage, OwnTableReport, Refusals, split_outage};
 use pgleap_cli::history::History;
 
+/// The part of an outage that only rehearsals have.
+pub(crate) const OBSERVER: &str = "the observer, in rehearsals only";
+
 /// The two servers' addresses, by which clients tell them apart.
 #[derive(Debug, Clone, Copy)]
 pub struct Addresses {
@@ -58,6 +61,7 @@ pub async fn of_clients(
         unknown: observed.ledger.unknown(),
         unknown_happened: judgement.unknown_happened,
         reconnects: observed.reconnects,
+        failed_attempts: observed.failed_attempts,
         acknowledged_on_both_sides: outage_of_all(observed, addresses).is_some_and(|seconds| seconds < 0.0),
         faults: observed.faults.clone(),
         examples: judgement.examples.iter().map(|example| named(example, &names)).collect(),
@@ -107,7 +111,7 @@ pub fn of_outage(
                 ("fence", left("FenceSource")),
                 ("drain (and swap of the record)", left("SwapAndDrain")),
                 ("complete", complete),
-                ("the observer, in rehearsals only", complete.map(|complete| complete + held)),
+                (OBSERVER, complete.map(|complete| complete + held)),
                 ("open", fence.opened),
                 ("dns", addresses.target.and_then(|target| together.resolved.get(&target).copied())),
             ];

@@ -218,6 +218,8 @@ pub struct ClientsReport {
     pub unknown_happened: u64,
     /// Connections made anew.
     pub reconnects: u64,
+    /// Attempts to connect or to write that failed for any reason and were repeated.
+    pub failed_attempts: u64,
     /// Writes that the source acknowledged after the target had begun to: must be none.
     pub acknowledged_on_both_sides: bool,
     /// Errors that no maintenance explains, with how often they were seen.

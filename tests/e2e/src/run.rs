@@ -86,7 +86,7 @@ const SECRETS_LATE: Duration = Duration::from_secs(2);
 /// "Several minutes", as the user guides say.
 const TAGS_LATE: Duration = Duration::from_secs(300);
 
-async fn start(arguments: &RunArguments, screen: &Screen) -> Result<Arc<LocalAws>> {
+pub(crate) async fn start(arguments: &RunArguments, screen: &Screen) -> Result<Arc<LocalAws>> {
     screen.doing("starting a local AWS");
     let config = Config {
         time_scale: arguments.time_scale,
@@ -118,7 +118,7 @@ fn copy_logs(from: &Path, to: &Path) -> Result<()> {
 }
 
 /// Every handle is gone when this is called; a straggler's task may hold one for a moment longer.
-async fn stop(aws: Arc<LocalAws>) {
+pub(crate) async fn stop(aws: Arc<LocalAws>) {
     let began = Instant::now();
     let mut aws = aws;
     loop {

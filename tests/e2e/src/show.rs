@@ -9,10 +9,10 @@ use local_aws_lambda::{Held, Plan, What};
 use serde_json::Value;
 use tokio::sync::mpsc;
 
-use crate::cast::Cast;
+use crate::cast::{Cast, await_first_writes};
 use crate::catalog::{Catalog, SchemaDifference};
 use crate::cli::RunArguments;
-use crate::clients::{Clients, Crew, Kind, OwnTables, Way};
+use crate::clients::{Clients, Kind, OwnTables, Way};
 use crate::connect::Login;
 use crate::evidence::{fill_report, lambdas, secrets};
 use crate::follow::HostSource;
@@ -35,8 +35,6 @@ use crate::trouble::{Tools, Trouble};
 use pgleap_cli::follow::{Execution, Standing, Unread};
 use pgleap_cli::history::{next_phase, phase_of};
 
-/// Writes that must be acknowledged before the run begins, so that there is something to lose.
-const WRITES_BEFORE: u64 = 100;
 /// Clients go on this long after the run.
 const AFTERWARDS: Duration = Duration::from_secs(3);
 /// Between two looks at the execution.
@@ -85,14 +83,8 @@ impl Show {
         let mut known: Vec<_> = cast.members.iter().map(|(_, login, _)| password(login)).collect();
         known.push(password(&master_login()));
         known.extend(verifiers(&connect(&stage.access(SOURCE)).await?, SOURCE).await?);
+        let crew = cast.crew(arguments);
         let own = cast.own;
-        let crew = Crew {
-            members: cast.members,
-            tps: arguments.tps,
-            visitors: arguments.visitors,
-            size: cast.size,
-            own: Arc::clone(&own),
-        };
         let way = Way { names: stage.names(), connector: stage.connector(&source)?, host };
         let events = EventCount::start(stage.aws().events());
         let survey = Survey::start(stage.aws().lambda());
@@ -102,13 +94,7 @@ impl Show {
         let fence = FenceWatch::start(on_source, on_target, cast.watched_role.to_owned());
         let clients = Clients::start(&crew, &way);
         screen.doing("waiting for the clients to write");
-        let began = Instant::now();
-        while clients.acknowledged() < WRITES_BEFORE {
-            if began.elapsed() > Duration::from_secs(60) {
-                bail!("the clients made only {} writes in 60 s: {:?}", clients.acknowledged(), clients.trouble());
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        await_first_writes(&clients).await?;
         screen.say(format!(
             "{} clients write through {}",
             crew.members.iter().map(|(_, _, clients)| clients).sum::<u32>(),
