@@ -377,9 +377,12 @@ async fn a_secret_of_rds_and_one_that_the_stack_may_not_read_are_blockers() -> R
     let managed = world.aws.secrets().keep("rds!db-1", &value(SOURCE, "one")).expect("a secret");
     world.run.clients.as_mut().context("clients")?.secrets[0].secret_id = managed;
 
+    world.checks = as_step(&world.aws, "check-clients", &world.run).await?;
+    for operation in ["DescribeSecret", "GetSecretValue"] {
+        let denied = format!("secretsmanager:{operation}:1:error=AccessDeniedException,400,not authorized");
+        world.aws.faults().plan(denied.parse()?);
+    }
     let denied = world.check().await?;
-    let checks = as_step(&world.aws, "check-clients", &world.run).await?;
-    world.checks = checks;
     let found = world.check().await?;
 
     assert_eq!(denied.blockers, 1);

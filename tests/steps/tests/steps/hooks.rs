@@ -199,8 +199,10 @@ async fn a_hook_that_the_cutover_could_not_call_is_a_blocker() -> Result<()> {
     if let Some(clients) = &mut world.run.clients {
         clients.hooks[0].function_arn = LambdaHost::arn("other");
     }
-    let denied = world.check().await?;
     world.checks = as_step(&world.aws, "check-clients", &world.run).await?;
+    let denied = "lambda:GetFunctionConfiguration:1:error=AccessDeniedException,403,not authorized";
+    world.aws.faults().plan(denied.parse()?);
+    let denied = world.check().await?;
     let missing = world.check().await?;
 
     assert!(denied.blockers == 1 && denied.text.contains("HookFunctionArns"), "{}", denied.text);
