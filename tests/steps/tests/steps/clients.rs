@@ -14,9 +14,9 @@ use pgleap_step_kit::{Ctx, StepResult};
 use serde_json::json;
 use step_tests::{as_step, cutover_in};
 
-const BACK: State = State::Back { target_holds_back: true };
-const SOURCE: &str = "orders.c9x.eu-west-1.rds.amazonaws.com";
-const TARGET: &str = "orders-v18.c9x.eu-west-1.rds.amazonaws.com";
+pub(crate) const BACK: State = State::Back { target_holds_back: true };
+pub(crate) const SOURCE: &str = "orders.c9x.eu-west-1.rds.amazonaws.com";
+pub(crate) const TARGET: &str = "orders-v18.c9x.eu-west-1.rds.amazonaws.com";
 
 /// As a person wrote it: nothing of it may change but the host.
 fn value(host: &str, password: &str) -> String {
@@ -49,7 +49,8 @@ impl World {
         };
         let secrets = Client::new(&settings().load().await);
         let made = secrets.create_secret().name("app").secret_string(value(SOURCE, "one")).send().await?;
-        let run = a_run(&made.arn.context("an ARN")?)?;
+        let named = named(&made.arn.context("an ARN")?);
+        let run = a_run(&Clients { secrets: vec![named], hooks: Vec::new() })?;
         let ctx = Ctx::new(settings(), pgleap_pg::Environment::default()).await;
         let checks = as_step(&aws, "check-clients", &run).await?;
         let switches = as_step(&aws, "switch-clients", &run).await?;
@@ -69,14 +70,11 @@ impl World {
     }
 
     async fn check(&self) -> StepResult<Findings> {
-        let input = CheckClientsInput { run: self.run.clone(), source: server(SOURCE), findings: Findings::default() };
-        Ok(check_clients::run(&self.checks, input).await?.findings)
+        check(&self.checks, &self.run).await
     }
 
     async fn switch(&self) -> StepResult<SwitchClientsOutput> {
-        let cutover = cutover_in(self.seconds_left);
-        let input = UnderFence { run: self.run.clone(), source: server(SOURCE), target: server(TARGET), cutover };
-        switch_clients::run(&self.switches, input).await
+        switch(&self.switches, &self.run, self.seconds_left).await
     }
 
     async fn restore(&self, outcome: Outcome) -> StepResult<RestoreClientsOutput> {
@@ -124,14 +122,28 @@ impl World {
     }
 }
 
-fn a_run(secret: &str) -> Result<Run> {
+/// Preflight, and once more before the fence.
+pub(crate) async fn check(ctx: &Ctx, run: &Run) -> StepResult<Findings> {
+    let input = CheckClientsInput { run: run.clone(), source: server(SOURCE), findings: Findings::default() };
+    Ok(check_clients::run(ctx, input).await?.findings)
+}
+
+/// Beside the drain, with so many seconds left.
+pub(crate) async fn switch(ctx: &Ctx, run: &Run, seconds_left: i64) -> StepResult<SwitchClientsOutput> {
+    let cutover = cutover_in(seconds_left);
+    let input = UnderFence { run: run.clone(), source: server(SOURCE), target: server(TARGET), cutover };
+    switch_clients::run(ctx, input).await
+}
+
+/// A run with these clients beside those of its record.
+pub(crate) fn a_run(clients: &Clients) -> Result<Run> {
     Ok(serde_json::from_value(json!({
         "id": "orders-18", "executionArn": "arn:aws:states:eu-west-1:123456789012:execution:upgrade:orders-18",
         "mode": "upgrade", "copy": {}, "choices": {}, "limits": {},
         "source": { "instance": "orders", "loginSecret": "secret" },
         "target": { "version": "18", "instance": "orders-v18" },
         "record": { "zoneId": "Z", "name": "orders-db.example.internal" },
-        "clients": Clients { secrets: vec![named(secret)], hooks: Vec::new() },
+        "clients": clients,
     }))?)
 }
 
@@ -139,7 +151,7 @@ fn named(secret: &str) -> ClientSecret {
     ClientSecret { secret_id: secret.to_owned(), from: None, host: None }
 }
 
-fn server(host: &str) -> Server {
+pub(crate) fn server(host: &str) -> Server {
     Server { host: host.to_owned(), port: 5432, database: "orders".to_owned(), storage_gib: None }
 }
 

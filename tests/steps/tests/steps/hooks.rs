@@ -6,18 +6,14 @@ use std::time::Duration;
 use anyhow::Result;
 use local_aws::{Config, LocalAws};
 use local_aws_lambda::{LambdaHost, OutsideFunction};
-use pgleap_contract::steps::{
-    CheckClientsInput, RestoreClientsInput, RestoreClientsOutput, SwitchClientsOutput, UnderFence,
-};
-use pgleap_contract::{Clients, ErrorCode, Findings, Generation, Hook, Outcome, Run, Server};
+use pgleap_contract::steps::{RestoreClientsInput, RestoreClientsOutput, SwitchClientsOutput};
+use pgleap_contract::{Clients, ErrorCode, Findings, Generation, Hook, Outcome, Run};
 use pgleap_mark::State;
 use pgleap_step_kit::{Ctx, StepResult};
 use serde_json::{Value, json};
-use step_tests::{as_step, cutover_in};
+use step_tests::as_step;
 
-const BACK: State = State::Back { target_holds_back: true };
-const SOURCE: &str = "orders.c9x.eu-west-1.rds.amazonaws.com";
-const TARGET: &str = "orders-v18.c9x.eu-west-1.rds.amazonaws.com";
+use crate::clients::{BACK, SOURCE, TARGET, a_run, check, server, switch};
 
 /// A run with one hook, which keeps what it was called with.
 struct World {
@@ -39,7 +35,8 @@ impl World {
             .region(aws_config::Region::new("eu-west-1"))
             .test_credentials();
         let ctx = Ctx::new(settings, pgleap_pg::Environment::default()).await;
-        let run = a_run()?;
+        let hook = Hook { function_arn: LambdaHost::arn("move"), timeout_seconds: 3 };
+        let run = a_run(&Clients { secrets: Vec::new(), hooks: vec![hook] })?;
         let checks = as_step(&aws, "check-clients", &run).await?;
         let switches = as_step(&aws, "switch-clients", &run).await?;
         let restores = as_step(&aws, "restore-clients", &run).await?;
@@ -69,14 +66,11 @@ impl World {
     }
 
     async fn check(&self) -> StepResult<Findings> {
-        let input = CheckClientsInput { run: self.run.clone(), source: server(SOURCE), findings: Findings::default() };
-        Ok(check_clients::run(&self.checks, input).await?.findings)
+        check(&self.checks, &self.run).await
     }
 
     async fn switch(&self) -> StepResult<SwitchClientsOutput> {
-        let cutover = cutover_in(self.seconds_left);
-        let input = UnderFence { run: self.run.clone(), source: server(SOURCE), target: server(TARGET), cutover };
-        switch_clients::run(&self.switches, input).await
+        switch(&self.switches, &self.run, self.seconds_left).await
     }
 
     async fn restore(&self) -> StepResult<RestoreClientsOutput> {
@@ -89,22 +83,6 @@ impl World {
     async fn decide(&self, state: State) -> Result<()> {
         Ok(pgleap_mark::decide(&self.ctx, &self.run, Generation::FORWARD, state).await?)
     }
-}
-
-fn a_run() -> Result<Run> {
-    let hook = Hook { function_arn: LambdaHost::arn("move"), timeout_seconds: 3 };
-    Ok(serde_json::from_value(json!({
-        "id": "orders-18", "executionArn": "arn:aws:states:eu-west-1:123456789012:execution:upgrade:orders-18",
-        "mode": "upgrade", "copy": {}, "choices": {}, "limits": {},
-        "source": { "instance": "orders", "loginSecret": "secret" },
-        "target": { "version": "18", "instance": "orders-v18" },
-        "record": { "zoneId": "Z", "name": "orders-db.example.internal" },
-        "clients": Clients { secrets: Vec::new(), hooks: vec![hook] },
-    }))?)
-}
-
-fn server(host: &str) -> Server {
-    Server { host: host.to_owned(), port: 5432, database: "orders".to_owned(), storage_gib: None }
 }
 
 #[tokio::test]
