@@ -21,20 +21,31 @@ pub struct Values {
     called: Vec<bool>,
 }
 
+/// What both sides had when the sequences were set ahead of the fence.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ahead {
+    /// The values that were set.
+    pub source: Values,
+    /// Where the target's stood afterwards.
+    pub target: Values,
+}
+
 impl Values {
-    /// Those that stand elsewhere than before, or were not there.
-    pub fn since(&self, before: &Values) -> Values {
-        let known: HashMap<&str, (i64, bool)> =
-            before.iter().map(|(name, value, called)| (name, (value, called))).collect();
-        let mut moved = Values::default();
-        for (name, value, called) in
-            self.iter().filter(|(name, value, called)| known.get(name) != Some(&(*value, *called)))
-        {
-            moved.names.push(name.to_owned());
-            moved.values.push(value);
-            moved.called.push(called);
+    /// Those that moved on the source since they were set ahead, and those that no longer stand on the target as they did then.
+    pub fn to_set(&self, on_target: &Values, ahead: &Ahead) -> Values {
+        let (source_before, target_before) = (ahead.source.by_name(), ahead.target.by_name());
+        let target_now = on_target.by_name();
+        let mut wanted = Values::default();
+        for (name, value, called) in self.iter() {
+            let rests_on_source = source_before.get(name) == Some(&(value, called));
+            let rests_on_target = target_before.contains_key(name) && target_before.get(name) == target_now.get(name);
+            if !rests_on_source || !rests_on_target {
+                wanted.names.push(name.to_owned());
+                wanted.values.push(value);
+                wanted.called.push(called);
+            }
         }
-        moved
+        wanted
     }
 
     /// How many there are.
@@ -45,6 +56,10 @@ impl Values {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.names.is_empty()
+    }
+
+    fn by_name(&self) -> HashMap<&str, (i64, bool)> {
+        self.iter().map(|(name, value, called)| (name, (value, called))).collect()
     }
 
     fn iter(&self) -> impl Iterator<Item = (&str, i64, bool)> {
@@ -108,17 +123,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_sequences_that_moved_are_set_again() {
+    fn only_sequences_that_moved_on_a_side_are_set_again() {
         let values = |all: &[(&str, i64, bool)]| Values {
             names: all.iter().map(|(name, ..)| (*name).to_owned()).collect(),
             values: all.iter().map(|(_, value, _)| *value).collect(),
             called: all.iter().map(|(.., called)| *called).collect(),
         };
-        let before = values(&[("a", 1, true), ("b", 1, false), ("c", 7, true), ("gone", 1, true)]);
-        let now = values(&[("a", 1, true), ("b", 1, true), ("c", 8, true), ("new", 1, false)]);
+        let ahead = Ahead {
+            source: values(&[("a", 1, true), ("b", 1, false), ("c", 7, true), ("reset", 5, true), ("gone", 1, true)]),
+            target: values(&[("a", 101, true), ("b", 1, false), ("c", 107, true), ("reset", 105, true)]),
+        };
+        let on_source =
+            values(&[("a", 1, true), ("b", 1, true), ("c", 8, true), ("reset", 5, true), ("new", 1, false)]);
+        let on_target =
+            values(&[("a", 101, true), ("b", 1, false), ("c", 107, true), ("reset", 1, false), ("new", 1, false)]);
 
-        assert_eq!(now.since(&before), values(&[("b", 1, true), ("c", 8, true), ("new", 1, false)]));
-        assert_eq!(now.since(&Values::default()), now);
-        assert!(now.since(&now).is_empty());
+        // An unlogged sequence is reset when the target crashes.
+        let expected = values(&[("b", 1, true), ("c", 8, true), ("reset", 5, true), ("new", 1, false)]);
+        assert_eq!(on_source.to_set(&on_target, &ahead), expected);
+        assert_eq!(on_source.to_set(&on_target, &Ahead::default()), on_source);
     }
 }

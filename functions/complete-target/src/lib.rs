@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 use pgleap_contract::Cutover;
 use pgleap_contract::steps::{CompleteTargetOutput, UnderFence};
 use pgleap_pg::chores::{self, Phase};
-use pgleap_pg::{PgErrorKind, Session, sequences};
+use pgleap_pg::sequences::{self, Ahead};
+use pgleap_pg::{PgErrorKind, Session};
 use pgleap_step_kit::{Deadline, WarmUp, prelude::*};
 
 /// Chores of one transaction. Each holds a handful of locks, of which a small instance has some thousands.
@@ -30,7 +31,8 @@ pub async fn prepare(ctx: &Ctx, cutover: WarmUp) -> StepResult<()> {
     let values = sequences::read(&on_source).await?;
     let soon = Cutover { generation: *generation, deadline_epoch_ms: set_ahead::soon() };
     sequences::set(&on_target, &soon, &values).await?;
-    set_ahead::remember(run, values);
+    let ahead = Ahead { source: values, target: sequences::read(&on_target).await? };
+    set_ahead::remember(run, ahead);
     ctx.keep_sessions(run, [(source, on_source), (target, on_target)]);
     Ok(())
 }
@@ -47,9 +49,10 @@ async fn complete_all(ctx: &Ctx, input: &UnderFence, deadline: &Deadline) -> Ste
     let [source, target] = ctx.as_work_until(&input.run, [&input.source, &input.target], deadline).await?;
     let (source, target) = (source?, target?);
     let connected = began.elapsed();
-    let (values, objects) = tokio::try_join!(read_sequences(&source), complete(&target, deadline))?;
+    let (values, on_target, objects) =
+        tokio::try_join!(read_sequences(&source), read_sequences(&target), complete(&target, deadline))?;
     let completed = began.elapsed();
-    let moved = values.since(&set_ahead::recall(&input.run));
+    let moved = values.to_set(&on_target, &set_ahead::recall(&input.run));
     sequences::set(&target, &input.cutover, &moved).await?;
     let sequences = values.len() as u64;
     let set = began.elapsed();
@@ -63,8 +66,8 @@ async fn complete_all(ctx: &Ctx, input: &UnderFence, deadline: &Deadline) -> Ste
     })
 }
 
-async fn read_sequences(source: &Session) -> StepResult<sequences::Values> {
-    Ok(sequences::read(source).await?)
+async fn read_sequences(side: &Session) -> StepResult<sequences::Values> {
+    Ok(sequences::read(side).await?)
 }
 
 /// A lock that somebody holds is tried for again until the deadline: autovacuum lets go when it is asked to.
