@@ -52,6 +52,15 @@ impl Counts {
         }
     }
 
+    /// One less: it comes again.
+    fn uncount(&mut self, operation: Operation) {
+        match operation {
+            Operation::Insert => self.inserts -= 1,
+            Operation::Update => self.updates -= 1,
+            Operation::Delete => self.deletes -= 1,
+        }
+    }
+
     /// All of another.
     pub(crate) fn add(&mut self, other: Self) {
         self.inserts += other.inserts;
@@ -111,6 +120,8 @@ pub(crate) struct TaskProgress {
     /// Every live table is applied through here.
     pub(crate) checkpoint: Option<Lsn>,
     pub(crate) in_doubt: Option<InDoubt>,
+    /// Counted as captured and not yet applied, each with the end of its transaction.
+    captured: Vec<(Lsn, TableName, Operation)>,
     /// The whole load is over, errors included.
     pub(crate) load_is_over: bool,
     /// Epoch seconds.
@@ -135,6 +146,27 @@ impl TaskProgress {
     /// A table's figures, made if need be.
     pub(crate) fn table(&mut self, name: &TableName) -> &mut TableProgress {
         self.tables.entry(name.clone()).or_default()
+    }
+
+    /// Count a change that the slot gave, in a transaction that ends at `end`.
+    pub(crate) fn capture(&mut self, end: Lsn, name: TableName, operation: Operation) {
+        self.table(&name).captured.count(operation);
+        self.captured.push((end, name, operation));
+    }
+
+    /// Every captured change is on the target, or its policy let it go.
+    pub(crate) fn captured_is_applied(&mut self) {
+        self.captured.clear();
+    }
+
+    /// The slot is read again from `position`: what was captured behind it and never applied will be counted again.
+    pub(crate) fn read_again_from(&mut self, position: Lsn) {
+        self.checkpoint = Some(position);
+        for (end, name, operation) in std::mem::take(&mut self.captured) {
+            if end > position {
+                self.table(&name).captured.uncount(operation);
+            }
+        }
     }
 
     /// How many tables are where.

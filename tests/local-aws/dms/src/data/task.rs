@@ -312,6 +312,7 @@ impl TaskRun {
         let mut progress = self.progress.lock();
         if self.mode == StartMode::Fresh {
             progress.tables.clear();
+            progress.captured_is_applied();
             progress.table_errors = 0;
             progress.checkpoint = None;
             progress.load_is_over = false;
@@ -348,7 +349,7 @@ impl TaskRun {
             Some(name) => self.given_position(source, name.clone()).await?,
             None => self.own_slot(source).await?,
         };
-        self.progress.lock().checkpoint = Some(position);
+        self.progress.lock().read_again_from(position);
         let index: TableIndex = tables
             .iter()
             .enumerate()

@@ -240,6 +240,8 @@ async fn a_lock_on_the_target_does_not_keep_a_task_from_stopping() {
 
     rig.assert_table_equal("app.t").await;
     rig.assert_no_exceptions().await;
+    let table = rig.table_statistics("t").await;
+    assert_eq!((&table["Inserts"], &table["AppliedInserts"]), (&json!(1), &json!(1)), "read twice, captured once");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -8,7 +8,7 @@ use super::super::cached_changes::CachedChange;
 use super::super::columns::{Identity, Table};
 use super::super::load::Begun;
 use super::super::statements::{Plan, plan};
-use super::super::statistics::{Progress, TableState};
+use super::super::statistics::TableState;
 use super::super::stream::{ChangeStream, StreamItem, Transaction};
 use super::super::task::{Broken, Ending, StopPosition, StopReason};
 use super::super::test_decoding::parse_row;
@@ -53,7 +53,11 @@ impl Loop<'_> {
             self.records += gathered as u64;
             self.owned.applier.apply(&units, Tolerance::Strict).await.map_err(broken)?;
             self.drop_suspended();
-            self.owned.progress.lock().checkpoint = Some(last);
+            {
+                let mut progress = self.owned.progress.lock();
+                progress.checkpoint = Some(last);
+                progress.captured_is_applied();
+            }
             if let Some(stream) = &self.owned.stream {
                 stream.confirm(last);
             }
@@ -83,7 +87,10 @@ impl Loop<'_> {
                         parse_row(change.operation, &change.row).map_err(|error| Broken::Fatal(error.to_string()))?;
                     let item = Item { table: change.table, operation: change.operation, row, xid: transaction.xid };
                     if counts_as_captured(table, &item) {
-                        capture(&self.owned.progress, table, &item);
+                        let name = (table.schema.clone(), table.name.clone());
+                        let mut progress = self.owned.progress.lock();
+                        progress.table(&name).updated = now();
+                        progress.capture(transaction.end, name, item.operation);
                     }
                     items.push(item);
                 }
@@ -122,7 +129,11 @@ impl Loop<'_> {
                 let row = parse_row(change.operation, &change.row).map_err(|error| Broken::Fatal(error.to_string()))?;
                 let item = Item { table: id, operation: change.operation, row, xid: change.xid };
                 if counts_as_captured(&tables[id], &item) {
-                    capture(&self.owned.progress, &tables[id], &item);
+                    let table = &tables[id];
+                    let mut progress = self.owned.progress.lock();
+                    let entry = progress.table(&(table.schema.clone(), table.name.clone()));
+                    entry.captured.count(item.operation);
+                    entry.updated = now();
                 }
                 items.push(item);
             }
@@ -158,14 +169,6 @@ fn has_key(table: &Table) -> bool {
 /// Changes that DMS ignores are no captured changes.
 fn counts_as_captured(table: &Table, item: &Item) -> bool {
     !matches!(plan(table, item.operation, &item.row), Plan::Ignored)
-}
-
-fn capture(progress: &Progress, table: &Table, item: &Item) {
-    let name = (table.schema.clone(), table.name.clone());
-    let mut progress = progress.lock();
-    let entry = progress.table(&name);
-    entry.captured.count(item.operation);
-    entry.updated = now();
 }
 
 fn broken(failure: ApplyFailure) -> Broken {
