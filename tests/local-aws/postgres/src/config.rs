@@ -52,11 +52,9 @@ pub struct ServerFiles {
     pub encryption: Encryption,
     /// Databases that only the administrator may enter.
     pub closed_databases: Vec<String>,
-    /// The address that libpq in the server connects to (`PGHOSTADDR`); with `None` it resolves the `host` of a conninfo.
-    ///
-    /// A subscription and dblink name the endpoint of another instance. Only the stand-in's DNS knows that name, and a
-    /// server asks the resolver of the machine. With `PGHOSTADDR` libpq connects to that address and still verifies the
-    /// certificate against `host`. The price: the server reaches one other server, whatever `host` says or if it is absent.
+    /// The address that libpq in the server connects to (`PGHOSTADDR`), whatever `host` says, against which it still
+    /// verifies the certificate: an [`Outlet`](crate::Outlet), or one other server. With `None` libpq resolves the `host`
+    /// of a conninfo.
     pub peer: Option<Ipv4Addr>,
     /// Parameters; a later one wins over an earlier one and over the stand-in's own.
     pub settings: Vec<Setting>,

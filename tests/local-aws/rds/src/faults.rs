@@ -79,7 +79,7 @@ impl Shared {
             let state = self.state();
             let instance = state.instance(instance_id)?;
             let cluster = instance.cluster.clone().ok_or_else(|| errors::instance_state("it has no server yet"))?;
-            let files = state.server_files(instance, self.around.port);
+            let files = instance.server_files(self.around.port);
             (cluster, files, instance.busy.clone(), instance.resource_id.clone())
         };
         let guard = busy.lock_owned().await;
@@ -99,7 +99,7 @@ impl Shared {
             if let Err(error) = cluster.start(files).await {
                 return rds.job_failed(&resource_id, "start again after a fault", &error.into());
             }
-            rds.watch_roles(&cluster);
+            rds.watch_roles(&resource_id, &cluster);
             if fault == PlannedFault::Failover {
                 rds.tell_instance(&identifier, 49, "Multi-AZ instance failover completed.");
             }

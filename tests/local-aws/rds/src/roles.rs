@@ -1,23 +1,13 @@
 //! Who may do what on an instance: `rdsadmin` is AWS, the master user is no superuser.
 //!
 //! RDS patches PostgreSQL so that `rds_superuser` and `rds_replication` can do what roles cannot do by themselves.
-//! Here they are plain roles with what can be granted, and one thing is done by hand: whoever becomes a member of
-//! `rds_replication` gets the REPLICATION attribute, which is not inherited. No event trigger sees a `GRANT role`
-//! (they do not fire for shared objects), so the memberships are looked at many times a second.
+//! Here they are plain roles with what can be granted; `role_attributes` does what cannot.
 
-use std::sync::Arc;
-use std::time::Duration;
-
-use local_aws_postgres::{ADMIN, Cluster, Error, Result, connect};
-use tokio_postgres::{Client, Config};
-
-use crate::service::Shared;
+use local_aws_postgres::{ADMIN, Cluster, Error, Result};
+use tokio_postgres::Client;
 
 /// The database that only `rdsadmin` enters.
 pub(crate) const ADMIN_DATABASE: &str = "rdsadmin";
-
-/// Below the time in which a client that was granted `rds_replication` makes a new connection. Real time, not AWS's.
-const LOOK: Duration = Duration::from_millis(50);
 
 const GROUPS: [&str; 4] = ["rds_superuser", "rds_replication", "rds_iam", "rds_password"];
 
@@ -37,9 +27,6 @@ const ORIGIN_RIGHTS: &str = "
         pg_replication_origin_oid(text), pg_replication_origin_progress(text, boolean), pg_show_replication_origin_status()
     TO rds_superuser;
     GRANT SELECT ON pg_replication_origin_status TO rds_superuser";
-
-const DIFFERING_LOGINS: &str = "SELECT quote_ident(rolname), rolreplication FROM pg_roles
-    WHERE rolcanlogin AND NOT rolsuper AND rolreplication <> pg_has_role(oid, 'rds_replication', 'member')";
 
 /// Make a new cluster an instance: roles, the master user, who owns what.
 pub(crate) async fn set_up(cluster: &Cluster, master: &str, password: &str, database: Option<&str>) -> Result<()> {
@@ -118,7 +105,7 @@ async fn grant_in_databases(cluster: &Cluster) -> Result<()> {
 }
 
 /// Statements may hold passwords, so an error never carries one.
-async fn execute(client: &Client, statement: &str) -> Result<()> {
+pub(crate) async fn execute(client: &Client, statement: &str) -> Result<()> {
     let what = statement.split_whitespace().take(2).collect::<Vec<_>>().join(" ").to_lowercase();
     client.batch_execute(statement).await.map_err(|source| Error::Sql { what, source })
 }
@@ -129,31 +116,4 @@ fn identifier(name: &str) -> String {
 
 fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
-}
-
-impl Shared {
-    /// Keep REPLICATION in step with `rds_replication` for as long as this start of the server lasts.
-    pub(crate) fn watch_roles(&self, cluster: &Arc<Cluster>) {
-        let mut config = cluster.admin_config();
-        config.dbname(ADMIN_DATABASE);
-        tokio::spawn(async move {
-            if let Err(error) = keep_in_step(config).await {
-                tracing::debug!(%error, "the look at role memberships ended with its server");
-            }
-        });
-    }
-}
-
-async fn keep_in_step(config: Config) -> Result<()> {
-    let client = connect(&config).await?;
-    let read = |source| Error::Sql { what: "look at role memberships".to_owned(), source };
-    let query = client.prepare(DIFFERING_LOGINS).await.map_err(read)?;
-    loop {
-        for row in client.query(&query, &[]).await.map_err(read)? {
-            let (login, replicates): (String, bool) = (row.get(0), row.get(1));
-            let attribute = if replicates { "NOREPLICATION" } else { "REPLICATION" };
-            execute(&client, &format!("ALTER ROLE {login} {attribute}")).await?;
-        }
-        tokio::time::sleep(LOOK).await;
-    }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use local_aws_core::{ApiError, BoxFuture, Call, Clock, EventBus, Hosts, Reply, Service};
 use local_aws_postgres::{CertificateAuthority, Servers};
+use tokio::sync::watch;
 use tokio_postgres::Config;
 
 use crate::parameter_groups::Catalogs;
@@ -45,6 +46,8 @@ pub struct Rds {
 pub(crate) struct Shared {
     pub(crate) around: Surroundings,
     pub(crate) catalogs: Catalogs,
+    /// Told of every change of who reaches whom.
+    pub(crate) network: watch::Sender<()>,
     state: Mutex<State>,
 }
 
@@ -68,7 +71,7 @@ impl Rds {
     /// A service without instances.
     pub fn new(around: Surroundings) -> Self {
         let catalogs = Catalogs::new(around.servers.clone());
-        Self { shared: Arc::new(Shared { around, catalogs, state: Mutex::default() }) }
+        Self { shared: Arc::new(Shared { around, catalogs, network: watch::Sender::new(()), state: Mutex::default() }) }
     }
 
     /// Let an instance have these read replicas. They are only named: they have no server.

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use local_aws_core::ApiError;
-use local_aws_postgres::{Cluster, ServerCertificate};
+use local_aws_postgres::{Cluster, Outlet, ServerCertificate};
 use serde_json::{Map, Value};
 
 use crate::engine_versions::EngineVersion;
@@ -83,6 +83,10 @@ pub(crate) struct Instance {
     pub(crate) created_at: f64,
     pub(crate) host_name: String,
     pub(crate) address: Ipv4Addr,
+    /// Where its server connects to when it connects to another.
+    pub(crate) outlet: Outlet,
+    /// No other instance's server reaches it, and it reaches none of theirs.
+    pub(crate) is_cut_off: bool,
     pub(crate) certificate: ServerCertificate,
     pub(crate) group: AttachedGroup,
     /// The parameters that the server runs with; the attached group may say otherwise until a reboot.

@@ -1,9 +1,11 @@
-//! EventBridge Scheduler: one-shot schedules that really fire.
+//! EventBridge Scheduler: schedules that really fire, once or at a rate.
 //!
-//! Times are real and never scaled, because a schedule of the run is a deadline. AWS may fire up to a minute late, here
-//! as late as the configuration says.
+//! A schedule that fires once within the next hour is a deadline of the run, and fires in real time. Recurring schedules
+//! and those further ahead wait in scaled time, so that days of waiting can be rehearsed in minutes. AWS may fire up to a
+//! minute late, here as late as the configuration says.
 
 mod expression;
+mod firings;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,7 +14,9 @@ use std::time::Duration;
 use local_aws_core::{ACCOUNT, ApiError, BoxFuture, Call, Clock, Deliver, REGION, Reply, Service};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
+use self::firings::{Bounds, Firings};
 use crate::targets::{RetryPolicy, deliver_with_retries};
 
 /// The Scheduler of a stand-in.
@@ -41,7 +45,7 @@ impl Drop for Schedule {
 }
 
 impl Scheduler {
-    /// Fires at `targets`, each time `lateness` late.
+    /// Fires at `targets`, each time `lateness` late; the lateness is scaled where the schedule's time is.
     pub fn new(clock: Clock, lateness: Duration, targets: Arc<dyn Deliver>) -> Self {
         Self { inner: Arc::new(Inner { clock, lateness, targets, schedules: Mutex::default() }) }
     }
@@ -127,10 +131,10 @@ impl Scheduler {
     fn schedule(&self, name: &str, call: &Call, created: f64) -> Result<Schedule, ApiError> {
         let now = self.inner.clock.epoch_seconds();
         let zone = call.str("ScheduleExpressionTimezone").unwrap_or("UTC");
-        let at = expression::epoch_seconds(call.required("ScheduleExpression")?, zone)?;
-        if at <= now {
-            return Err(invalid("Invalid Schedule Expression: the time has passed."));
-        }
+        let expression = expression::parse(call.required("ScheduleExpression")?, zone)?;
+        let date = |member: &str| call.input.get(member).and_then(Value::as_f64);
+        let bounds = Bounds { start: date("StartDate"), end: date("EndDate") };
+        let firings = Firings::of(expression, bounds, now, self.inner.clock, self.inner.lateness)?;
         if let Some(input) = call.input["Target"]["Input"].as_str() {
             serde_json::from_str::<Value>(input).map_err(|_| invalid("Target input must be valid JSON."))?;
         }
@@ -153,21 +157,28 @@ impl Scheduler {
         if let Some(members) = members.as_object_mut() {
             members.remove("ClientToken");
         }
-        let wait = Duration::from_secs_f64(at - now) + self.inner.lateness;
-        let timer = tokio::spawn(fire(self.inner.clone(), name.to_owned(), members.clone(), wait));
+        let timer = tokio::spawn(fire(self.inner.clone(), name.to_owned(), members.clone(), firings));
         Ok(Schedule { members, token, timer })
     }
 }
 
-/// Wait, deliver, and clean up if the schedule says so.
-async fn fire(scheduler: Arc<Inner>, name: String, members: Value, wait: Duration) {
-    tokio::time::sleep(wait).await;
+/// Wait and deliver, as often as the schedule says, and clean up if it says so.
+async fn fire(scheduler: Arc<Inner>, name: String, members: Value, firings: Firings) {
     if members["State"] == "DISABLED" {
         return;
     }
-    // On a task of its own: deleting the schedule stops the timer, not a delivery that has begun.
-    let delivery = tokio::spawn(deliver(scheduler.clone(), name.clone(), members.clone()));
-    let _delivery_failed_and_said_so = delivery.await;
+    let mut next = Instant::now() + firings.first;
+    for number in 1.. {
+        tokio::time::sleep_until(next).await;
+        // On a task of its own: deleting the schedule stops the timer, not a delivery that has begun; and a recurring
+        // schedule fires again whether or not the target has taken the last delivery.
+        let delivery = tokio::spawn(deliver(scheduler.clone(), name.clone(), members.clone()));
+        if firings.times == Some(number) {
+            let _delivery_failed_and_said_so = delivery.await;
+            break;
+        }
+        next += firings.interval;
+    }
     if members["ActionAfterCompletion"] == "DELETE" {
         scheduler.schedules().remove(&name);
     }
@@ -228,112 +239,4 @@ fn invalid(text: &str) -> ApiError {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Instant;
-
-    use time::OffsetDateTime;
-    use time::macros::format_description;
-    use tokio::sync::mpsc;
-
-    use super::*;
-
-    struct Recorder(mpsc::UnboundedSender<(String, Value)>);
-
-    impl Deliver for Recorder {
-        fn deliver<'a>(&'a self, arn: &'a str, input: Value) -> BoxFuture<'a, Result<(), ApiError>> {
-            let _nobody_listens = self.0.send((arn.to_owned(), input));
-            Box::pin(async { Ok(()) })
-        }
-    }
-
-    fn scheduler() -> (Scheduler, mpsc::UnboundedReceiver<(String, Value)>) {
-        let (sender, receiver) = mpsc::unbounded_channel();
-        (Scheduler::new(Clock::new(1.0), Duration::ZERO, Arc::new(Recorder(sender))), receiver)
-    }
-
-    /// A schedule of the given name in so many seconds; seconds are the finest that an expression knows.
-    fn input(name: &str, seconds: i64) -> Value {
-        let at = OffsetDateTime::now_utc() + time::Duration::seconds(seconds);
-        let at = at.format(format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]")).unwrap();
-        json!({
-            "Name": name,
-            "ScheduleExpression": format!("at({at})"),
-            "FlexibleTimeWindow": {"Mode": "OFF"},
-            "Target": {"Arn": "arn:aws:lambda:eu-west-1:111122223333:function:unfence", "RoleArn": "arn:aws:iam::111122223333:role/x", "Input": "{\"runId\":\"r\"}"},
-        })
-    }
-
-    fn with(mut input: Value, member: &str, value: &str) -> Value {
-        input[member] = value.into();
-        input
-    }
-
-    fn call(scheduler: &Scheduler, operation: &str, input: Value) -> Result<Value, String> {
-        scheduler.answer(&Call::new(operation, input)).map_err(|error| error.code)
-    }
-
-    #[tokio::test]
-    async fn a_schedule_fires_at_its_time_and_deletes_itself() {
-        let (scheduler, mut fired) = scheduler();
-        let started = Instant::now();
-        call(&scheduler, "CreateSchedule", with(input("deadline", 2), "ActionAfterCompletion", "DELETE")).unwrap();
-
-        let (arn, input) = fired.recv().await.unwrap();
-
-        assert!((Duration::from_millis(900)..Duration::from_secs(3)).contains(&started.elapsed()));
-        assert!(arn.ends_with(":function:unfence"));
-        assert_eq!(input, json!({"runId": "r"}));
-        let end = Instant::now() + Duration::from_secs(2);
-        while !scheduler.names().is_empty() && Instant::now() < end {
-            tokio::task::yield_now().await;
-        }
-        assert!(scheduler.names().is_empty());
-    }
-
-    #[tokio::test]
-    async fn a_deleted_schedule_does_not_fire_and_a_moved_one_fires_once() {
-        let (scheduler, mut fired) = scheduler();
-        call(&scheduler, "CreateSchedule", input("deleted", 1)).unwrap();
-        call(&scheduler, "CreateSchedule", input("moved", 1)).unwrap();
-
-        call(&scheduler, "DeleteSchedule", json!({"Name": "deleted"})).unwrap();
-        call(&scheduler, "UpdateSchedule", input("moved", 2)).unwrap();
-
-        assert!(fired.recv().await.is_some());
-        assert!(tokio::time::timeout(Duration::from_millis(300), fired.recv()).await.is_err());
-        assert_eq!(scheduler.names(), ["moved"], "without DELETE it stays");
-    }
-
-    #[tokio::test]
-    async fn a_name_is_taken_once_but_a_request_can_be_repeated() {
-        let (scheduler, _fired) = scheduler();
-        let create = |token| call(&scheduler, "CreateSchedule", with(input("deadline", 60), "ClientToken", token));
-
-        assert_eq!(create("a"), create("a"));
-        assert_eq!(create("b"), Err("ConflictException".to_owned()));
-        assert_eq!(call(&scheduler, "GetSchedule", json!({"Name": "deadline"})).unwrap()["State"], "ENABLED");
-    }
-
-    #[tokio::test]
-    async fn what_cannot_be_is_refused() {
-        let (scheduler, _fired) = scheduler();
-        let cases = [
-            ("CreateSchedule", input("late", -5), "ValidationException"),
-            ("CreateSchedule", with(input("odd", 5), "ScheduleExpression", "at(tomorrow)"), "ValidationException"),
-            (
-                "CreateSchedule",
-                with(input("zone", 5), "ScheduleExpressionTimezone", "Mars/Olympus"),
-                "ValidationException",
-            ),
-            ("CreateSchedule", with(input("group", 5), "GroupName", "mine"), "ResourceNotFoundException"),
-            ("CreateSchedule", with(input("often", 5), "ScheduleExpression", "rate(1 minute)"), "NotImplemented"),
-            ("GetSchedule", json!({"Name": "none"}), "ResourceNotFoundException"),
-            ("UpdateSchedule", input("none", 5), "ResourceNotFoundException"),
-            ("DeleteSchedule", json!({"Name": "none"}), "ResourceNotFoundException"),
-        ];
-
-        for (operation, input, code) in cases {
-            assert_eq!(call(&scheduler, operation, input.clone()), Err(code.to_owned()), "{operation} {input}");
-        }
-    }
-}
+mod tests;

@@ -76,7 +76,7 @@ impl Shared {
     }
 
     /// Remember a new instance in status `creating`; the answer is its resource id.
-    pub(crate) fn add_instance(&self, new: NewInstance) -> Result<String, ApiError> {
+    pub(crate) fn add_instance(self: &Arc<Self>, new: NewInstance) -> Result<String, ApiError> {
         let address = self.around.servers.addresses().take(self.around.port).map_err(ApiError::internal)?;
         let host_name = host_name(&new.identifier);
         let certificate = self.around.authority.issue(&host_name).map_err(ApiError::internal)?;
@@ -91,6 +91,8 @@ impl Shared {
             created_at: self.now(),
             host_name,
             address,
+            outlet: self.open_outlet(&resource_id)?,
+            is_cut_off: false,
             certificate,
             group: AttachedGroup::in_sync(new.group),
             running: Default::default(),

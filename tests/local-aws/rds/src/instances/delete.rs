@@ -69,8 +69,8 @@ impl Shared {
             }
         }
         self.pause(delays::DELETING).await;
-        self.around.servers.addresses().give_back(address);
         self.forget_instance(&identifier);
+        self.around.servers.addresses().give_back(address);
         self.tell_instance(&identifier, 3, "DB instance deleted");
         Ok(())
     }
@@ -80,6 +80,10 @@ impl Shared {
         state.tags.remove(&instance_arn(identifier));
         let removed = state.instances.remove(identifier);
         drop(state);
+        self.network.send_replace(());
+        if let Some(instance) = &removed {
+            self.around.servers.addresses().give_back(instance.outlet.address());
+        }
         let secret = removed.as_ref().and_then(|instance| instance.attributes.get("MasterUserSecret"));
         if let (Some(secrets), Some(arn)) =
             (&self.around.secrets, secret.and_then(|secret| secret["SecretArn"].as_str()))

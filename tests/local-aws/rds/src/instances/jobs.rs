@@ -103,7 +103,7 @@ impl Shared {
     /// Start the server with what it ran with before.
     pub(crate) async fn start_as_before(&self, resource_id: &str, cluster: &Arc<Cluster>) -> Result<(), JobFailed> {
         self.start_server(resource_id, cluster).await?;
-        self.watch_roles(cluster);
+        self.watch_roles(resource_id, cluster);
         Ok(())
     }
 
@@ -111,7 +111,7 @@ impl Shared {
     pub(crate) fn server_files(&self, resource_id: &str) -> Option<ServerFiles> {
         let state = self.state();
         let instance = state.instances.values().find(|instance| instance.resource_id == resource_id)?;
-        Some(state.server_files(instance, self.around.port))
+        Some(instance.server_files(self.around.port))
     }
 
     /// Start the server with the values that it ran with last. Role memberships are not watched yet.
@@ -123,7 +123,7 @@ impl Shared {
 
     /// The instance has a server from now on: its endpoint shows and its name leads to it.
     pub(crate) fn put_in_service(&self, resource_id: &str, cluster: Arc<Cluster>) {
-        self.watch_roles(&cluster);
+        self.watch_roles(resource_id, &cluster);
         let named = self.with_instance(resource_id, |instance| {
             instance.cluster = Some(cluster);
             (instance.host_name.clone(), instance.address)

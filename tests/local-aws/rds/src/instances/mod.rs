@@ -20,7 +20,7 @@ use local_aws_postgres::{Encryption, Listen, ServerFiles};
 
 use crate::parameter_groups::{Machine, forces_tls, server_settings};
 use crate::roles::ADMIN_DATABASE;
-use crate::state::{Instance, Origin, State};
+use crate::state::Instance;
 use crate::{copy_faults, rds_tools};
 
 /// What formulas of parameters count with.
@@ -30,21 +30,16 @@ pub(crate) fn machine_of(instance: &Instance, port: u16) -> Machine {
     Machine { memory_bytes: class.memory_bytes, cpus: class.cpus, storage_bytes: storage_gib << 30, port }
 }
 
-impl State {
+impl Instance {
     /// What the server of an instance is told: the parameters it runs with, its address, its certificate, what is known
     /// of the instance that it was restored from.
-    pub(crate) fn server_files(&self, instance: &Instance, port: u16) -> ServerFiles {
-        let origin = instance.origin.as_ref();
-        let source = |origin: &Origin| self.instances.values().find(|other| other.resource_id == origin.resource_id);
-        let mut files = instance.own_files(port);
-        files.peer = origin.and_then(source).map(|source| source.address);
-        files.settings.extend(origin.and_then(|origin| rds_tools::setting(&origin.seed)));
-        files.settings.extend(copy_faults::setting(instance));
+    pub(crate) fn server_files(&self, port: u16) -> ServerFiles {
+        let mut files = self.own_files(port);
+        files.settings.extend(self.origin.as_ref().and_then(|origin| rds_tools::setting(&origin.seed)));
+        files.settings.extend(copy_faults::setting(self));
         files
     }
-}
 
-impl Instance {
     fn own_files(&self, port: u16) -> ServerFiles {
         let certificate = self.certificate.clone();
         let encryption = match forces_tls(&self.running) {
@@ -55,7 +50,7 @@ impl Instance {
             listen: Listen { address: self.address, port },
             encryption,
             closed_databases: vec![ADMIN_DATABASE.to_owned()],
-            peer: None,
+            peer: Some(self.outlet.address()),
             settings: server_settings(&self.running),
         }
     }

@@ -60,7 +60,7 @@ impl Shared {
         } else {
             cluster.stop(Shutdown::Fast).await?;
             self.start_with_group(resource_id, &cluster).await?;
-            self.watch_roles(&cluster);
+            self.watch_roles(resource_id, &cluster);
         }
         self.tell_instance(&identifier, 6, "DB instance restarted");
         Ok(())

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 use tokio_postgres::Row;
 
-use super::rds_parameters::{NOT_MODIFIABLE, own_parameters, system_values};
+use super::rds_parameters::{NARROWER_BOUNDS, NOT_MODIFIABLE, own_parameters, system_values};
 use crate::errors;
 
 /// One parameter of a family.
@@ -84,6 +84,11 @@ fn parameters(major: u16, of_the_engine: impl Iterator<Item = Parameter>) -> BTr
     for (name, value) in system_values() {
         if let Some(parameter) = all.get_mut(name) {
             parameter.system_value = Some(value.to_owned());
+        }
+    }
+    for (name, bounds) in NARROWER_BOUNDS {
+        if let Some(parameter) = all.get_mut(*name) {
+            parameter.allowed_values = Some((*bounds).to_owned());
         }
     }
     all

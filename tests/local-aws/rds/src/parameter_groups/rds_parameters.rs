@@ -60,6 +60,10 @@ pub(super) const NOT_MODIFIABLE: &[&str] = &[
     "zero_damaged_pages",
 ];
 
+/// Bounds that are narrower than the engine's.
+pub(super) const NARROWER_BOUNDS: &[(&str, &str)] =
+    &[("max_replication_slots", "5-262143"), ("max_wal_senders", "5-262143")];
+
 /// Values that RDS sets where the user sets none.
 pub(super) fn system_values() -> impl Iterator<Item = (&'static str, &'static str)> {
     [

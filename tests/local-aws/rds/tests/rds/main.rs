@@ -5,6 +5,7 @@
 mod catalogs;
 mod copy_faults;
 mod life_cycle;
+mod network;
 mod parameter_groups;
 mod proxies;
 mod region;

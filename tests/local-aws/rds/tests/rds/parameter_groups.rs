@@ -195,3 +195,66 @@ async fn parameters_are_those_of_the_real_server_with_rds_own_among_them() {
         region.call("DescribeEngineDefaultParameters", json!({ "DBParameterGroupFamily": "postgres18" })).await;
     assert_eq!(defaults["EngineDefaults"]["Parameters"].as_array().unwrap().len(), 100);
 }
+
+/// What logical replication goes by: first major, name, apply type, a value that the server takes, one that RDS refuses.
+const OF_REPLICATION: &[(u16, &str, &str, &str, &str)] = &[
+    (13, "max_slot_wal_keep_size", "dynamic", "2048", "-2"),
+    (18, "idle_replication_slot_timeout", "dynamic", "3600", "-1"),
+    (13, "rds.logical_replication", "static", "1", "2"),
+    (13, "max_replication_slots", "static", "25", "4"),
+    (13, "max_wal_senders", "static", "26", "many"),
+    (13, "max_logical_replication_workers", "static", "9", "-1"),
+    (18, "max_active_replication_origins", "static", "27", "-1"),
+];
+
+async fn parameters_of_replication_reach_the_server(major: u16) {
+    let region = Region::new();
+    make_group(&region, "own", &format!("postgres{major}")).await;
+    region.create("db", &major.to_string(), json!({ "DBParameterGroupName": "own" })).await;
+    let master = region.master("db").await;
+    let (known, unknown): (Vec<_>, Vec<_>) = OF_REPLICATION.iter().partition(|(since, ..)| *since <= major);
+
+    for (_, name, _, value, _) in unknown {
+        let refused = region.refusal("ModifyDBParameterGroup", set("own", name, value, "pending-reboot")).await;
+        assert!(refused.message.contains("Could not find parameter"), "{name}: {refused}");
+    }
+    for (_, name, apply_type, value, refused) in &known {
+        let filters = json!([{ "Name": "parameter-name", "Values": [name] }]);
+        let asked = json!({ "DBParameterGroupName": "own", "Filters": filters });
+        assert_eq!(
+            region.call("DescribeDBParameters", asked).await["Parameters"][0]["ApplyType"],
+            *apply_type,
+            "{name}"
+        );
+        let refusal = region.refusal("ModifyDBParameterGroup", set("own", name, refused, "pending-reboot")).await;
+        assert!(refusal.message.contains("allowed values are"), "{name}: {refusal}");
+        let method = if *apply_type == "dynamic" { "immediate" } else { "pending-reboot" };
+        region.call("ModifyDBParameterGroup", set("own", name, value, method)).await;
+    }
+    // Without its unit, as a group has it.
+    let shown = async |client: &tokio_postgres::Client, name: &str| match name {
+        "rds.logical_replication" => {
+            text(client, "SELECT (current_setting('rds.logical_replication') = 'on')::int").await
+        }
+        _ => text(client, &format!("SELECT setting FROM pg_settings WHERE name = '{name}'")).await,
+    };
+    for (_, name, apply_type, value, _) in &known {
+        match *apply_type {
+            "dynamic" => wait_until(name, async || shown(&master, name).await == *value).await,
+            _ => assert_ne!(shown(&master, name).await, *value, "{name} waits for the reboot"),
+        }
+    }
+    region.call_when_ready("RebootDBInstance", json!({ "DBInstanceIdentifier": "db" })).await;
+    region.available("db").await;
+    let master = region.master("db").await;
+    for (_, name, _, value, _) in &known {
+        assert_eq!(shown(&master, name).await, *value, "{name} of {major}");
+    }
+}
+
+#[tokio::test]
+async fn parameters_of_replication_reach_the_server_on_every_major() {
+    for major in 13..=18 {
+        parameters_of_replication_reach_the_server(major).await;
+    }
+}

@@ -1,5 +1,6 @@
 //! The master user is no superuser, and what RDS adds to PostgreSQL's roles works.
 
+use local_aws_rds::PlannedFault;
 use serde_json::json;
 
 use crate::region::{PASSWORD, Region, text, wait_until};
@@ -77,6 +78,99 @@ async fn granting_rds_replication_lets_a_login_replicate_on_13() {
 #[tokio::test]
 async fn granting_rds_replication_lets_a_login_replicate_on_18() {
     granting_rds_replication_lets_a_login_replicate("18").await;
+}
+
+const SUBSCRIBE: &str = "CREATE SUBSCRIPTION back CONNECTION 'host=db.example.com user=run password=p' PUBLICATION p
+    WITH (connect = false, enabled = false, create_slot = false, slot_name = 'x')";
+
+/// Of a login `run` that the master user made, which may also create objects in the database.
+async fn make_run_login(region: &Region, version: &str) -> tokio_postgres::Client {
+    region.create("db", version, json!({})).await;
+    let master = region.master("db").await;
+    let login = format!("CREATE ROLE run LOGIN PASSWORD '{PASSWORD}'; GRANT CREATE ON DATABASE app TO run");
+    master.batch_execute(&login).await.unwrap();
+    master
+}
+
+async fn a_member_of_rds_superuser_creates_a_subscription_and_keeps_it(version: &str) {
+    let region = Region::new();
+    let master = make_run_login(&region, version).await;
+    let run = region.try_connect("db", "run", "app").await.unwrap();
+    let before = run.batch_execute(SUBSCRIBE).await;
+
+    master.batch_execute("GRANT rds_superuser TO run").await.unwrap();
+    wait_until("an open session creates a subscription", async || run.batch_execute(SUBSCRIBE).await.is_ok()).await;
+    master.batch_execute("REVOKE rds_superuser FROM run").await.unwrap();
+    let is_superuser = "SELECT rolsuper OR rolreplication FROM pg_roles WHERE rolname = 'run'";
+    wait_until("the attributes are gone", async || text(&master, is_superuser).await == "f").await;
+    let another = run.batch_execute(&SUBSCRIBE.replace("back", "another")).await;
+
+    assert!(before.is_err() && another.is_err());
+    for alter in ["ENABLE", "DISABLE", "SET (slot_name = NONE)"] {
+        run.batch_execute(&format!("ALTER SUBSCRIPTION back {alter}")).await.unwrap();
+    }
+    run.batch_execute("DROP SUBSCRIPTION back").await.unwrap();
+    assert_eq!(text(&master, "SELECT rolsuper FROM pg_roles WHERE rolname = 'boss'").await, "f");
+    master.batch_execute("REVOKE CREATE ON DATABASE app FROM run; DROP ROLE run").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_member_of_rds_superuser_creates_a_subscription_and_keeps_it_on_13() {
+    a_member_of_rds_superuser_creates_a_subscription_and_keeps_it("13").await;
+}
+
+#[tokio::test]
+async fn a_member_of_rds_superuser_creates_a_subscription_and_keeps_it_on_15() {
+    a_member_of_rds_superuser_creates_a_subscription_and_keeps_it("15").await;
+}
+
+#[tokio::test]
+async fn a_member_of_rds_superuser_creates_a_subscription_on_18_without_being_a_superuser() {
+    let region = Region::new();
+    let master = make_run_login(&region, "18").await;
+    let run = region.try_connect("db", "run", "app").await.unwrap();
+    let before = run.batch_execute(SUBSCRIBE).await;
+
+    master.batch_execute("GRANT rds_superuser TO run").await.unwrap();
+    run.batch_execute(SUBSCRIBE).await.unwrap();
+    let is_replicating = "SELECT rolreplication FROM pg_roles WHERE rolname = 'run'";
+    wait_until("the memberships have been looked at", async || text(&master, is_replicating).await == "t").await;
+    let is_superuser = text(&master, "SELECT rolsuper FROM pg_roles WHERE rolname = 'run'").await;
+    master.batch_execute("REVOKE rds_superuser FROM run").await.unwrap();
+    let another = run.batch_execute(&SUBSCRIBE.replace("back", "another")).await;
+
+    assert!(before.is_err() && another.is_err());
+    assert_eq!(is_superuser, "f");
+    run.batch_execute("ALTER SUBSCRIPTION back SET (slot_name = NONE); DROP SUBSCRIPTION back").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_lent_superuser_is_taken_back_after_a_crash_and_of_members_of_a_member_too() {
+    let region = Region::new();
+    let master = make_run_login(&region, "13").await;
+    master.batch_execute("CREATE ROLE team; GRANT team TO run; GRANT rds_superuser TO team").await.unwrap();
+    let is_superuser = async || {
+        let master = region.try_connect("db", "boss", "app").await.ok()?;
+        Some(text(&master, "SELECT rolsuper FROM pg_roles WHERE rolname = 'run'").await == "t")
+    };
+    wait_until("a member of a member is a superuser", async || is_superuser().await == Some(true)).await;
+    region.admin("db").await.batch_execute("CREATE ROLE made_by_a_test LOGIN SUPERUSER").await.unwrap();
+
+    region.rds.plan("db", PlannedFault::Restart).await.unwrap();
+    wait_until("the server is back", async || is_superuser().await == Some(true)).await;
+    // As a revocation that comes before the first look at the memberships would find nothing to take back.
+    wait_until("a new member is seen", async || {
+        let Ok(master) = region.try_connect("db", "boss", "app").await else { return false };
+        let new = "CREATE ROLE witness LOGIN IN ROLE rds_superuser";
+        let _it_is_there_from_the_second_time_on = master.batch_execute(new).await;
+        text(&master, "SELECT rolsuper FROM pg_roles WHERE rolname = 'witness'").await == "t"
+    })
+    .await;
+    region.master("db").await.batch_execute("REVOKE rds_superuser FROM team").await.unwrap();
+
+    wait_until("it is none any more", async || is_superuser().await == Some(false)).await;
+    let master = region.master("db").await;
+    assert_eq!(text(&master, "SELECT rolsuper FROM pg_roles WHERE rolname = 'made_by_a_test'").await, "t");
 }
 
 /// What PostgreSQL leaves to superusers; scripts/setup-postgres.py has the same list.

@@ -83,42 +83,6 @@ async fn an_upgraded_copy_subscribes_to_its_source_from_its_seed() {
 }
 
 #[tokio::test]
-async fn a_copy_reaches_its_source_alone_and_verifies_the_name() {
-    let region = Region::new();
-    let group = source(&region, 16).await;
-    region.snapshot("source", "now").await;
-    region.restore("copy", "now", json!({ "DBParameterGroupName": group })).await;
-    let (copy, source) = (region.master("copy").await, region.master("source").await);
-    for client in [&copy, &source] {
-        client.batch_execute("CREATE EXTENSION dblink").await.unwrap();
-    }
-    let ask =
-        |conninfo: &str| format!("SELECT port FROM dblink('{conninfo}', 'SELECT current_user::text') t (port text)");
-
-    let right = text(&copy, &ask(&conninfo(&region, &copy, &endpoint("source")).await)).await;
-    let wrong = ask(&conninfo(&region, &copy, &endpoint("copy")).await);
-    let wrong = copy.simple_query(&wrong).await.unwrap_err();
-    let from_the_source = ask(&conninfo(&region, &source, &endpoint("copy")).await);
-    let from_the_source = source.simple_query(&from_the_source).await.unwrap_err();
-    region.call("DeleteDBInstance", json!({ "DBInstanceIdentifier": "source", "SkipFinalSnapshot": true })).await;
-    wait_until("the source is gone", async || {
-        let one = json!({ "DBInstanceIdentifier": "source" });
-        region.try_call("DescribeDBInstances", one).await.is_err()
-    })
-    .await;
-    reboot(&region, "copy").await;
-    let copy = region.master("copy").await;
-    let without_source = ask(&conninfo(&region, &copy, &endpoint("source")).await);
-    let without_source = copy.simple_query(&without_source).await.unwrap_err();
-
-    assert_eq!(right, "run");
-    let detail = |error: &tokio_postgres::Error| error.as_db_error().unwrap().detail().unwrap_or_default().to_owned();
-    assert!(detail(&wrong).contains("does not match host name"), "{wrong:?}");
-    assert!(detail(&from_the_source).contains("could not translate host name"), "{from_the_source:?}");
-    assert!(detail(&without_source).contains("could not translate host name"), "{without_source:?}");
-}
-
-#[tokio::test]
 async fn the_master_user_creates_rds_tools_on_every_major() {
     for major in 13..=18 {
         let region = Region::new();
