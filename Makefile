@@ -13,11 +13,16 @@ ENGINE ?=
 # PROPAGATION: seconds that a DNS change takes; realistic by default.
 INPUT ?=
 PROPAGATION ?=
+# FAIL_BACK: 1 or return, accept, expire, void.
+FAIL_BACK ?=
 RELEASE ?=
 KEEP ?=
 BREAK ?=
-# Deploying: the stack's name, one step, the functions' processor architecture, a file with the template's parameters.
+# Deploying: the stack's name, one step, the functions' processor architecture, a file with the template's parameters; an
+# execution's ARN, a run's id.
 STACK ?=
+EXECUTION ?=
+RUN ?=
 STEP ?=
 ARCH ?=
 PARAMETERS ?=
@@ -44,6 +49,7 @@ help: ## Show this list
 	@echo "  make demo INPUT=more.json    merged into the execution's input, e.g. {\"choices\": {\"keylessTables\": \"replica-identity-full\"}}"
 	@echo "  make demo RELEASE=1          the builds that make deploy deploys, instead of debug builds"
 	@echo "  make demo PROPAGATION=1      a DNS change reaches all name servers after 1 s; the default is 2 to 40 s for each, as on Route 53"
+	@echo "  make demo FAIL_BACK=1        then returns everybody to the old server; accept: with a table that only the new server has; expire: nobody fails back for 72 hours of AWS, here 7 minutes; void: the old server cannot follow, and failing back is refused"
 	@echo "  make demo KEEP=1             leaves the servers running and prints how to connect"
 	@echo "  make build ARCH=arm64        for another processor architecture; needs zig and its Rust standard library"
 
@@ -60,7 +66,7 @@ setup-validators:
 .PHONY: machines
 machines: ## Render the state machines to target/statemachine
 	@mkdir -p target/statemachine
-	@for name in upgrade recover; do cargo run --quiet -p contract-tests --bin render-machine -- $$name --placeholders > target/statemachine/$$name.asl.json; done
+	@for name in upgrade recover fail-back watch-fail-back; do cargo run --quiet -p contract-tests --bin render-machine -- $$name --placeholders > target/statemachine/$$name.asl.json; done
 
 .PHONY: demo
 demo: ## Upgrade a live database on this computer and prove that nothing was lost
@@ -68,7 +74,7 @@ demo: ## Upgrade a live database on this computer and prove that nothing was los
 	@$(MAKE) --no-print-directory setup
 	@$(if $(RELEASE),bash scripts/release-functions.sh)
 	@cargo build --quiet $(if $(RELEASE),--package rehearsal,--workspace) --bins
-	@target/debug/rehearsal run --from $(FROM) --to $(TO) $(if $(RELEASE),--functions target/lambda) $(if $(ENGINE),--engine $(ENGINE)) $(if $(DUMP),--dump $(DUMP)) $(if $(INPUT),--input-file $(INPUT)) $(if $(PROPAGATION),--propagation $(PROPAGATION)) $(if $(KEEP),--keep) $(if $(BREAK),--break $(BREAK)) $(if $(FAULTS),--faults $(FAULTS))
+	@target/debug/rehearsal run --from $(FROM) --to $(TO) $(if $(RELEASE),--functions target/lambda) $(if $(ENGINE),--engine $(ENGINE)) $(if $(DUMP),--dump $(DUMP)) $(if $(INPUT),--input-file $(INPUT)) $(if $(PROPAGATION),--propagation $(PROPAGATION)) $(if $(FAIL_BACK),--fail-back $(FAIL_BACK:1=return)) $(if $(KEEP),--keep) $(if $(BREAK),--break $(BREAK)) $(if $(FAULTS),--faults $(FAULTS))
 
 .PHONY: scenarios
 scenarios: setup ## Rehearse every disturbance that a run promises to survive: kills, stops, schema changes
@@ -126,6 +132,12 @@ watch: ## Follow the newest run of a stack, or an execution: STACK=name or EXECU
 answer: ## Show the question that a run waits with, and answer it: STACK=name or EXECUTION=arn
 	@cargo run --quiet -p pgleap-cli -- answer $(if $(EXECUTION),--execution "$(EXECUTION)",--stack "$(STACK)")
 
+.PHONY: fail-back close-fail-back
+fail-back: ## Return everybody to the old server of a run with failBack: STACK=name RUN=id
+	@bash scripts/fail-back.sh "$(STACK)" "$(RUN)"
+close-fail-back: ## End the time in which failing back is possible: STACK=name EXECUTION=arn of the upgrade
+	@bash scripts/fail-back.sh --close "$(STACK)" "$(EXECUTION)"
+
 .PHONY: deploy-function
 deploy-function: ## Build one step and deploy it into a stack, to try it by hand: STACK=name STEP=step
 	@bash scripts/deploy-function.sh "$(STACK)" "$(STEP)"
@@ -158,7 +170,7 @@ check: ## Check format and lints, without tests
 
 .PHONY: validate
 validate: machines setup-validators ## Validate what is deployed: state machines, template, scripts
-	@node scripts/validate-machines.mjs target/statemachine/upgrade.asl.json target/statemachine/recover.asl.json
+	@node scripts/validate-machines.mjs $(foreach name,upgrade recover fail-back watch-fail-back,target/statemachine/$(name).asl.json)
 	@.local/checks/bin/python scripts/validate-template.py
 	@for example in statemachine/examples/*.json; do .local/checks/bin/python -W ignore -m jsonschema --instance $$example statemachine/input.schema.json || exit 1; done
 	@.local/checks/bin/shellcheck scripts/*.sh .ci/run

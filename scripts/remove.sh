@@ -9,7 +9,8 @@ usage() {
     cat <<'END'
 usage: remove.sh STACK
 
-Deletes the stack STACK with everything in it, and its packages. Refuses while a run is in progress.
+Deletes the stack STACK with everything in it, and its packages. Refuses while a run is in progress, and
+while failing back is still possible.
 The databases, the record and the secrets of runs stay, because they are not part of the stack. The
 two DMS roles stay even if the stack created them, because others in the account may use them.
 
@@ -28,6 +29,8 @@ status=$(stack_status "$stack")
 [ -n "$status" ] || fail "there is no stack $stack in $AWS_REGION"
 runs=$(running_executions "$stack")
 [ -z "$runs" ] || fail "a run is in progress, and could not roll back without the stack; wait until it ends, or stop it and wait for its recovery: $runs"
+kept=$(open_fail_backs "$stack")
+[ -z "$kept" ] || fail "the old server of a run still follows the new one, which ends with the stack; run make close-fail-back first, and wait for its execution ($kept)"
 confirm "Delete stack $stack of account $account in $AWS_REGION?" || fail "nothing was deleted"
 
 cloud cloudformation delete-stack --stack-name "$stack"

@@ -49,11 +49,11 @@ stack_output() {
         --query "Stacks[0].Outputs[?OutputKey=='$2'].OutputValue"
 }
 
-# Runs and recoveries that are in progress, one per line. Fails if they cannot be listed, because the caller is about to
+# Runs, recoveries and executions that fail back, as far as they are in progress, one per line. Fails if they cannot be listed, because the caller is about to
 # delete or change what they need.
 running_executions() {
     local machine said
-    for machine in upgrade recover; do
+    for machine in upgrade recover fail-back; do
         if said=$(cloud stepfunctions list-executions --status-filter RUNNING --query 'executions[].executionArn' \
             --output text --state-machine-arn "arn:$partition:states:$AWS_REGION:$account:stateMachine:$1-$machine" 2>&1); then
             tr '\t' '\n' <<<"$said" | grep '^arn:' || true
@@ -61,6 +61,14 @@ running_executions() {
             fail "cannot find out whether a run is in progress: $said"
         fi
     done
+}
+
+# Schedules of runs whose old server still follows the new one, one per line. Fails if they cannot be listed.
+open_fail_backs() {
+    local said
+    said=$(cloud scheduler list-schedules --name-prefix pgleap- --output text --query "Schedules[?Target.Arn=='arn:$partition:states:$AWS_REGION:$account:stateMachine:$1-watch-fail-back'].Name" 2>&1) ||
+        fail "cannot find out whether failing back is still possible: $said"
+    tr '\t' '\n' <<<"$said" | grep '^pgleap-' || true
 }
 
 # The bucket for the packages: one for each account and Region, with a folder for each stack.

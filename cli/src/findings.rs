@@ -192,6 +192,36 @@ pub fn plan_lines(plan: &Value) -> Vec<String> {
         seconds(&cost["usd"])
     ));
     lines.extend(cost_part_lines(cost));
+    lines.extend(fail_back_lines(&plan["failBack"]));
+    lines
+}
+
+/// Until when everybody could return to the source, what that costs, and what it depends on; nothing if it is not planned.
+fn fail_back_lines(plan: &Value) -> Vec<String> {
+    let Some(hours) = plan["keepHours"].as_u64() else { return Vec::new() };
+    let number = |value: &Value| value.as_f64().unwrap_or_default();
+    let mut lines = vec![
+        String::new(),
+        format!(
+            "Failing back is possible for {hours} h after the target is open, until about {:.1} h after the start of the run.",
+            number(&plan["untilSeconds"]) / 3_600.0
+        ),
+        format!(
+            "Until then, both instances cost {:.2} USD per hour, {:.2} USD in total, {:.2} USD of it because of failBack. Its parts:",
+            number(&plan["usdPerHour"]),
+            number(&plan["cost"]["usd"]),
+            number(&plan["extraUsd"])
+        ),
+    ];
+    lines.extend(cost_part_lines(&plan["cost"]));
+    for (title, member) in [
+        ("It needs:", "needs"),
+        ("What stays afterwards:", "stays"),
+        ("What prevents it, or is missing on the source afterwards:", "notCarried"),
+    ] {
+        lines.push(title.to_owned());
+        lines.extend(texts(&plan[member]).into_iter().map(|text| format!("  - {text}")));
+    }
     lines
 }
 
@@ -354,5 +384,28 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part} is not in\n{text}");
         }
+    }
+
+    #[test]
+    fn a_plan_with_a_time_to_fail_back_has_a_part_about_it_and_another_has_none() {
+        let plan = json!({"failBack": {
+            "keepHours": 72, "untilSeconds": 270_000.0, "usdPerHour": 0.5, "extraUsd": 19.0,
+            "cost": {"usd": 36.0, "parts": [{"what": "source", "usd": 18.0}], "unpriced": ["target"]},
+            "needs": ["free storage"], "stays": ["a setting"], "notCarried": ["new tables"]
+        }});
+
+        let text = plan_lines(&plan).join("\n");
+
+        for part in [
+            "possible for 72 h after the target is open, until about 75.0 h after the start",
+            "both instances cost 0.50 USD per hour, 36.00 USD in total, 19.00 USD of it",
+            "not included: target",
+            "It needs:\n  - free storage",
+            "What stays afterwards:\n  - a setting",
+            "afterwards:\n  - new tables",
+        ] {
+            assert!(text.contains(part), "{part} is not in\n{text}");
+        }
+        assert!(!plan_lines(&json!({})).join("\n").contains("Failing back"));
     }
 }

@@ -104,7 +104,7 @@ impl<'a> Way<'a> {
             target: secret.host.as_deref().or(target.map(|target| target.host.as_str())),
             target_instance: run.target.instance.as_deref().unwrap_or_default(),
             direction,
-            label: run.id.names().client_label(),
+            label: run.names().client_label(),
             versions: Versions::of(run, generation, direction),
         }
     }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Which cutover of a run: 1 leads to the target. A call for another one than the current changes nothing.
+/// Which cutover of a run: 1 leads to the target, later ones back again. A call for another one than the current changes nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Generation(u16);
@@ -10,6 +10,26 @@ pub struct Generation(u16);
 impl Generation {
     /// From the source to the target.
     pub const FORWARD: Self = Self(1);
+
+    /// [`Self::FORWARD`], for inputs in which it may be left out.
+    pub fn forward() -> Self {
+        Self::FORWARD
+    }
+
+    /// From a number of the databases; none if it is no generation.
+    pub fn from_number(number: i32) -> Option<Self> {
+        u16::try_from(number).ok().filter(|number| *number > 0).map(Self)
+    }
+
+    /// All up to this one, this one last.
+    pub fn and_earlier(self) -> impl Iterator<Item = Self> {
+        (1..=self.0).map(Self)
+    }
+
+    /// The one after it.
+    pub fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
 
     /// As the databases count it.
     pub fn number(self) -> i32 {

@@ -87,6 +87,8 @@ error_codes! {
     CutoverNotSafe,
     /// The outage that is forecast exceeds the limit of the input; the message has the part that is too long.
     OutageTooLong,
+    /// Failing back now would lose or leave behind something; the message names it.
+    FailBackUnsafe,
     /// The fence could not be proven.
     FenceFailed,
     /// The target did not catch up with the fenced source, or a change was not applied.

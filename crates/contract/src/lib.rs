@@ -33,8 +33,8 @@ pub use names::Names;
 pub use phase::Phase;
 pub use redact::redact;
 pub use request::{
-    Choices, CutoverSettings, DmsNetwork, DmsSettings, KeylessTables, Limits, MaxOutage, Mode, Network, ReadReplicas,
-    Record, RunRequest, Source, SwitchRecord, Target, UncomparedTables,
+    Choices, CutoverSettings, DmsNetwork, DmsSettings, FailBack, KeylessTables, Limits, MaxOutage, Mode, Network,
+    ReadReplicas, Record, RunRequest, Source, SwitchRecord, Target, UncomparedTables,
 };
-pub use run::{Run, RunId, RunIdError, Server};
+pub use run::{Purpose, Run, RunId, RunIdError, Server};
 pub use window::{Day, Window};

@@ -1,15 +1,23 @@
 //! Every name that a run creates, derived from its id: the key that lets a second run of a step find what the first made.
 
-use crate::{Generation, RunId};
+use crate::{Generation, Purpose, Run, RunId};
 
 /// Names of one run.
 #[derive(Debug, Clone, Copy)]
-pub struct Names<'a>(&'a RunId);
+pub struct Names<'a>(&'a RunId, Purpose);
 
 impl RunId {
-    /// The names derived from this id.
+    /// The names derived from this id, of an upgrade.
     pub fn names(&self) -> Names<'_> {
-        Names(self)
+        Names(self, Purpose::Upgrade)
+    }
+}
+
+impl Run {
+    /// The names of this run. Failing back shares its logins, secrets and schema with the upgrade; what carries the changes, the
+    /// schedules and the note on the record are its own, so that a late call for one never meets what belongs to the other.
+    pub fn names(&self) -> Names<'_> {
+        Names(&self.id, self.purpose)
     }
 }
 
@@ -39,6 +47,14 @@ impl Names<'_> {
 
     fn resource(&self, what: &str) -> String {
         format!("pgleap-{}-{what}", self.0)
+    }
+
+    /// `what`, or its counterpart for failing back.
+    fn by_purpose(&self, what: &str) -> String {
+        match self.1 {
+            Purpose::Upgrade => what.to_owned(),
+            Purpose::FailBack => format!("back-{what}"),
+        }
     }
 
     /// Prefix of every AWS resource name.
@@ -122,12 +138,12 @@ impl Names<'_> {
 
     /// The dead-man schedule.
     pub fn deadline_schedule(&self) -> String {
-        self.resource("deadline")
+        self.resource(&self.by_purpose("deadline"))
     }
 
     /// The dead-man schedule of the time between the record's change and the fence.
     pub fn switch_schedule(&self) -> String {
-        self.resource("switch")
+        self.resource(&self.by_purpose("switch"))
     }
 
     /// The login that works for the run on both sides; owns nothing but the run's own schema.
@@ -137,7 +153,36 @@ impl Names<'_> {
 
     /// The login with which the copy engine reads the source; DMS writes to the target with it too.
     pub fn copy_login(&self) -> String {
-        format!("pgleap_{}_copy", self.0.as_str().replace('-', "_"))
+        match self.1 {
+            Purpose::Upgrade => format!("pgleap_{}_copy", self.0.as_str().replace('-', "_")),
+            Purpose::FailBack => self.back_login(),
+        }
+    }
+
+    /// The login with which the old server follows the new one after OPEN. It reads the new server, and owns the
+    /// subscription on the old one.
+    pub fn back_login(&self) -> String {
+        format!("pgleap_{}_back", self.0.as_str().replace('-', "_"))
+    }
+
+    /// The slot that is moved to where the old server begins to follow; the one that it follows from is copied from it.
+    pub fn back_seed(&self) -> String {
+        format!("{}_seed", self.back_login())
+    }
+
+    /// Secret of the login with which the old server follows the new one: `username`, `password`.
+    pub fn back_secret(&self) -> String {
+        format!("pgleap/{}/back", self.0)
+    }
+
+    /// The schedule that asks at intervals whether the fail-back path is still good.
+    pub fn fail_back_schedule(&self) -> String {
+        self.resource("fail-back")
+    }
+
+    /// The schedule that closes the fail-back path.
+    pub fn closing_schedule(&self) -> String {
+        self.resource("close-fail-back")
     }
 
     /// What carries changes from database to database: publication and slot on the source, subscription on the target.
@@ -167,7 +212,10 @@ impl Names<'_> {
 
     /// Secret that DMS reads for the source: `username`, `password`, `host`, `port`.
     pub fn copy_source_secret(&self) -> String {
-        format!("pgleap/{}/copy-source", self.0)
+        match self.1 {
+            Purpose::Upgrade => format!("pgleap/{}/copy-source", self.0),
+            Purpose::FailBack => self.back_secret(),
+        }
     }
 
     /// Secret that DMS reads for the target: `username`, `password`, `host`, `port`.
@@ -177,7 +225,7 @@ impl Names<'_> {
 
     /// Secret in which the run keeps what it must know to put the record back. Holds no secret.
     pub fn record_secret(&self) -> String {
-        format!("pgleap/{}/record", self.0)
+        format!("pgleap/{}/{}", self.0, self.by_purpose("record"))
     }
 
     /// Secret in which the run notes how far a cutover came: the mark. Holds no secret.

@@ -47,10 +47,34 @@ pub struct RunRequest {
     /// Limits of the run.
     #[serde(default)]
     pub limits: Limits,
+    /// Whether there is a fail-back path after the target is open. Off unless it is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fail_back: Option<FailBack>,
     /// Tags of your own for everything that the run creates, if your organization requires them, at most eight. DMS
     /// tasks do not get these tags, because the run itself needs all ten that DMS allows on a task.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tags: BTreeMap<String, String>,
+}
+
+/// The fail-back path after the target is open: the old server follows the new one, so that everybody can return to it without
+/// losing a row.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FailBack {
+    /// For how many hours after OPEN. Both instances are paid for meanwhile.
+    #[serde(default = "FailBack::default_hours")]
+    #[cfg_attr(feature = "schema", schemars(range(min = FailBack::KEEP_HOURS.0, max = FailBack::KEEP_HOURS.1)))]
+    pub keep_hours: u32,
+}
+
+impl FailBack {
+    /// Least and most of `keep_hours`: a step of the fail-back path may use an execution's history, which is kept for 90 days.
+    pub const KEEP_HOURS: (u32, u32) = (1, 720);
+
+    fn default_hours() -> u32 {
+        72
+    }
 }
 
 /// `upgrade` carries out the whole run; `plan` ends after preflight with the findings and changes nothing.
@@ -342,6 +366,13 @@ impl Limits {
     pub const WARM_SECONDS: (u32, u32) = (0, 86_400);
     /// Of `max_retained_wal_gb`: the largest storage of RDS.
     pub const MAX_RETAINED_WAL_GB: (u32, u32) = (1, 65_536);
+}
+
+impl Limits {
+    /// `max_retained_wal_gb` in the unit of `max_slot_wal_keep_size`, rounded down: MB of 2^20 bytes.
+    pub fn max_retained_wal_mb(&self) -> u64 {
+        u64::from(self.max_retained_wal_gb) * 1_000_000_000 / (1 << 20)
+    }
 }
 
 impl Default for Limits {

@@ -6,8 +6,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Approval, Choices, Clients, CopySettings, CutoverSettings, Limits, Mode, Network, Record, Source, Target,
-    UncomparedTables, Window,
+    Approval, Choices, Clients, CopyEngine, CopySettings, CutoverSettings, FailBack, Limits, Mode, Network, Record,
+    Source, Target, UncomparedTables, Window,
 };
 
 /// Name of a run: short, because names derived from it must fit AWS's and PostgreSQL's limits.
@@ -94,12 +94,70 @@ pub struct Run {
     pub window: Option<Window>,
     /// Bounds.
     pub limits: Limits,
+    /// Whether the old server follows the new one after OPEN; it does not if null.
+    #[serde(default)]
+    pub fail_back: Option<FailBack>,
+    /// What its cutover is for.
+    #[serde(default)]
+    pub purpose: Purpose,
     /// Tags of the operator's own on everything that the run creates.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tags: BTreeMap<String, String>,
 }
 
+/// What a cutover is for. Failing back later is a cutover of the same run with source and target exchanged.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Purpose {
+    /// From the old server to the new one.
+    #[default]
+    Upgrade,
+    /// From the new server, which serves, back to the old one, which follows it.
+    FailBack,
+}
+
+impl Purpose {
+    /// From the old server to the new one.
+    pub fn is_upgrade(self) -> bool {
+        self == Self::Upgrade
+    }
+}
+
 impl Run {
+    /// The same run seen from the new server, as `execution_arn` carries it: what was the target is left now, and the old
+    /// server is reached. What carries the changes is a subscription, whatever copied the data.
+    pub fn failing_back(&self, execution_arn: &str) -> Self {
+        let mut run = self.clone();
+        run.execution_arn = execution_arn.to_owned();
+        run.purpose = Purpose::FailBack;
+        run.copy.engine = CopyEngine::Native;
+        run.source.instance = self.target.instance.clone().unwrap_or_default();
+        run.target.instance = Some(self.source.instance.clone());
+        run
+    }
+
+    /// The instance that the stack is for: the old server, whichever way the run goes.
+    pub fn stack_instance(&self) -> &str {
+        match self.purpose {
+            Purpose::Upgrade => &self.source.instance,
+            Purpose::FailBack => self.target.instance.as_deref().unwrap_or_default(),
+        }
+    }
+
+    /// Whether the run is an upgrade that keeps a fail-back path.
+    pub fn keeps_fail_back(&self) -> bool {
+        self.purpose.is_upgrade() && self.fail_back.is_some()
+    }
+
+    /// The logins that the fence of the source lets in: the run's own. Before OPEN nobody uses that of the fail-back path, and after it
+    /// the old server follows by it behind its fence.
+    pub fn kept_by_fence(&self) -> Vec<String> {
+        let names = self.names();
+        let mut kept = vec![names.work_login(), names.copy_login()];
+        kept.extend(self.keeps_fail_back().then(|| names.back_login()));
+        kept
+    }
+
     /// What to do about tables that could not be compared: where nothing is chosen, a person who is asked anyway is asked
     /// about them too.
     pub fn uncompared_tables(&self) -> UncomparedTables {

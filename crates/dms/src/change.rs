@@ -33,7 +33,7 @@ impl Dms {
             .client
             .create_replication_task()
             .replication_task_identifier(new.name)
-            .resource_identifier(run.id.names().task_resource_id(new.name))
+            .resource_identifier(run.names().task_resource_id(new.name))
             .replication_instance_arn(new.instance_arn)
             .source_endpoint_arn(source)
             .target_endpoint_arn(target)

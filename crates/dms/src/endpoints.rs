@@ -137,7 +137,7 @@ impl Dms {
             .client
             .create_endpoint()
             .endpoint_identifier(name)
-            .resource_identifier(run.id.names().dms_resource_id(name))
+            .resource_identifier(run.names().dms_resource_id(name))
             .endpoint_type(side)
             .engine_name("postgres")
             .ssl_mode(DmsSslModeValue::Require)

@@ -127,7 +127,7 @@ impl Dms {
             .client
             .create_replication_instance()
             .replication_instance_identifier(new.name)
-            .resource_identifier(run.id.names().dms_resource_id(new.name))
+            .resource_identifier(run.names().dms_resource_id(new.name))
             .replication_instance_class(new.class)
             .allocated_storage(new.storage_gib)
             .set_engine_version(new.engine_version)

@@ -44,7 +44,7 @@ pub struct Mark {
 /// The mark of this execution's cutover, if it armed one. An error is never "no mark"; the mark of another execution that
 /// uses the same run id is.
 pub async fn read(ctx: &Ctx, run: &Run, generation: Generation) -> StepResult<Option<Mark>> {
-    let name = run.id.names().cutover_secret(generation);
+    let name = run.names().cutover_secret(generation);
     let client = Client::new(ctx.aws());
     let answer = client.get_secret_value().secret_id(&name).send().await;
     let Some(secret) = answer.doing(format!("read the mark {name}")).optional()? else { return Ok(None) };
@@ -59,7 +59,7 @@ pub async fn prove_armed(ctx: &Ctx, run: &Run, generation: Generation) -> StepRe
 }
 
 fn refuse_unarmed(run: &Run, generation: Generation, state: Option<State>) -> StepResult<()> {
-    let name = run.id.names().cutover_secret(generation);
+    let name = run.names().cutover_secret(generation);
     match state {
         Some(State::Armed) => Ok(()),
         Some(decided) => {
@@ -71,7 +71,7 @@ fn refuse_unarmed(run: &Run, generation: Generation, state: Option<State>) -> St
 
 /// Write the mark before the first fence, and read it back. One that exists is left as it is.
 pub async fn arm(ctx: &Ctx, run: &Run, generation: Generation) -> StepResult<()> {
-    let name = run.id.names().cutover_secret(generation);
+    let name = run.names().cutover_secret(generation);
     let mark = Mark { execution: run.execution_arn.clone(), generation, state: State::Armed };
     let client = Client::new(ctx.aws());
     let answer = client
@@ -101,7 +101,7 @@ pub async fn arm(ctx: &Ctx, run: &Run, generation: Generation) -> StepResult<()>
 
 /// Note what the databases decided. A mark that says so already is left alone; `open` is never written over.
 pub async fn decide(ctx: &Ctx, run: &Run, generation: Generation, state: State) -> StepResult<()> {
-    let name = run.id.names().cutover_secret(generation);
+    let name = run.names().cutover_secret(generation);
     let Some(mark) = read(ctx, run, generation).await? else {
         return Err(StepError::bug(format!("write the mark {name}: the cutover was never armed")));
     };

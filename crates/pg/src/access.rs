@@ -1,4 +1,5 @@
-//! Who may connect: revoked, given back, proven; and the outcome of a cutover. The statements are in `access.sql`.
+//! Who may connect: revoked, given back, proven; and the outcome of a cutover. The statements are in `access.sql`, those of the
+//! fail-back path in `fail_back.sql`.
 //!
 //! The functions are installed by the owner's login and belong to it; only the run's working login may call them.
 //! Under the fence that login is the only one that gets in, and it needs no right of its own but this.
@@ -9,7 +10,7 @@ use pgleap_contract::{Cutover, Generation, Outcome};
 
 use crate::{PgError, Session, ident};
 
-const SQL: &str = include_str!("access.sql");
+const SQL: &str = concat!(include_str!("access.sql"), include_str!("fail_back.sql"));
 
 const FUNCTIONS: &[&str] = &[
     "pgleap.shut(int, timestamptz, name[])",
@@ -22,9 +23,21 @@ const FUNCTIONS: &[&str] = &[
     "pgleap.claim(int, text)",
     "pgleap.open(int, timestamptz, name[], name[])",
     "pgleap.retire(int)",
+    "pgleap.start_of_fail_back(int, timestamptz)",
+    "pgleap.restore_triggers()",
+    "pgleap.begin_cutover(int, text)",
+    "pgleap.note_told(text)",
+    "pgleap.close_fail_back()",
 ];
 /// Called by the others, with the owner's rights; nobody else may.
-const PARTS: &[&str] = &["pgleap.hold_undecided(int, timestamptz)", "pgleap.grant_saved(name[])"];
+const PARTS: &[&str] = &[
+    "pgleap.hold_undecided(int, timestamptz)",
+    "pgleap.grant_saved(name[])",
+    "pgleap.unready_fail_back()",
+    "pgleap.hold_followed()",
+    "pgleap.let_follow(name)",
+    "pgleap.set_triggers_aside()",
+];
 
 /// `application_name` of a session that rolls back: such sessions do not end each other.
 pub const ROLLBACK: &str = "rollback";
@@ -77,7 +90,7 @@ pub async fn install(owner: &Session, work_login: &str) -> Result<(), PgError> {
         sql.push_str(&format!("REVOKE ALL ON FUNCTION {function} FROM PUBLIC;"));
     }
     sql.push_str(&format!(
-        "GRANT USAGE ON SCHEMA pgleap TO {work}; GRANT SELECT ON pgleap.outcome, pgleap.saved_access TO {work};"
+        "GRANT USAGE ON SCHEMA pgleap TO {work}; GRANT SELECT ON pgleap.outcome, pgleap.saved_access, pgleap.fail_back TO {work};"
     ));
     sql.push_str("COMMIT");
     owner.run("install the functions of the fence", &sql).await

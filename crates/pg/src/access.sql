@@ -18,7 +18,8 @@ CREATE TABLE IF NOT EXISTS pgleap.saved_access (
 CREATE TABLE IF NOT EXISTS pgleap.outcome (
     generation int PRIMARY KEY CHECK (generation > 0),
     outcome text CHECK (outcome IN ('open', 'back')),  -- null: undecided
-    decided_at timestamptz
+    decided_at timestamptz,
+    holder text  -- the execution that began it; null for the first
 );
 INSERT INTO pgleap.outcome (generation) VALUES (1) ON CONFLICT DO NOTHING;
 
@@ -197,6 +198,7 @@ CREATE OR REPLACE FUNCTION pgleap.open(cutover int, until timestamptz, keep name
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '1s' AS $$
 DECLARE
     doors text;
+    unready text;
     holder text;
 BEGIN
     IF EXISTS (SELECT FROM pgleap.outcome o WHERE o.generation = cutover AND o.outcome = 'open') THEN
@@ -204,6 +206,10 @@ BEGIN
     END IF;
     IF NOT EXISTS (SELECT FROM pgleap.marker m WHERE m.kind = 'drained-' || cutover) THEN
         RAISE EXCEPTION 'cutover % is not drained on this side', cutover USING ERRCODE = 'PGL03';
+    END IF;
+    SELECT pgleap.unready_fail_back() INTO unready;
+    IF unready IS NOT NULL THEN
+        RAISE EXCEPTION 'the fail-back path is not ready: %', unready USING ERRCODE = 'PGL03';
     END IF;
     SELECT string_agg(d, ', ') INTO doors FROM (SELECT pgleap.open_doors(keep) AS d LIMIT 10) few;
     IF doors IS NOT NULL THEN

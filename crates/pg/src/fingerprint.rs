@@ -3,6 +3,8 @@
 //!
 //! A table's file changes with TRUNCATE, which DMS does not carry, and with every rewrite.
 
+use std::collections::BTreeMap;
+
 use crate::{PgError, Session};
 
 /// What every part is read with; `fingerprint.sql` has the reasons.
@@ -17,7 +19,7 @@ fn catalog(major: i32) -> String {
 const FILES: &str = "\
     SELECT format('%I.%I', n.nspname, c.relname) AS name, c.oid AS relation, c.relfilenode AS file
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-    WHERE c.relkind = 'r' AND c.relpersistence = 'p' AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'pgleap')
+    WHERE c.relkind = 'r' AND c.relpersistence = 'p' AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'pgleap', 'pgleap_copy')
       AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
                       WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
       AND NOT EXISTS (SELECT FROM pgleap.catalog_skipped s WHERE s.schema = n.nspname)";
@@ -78,6 +80,30 @@ pub fn like(pattern: &str) -> String {
     pattern.replace('\\', "\\\\").replace('_', "\\_")
 }
 
+/// Remember the catalogs of the new server, on which the old one is about to follow, in place of what the snapshot brought; once,
+/// however often it is asked for. As the owner of schema `pgleap`.
+pub async fn take_new_server(owner: &Session) -> Result<(), PgError> {
+    const FIRST: &str = "EXISTS (SELECT FROM pgleap.fail_back WHERE catalogs_at IS NULL)";
+    let catalog = catalog(owner.major().await?);
+    let sql = format!(
+        "BEGIN;
+         DELETE FROM pgleap.catalog_before WHERE {FIRST};
+         DELETE FROM pgleap.filenode_before WHERE {FIRST};
+         INSERT INTO pgleap.catalog_before (kind, object, fingerprint)
+         SELECT kind, object, fingerprint FROM ({catalog}) now WHERE {FIRST};
+         {} WHERE {FIRST};
+         UPDATE pgleap.fail_back SET catalogs_at = clock_timestamp() WHERE catalogs_at IS NULL;
+         COMMIT",
+        remember_files()
+    );
+    owner.run("store the fingerprint of the new server's catalogs", &sql).await
+}
+
+/// Have the next call of [`take_new_server`] remember the catalogs as they are then: what changed until then is accepted.
+pub async fn accept_changes(owner: &Session) -> Result<(), PgError> {
+    owner.run("accept the changes of the catalogs", "UPDATE pgleap.fail_back SET catalogs_at = NULL").await
+}
+
 /// What is otherwise than when the catalogs were remembered: "table shop.orders: changed". Empty if nothing is.
 pub async fn changed(session: &Session) -> Result<Vec<String>, PgError> {
     let catalog = catalog(session.major().await?);
@@ -88,6 +114,23 @@ pub async fn changed(session: &Session) -> Result<Vec<String>, PgError> {
          WHERE now.fingerprint IS DISTINCT FROM before.fingerprint"
     ))
     .await
+}
+
+/// Columns, grants and row security of each table, in words that mean the same on every major: a server's own numbers do not.
+/// MAINTAIN exists from 17 on.
+pub async fn tables(session: &Session) -> Result<BTreeMap<String, String>, PgError> {
+    let sql = "SELECT format('%I.%I', n.nspname, c.relname), concat_ws('; ', c.relrowsecurity, c.relforcerowsecurity,
+                   (SELECT string_agg(concat_ws(' ', quote_ident(a.attname), format_type(a.atttypid, a.atttypmod),
+                                                CASE WHEN a.attnotnull THEN 'NOT NULL' END), ', ' ORDER BY a.attname)
+                    FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
+                   (SELECT string_agg(concat_ws(' ', coalesce(r.rolname, 'PUBLIC'), e.privilege_type, e.is_grantable), ', '
+                                      ORDER BY r.rolname, e.privilege_type)
+                    FROM aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) e LEFT JOIN pg_catalog.pg_roles r ON r.oid = e.grantee
+                    WHERE e.privilege_type <> 'MAINTAIN' AND coalesce(r.rolname, '') !~ '^pgleap_'))
+               FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+               WHERE c.relkind IN ('r', 'p') AND n.nspname !~ '^pg' AND n.nspname <> 'information_schema'";
+    let rows = session.rows("list columns and grants of the tables", sql, &[]).await?;
+    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
 
 /// Remember the tables' files, in place of what was remembered before. As the owner of schema `pgleap`.

@@ -14,7 +14,7 @@ WITH apart AS (
 ), spaces AS (
     SELECT n.oid, n.nspname, n.nspowner, n.nspacl
     FROM pg_catalog.pg_namespace n
-    WHERE n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'pgleap')
+    WHERE n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'pgleap', 'pgleap_copy')
       AND NOT EXISTS (SELECT FROM pgleap.catalog_skipped s WHERE s.schema = n.nspname)
 ), members AS (
     SELECT d.classid, d.objid FROM pg_catalog.pg_depend d WHERE d.deptype = 'e'
@@ -126,7 +126,7 @@ FROM pg_catalog.pg_event_trigger v
 UNION ALL
 SELECT 'publication', quote_ident(p.pubname), md5((to_jsonb(p) - 'oid')::text || coalesce((
             SELECT string_agg((to_jsonb(m) - 'oid')::text, ',' ORDER BY m.prrelid) FROM pg_catalog.pg_publication_rel m WHERE m.prpubid = p.oid), ''))
-FROM pg_catalog.pg_publication p WHERE p.pubname !~ '^pgleap_.*_copy$'
+FROM pg_catalog.pg_publication p WHERE p.pubname !~ '^pgleap_.*_(copy|back)$'
 UNION ALL
 SELECT 'role', quote_ident(r.rolname), md5(concat_ws('|', r.rolsuper, r.rolinherit, r.rolcreaterole, r.rolcreatedb,
            r.rolcanlogin, r.rolreplication, r.rolbypassrls, r.rolconnlimit, r.rolvaliduntil,

@@ -8,6 +8,7 @@ mod connect;
 mod environment;
 mod error;
 pub mod expressions;
+pub mod fail_back;
 pub mod fingerprint;
 pub mod identifying;
 mod login;

@@ -10,7 +10,7 @@ SELECT coalesce(bool_or(is_of_copy), false),
 FROM (
     SELECT *, CASE plugin
                   WHEN 'test_decoding' THEN slot_name ~ '^[a-z0-9_]{1,16}_[0-9]{8,}_[0-9a-f]{8}_[0-9a-f]{4}_[0-9a-f]{4}_[0-9a-f]{4}_[0-9a-f]{12}$'
-                  WHEN 'pgoutput' THEN slot_name ~ '^pgleap_.*_copy$'
+                  WHEN 'pgoutput' THEN slot_name ~ '^pgleap_.*_(copy|back)$'
               END AS is_of_copy
     FROM pg_catalog.pg_replication_slots
 ) slots

@@ -1,6 +1,10 @@
 //! What a run costs: amounts of what AWS bills, by a dated table of prices. Pure: the plan estimates the amounts, the
 //! report counts them, and both show the same parts.
 
+mod both_instances;
+
+pub use both_instances::{BothInstances, both_instances};
+
 use pgleap_contract::prices as table;
 use pgleap_contract::steps::{Cost, CostPart};
 

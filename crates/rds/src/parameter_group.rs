@@ -90,7 +90,7 @@ impl Rds {
 
     /// What the user has set for the source: of the run's copy, what the original has; if that is gone, what is not ours.
     pub async fn users_values(&self, run: &Run, group: &str) -> Result<Values, AwsError> {
-        if group != run.id.names().source_parameter_group() {
+        if group != run.names().source_parameter_group() {
             return self.values_of(group).await;
         }
         let copied_from = match self.group(group).await? {

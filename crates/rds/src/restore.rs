@@ -33,7 +33,7 @@ fn restore(
     let request = rds
         .restore_db_instance_from_db_snapshot()
         .db_instance_identifier(name)
-        .db_snapshot_identifier(run.id.names().snapshot())
+        .db_snapshot_identifier(run.names().snapshot())
         .db_parameter_group_name(group)
         .multi_az(false)
         .backup_retention_period(0)

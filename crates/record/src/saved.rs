@@ -79,7 +79,7 @@ impl Memory {
 
     /// What the run remembers, if it remembers anything.
     pub async fn load(ctx: &Ctx, run: &Run) -> StepResult<Option<Self>> {
-        let name = run.id.names().record_secret();
+        let name = run.names().record_secret();
         let answer = Client::new(ctx.aws()).get_secret_value().secret_id(&name).send().await;
         let Some(secret) = answer.doing(format!("read {name}")).optional()? else { return Ok(None) };
         Self::read(&name, secret.secret_string().unwrap_or_default()).map(Some)
@@ -91,7 +91,7 @@ impl Memory {
 
     /// Remember for the first time. If somebody was faster, theirs holds: it was written before any change.
     pub async fn create(self, ctx: &Ctx, run: &Run) -> StepResult<Self> {
-        let name = run.id.names().record_secret();
+        let name = run.names().record_secret();
         let answer = Client::new(ctx.aws())
             .create_secret()
             .set_kms_key_id(pgleap_step_kit::secrets_key())
@@ -112,7 +112,7 @@ impl Memory {
     /// Remember a change's id. The change is made already, and a forgotten id is only submitted once more later: a
     /// failure here is no failure of the step.
     pub async fn keep(&self, ctx: &Ctx, run: &Run) {
-        let name = run.id.names().record_secret();
+        let name = run.names().record_secret();
         let answer = Client::new(ctx.aws()).put_secret_value().secret_id(&name).secret_string(self.text()).send().await;
         if let Err(error) = answer.doing(format!("write {name}")) {
             tracing::warn!(error = error.to_string(), "the id of a change could not be stored");

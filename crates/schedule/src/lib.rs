@@ -1,6 +1,6 @@
-//! One-shot schedules (EventBridge Scheduler): what starts a machine at a moment, whatever becomes of the one who asked.
+//! Schedules (EventBridge Scheduler): what starts a machine at a moment, or at intervals, whatever becomes of the one who asked.
 //!
-//! A schedule fires at its moment or up to a minute later, in UTC, and deletes itself once it has fired. Schedules carry no
+//! A schedule fires at its moment or up to a minute later, in UTC. One of a single moment deletes itself once it has fired. Schedules carry no
 //! tags (only their groups do), so a schedule's name and its input alone say whose it is.
 
 mod moment;
@@ -21,6 +21,15 @@ pub struct Schedules {
     client: Client,
 }
 
+/// When a schedule fires.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// Once, in seconds since the epoch; it deletes itself afterwards.
+    At(i64),
+    /// Again and again, at so many minutes, two or more.
+    EveryMinutes(u32),
+}
+
 /// A schedule to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewSchedule<'a> {
@@ -28,8 +37,8 @@ pub struct NewSchedule<'a> {
     pub name: &'a str,
     /// What it is for, for people.
     pub description: String,
-    /// When it fires, in seconds since the epoch.
-    pub at: i64,
+    /// When it fires.
+    pub when: When,
     /// ARN of the state machine that it starts.
     pub machine_arn: &'a str,
     /// ARN of the role that may start it.
@@ -85,7 +94,10 @@ impl Schedules {
             .build()
             .expect("ARNs are set");
         let at_once = FlexibleTimeWindow::builder().mode(FlexibleTimeWindowMode::Off).build().expect("mode is set");
-        let expression = moment::expression(new.at);
+        let (expression, afterwards) = match new.when {
+            When::At(moment) => (moment::expression(moment), ActionAfterCompletion::Delete),
+            When::EveryMinutes(minutes) => (format!("rate({minutes} minutes)"), ActionAfterCompletion::None),
+        };
         let create = self
             .client
             .create_schedule()
@@ -94,7 +106,7 @@ impl Schedules {
             .schedule_expression(&expression)
             .schedule_expression_timezone("UTC")
             .flexible_time_window(at_once)
-            .action_after_completion(ActionAfterCompletion::Delete)
+            .action_after_completion(afterwards)
             .target(target);
         create.send().await.doing(format!("create schedule {} {expression}", new.name)).map(|_created| ())
     }

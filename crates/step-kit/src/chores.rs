@@ -41,7 +41,7 @@ pub async fn work_off(
     most: i64,
     on_failure: OnFailure,
 ) -> StepResult<Polled<NoOutput>> {
-    let worker = run.id.names().application(phase.word());
+    let worker = run.names().application(phase.word());
     let began = Instant::now();
     loop {
         let progress = chores::look(owner, phase, &worker).await?;

@@ -97,7 +97,7 @@ impl Ctx {
 
     /// Connect as the owner with the login that the run keeps, if it keeps one.
     pub async fn as_kept_owner(&self, run: &Run, server: &Server) -> StepResult<Option<Session>> {
-        let name = run.id.names().owner_secret();
+        let name = run.names().owner_secret();
         match self.find_secret(&name).await? {
             Some(_kept) => Ok(Some(self.connect(run, server, &name).await?)),
             None => Ok(None),
@@ -106,13 +106,13 @@ impl Ctx {
 
     /// Connect as the run's working login.
     pub async fn as_work(&self, run: &Run, server: &Server) -> StepResult<Session> {
-        self.connect(run, server, &run.id.names().work_secret()).await
+        self.connect(run, server, &run.names().work_secret()).await
     }
 
     /// Sessions of the working login as [`Ctx::as_work_until`] opens them, ahead of the fence.
     pub async fn open_ahead<const N: usize>(&self, run: &Run, servers: [&Server; N]) -> StepResult<[Session; N]> {
-        let login = self.login(&run.id.names().work_secret()).await?;
-        let about = run.id.names().application("step");
+        let login = self.login(&run.names().work_secret()).await?;
+        let about = run.names().application("step");
         let connect = |server| connect_bounded(&self.environment, server, &login, &about, SHORTEST_STATEMENT);
         let opened: Vec<_> = join_all(servers.map(connect)).await.into_iter().collect::<Result<_, _>>()?;
         opened.try_into().map_err(|_| StepError::bug("connect ahead: there are not as many sessions as servers"))
@@ -136,9 +136,9 @@ impl Ctx {
         let kept = join_all(servers.map(|server| self.kept.take(run, server, longest))).await;
         let login = match kept.iter().all(Option::is_some) {
             true => None,
-            false => Some(self.login(&run.id.names().work_secret()).await?),
+            false => Some(self.login(&run.names().work_secret()).await?),
         };
-        let about = run.id.names().application("step");
+        let about = run.names().application("step");
         let sessions = servers.into_iter().zip(kept).map(async |(server, kept)| match (kept, &login) {
             (Some(session), _) => Ok(session),
             (None, Some(login)) => self.connect_until(server, login, &about, deadline).await,
@@ -170,8 +170,8 @@ impl Ctx {
 
     /// Connect as the run's working login, to roll back: such sessions do not end each other.
     pub async fn as_rollback(&self, run: &Run, server: &Server) -> StepResult<Session> {
-        let login = self.login(&run.id.names().work_secret()).await?;
-        let application = run.id.names().application(access::ROLLBACK);
+        let login = self.login(&run.names().work_secret()).await?;
+        let application = run.names().application(access::ROLLBACK);
         Ok(pgleap_pg::connect(&self.environment, server, &login, &application).await?)
     }
 
@@ -183,7 +183,7 @@ impl Ctx {
     /// Connect as the login of any secret.
     pub async fn connect(&self, run: &Run, server: &Server, secret_id: &str) -> StepResult<Session> {
         let login = self.login(secret_id).await?;
-        Ok(pgleap_pg::connect(&self.environment, server, &login, &run.id.names().application("step")).await?)
+        Ok(pgleap_pg::connect(&self.environment, server, &login, &run.names().application("step")).await?)
     }
 
     /// Connect as a login that is at hand.

@@ -7,6 +7,7 @@ pub mod chores;
 mod context;
 mod deadline;
 mod error;
+pub mod fail_back_settings;
 pub mod instance_status;
 mod kept;
 mod logs;

@@ -47,7 +47,7 @@ pub type Metric = (&'static str, Unit, f64);
 
 /// Write a line with these figures: by run, and by source for the dashboard and the alarms, which outlive a run.
 pub fn tell(run: &Run, metrics: &[Metric]) {
-    tell_of(run.id.as_str(), &run.source.instance, metrics);
+    tell_of(run.id.as_str(), run.stack_instance(), metrics);
 }
 
 pub(crate) fn tell_of(run: &str, source: &str, metrics: &[Metric]) {

@@ -40,7 +40,7 @@ pub async fn keep_up(ctx: &Ctx, run: &Run, source: &Server, pace: Pace) -> StepR
         return Ok(0);
     }
     let session = ctx.as_work(run, source).await?;
-    let slot = run.id.names().watch_slot();
+    let slot = run.names().watch_slot();
     let milliseconds = pace.statement.as_millis();
     session.run("limit the time of a statement", &format!("SET statement_timeout = {milliseconds}")).await?;
     let upto = refuse_lost(&slot::look(&session, &slot).await?, &slot)?;
@@ -59,7 +59,7 @@ pub async fn read_to_the_end(session: &Session, run: &Run, deadline: &Deadline) 
     if !run.copy.engine.traits().drops_changes_silently {
         return Ok(());
     }
-    let slot = run.id.names().watch_slot();
+    let slot = run.names().watch_slot();
     let doing = "read the last changes of the source";
     let upto = refuse_lost(&slot::look(session, &slot).await?, &slot)?;
     loop {
@@ -118,7 +118,7 @@ pub async fn arm(ctx: &Ctx, run: &Run, source: &Server) -> StepResult<Option<Str
     if !run.copy.engine.traits().drops_changes_silently {
         return Ok(None);
     }
-    make_slot(ctx, run, source, &run.id.names().watch_slot(), "test_decoding").await
+    make_slot(ctx, run, source, &run.names().watch_slot(), "test_decoding").await
 }
 
 /// Make a slot of the run on the source, or wait for it; none once it is there. Answers what is waited for.

@@ -27,6 +27,13 @@ struct Storage {
     databases: i64,
 }
 
+/// What the databases leave free of a server's storage, in bytes; none where nobody knows, or where it was enlarged meanwhile.
+pub async fn free_storage(session: &Session, storage_gib: Option<u32>) -> StepResult<Option<i64>> {
+    let Some(gib) = storage_gib else { return Ok(None) };
+    let storage = storage(session, i64::from(gib) * GIB).await?;
+    Ok(storage.map(|storage| storage.bytes - storage.databases).filter(|left| *left > 0))
+}
+
 /// Of every database whose size the login may see: the others' make less of what is left, never more.
 async fn storage(source: &Session, bytes: i64) -> StepResult<Option<Storage>> {
     let sql = "SELECT coalesce(sum(pg_catalog.pg_database_size(oid)), 0)::bigint FROM pg_catalog.pg_database

@@ -22,7 +22,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use pgleap_contract::steps::{ArmDeadlineInput, ArmDeadlineOutput, Arming};
 use pgleap_contract::{Cutover, SwitchRecord};
 use pgleap_rds::Rds;
-use pgleap_schedule::{NewSchedule, Schedules};
+use pgleap_schedule::{NewSchedule, Schedules, When};
 use pgleap_step_kit::{Deadline, prelude::*};
 use pgleap_window::Interruption;
 use serde_json::json;
@@ -68,7 +68,9 @@ pub async fn run_with(ctx: &Ctx, input: ArmDeadlineInput, recovery: Recovery) ->
         None => {}
     }
     pgleap_mark::arm(ctx, run, input.generation).await?;
-    target::protect(&Rds::new(ctx), run).await?;
+    if run.purpose.is_upgrade() {
+        target::protect(&Rds::new(ctx), run).await?;
+    }
     let deadline = match armed_before {
         Some(deadline) => deadline,
         None => arm(&schedules, &input, &recovery).await?,
@@ -76,7 +78,7 @@ pub async fn run_with(ctx: &Ctx, input: ArmDeadlineInput, recovery: Recovery) ->
     if input.switch.is_some() {
         // From here on the fence's own deadline applies. If the other one has just passed, the recovery claims the rollback, and
         // the fence is refused.
-        schedules.delete(&run.id.names().switch_schedule()).await?;
+        schedules.delete(&run.names().switch_schedule()).await?;
     }
     if deadline <= now_seconds() {
         let message = format!("arm the deadline of run {}: the deadline has passed, so the run rolls back", run.id);
@@ -109,7 +111,7 @@ async fn arm(schedules: &Schedules, input: &ArmDeadlineInput, recovery: &Recover
     let schedule = NewSchedule {
         name: &name,
         description: format!("pgleap run {}: rolls back to the source at the deadline", run.id),
-        at: deadline,
+        when: When::At(deadline),
         machine_arn: &recovery.machine_arn,
         role_arn: &recovery.role_arn,
         input: target_input(input),
@@ -166,7 +168,7 @@ fn is_ours(schedule_input: &str, input: &ArmDeadlineInput) -> bool {
 }
 
 fn schedule_name(input: &ArmDeadlineInput) -> String {
-    let names = input.run.id.names();
+    let names = input.run.names();
     match input.part {
         Arming::Switch => names.switch_schedule(),
         Arming::Fence => names.deadline_schedule(),

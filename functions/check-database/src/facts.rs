@@ -74,6 +74,8 @@ pub(crate) struct LoginRights {
     pub(crate) may_grant_replica_role: bool,
     /// May create a subscription, on RDS.
     pub(crate) may_subscribe: bool,
+    /// May make another login a member of `rds_superuser`.
+    pub(crate) may_grant_superuser: bool,
 }
 
 /// Limits of the server, and how much of them is used.
@@ -89,6 +91,13 @@ pub(crate) struct ServerLimits {
     /// `idle_replication_slot_timeout` (18 and later) in seconds; 0: never.
     pub(crate) idle_slot_seconds: i64,
     pub(crate) max_worker_processes: i64,
+    /// Processes that count towards it, parallel workers aside.
+    pub(crate) background_workers: i64,
+    pub(crate) max_logical_replication_workers: i64,
+    /// How many replication origins may be in use at the same time.
+    pub(crate) max_origins: i64,
+    /// Subscriptions of all databases.
+    pub(crate) all_subscriptions: i64,
     /// How many objects one transaction may lock at the same time, as the server promises it.
     pub(crate) lock_room: i64,
     /// Tables of every schema, which the upgrade locks in one transaction.
@@ -120,7 +129,7 @@ impl Lists {
 /// Gather them.
 pub(crate) async fn gather(ctx: &Ctx, input: &OnSource, session: &Session) -> StepResult<Facts> {
     let run = &input.run;
-    let names = run.id.names();
+    let names = run.names();
     let roles = [names.work_login(), names.copy_login()];
     let row = session.row("gather facts", FACTS, &[&run.choices.as_of_snapshot_schemas, &&roles[..]]).await?;
     let mut others = others(session).await?;
@@ -162,6 +171,7 @@ fn read(row: &Row, run: &Run, others: Vec<OtherDatabase>) -> Facts {
             may_grant_replication: row.get("may_grant_replication"),
             may_grant_replica_role: false,
             may_subscribe: row.get("may_subscribe"),
+            may_grant_superuser: row.get("may_grant_superuser"),
         },
         server: ServerLimits {
             wal_level: row.get("wal_level"),
@@ -172,6 +182,10 @@ fn read(row: &Row, run: &Run, others: Vec<OtherDatabase>) -> Facts {
             max_slot_wal_keep_size: count("max_slot_wal_keep_size"),
             idle_slot_seconds: count("idle_slot_seconds"),
             max_worker_processes: count("max_worker_processes"),
+            background_workers: count("background_workers"),
+            max_logical_replication_workers: count("max_logical_replication_workers"),
+            max_origins: count("max_origins"),
+            all_subscriptions: count("all_subscriptions"),
             lock_room: count("lock_room"),
             tables_to_lock: count("tables_to_lock"),
         },

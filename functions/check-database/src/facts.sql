@@ -13,7 +13,7 @@ WITH spaces AS (
 ), limits AS (
     SELECT name, setting::bigint AS value FROM pg_settings
     WHERE name IN ('max_replication_slots', 'max_wal_senders', 'max_slot_wal_keep_size', 'idle_replication_slot_timeout',
-                   'max_worker_processes', 'max_locks_per_transaction', 'max_connections', 'max_prepared_transactions')
+                   'max_worker_processes', 'max_logical_replication_workers', 'max_active_replication_origins', 'max_locks_per_transaction', 'max_connections', 'max_prepared_transactions')
 )
 SELECT current_setting('server_version_num')::int / 10000 AS major,
        current_database()::text AS database,
@@ -28,6 +28,10 @@ SELECT current_setting('server_version_num')::int / 10000 AS major,
                     OR r.rolcreaterole AND current_setting('server_version_num')::int < 160000)) AS may_grant_replication,
        r.rolsuper OR EXISTS (SELECT FROM pg_roles p WHERE p.rolname IN ('rds_superuser', 'pg_create_subscription')
                              AND pg_has_role(p.oid, 'MEMBER')) AS may_subscribe,
+       -- On RDS only its members grant rds_superuser, and from 16 on only with the ADMIN OPTION.
+       r.rolsuper OR EXISTS (SELECT FROM pg_roles p WHERE p.rolname = 'rds_superuser'
+                             AND (pg_has_role(p.oid, 'MEMBER WITH ADMIN OPTION')
+                                  OR current_setting('server_version_num')::int < 160000 AND r.rolcreaterole AND pg_has_role(p.oid, 'MEMBER'))) AS may_grant_superuser,
        pg_has_role('pg_signal_backend', 'USAGE') AS may_end_sessions,
        pg_has_role('pg_read_all_stats', 'USAGE') AS may_see_sessions,
        -- On RDS the setting may keep passwords to members of rds_password.
@@ -41,6 +45,15 @@ SELECT current_setting('server_version_num')::int / 10000 AS major,
        coalesce((SELECT value FROM limits WHERE name = 'max_slot_wal_keep_size'), -1) AS max_slot_wal_keep_size,
        coalesce((SELECT value FROM limits WHERE name = 'idle_replication_slot_timeout'), 0) AS idle_slot_seconds,
        (SELECT value FROM limits WHERE name = 'max_worker_processes') AS max_worker_processes,
+       -- Those that stay: parallel workers come and go.
+       (SELECT count(*) FROM pg_stat_activity a
+        WHERE a.backend_type NOT IN ('client backend', 'parallel worker', 'walsender', 'walreceiver', 'autovacuum launcher', 'autovacuum worker',
+                                     'checkpointer', 'background writer', 'walwriter', 'walsummarizer', 'startup', 'archiver', 'logger',
+                                     'slotsync worker', 'io worker')) AS background_workers,
+       (SELECT value FROM limits WHERE name = 'max_logical_replication_workers') AS max_logical_replication_workers,
+       -- From 18 on origins have a limit of their own.
+       (SELECT value FROM limits WHERE name IN ('max_active_replication_origins', 'max_replication_slots') ORDER BY name LIMIT 1) AS max_origins,
+       (SELECT count(*) FROM pg_subscription) AS all_subscriptions,
        -- What the documentation of max_locks_per_transaction promises.
        (SELECT (SELECT value FROM limits WHERE name = 'max_locks_per_transaction') * sum(value)::bigint
         FROM limits WHERE name IN ('max_connections', 'max_prepared_transactions')) AS lock_room,

@@ -21,8 +21,16 @@ const NOT_HELD: &str = "check-not-held";
 const VIEW: &str = "view-not-refreshable";
 
 /// Time for all of a kind together, and for one.
-const BUDGET: Duration = Duration::from_secs(12);
-const LONGEST: Duration = Duration::from_secs(5);
+#[derive(Debug, Clone, Copy)]
+struct Time {
+    all: Duration,
+    one: Duration,
+}
+
+const THOROUGH: Time = Time { all: Duration::from_secs(12), one: Duration::from_secs(5) };
+/// A name that is missing is missed at the first row.
+const GLANCE: Time = Time { all: Duration::from_secs(3), one: Duration::from_millis(300) };
+
 /// Foreign keys of small tables are tried together.
 const TOGETHER: usize = 50;
 /// In pages of 8 KB.
@@ -77,14 +85,40 @@ pub(crate) async fn check(session: &Session, asked: &Asked) -> Result<Vec<Findin
         let of_kind: Vec<_> = tries.iter().filter(|(known, _)| *known == kind).map(|(_, what)| what.clone()).collect();
         let restricted = asked.target_major >= RESTRICTED_FROM;
         let under = if kind == Kind::View && restricted { RESTRICTED.to_owned() } else { path.sql() };
-        let outcomes = try_all(session, kind, &of_kind, &under).await?;
+        let outcomes = try_all(session, kind, &of_kind, &under, THOROUGH).await?;
         found.extend(outcomes.iter().filter_map(|(what, outcome)| judge(kind, what, outcome, &path)));
         if kind == Kind::Index && restricted {
-            let outcomes = try_all(session, kind, &of_kind, RESTRICTED).await?;
+            let outcomes = try_all(session, kind, &of_kind, RESTRICTED, THOROUGH).await?;
             found.extend(outcomes.iter().filter_map(|(what, outcome)| judge_restricted_index(what, outcome)));
         }
     }
     Ok(bounded(found))
+}
+
+/// Something that cannot be computed because a name is not found.
+pub(crate) struct Missing {
+    pub(crate) what: String,
+    pub(crate) reason: String,
+}
+
+/// What of a row is computed when it is written, and finds its names only by a search path.
+pub(crate) async fn without_search_path(session: &Session, asked: &Asked) -> Result<Vec<Missing>, PgError> {
+    let tries = list(session, asked).await?;
+    let mut missing = Vec::new();
+    let kinds =
+        [(Kind::Computed, "generated column"), (Kind::Index, "index"), (Kind::Check, "check"), (Kind::Domain, "check")];
+    for (kind, word) in kinds {
+        let of_kind: Vec<_> = tries.iter().filter(|(known, _)| *known == kind).map(|(_, what)| what.clone()).collect();
+        for (what, outcome) in try_all(session, kind, &of_kind, "''", GLANCE).await? {
+            match outcome {
+                Outcome::Fails(state, reason) if names_are_missing(&state) => {
+                    missing.push(Missing { what: format!("{word} {what}"), reason });
+                }
+                _ => (),
+            }
+        }
+    }
+    Ok(missing)
 }
 
 async fn list(session: &Session, asked: &Asked) -> Result<Vec<(Kind, Try)>, PgError> {
@@ -103,13 +137,14 @@ async fn try_all<'a>(
     kind: Kind,
     tries: &'a [Try],
     path: &str,
+    time: Time,
 ) -> Result<Vec<(&'a str, Outcome)>, PgError> {
-    let deadline = Instant::now() + BUDGET;
+    let deadline = Instant::now() + time.all;
     let mut outcomes = Vec::new();
     let mut rest = tries;
     while !rest.is_empty() {
         let (together, later) = rest.split_at(if kind == Kind::ForeignKey { how_many(rest) } else { 1 });
-        let left = deadline.saturating_duration_since(Instant::now()).min(LONGEST);
+        let left = deadline.saturating_duration_since(Instant::now()).min(time.one);
         if left.is_zero() {
             break;
         }
@@ -144,8 +179,11 @@ async fn try_out(
         }
         _ => tries.first().map(|what| what.sql.clone()).unwrap_or_default(),
     };
+    // An index over the function would answer in its place.
+    let indexes = if kind == Kind::Check { "off" } else { "on" };
     let begin = format!(
-        "BEGIN READ ONLY; SET LOCAL statement_timeout = {}; SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL search_path = {path}",
+        "BEGIN READ ONLY; SET LOCAL statement_timeout = {}; SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL search_path = {path}; \
+         SET LOCAL enable_indexscan = {indexes}; SET LOCAL enable_indexonlyscan = {indexes}; SET LOCAL enable_bitmapscan = {indexes}",
         limit.as_millis().max(1)
     );
     session.run(&doing, &begin).await?;

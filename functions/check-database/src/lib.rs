@@ -12,6 +12,7 @@
 mod checks;
 mod dms;
 mod facts;
+mod fail_back;
 mod generated;
 mod holds;
 mod native;
@@ -72,6 +73,9 @@ async fn look(ctx: &Ctx, input: &OnSource, session: &Session) -> StepResult<Look
     findings.extend(ask(session, &facts, &asked, checks::ALL).await?);
     findings.extend(or_unseen(generated::ID, generated::check(session, &asked).await)?);
     findings.extend(or_unseen(holds::ID, holds::check(session, &asked).await)?);
+    if input.run.fail_back.is_some() {
+        findings.extend(fail_back::look(session, &facts, &asked).await?);
+    }
     let copy = &input.run.copy;
     let mut longest = Vec::new();
     for engine in copy.candidates() {

@@ -1,7 +1,7 @@
 //! A check that is a query: one row for each offender, worded here.
 
 use pgleap_contract::data_types::{self, Travel};
-use pgleap_contract::{Finding, KeylessTables, Names, Run, Severity};
+use pgleap_contract::{CopyEngine, Finding, KeylessTables, Names, Run, Severity};
 use pgleap_pg::{PgError, Session, expressions, identifying};
 use tokio_postgres::Row;
 
@@ -29,6 +29,8 @@ pub(crate) struct Asked {
     pub(crate) major: i32,
     /// The wanted one.
     pub(crate) target_major: i32,
+    /// Native replication copies, and no other engine may still be chosen.
+    pub(crate) is_native: bool,
 }
 
 impl Asked {
@@ -39,6 +41,7 @@ impl Asked {
             keyless: run.choices.keyless_tables,
             major: facts.major,
             target_major: target_major(&run.target.version),
+            is_native: run.copy.candidates() == [CopyEngine::Native],
         }
     }
 
@@ -63,6 +66,7 @@ impl Asked {
             .replace("{in_row}", &of_travel(Travel::InRow))
             .replace("{major}", &self.major.to_string())
             .replace("{target_major}", &self.target_major.to_string())
+            .replace("{is_native}", if self.is_native { "true" } else { "false" })
             .replace("{is_changeable}", &expressions::is_changeable("k.conbin"))
             .replace("{database_collation_version}", collation)
     }
@@ -73,7 +77,7 @@ pub(crate) struct Query {
     pub(crate) id: &'static str,
     pub(crate) severity: Severity,
     /// A SELECT of `what` and `why`, and where each row has a remedy of its own `remedy`, all text, from the tables of
-    /// `carried.sql` and the catalogs. It may hold `{apart}`, `{major}`, `{target_major}`, `{is_changeable}` (of the constraint
+    /// `carried.sql` and the catalogs. It may hold `{apart}`, `{major}`, `{target_major}`, `{is_native}`, `{is_changeable}` (of the constraint
     /// `k`), `{in_row}`, `{reader}`, and what the files in `dms` that are parts of queries stand for.
     pub(crate) sql: &'static str,
     pub(crate) found: &'static str,
@@ -192,6 +196,7 @@ mod tests {
             keyless: KeylessTables::Refuse,
             major,
             target_major: target_major(target),
+            is_native: false,
         };
         let cases = [(13, "18", true), (13, "14.5", true), (14, "18", false), (12, "13", false), (13, "x", false)];
         for (from, to, crosses) in cases {

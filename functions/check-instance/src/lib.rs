@@ -49,6 +49,8 @@ fn shape(facts: &Facts) -> Option<InstanceShape> {
     Some(InstanceShape {
         class: instance.class.clone(),
         storage_gib: instance.storage_gib.unsigned_abs(),
+        storage_limit_gib: (instance.storage_grows_to > instance.storage_gib)
+            .then_some(instance.storage_grows_to.unsigned_abs()),
         multi_az: instance.multi_az,
         backups: instance.backup_days > 0,
         ttl_seconds: u32::try_from(ttl).unwrap_or(0),

@@ -1,7 +1,7 @@
 //! What a run leaves in a database, and how its owner removes it.
 
 use pgleap_contract::steps::NoOutput;
-use pgleap_contract::{Names, RunId};
+use pgleap_contract::{Names, Run, RunId};
 use pgleap_pg::{Session, ident, qualified};
 use pgleap_step_kit::{Polled, StepResult};
 
@@ -19,39 +19,46 @@ pub(crate) enum Side {
 /// Remove everything of the run. Not done while a slot is still in use. A schema that another run, or somebody
 /// else, has made is left with all that belongs to it: a second run of a source that is refused comes this way too, while
 /// the first one needs its marker, its slot, its fence.
-pub(crate) async fn remove(owner: &Session, run: &RunId, side: Side) -> StepResult<Polled<NoOutput>> {
-    let names = run.names();
+pub(crate) async fn remove(owner: &Session, run: &Run, side: Side) -> StepResult<Polled<NoOutput>> {
+    let names = run.id.names();
+    let logins = [names.copy_login(), names.back_login(), names.work_login()];
     // Clients of the side that serves must not queue behind a lock that this step waits for.
     owner.run("limit the wait for locks", "SET lock_timeout = '1s'").await?;
-    let holds_schema = !is_schema_of_others(owner, run).await?;
+    let holds_schema = !is_schema_of_others(owner, &run.id).await?;
     // A published table whose old rows cannot be told apart refuses its applications' updates: so first who reads, then the
     // publication, and the replica identities last.
-    if holds_schema && side == Side::Target {
-        drop_subscription(owner, names).await?;
+    // On one side the copy engine's, on the other the fail-back path's.
+    let streams = [names.copy_login(), names.back_login()];
+    if holds_schema {
+        for stream in &streams {
+            drop_subscription(owner, stream).await?;
+        }
     }
-    if holds_schema && side != Side::Target {
+    if holds_schema && side != Side::Target && run.purpose.is_upgrade() {
         let busy = drop_slots(owner).await?;
         if !busy.is_empty() {
             return Ok(Polled::Waiting(format!("replication slots are still in use: {}", busy.join(", "))));
         }
     }
     if holds_schema {
-        let publication = format!("DROP PUBLICATION IF EXISTS {}", ident(&names.copy_stream()));
-        owner.run("drop the run's publication", &publication).await?;
+        for stream in &streams {
+            let publication = format!("DROP PUBLICATION IF EXISTS {}", ident(stream));
+            owner.run("drop the run's publication", &publication).await?;
+        }
     }
     if holds_schema && side != Side::RetiredSource {
         restore_replica_identities(owner).await?;
     }
-    for login in [names.copy_login(), names.work_login()] {
-        end_sessions(owner, &login).await?;
-        drop_owned(owner, &login).await?;
+    for login in &logins {
+        end_sessions(owner, login).await?;
+        drop_owned(owner, login).await?;
     }
     let control = format!("DROP SCHEMA IF EXISTS {} CASCADE", ident(Names::CONTROL_SCHEMA));
     if holds_schema {
         owner.run("drop the engine's schema", &control).await?;
     }
-    for login in [names.copy_login(), names.work_login()] {
-        owner.run("drop the run's login", &format!("DROP ROLE IF EXISTS {}", ident(&login))).await?;
+    for login in &logins {
+        owner.run("drop the run's login", &format!("DROP ROLE IF EXISTS {}", ident(login))).await?;
     }
     owner.run("drop the run's keys", &format!("DROP ROLE IF EXISTS {}", ident(&names.keys_role()))).await?;
     if holds_schema {
@@ -95,14 +102,14 @@ fn identity_clause(identity: &str, index: Option<&str>) -> String {
 }
 
 /// Without its slot: that is the source's, which may be gone.
-async fn drop_subscription(owner: &Session, names: Names<'_>) -> StepResult<()> {
-    let name = names.copy_stream();
+async fn drop_subscription(owner: &Session, name: &str) -> StepResult<()> {
     let sql = "SELECT EXISTS (SELECT FROM pg_subscription s WHERE s.subname = $1::text::name
                    AND s.subdbid = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()))";
     if owner.row("look for the run's subscription", sql, &[&name]).await?.get(0) {
-        let (name, login) = (ident(&name), ident(&names.copy_login()));
+        // It belongs to the login of the same name.
+        let name = ident(name);
         let drop = format!(
-            "GRANT {login} TO CURRENT_USER; ALTER SUBSCRIPTION {name} DISABLE;
+            "GRANT {name} TO CURRENT_USER; ALTER SUBSCRIPTION {name} DISABLE;
              ALTER SUBSCRIPTION {name} SET (slot_name = NONE); DROP SUBSCRIPTION {name}"
         );
         owner.run("drop the run's subscription", &drop).await?;

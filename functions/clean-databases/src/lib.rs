@@ -1,6 +1,7 @@
 //! Remove what the run left in the databases: its logins with all their grants, its schema, and its slots.
 //!
-//! Changes:      back: source (slots, publication, replica identities as before, schema, logins);
+//! Changes:      back: source (slots, publication, replica identities as before, schema, logins); where failing back has failed,
+//!               only that the old server follows again;
 //!               open: source (the same; the owner gets in again, read-only; it stays closed to everybody else), then
 //!               target (subscription, schemas, logins)
 //! Repeatable:   yes; what is gone is gone, and what belongs to another run is left
@@ -9,6 +10,7 @@
 //! The target last, and on each side the outcome of the cutover at the very end. What was cleaned half is finished by a
 //! later call, however long one side was unreachable: the mark, which goes after this step, says how the cutover ended.
 
+mod fail_back;
 mod leftovers;
 
 use pgleap_contract::Outcome;
@@ -25,21 +27,28 @@ pub async fn run(ctx: &Ctx, input: CleanDatabasesInput) -> StepResult<Polled<NoO
     pgleap_mark::refuse_contradiction(mark.as_ref(), input.outcome)?;
     // Its secret is the first thing that a run makes and the last that it deletes: without it there is nothing to clean,
     // and a run that was stopped in preflight by a wrong login needs none.
-    if ctx.find_secret(&run.id.names().work_secret()).await?.is_none() {
+    if ctx.find_secret(&run.names().work_secret()).await?.is_none() {
         return Ok(Polled::Done(NoOutput {}));
+    }
+    if input.outcome == Outcome::Back && !run.purpose.is_upgrade() {
+        return fail_back::follow_again(ctx, &input).await;
     }
     drop_own_slots(ctx, &input).await?;
     if input.outcome == Outcome::Back {
         let owner = ctx.as_owner(run, &input.source).await?;
-        return leftovers::remove(&owner, &run.id, Side::ServingSource).await;
+        return leftovers::remove(&owner, run, Side::ServingSource).await;
     }
+    fail_back::refuse_open(ctx, &input).await?;
     let_owner_in(ctx, &input).await?;
-    let owner = ctx.as_owner(run, &input.source).await?;
-    let source = leftovers::remove(&owner, &run.id, Side::RetiredSource).await?;
+    let owner = match run.purpose.is_upgrade() {
+        true => ctx.as_owner(run, &input.source).await?,
+        false => ctx.as_target_owner(run, &input.source).await?,
+    };
+    let source = leftovers::remove(&owner, run, Side::RetiredSource).await?;
     match (source, &input.target) {
         (Polled::Done(_), Some(target)) => {
             let owner = ctx.as_target_owner(run, target).await?;
-            leftovers::remove(&owner, &run.id, Side::Target).await
+            leftovers::remove(&owner, run, Side::Target).await
         }
         (source, _) => Ok(source),
     }
@@ -48,10 +57,11 @@ pub async fn run(ctx: &Ctx, input: CleanDatabasesInput) -> StepResult<Polled<NoO
 /// By the login that made them: the owner may not drop a slot unless it may replicate. A run whose login is gone, or was never
 /// made, has no slot any more, or the owner drops it in its turn.
 async fn drop_own_slots(ctx: &Ctx, input: &CleanDatabasesInput) -> StepResult<()> {
-    let names = input.run.id.names();
+    let names = input.run.names();
     match ctx.as_work(&input.run, &input.source).await {
         Ok(session) => {
             slot::drop(&session, &names.watch_slot()).await?;
+            slot::drop(&session, &names.back_seed()).await?;
             Ok(slot::end_and_drop(&session, &names.copy_stream()).await?)
         }
         Err(error) if [ErrorCode::SecretUnusable, ErrorCode::DatabaseDenied].contains(&error.code) => Ok(()),

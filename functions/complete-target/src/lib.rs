@@ -15,7 +15,7 @@ use pgleap_contract::Cutover;
 use pgleap_contract::steps::{CompleteTargetOutput, UnderFence};
 use pgleap_pg::chores::{self, Phase};
 use pgleap_pg::sequences::{self, Ahead};
-use pgleap_pg::{PgErrorKind, Session};
+use pgleap_pg::{PgErrorKind, Session, fail_back};
 use pgleap_step_kit::{Deadline, WarmUp, prelude::*};
 
 /// Chores of one transaction. Each holds a handful of locks, of which a small instance has some thousands.
@@ -50,13 +50,16 @@ async fn complete_all(ctx: &Ctx, input: &UnderFence, deadline: &Deadline) -> Ste
     let (source, target) = (source?, target?);
     let connected = began.elapsed();
     let (values, on_target, objects) =
-        tokio::try_join!(read_sequences(&source), read_sequences(&target), complete(&target, deadline))?;
+        tokio::try_join!(read_sequences(&source), read_sequences(&target), complete(&input.run, &target, deadline))?;
     let completed = began.elapsed();
     let moved = values.to_set(&on_target, &set_ahead::recall(&input.run));
     sequences::set(&target, &input.cutover, &moved).await?;
     let sequences = values.len() as u64;
     let set = began.elapsed();
-    let views = refresh(&target, deadline).await?;
+    let views = match input.run.purpose.is_upgrade() {
+        true => refresh(&target, deadline).await?,
+        false => 0,
+    };
     tracing::info!(?connected, ?completed, ?set, refreshed = ?began.elapsed(), objects, sequences, moved = moved.len(), views, "completed; times since the call");
     deadline.check("complete the target")?;
     Ok(CompleteTargetOutput {
@@ -71,7 +74,12 @@ async fn read_sequences(side: &Session) -> StepResult<sequences::Values> {
 }
 
 /// A lock that somebody holds is tried for again until the deadline: autovacuum lets go when it is asked to.
-async fn complete(target: &Session, deadline: &Deadline) -> StepResult<u64> {
+async fn complete(run: &Run, target: &Session, deadline: &Deadline) -> StepResult<u64> {
+    if !run.purpose.is_upgrade() {
+        // The old server has everything that it ever had, but for triggers that were switched off while it followed.
+        fail_back::restore_triggers(target).await?;
+        return Ok(0);
+    }
     let mut count = 0;
     loop {
         match chores::complete(target, Phase::Complete, CHUNK).await {

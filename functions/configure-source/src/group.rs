@@ -25,7 +25,7 @@ pub(crate) async fn is_complete(rds: &Rds, own: &str) -> StepResult<bool> {
 
 /// The run's own group, with the values of `from` and ours on top; made if there is none.
 pub(crate) async fn make(rds: &Rds, run: &Run, from: &str) -> StepResult<String> {
-    let own = run.id.names().source_parameter_group();
+    let own = run.names().source_parameter_group();
     let model = rds.group(from).await?.ok_or_else(|| {
         StepError::new(ErrorCode::InstanceFailed, format!("copy parameter group {from}: it does not exist"))
     })?;

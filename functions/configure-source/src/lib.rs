@@ -20,7 +20,7 @@ pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<Polled<ConfigureSource
     let run = &input.run;
     let rds = Rds::new(ctx);
     let association = Association::of(&describe(&rds, &run.source.instance).await?);
-    let own = run.id.names().source_parameter_group();
+    let own = run.names().source_parameter_group();
     let serves = match &association.group {
         Some(group) if *group == own => group::is_complete(&rds, group).await?,
         Some(group) => group::serves(&rds, group).await?,

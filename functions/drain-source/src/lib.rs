@@ -1,7 +1,8 @@
 //! Drain the source: prove that the target has applied everything that was committed before the fence, and that the
 //! copy engine can no longer write.
 //!
-//! Changes:      source (a marker row); target (CONNECT of the copy login, its sessions; the rows `applied` and `drained`)
+//! Changes:      source (a marker row); target (CONNECT of the copy login, its sessions; the rows `applied` and `drained`; where a
+//!               fail-back path is kept, the slot from which the old server will follow)
 //! Repeatable:   yes, while the cutover is undecided; each call writes a marker of its own until one was seen
 //! If it dies:   unfence-source applies; a second call writes another marker, unless `applied` says that one was seen and
 //!               that what the engine noted until then was read: it is shut out only after that
@@ -14,14 +15,14 @@
 use std::time::Instant;
 
 use pgleap_contract::steps::{DrainSourceOutput, UnderFence};
-use pgleap_pg::{Session, access, marker};
+use pgleap_pg::{Session, access, fail_back, marker};
 use pgleap_step_kit::unchanged::{refuse_changed_source, reloaded_tables};
 use pgleap_step_kit::{Deadline, WarmUp, prelude::*, source_watch};
 
 /// Open the sessions, and let the servers load what the proofs need.
 pub async fn prepare(ctx: &Ctx, cutover: WarmUp) -> StepResult<()> {
     let WarmUp { run, source, target, .. } = &cutover;
-    let work = run.id.names().work_login();
+    let work = run.names().work_login();
     let [on_source, catalogs, on_target] = ctx.open_ahead(run, [source, source, target]).await?;
     tokio::try_join!(
         refuse_changed_source(run, &catalogs),
@@ -55,6 +56,7 @@ async fn drain(ctx: &Ctx, input: &UnderFence, deadline: &Deadline) -> StepResult
     if let Some(reloaded) = reloaded_tables(run, &target).await? {
         return Err(StepError::new(ErrorCode::DrainFailed, reloaded));
     }
+    fail_back::seal(&target, &input.cutover, &run.names().back_login(), &run.names().back_seed()).await?;
     marker::note(&target, "drained", generation).await?;
     Ok(DrainSourceOutput { milliseconds: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX) })
 }
@@ -85,7 +87,7 @@ async fn refuse_problems(run: &Run, source: &Session, target: &Session) -> StepR
 }
 
 async fn shut_out_engine(target: &Session, input: &UnderFence, deadline: &Deadline) -> StepResult<()> {
-    let work = input.run.id.names().work_login();
+    let work = input.run.names().work_login();
     let keep = [work.as_str()];
     access::shut(target, &input.cutover, &keep).await?;
     let mut starting_at_first = None;

@@ -18,7 +18,7 @@ const LONGEST: Duration = Duration::from_secs(20);
 /// Open the sessions, and let the servers load what the proof of the fence needs.
 pub async fn prepare(ctx: &Ctx, cutover: WarmUp) -> StepResult<()> {
     let WarmUp { run, source, target, .. } = &cutover;
-    let names = run.id.names();
+    let names = run.names();
     let (work, copy) = (names.work_login(), names.copy_login());
     let sessions = ctx.open_ahead(run, [source, target]).await?;
     for session in &sessions {
@@ -38,7 +38,7 @@ pub async fn run(ctx: &Ctx, input: UnderFence) -> StepResult<FenceSourceOutput> 
 /// Prove the mark; shut the target's last door, then the source; end sessions; prove that nobody else can write.
 async fn fence(ctx: &Ctx, input: &UnderFence, deadline: &Deadline) -> StepResult<FenceSourceOutput> {
     let (run, cutover) = (&input.run, &input.cutover);
-    let names = run.id.names();
+    let names = run.names();
     let (work, copy) = (names.work_login(), names.copy_login());
     let keep = [work.as_str(), copy.as_str()];
     let ((), [source, target]) = tokio::try_join!(
@@ -52,6 +52,8 @@ async fn fence(ctx: &Ctx, input: &UnderFence, deadline: &Deadline) -> StepResult
     access::end_others(&target, &keep).await?;
 
     let began = Instant::now();
+    let kept = run.kept_by_fence();
+    let keep: Vec<&str> = kept.iter().map(String::as_str).collect();
     access::shut(&source, cutover, &keep).await?;
     let sessions_ended = end_sessions(&source, &keep, deadline).await?;
     let position = source.row("read the WAL position", "SELECT pg_current_wal_insert_lsn()::text", &[]).await?;

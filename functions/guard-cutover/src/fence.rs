@@ -9,20 +9,25 @@ use pgleap_step_kit::prelude::*;
 const LONGEST_TRANSACTION: f64 = 5.0;
 
 /// Refuse for good: a login that would keep the run's own CONNECT, and a cutover that is decided already.
-pub(crate) async fn refuse_what_would_pass(source: &Session, target: &Session, run: &Run) -> StepResult<()> {
-    let names = run.id.names();
-    let (work, copy) = (names.work_login(), names.copy_login());
-    let members = access::members_of(source, &[&work, &copy]).await?;
+pub(crate) async fn refuse_what_would_pass(
+    source: &Session,
+    target: &Session,
+    run: &Run,
+    generation: Generation,
+) -> StepResult<()> {
+    let kept = run.kept_by_fence();
+    let members = access::members_of(source, &kept.iter().map(String::as_str).collect::<Vec<_>>()).await?;
     if !members.is_empty() {
         let reason = format!(
-            "these roles have been granted the run's logins, so the fence would not shut them out: {}; revoke {work} \
-             and {copy} from them",
-            members.join(", ")
+            "these roles have been granted the run's logins, so the fence would not shut them out: {}; revoke {} \
+             from them",
+            members.join(", "),
+            kept.join(" and ")
         );
         return Err(StepError::new(ErrorCode::CutoverNotSafe, reason));
     }
     for (side, session) in [("source", source), ("target", target)] {
-        if let Some(outcome) = access::outcome(session, Generation::FORWARD).await? {
+        if let Some(outcome) = access::outcome(session, generation).await? {
             let reason = format!("the cutover is already decided on the {side}: {outcome:?}");
             return Err(StepError::new(ErrorCode::AlreadyBack, reason));
         }

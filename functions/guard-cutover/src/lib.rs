@@ -4,6 +4,7 @@
 //! Repeatable:   yes; the machine looks until every guardrail holds, or, while a person is asked, until there is an answer
 //! If it dies:   nothing but a marker row
 
+mod fail_back;
 mod fence;
 mod latency;
 mod logins;
@@ -53,8 +54,9 @@ pub async fn run(ctx: &Ctx, input: GuardCutoverInput) -> StepResult<Polled<Guard
     let unwatched = source_watch::keep_up(ctx, &input.run, &input.source, PACE).await?;
     let slot = refuse_too_much_wal(&source, &input.source, limits).await?;
     refuse_changed_source(&input.run, &source).await?;
-    fence::refuse_what_would_pass(&source, &target, &input.run).await?;
-    if !input.switched {
+    fence::refuse_what_would_pass(&source, &target, &input.run, input.generation).await?;
+    // Failing back, the old server's fence keeps the owner out.
+    if !input.switched && input.run.purpose.is_upgrade() {
         logins::ensure_owner_gets_in(ctx, &input).await?;
     }
     let problems = pgleap_engines::problems(&input.run, &source, &target).await?;
@@ -79,12 +81,16 @@ pub async fn run(ctx: &Ctx, input: GuardCutoverInput) -> StepResult<Polled<Guard
         refuse_unread(&slot, &slots::look(&source).await?)?;
     }
     let mut in_the_way = decide(&seen, limits);
+    in_the_way.extend(fail_back::in_the_way(&input, &target).await?);
     if input.switched {
         in_the_way.extend(record::leads_elsewhere(ctx, &input).await);
     }
     tell(&input.run, &seen, &slot, latency::measure(&target).await?);
+    if input.run.keeps_fail_back() {
+        pgleap_pg::fail_back::keep_up(&target, &input.run.names().back_seed()).await?;
+    }
     if in_the_way.is_empty() {
-        in_the_way.extend(calm(&target).await?);
+        in_the_way.extend(calm(&target, &input.run).await?);
         pgleap_engines::before_fence(&input.run, &target).await?;
     }
     let mut output = None;
@@ -178,7 +184,10 @@ fn refuse_unread(before: &Slot, after: &Slot) -> StepResult<()> {
 
 /// Keep autovacuum off the target's tables: under the fence its locks would cost clients a second each. A lock that is
 /// not had within the limit is one that completing the target would wait for too.
-async fn calm(target: &Session) -> StepResult<Option<String>> {
+async fn calm(target: &Session, run: &Run) -> StepResult<Option<String>> {
+    if !run.purpose.is_upgrade() {
+        return Ok(None); // the old server's tables are as they always were
+    }
     target.run("limit the wait for locks", "SET lock_timeout = '3s'").await?;
     loop {
         match chores::complete(target, Phase::Calm, 200).await {

@@ -30,7 +30,7 @@ pub(crate) async fn ensure_owner_gets_in(ctx: &Ctx, input: &GuardCutoverInput) -
 /// secret opens the target. False if the target cannot be
 /// entered with what the run keeps or refuses the change, or the secret names another role.
 async fn hand_on(ctx: &Ctx, input: &GuardCutoverInput, login: &Login) -> StepResult<bool> {
-    let name = input.run.id.names().owner_secret();
+    let name = input.run.names().owner_secret();
     let session = match ctx.as_kept_owner(&input.run, &input.target).await {
         Ok(Some(session)) => session,
         Ok(None) => return Ok(false),

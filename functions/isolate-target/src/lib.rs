@@ -13,7 +13,7 @@ use pgleap_step_kit::prelude::*;
 /// Keep applications out, drop what would stop the upgrade, prove it.
 pub async fn run(ctx: &Ctx, input: OnBoth) -> StepResult<Polled<NoOutput>> {
     let run = &input.run;
-    let names = run.id.names();
+    let names = run.names();
     let owner = match ctx.as_target_owner(run, &input.target).await {
         Ok(session) => session,
         // The first start after a restore recovers; a new name takes a moment to resolve.
@@ -21,10 +21,10 @@ pub async fn run(ctx: &Ctx, input: OnBoth) -> StepResult<Polled<NoOutput>> {
         Err(error) => return Err(error),
     };
     let owner_login = ctx.login(&run.source.login_secret).await?.username;
-    let (work, copy) = (names.work_login(), names.copy_login());
-    let keep = [owner_login.as_str(), work.as_str(), copy.as_str()];
+    let kept = run.kept_by_fence();
+    let keep: Vec<&str> = kept.iter().map(String::as_str).chain([owner_login.as_str()]).collect();
 
-    access::install(&owner, &work).await?;
+    access::install(&owner, &names.work_login()).await?;
     access::shut_copy(&owner, Generation::FORWARD, &keep).await?;
     access::end_others(&owner, &keep).await?;
     disable_subscriptions(&owner).await?;
@@ -75,7 +75,7 @@ async fn drop_slots(ctx: &Ctx, run: &Run, target: &Server, owner: &Session) -> S
     if owner.row("count replication slots", count, &[]).await?.get::<_, i64>(0) == 0 {
         return Ok(());
     }
-    let copy = ctx.connect(run, target, &run.id.names().copy_source_secret()).await?;
+    let copy = ctx.connect(run, target, &run.names().copy_source_secret()).await?;
     copy.rows("drop replication slots", "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots", &[])
         .await?;
     match owner.row("count replication slots", count, &[]).await?.get::<_, i64>(0) {

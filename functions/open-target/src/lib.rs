@@ -41,7 +41,7 @@ async fn open(input: &UnderFence, source: &Session, target: &Session, deadline: 
     // Where the target cannot be asked later, this row says whether OPEN may have reached it.
     refuse_back(access::claim(source, input.cutover.generation, Outcome::Open).await?)?;
     // The server itself refuses at the deadline, so that no OPEN commits after it.
-    let names = input.run.id.names();
+    let names = input.run.names();
     let (work, copy) = (names.work_login(), names.copy_login());
     Ok(access::open(target, &input.cutover, &[&work], &[&copy]).await?)
 }

@@ -9,7 +9,7 @@ const GIB: u64 = 1 << 30;
 
 /// In the order in which it is created.
 pub(crate) fn list(input: &PlanRunInput) -> Vec<Created> {
-    let names = input.run.id.names();
+    let names = input.run.names();
     let shape = input.shape.as_ref();
     let storage = shape.map_or("the source's size".to_owned(), |shape| format!("{} GiB", shape.storage_gib));
     let class = shape.map_or("the source's class", |shape| shape.class.as_str());
@@ -18,7 +18,8 @@ pub(crate) fn list(input: &PlanRunInput) -> Vec<Created> {
     if !input.load.logical {
         all.push(Created { stays: true, ..gone("DB parameter group", names.source_parameter_group(), String::new()) });
     }
-    all.push(gone("secrets", format!("pgleap/{}/..", input.run.id), "4".to_owned()));
+    let secrets = if input.run.fail_back.is_some() { "5" } else { "4" };
+    all.push(gone("secrets", format!("pgleap/{}/..", input.run.id), secrets.to_owned()));
     if input.run.copy.engine == CopyEngine::Dms {
         all.extend(dms::created(input));
     }
@@ -32,6 +33,12 @@ pub(crate) fn list(input: &PlanRunInput) -> Vec<Created> {
         all.push(Created { stays: input.way.as_ref().and_then(|way| way.hops.last()) == Some(hop), ..group });
     }
     all.push(gone("schedule", names.deadline_schedule(), String::new()));
+    if input.run.fail_back.is_some() {
+        // Gone when nobody can fail back any more.
+        for schedule in [names.fail_back_schedule(), names.closing_schedule()] {
+            all.push(gone("schedule", schedule, String::new()));
+        }
+    }
     all
 }
 

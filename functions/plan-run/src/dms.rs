@@ -23,7 +23,7 @@ pub(crate) fn delay(phase: Phase) -> f64 {
 
 /// In the order in which it is created.
 pub(crate) fn created(input: &PlanRunInput) -> Vec<Created> {
-    let names = input.run.id.names();
+    let names = input.run.names();
     let gone = |kind: &str, name: String, size: String| Created { kind: kind.to_owned(), name, size, stays: false };
     let instance = format!("{}, {} GiB", class(input), replication_size::storage_gib(&input.size));
     vec![

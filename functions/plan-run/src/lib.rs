@@ -12,6 +12,7 @@ mod created;
 mod delays;
 mod dms;
 mod engine;
+mod fail_back;
 mod native;
 mod outage;
 mod phases;
@@ -64,10 +65,13 @@ fn plan(input: &PlanRunInput, rates: &Rates) -> Plan {
     let creates = created::list(input);
     let cost = cost::estimate(input, rates, &phases);
     let findings = words::findings(input, &phases).into_iter().chain(outage::limit(input, &forecasts));
+    let findings = findings.chain(fail_back::storage(input));
+    let fail_back = fail_back::plan(input, &phases);
     let findings = Findings::collect(findings.collect());
     let notes = words::notes(input);
     let engine = input.run.copy.engine;
-    Plan { phases, seconds, outage, creates, cost, findings, notes, engine, why: String::new(), engines: Vec::new() }
+    let (why, engines) = (String::new(), Vec::new());
+    Plan { phases, seconds, outage, creates, cost, findings, notes, engine, why, engines, fail_back }
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use pgleap_step_kit::prelude::*;
 /// Make what is missing, in an order in which each part needs only what stands before it.
 pub async fn run(ctx: &Ctx, input: OnSource) -> StepResult<NoOutput> {
     let (run, source) = (&input.run, &input.source);
-    let names = run.id.names();
+    let names = run.names();
     let owner = ctx.as_owner(run, source).await?;
     check_server(&owner).await?;
     schema::check_ours(&owner, run).await?;

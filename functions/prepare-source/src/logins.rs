@@ -1,4 +1,4 @@
-//! The run's two roles. The server is told a SCRAM verifier, never the password: statements may be logged.
+//! The run's roles. The server is notified a SCRAM verifier, never the password: statements may be logged.
 
 use pgleap_pg::{Login, PgErrorKind, Session, ident, literal};
 use pgleap_step_kit::prelude::*;
@@ -41,7 +41,7 @@ pub(crate) async fn ensure(owner: &Session, run: &Run, source: &Server, logins: 
         // Else the owner may become a member of the run's logins, and keep their CONNECT behind the fence.
         owner.run("stop automatic grants to the owner", "SET createrole_self_grant = ''").await?;
     }
-    for login in [&logins.work, &logins.copy] {
+    for login in logins.all() {
         let role = ident(&login.username);
         let known = "SELECT count(*) FROM pg_roles WHERE rolname = $1";
         if owner.row("look for the run's roles", known, &[&login.username]).await?.get::<_, i64>(0) == 0 {
@@ -50,25 +50,28 @@ pub(crate) async fn ensure(owner: &Session, run: &Run, source: &Server, logins: 
         }
         owner.run(&format!("set up role {}", login.username), &settings(&role, major)).await?;
     }
-    let copy = ident(&logins.copy.username);
-    let set = COPY_SETTINGS.iter().map(|(name, value)| format!("ALTER ROLE {copy} SET {name} = {};", literal(value)));
-    owner.run("set up the copy's login", &set.collect::<String>()).await?;
-    if major < 16 {
-        owner.run("keep the right to drop the run's roles", &keys(&run.id.names().keys_role(), logins)).await?;
+    for login in logins.streaming() {
+        let role = ident(&login.username);
+        let set =
+            COPY_SETTINGS.iter().map(|(name, value)| format!("ALTER ROLE {role} SET {name} = {};", literal(value)));
+        owner.run(&format!("set up role {} for replication", login.username), &set.collect::<String>()).await?;
     }
-    let (work, copy) = (ident(&logins.work.username), ident(&logins.copy.username));
-    let database = ident(&source.database);
-    // Under the fence only these two get in; the working login lets the owner in again on the way back.
+    if major < 16 {
+        owner.run("keep the right to drop the run's roles", &keys(&run.names().keys_role(), logins)).await?;
+    }
+    let (work, database) = (ident(&logins.work.username), ident(&source.database));
+    let streaming = logins.streaming().map(|login| ident(&login.username)).collect::<Vec<_>>().join(", ");
+    // Under the fence only these get in; the working login lets the owner in again on the fail-back path.
     owner
         .run(
             "grant CONNECT to the run's roles",
             &format!(
-                "GRANT CONNECT ON DATABASE {database} TO {work} WITH GRANT OPTION; GRANT CONNECT ON DATABASE {database} TO {copy};"
+                "GRANT CONNECT ON DATABASE {database} TO {work} WITH GRANT OPTION; GRANT CONNECT ON DATABASE {database} TO {streaming};"
             ),
         )
         .await?;
     // The working login reads the slot by which the run watches the source's changes.
-    owner.run("let the run's logins replicate", &format!("GRANT rds_replication TO {copy}, {work}")).await?;
+    owner.run("let the run's logins replicate", &format!("GRANT rds_replication TO {streaming}, {work}")).await?;
     for role in ["pg_monitor", "pg_signal_backend"] {
         owner.run(&format!("grant {role}"), &grant_if_allowed(role, &work)).await?;
     }
@@ -79,17 +82,18 @@ pub(crate) async fn ensure(owner: &Session, run: &Run, source: &Server, logins: 
 /// crosses that line. So the owner gets ADMIN OPTION through a role that does not inherit: a membership of the owner
 /// in the run's logins themselves would let the owner's login through the fence by their CONNECT.
 fn keys(role: &str, logins: &Logins) -> String {
-    let (keys, work, copy) = (ident(role), ident(&logins.work.username), ident(&logins.copy.username));
+    let keys = ident(role);
+    let all = logins.all().map(|login| ident(&login.username)).collect::<Vec<_>>().join(", ");
     format!(
         "DO $do$ BEGIN CREATE ROLE {keys} NOLOGIN NOINHERIT; EXCEPTION WHEN duplicate_object THEN NULL; END $do$;
-         GRANT {work}, {copy} TO {keys} WITH ADMIN OPTION; GRANT {keys} TO CURRENT_USER WITH ADMIN OPTION"
+         GRANT {all} TO {keys} WITH ADMIN OPTION; GRANT {keys} TO CURRENT_USER WITH ADMIN OPTION"
     )
 }
 
 /// Log in as both; where that is refused, set the password of the secret and try once more.
 pub(crate) async fn prove(ctx: &Ctx, owner: &Session, run: &Run, source: &Server, logins: &Logins) -> StepResult<()> {
-    let application = run.id.names().application("prove");
-    for login in [&logins.work, &logins.copy] {
+    let application = run.names().application("prove");
+    for login in logins.all() {
         match ctx.connect_as(source, login, &application).await {
             Ok(_session) => continue,
             Err(error) if error.kind == PgErrorKind::Denied => (),
@@ -104,7 +108,7 @@ pub(crate) async fn prove(ctx: &Ctx, owner: &Session, run: &Run, source: &Server
 
 /// A setting of the role in this database alone would go before the role's own. What this client itself asks for says nothing.
 pub(crate) async fn prove_copy_settings(ctx: &Ctx, run: &Run, source: &Server, logins: &Logins) -> StepResult<()> {
-    let session = ctx.connect_as(source, &logins.copy, &run.id.names().application("prove")).await?;
+    let session = ctx.connect_as(source, &logins.copy, &run.names().application("prove")).await?;
     let (names, wanted): (Vec<_>, Vec<_>) = COPY_SETTINGS.iter().copied().unzip();
     let sql = "SELECT format('%s is %s', w.name, current_setting(w.name)) FROM unnest($1::text[], $2::text[]) AS w (name, value)
                WHERE current_setting(w.name) <> w.value

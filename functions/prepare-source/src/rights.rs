@@ -26,7 +26,7 @@ const LACKS: &str = "\
 
 /// Grant, then prove. `pg_read_all_data` (from 14) leaves the user's own grants as they are, so it goes first.
 pub(crate) async fn ensure(owner: &Session, run: &Run) -> StepResult<()> {
-    let (work, copy) = (run.id.names().work_login(), run.id.names().copy_login());
+    let (work, copy) = (run.names().work_login(), run.names().copy_login());
     let skipped = &run.choices.as_of_snapshot_schemas;
     if run.copy.engine == CopyEngine::Dms {
         join_readers(owner, &copy).await?;

@@ -30,7 +30,7 @@ fn taken(reason: &str) -> StepError {
 
 /// Make it.
 pub(crate) async fn ensure(owner: &Session, run: &Run) -> StepResult<()> {
-    let names = run.id.names();
+    let names = run.names();
     let sql = format!(
         include_str!("schema.sql"),
         run = literal(run.id.as_str()),

@@ -10,25 +10,42 @@ use serde_json::{Value, json};
 /// Bytes of chance in a password: 43 characters of base64, which no quoting rule of any tool touches.
 const PASSWORD_BYTES: usize = 32;
 
-/// The run's two logins with the passwords that their secrets hold.
+/// The run's logins with the passwords that their secrets hold.
 pub(crate) struct Logins {
     pub(crate) work: Login,
     pub(crate) copy: Login,
+    /// Of the fail-back path, where one is kept.
+    pub(crate) back: Option<Login>,
 }
 
-/// Read both secrets, or make them.
+impl Logins {
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Login> {
+        [&self.work, &self.copy].into_iter().chain(&self.back)
+    }
+
+    /// Those that replicate for hours.
+    pub(crate) fn streaming(&self) -> impl Iterator<Item = &Login> {
+        [&self.copy].into_iter().chain(&self.back)
+    }
+}
+
+/// Read the secrets, or make them.
 pub(crate) async fn ensure(ctx: &Ctx, run: &Run, source: &Server) -> StepResult<Logins> {
-    let names = run.id.names();
+    let names = run.names();
     let work = ensure_one(ctx, run, &names.work_secret(), json!({"username": names.work_login()})).await?;
     // The engine reads host and port from its secret too.
     let for_copy = json!({"username": names.copy_login(), "host": source.host, "port": source.port});
     let copy = ensure_one(ctx, run, &names.copy_source_secret(), for_copy).await?;
-    Ok(Logins { work, copy })
+    let back = match run.keeps_fail_back() {
+        true => Some(ensure_one(ctx, run, &names.back_secret(), json!({"username": names.back_login()})).await?),
+        false => None,
+    };
+    Ok(Logins { work, copy, back })
 }
 
 /// Keep the owner's login as the snapshot will have it. The caller has just logged in by it.
 pub(crate) async fn keep_owner(ctx: &Ctx, run: &Run) -> StepResult<()> {
-    let name = run.id.names().owner_secret();
+    let name = run.names().owner_secret();
     if ctx.has_made_secret(run, &name).await? {
         return Ok(());
     }

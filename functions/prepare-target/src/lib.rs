@@ -6,6 +6,7 @@
 //! Repeatable:   yes; the plan is made once, in one transaction
 //! If it dies:   called again; the next look finds what is left
 
+mod fail_back;
 pub mod plan;
 
 use pgleap_contract::steps::{NoOutput, OnBoth};
@@ -16,9 +17,10 @@ use pgleap_step_kit::source_watch;
 /// Plan once, then arm the watch.
 pub async fn run(ctx: &Ctx, input: OnBoth) -> StepResult<Polled<NoOutput>> {
     let run = &input.run;
-    let work = run.id.names().work_login();
+    let work = run.names().work_login();
     let target = ctx.as_target_owner(run, &input.target).await?;
     let source = ctx.as_owner(run, &input.source).await?;
+    fail_back::prove(run, &target).await?;
     chores::install(&target, &work).await?;
     for side in [&target, &source] {
         sequences::install(side, &work).await?;

@@ -24,10 +24,13 @@ pub async fn make(target: &Session, run: &Run) -> StepResult<()> {
     if chores::begin_plan(target, "target", &FUNCTIONS.concat()).await? {
         target.rows(doing, "SELECT pgleap.plan_tables($1)", &[left]).await?;
         target.rows(doing, "SELECT pgleap.plan_triggers($1)", &[&engine.sets_off_triggers]).await?;
-        target.rows(doing, "SELECT pgleap.plan_rights($1::text::name)", &[&run.id.names().copy_login()]).await?;
+        target.rows(doing, "SELECT pgleap.plan_rights($1::text::name)", &[&run.names().copy_login()]).await?;
         target.rows(doing, "SELECT pgleap.plan_row_security()", &[]).await?;
         target.rows(doing, "SELECT pgleap.plan_autovacuum()", &[]).await?;
-        target.rows(doing, "SELECT pgleap.plan_replica_identities()", &[]).await?;
+        if !run.keeps_fail_back() {
+            // Else clean-databases restores them, once the target publishes nothing any more.
+            target.rows(doing, "SELECT pgleap.plan_replica_identities()", &[]).await?;
+        }
         target.rows(doing, "SELECT pgleap.plan_views($1)", &[left]).await?;
     }
     target.run(doing, "COMMIT").await?;

@@ -42,7 +42,7 @@ pub async fn run(ctx: &Ctx, input: ProtectTargetInput) -> StepResult<Polled<Prot
             let waits = protect(&rds, name, &target, &wanted).await?;
             Ok(if part == ProtectPart::Begin { nothing_unset } else { Polled::Waiting(waits) })
         }
-        (Verdict::Protected, ProtectPart::Finish) => others::set(&rds, name, &source, &target).await,
+        (Verdict::Protected, ProtectPart::Finish) => others::set(&rds, run, name, &source, &target).await,
         (Verdict::Protected, _) => Ok(nothing_unset),
     }
 }

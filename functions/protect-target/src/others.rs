@@ -1,6 +1,7 @@
 //! Settings without which the target serves as well. One that RDS refuses is named with the command that would set it, and the run
 //! goes on; one that RDS accepts is not waited for.
 
+use pgleap_contract::FailBack;
 use pgleap_contract::steps::{ProtectTargetOutput, Unfinished};
 use pgleap_rds::growth::{self, Growth};
 use pgleap_rds::{Change, Insights, Instance, Monitoring, Rds};
@@ -23,12 +24,16 @@ pub(crate) enum Setting {
 /// All in one request; where that is refused, each by itself.
 pub(crate) async fn set(
     rds: &Rds,
+    run: &Run,
     name: &str,
     source: &Instance,
     target: &Instance,
 ) -> StepResult<Polled<ProtectTargetOutput>> {
     let left = left(source, target);
-    let mut unset: Vec<_> = too_near(name, source, target).into_iter().chain(managed(name, source, target)).collect();
+    let mut unset: Vec<_> = too_near(name, source, target)
+        .into_iter()
+        .chain(managed(name, source, target, run.fail_back.as_ref()))
+        .collect();
     match ask(rds, name, &left).await {
         Ok(()) => {}
         Err(error) if is_of_the_setting(&error) && left.len() > 1 => {
@@ -176,14 +181,24 @@ fn too_near(name: &str, source: &Instance, target: &Instance) -> Option<Unfinish
 
 /// Turning it on changes the password at once, under the feet of clients that still use the source's secret: its owner does it
 /// when they read the new one.
+/// While the source follows the target (`failBack`), it must not happen at all: going back uses one login of the owner on both
+/// sides, and with a password of RDS's own the target would have another one than the source, changed again at every rotation.
 /// Source: Amazon RDS user guide, "Password management with Amazon RDS and AWS Secrets Manager".
-fn managed(name: &str, source: &Instance, target: &Instance) -> Option<Unfinished> {
-    (source.managed_secret.is_some() && target.managed_secret.is_none()).then(|| Unfinished {
-        object: object(name, "a master password that RDS manages"),
-        reason: "RDS rotates the password of the source, but not that of the target, so the source's secret will \
+fn managed(name: &str, source: &Instance, target: &Instance, fail_back: Option<&FailBack>) -> Option<Unfinished> {
+    let reason = match fail_back {
+        None => "RDS rotates the password of the source, but not that of the target, so the source's secret will \
                  soon not work for the target. The command immediately gives the target a secret and a password of its \
                  own; point everything that reads the source's secret to the new one"
             .to_owned(),
+        Some(FailBack { keep_hours }) => format!(
+            "RDS manages the password of the source only. Do not run the command before failing back has ended ({keep_hours} h \
+             after the cutover): until then, both need the same password. It gives the target a secret of its own; \
+             point everything that reads the source's secret to it"
+        ),
+    };
+    (source.managed_secret.is_some() && target.managed_secret.is_none()).then(|| Unfinished {
+        object: object(name, "a master password that RDS manages"),
+        reason,
         statements: command(name, "--manage-master-user-password"),
     })
 }
@@ -250,11 +265,15 @@ mod tests {
         let plain = Instance::default();
         let managed_by_rds = Instance { managed_secret: Some("arn".to_owned()), ..Instance::default() };
 
-        let named = managed("orders-v18", &managed_by_rds, &plain).expect("it is named");
-        assert!(named.statements.contains("--manage-master-user-password --apply-immediately"), "{}", named.statements);
-        assert!(named.reason.len() <= Unfinished::LONGEST_REASON, "{}", named.reason.len());
+        let three_days = FailBack { keep_hours: 72 };
+        for (fail_back, waits) in [(None, false), (Some(&three_days), true)] {
+            let named = managed("orders-v18", &managed_by_rds, &plain, fail_back).expect("it is named");
+            assert!(named.statements.contains("--manage-master-user-password --apply-immediately"), "{named:?}");
+            assert!(named.reason.len() <= Unfinished::LONGEST_REASON, "{}", named.reason.len());
+            assert_eq!(named.reason.contains("Do not run the command before failing back has ended (72 h"), waits);
+        }
         for (source, target) in [(&plain, &plain), (&managed_by_rds, &managed_by_rds)] {
-            assert_eq!(managed("orders-v18", source, target), None);
+            assert_eq!(managed("orders-v18", source, target, None), None);
         }
     }
 

@@ -10,7 +10,7 @@ use crate::{Left, target};
 /// Groups are found by listing, because the families on the way depend on what preflight found. Run `a` has the prefix of
 /// run `a-b` too, which is why the tag decides.
 pub(crate) async fn remove(rds: &Rds, run: &Run, left: &mut Left) -> StepResult<()> {
-    let groups = rds.groups_beginning(&run.id.names().prefix()).await?;
+    let groups = rds.groups_beginning(&run.names().prefix()).await?;
     if groups.is_empty() {
         return Ok(());
     }

@@ -17,8 +17,8 @@ mod groups;
 mod secrets;
 mod target;
 
-use pgleap_contract::Outcome;
 use pgleap_contract::steps::{Part, RemoveResourcesInput, RemoveResourcesOutput};
+use pgleap_contract::{Outcome, Purpose};
 use pgleap_rds::Rds;
 use pgleap_schedule::Schedules;
 use pgleap_step_kit::prelude::*;
@@ -31,19 +31,30 @@ pub async fn run(ctx: &Ctx, input: RemoveResourcesInput) -> StepResult<Polled<Re
     let rds = Rds::new(ctx);
     let mut left = Left::default();
 
-    let (schedules, names) = (Schedules::new(ctx), run.id.names());
+    let (schedules, names) = (Schedules::new(ctx), run.names());
     schedules.delete(&names.switch_schedule()).await?;
     schedules.delete(&names.deadline_schedule()).await?;
-    match input.outcome {
-        Outcome::Back => target::remove(&rds, run, mark.as_ref(), &mut left).await?,
-        Outcome::Open => target::remove_its_snapshot(&rds, run, &mut left).await?,
+    match (input.outcome, run.purpose) {
+        // Both servers were there before, and both stay.
+        (_, Purpose::FailBack) => {}
+        (Outcome::Back, _) => target::remove(&rds, run, mark.as_ref(), &mut left).await?,
+        (Outcome::Open, _) => target::remove_its_snapshot(&rds, run, &mut left).await?,
     }
-    groups::remove(&rds, run, &mut left).await?;
+    if run.purpose.is_upgrade() {
+        groups::remove(&rds, run, &mut left).await?;
+    }
     secrets::remove(ctx, run, &secrets::first(run), &mut left).await?;
+    if (run.purpose, input.outcome) == (Purpose::FailBack, Outcome::Back) {
+        // The way stays open, and with it everything that it needs.
+        secrets::remove(ctx, run, &[names.cutover_secret(input.generation)], &mut left).await?;
+        return Ok(left.answer());
+    }
     if input.part == Part::All && left.nothing_goes() {
         if input.outcome == Outcome::Open {
             target::release(&rds, run).await?;
         }
+        schedules.delete(&names.fail_back_schedule()).await?;
+        schedules.delete(&names.closing_schedule()).await?;
         let last = secrets::last(run, input.generation, mark.is_some());
         secrets::remove(ctx, run, &last, &mut left).await?;
     }

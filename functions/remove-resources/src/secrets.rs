@@ -1,22 +1,29 @@
 //! The run's secrets: without a recovery window, because their logins are gone and the names may be wanted again.
 
-use pgleap_contract::{Generation, Run};
+use pgleap_contract::{Generation, Purpose, Run};
 use pgleap_step_kit::{SecretOwner, prelude::*};
 
 use crate::Left;
 
 /// Those that nothing needs any more but what is removed with them.
 pub(crate) fn first(run: &Run) -> Vec<String> {
-    let names = run.id.names();
-    vec![names.copy_source_secret(), names.copy_target_secret(), names.record_secret()]
+    let names = run.names();
+    match run.purpose {
+        Purpose::Upgrade => vec![names.copy_source_secret(), names.copy_target_secret(), names.record_secret()],
+        Purpose::FailBack => vec![names.record_secret()],
+    }
 }
 
 /// Those by which a recovery finds its way: the mark at the very end. A mark that is not this execution's says how the
 /// cutover of another one ended, which has the same run id: it stays.
 pub(crate) fn last(run: &Run, generation: Generation, has_mark: bool) -> Vec<String> {
-    let names = run.id.names();
-    let mark = has_mark.then(|| names.cutover_secret(generation));
-    [names.owner_secret(), names.work_secret()].into_iter().chain(mark).collect()
+    let names = run.names();
+    let marks = match (has_mark, run.purpose) {
+        (false, _) => Vec::new(),
+        (true, Purpose::Upgrade) => vec![names.cutover_secret(generation)],
+        (true, Purpose::FailBack) => generation.and_earlier().map(|one| names.cutover_secret(one)).collect(),
+    };
+    [names.back_secret(), names.owner_secret(), names.work_secret()].into_iter().chain(marks).collect()
 }
 
 /// Delete each of these that carries the run's tag.
@@ -45,7 +52,10 @@ mod tests {
         }))
         .expect("a run");
 
-        assert_eq!(last(&run, Generation::FORWARD, true), ["pgleap/r/owner", "pgleap/r/work", "pgleap/r/cutover-1"]);
-        assert_eq!(last(&run, Generation::FORWARD, false), ["pgleap/r/owner", "pgleap/r/work"]);
+        assert_eq!(
+            last(&run, Generation::FORWARD, true),
+            ["pgleap/r/back", "pgleap/r/owner", "pgleap/r/work", "pgleap/r/cutover-1"]
+        );
+        assert_eq!(last(&run, Generation::FORWARD, false), ["pgleap/r/back", "pgleap/r/owner", "pgleap/r/work"]);
     }
 }

@@ -17,7 +17,7 @@ use crate::Left;
 
 /// After a rollback: the target, then the snapshot.
 pub(crate) async fn remove(rds: &Rds, run: &Run, mark: Option<&Mark>, left: &mut Left) -> StepResult<()> {
-    let snapshot = rds.snapshot(&run.id.names().snapshot()).await?;
+    let snapshot = rds.snapshot(&run.names().snapshot()).await?;
     if let Some(instance) = instance(rds, run).await? {
         match decide(run, &instance, snapshot.as_ref(), mark.map(|mark| mark.state)) {
             Verdict::Keep(reason) => left.kept(format!("instance {}: {reason}", name_of(run))),
@@ -35,7 +35,7 @@ pub(crate) async fn remove(rds: &Rds, run: &Run, mark: Option<&Mark>, left: &mut
 
 /// After OPEN: what the target was made of.
 pub(crate) async fn remove_its_snapshot(rds: &Rds, run: &Run, left: &mut Left) -> StepResult<()> {
-    let snapshot = rds.snapshot(&run.id.names().snapshot()).await?;
+    let snapshot = rds.snapshot(&run.names().snapshot()).await?;
     remove_snapshot(rds, run, snapshot.as_ref(), left).await
 }
 
@@ -139,7 +139,7 @@ async fn delete(rds: &Rds, run: &Run, was_tagged_anew: bool, left: &mut Left) ->
 }
 
 async fn remove_snapshot(rds: &Rds, run: &Run, snapshot: Option<&Snapshot>, left: &mut Left) -> StepResult<()> {
-    let name = run.id.names().snapshot();
+    let name = run.names().snapshot();
     match snapshot {
         None => Ok(()),
         Some(snapshot) if !snapshot.is_ours(run) => {

@@ -88,7 +88,7 @@ async fn make_quiet_group(rds: &Rds, run: &Run, source: &Instance) -> StepResult
         quiet::add_jobs_off(&mut values, |name| known.contains_key(name))
             .map_err(|reason| StepError::new(ErrorCode::InstanceFailed, format!("stop the copy's jobs: {reason}")))?;
     }
-    let name = run.id.names().quiet_parameter_group();
+    let name = run.names().quiet_parameter_group();
     rds.ensure_group(run, &name, &family, &values).await?;
     Ok(name)
 }

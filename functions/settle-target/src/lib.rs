@@ -42,7 +42,7 @@ pub async fn run_within(
         if begun <= longest_seconds {
             return Ok(Polled::Waiting(waiting_for));
         }
-        let worker = input.run.id.names().application(Phase::Settle.word());
+        let worker = input.run.names().application(Phase::Settle.word());
         chores::give_up(&target, Phase::Settle, &worker, "not finished within a day").await?;
     }
     finish(&target, input.unset).await

@@ -14,7 +14,7 @@ use pgleap_step_kit::{Deadline, prelude::*};
 pub async fn run(ctx: &Ctx, input: UnderFence) -> StepResult<SessionsBefore> {
     let (run, cutover) = (&input.run, &input.cutover);
     let deadline = Deadline::of(*cutover);
-    let names = run.id.names();
+    let names = run.names();
     let (work, copy) = (names.work_login(), names.copy_login());
     let keep = [work.as_str(), copy.as_str()];
     let ((), [source, target]) = tokio::try_join!(

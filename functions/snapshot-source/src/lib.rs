@@ -12,7 +12,7 @@ use pgleap_step_kit::prelude::*;
 /// Look for the snapshot; ask for it if there is none.
 pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<Polled<NoOutput>> {
     let run = &input.run;
-    let name = run.id.names().snapshot();
+    let name = run.names().snapshot();
     let rds = Rds::new(ctx);
     match rds.snapshot(&name).await? {
         Some(snapshot) => match judge(run, &snapshot) {

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use pgleap_contract::steps::Selection;
-use pgleap_contract::{Approval, Choices, Limits, Record, Run, RunRequest, Target, UncomparedTables};
+use pgleap_contract::{
+    Approval, Choices, FailBack, Limits, Purpose, Record, Run, RunRequest, Target, UncomparedTables,
+};
 use pgleap_window::Interruption;
 use serde_json::Value;
 
@@ -47,6 +49,9 @@ pub(crate) fn to_run(execution_arn: &str, request: Value) -> Result<Run, String>
         pgleap_window::check(window, Interruption::Reboot)?;
         pgleap_window::check(window, Interruption::cutover(&request.limits, request.cutover.switch_record))?;
     }
+    if let Some(fail_back) = &request.fail_back {
+        within("failBack.keepHours", fail_back.keep_hours, FailBack::KEEP_HOURS)?;
+    }
     asks_somebody(&request.choices, &request.approval)?;
     role_patterns("choices.ignoredRoles", &request.choices.ignored_roles)?;
     bounded("choices.asOfSnapshotDatabases", &request.choices.as_of_snapshot_databases)?;
@@ -68,6 +73,8 @@ pub(crate) fn to_run(execution_arn: &str, request: Value) -> Result<Run, String>
         approval: request.approval,
         window: request.window,
         limits: request.limits,
+        fail_back: request.fail_back,
+        purpose: Purpose::Upgrade,
         tags: request.tags,
     })
 }

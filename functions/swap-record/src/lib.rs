@@ -10,8 +10,8 @@
 //! A call that arrives late changes nothing: the record is read first, then the mark, then the batch is submitted. A rollback
 //! before the mark was read is seen there; one after it has put back a TTL that the batch does not match.
 
+use pgleap_contract::Run;
 use pgleap_contract::steps::{RecordOutput, SwapRecordInput};
-use pgleap_contract::{Generation, Run};
 use pgleap_mark::State;
 use pgleap_record::{Member, Memory, Records, same_host};
 use pgleap_step_kit::{Deadline, WarmUp, prelude::*};
@@ -88,7 +88,7 @@ async fn may_submit(ctx: &Ctx, input: &SwapRecordInput) -> StepResult<()> {
         pgleap_mark::prove_armed(ctx, &input.run, cutover.generation).await?;
         return Deadline::of(cutover).check("swap record");
     }
-    match pgleap_mark::read(ctx, &input.run, Generation::FORWARD).await? {
+    match pgleap_mark::read(ctx, &input.run, input.generation).await? {
         Some(mark) if mark.state == State::Open => Ok(()),
         mark => Err(StepError::bug(format!("swap record: after OPEN the mark says {mark:?}"))),
     }

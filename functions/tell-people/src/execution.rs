@@ -16,6 +16,8 @@ pub(crate) struct About {
     pub(crate) target_version: String,
     /// It only looks.
     pub(crate) is_plan: bool,
+    /// It returns everybody to the old server.
+    pub(crate) is_fail_back: bool,
     /// It brings another execution's run to rest.
     pub(crate) is_recovery: bool,
     /// `SUCCEEDED`, ..; empty while nobody asked.
@@ -36,7 +38,7 @@ pub(crate) async fn about(ctx: &Ctx, input: &TellPeopleInput) -> StepResult<Abou
         return Ok(About {
             execution_arn: arn.clone(),
             run_id: run.id.to_string(),
-            source: run.source.instance.clone(),
+            source: run.stack_instance().to_owned(),
             target_version: run.target.version.clone(),
             ..About::default()
         });
@@ -74,9 +76,12 @@ fn of_input(arn: &str, input: &Value) -> About {
     About {
         execution_arn: arn.to_owned(),
         run_id: text("/runId").unwrap_or_else(|| name.to_owned()),
-        source: text("/source/instance").unwrap_or_else(|| "a database".to_owned()),
+        source: text("/source/instance")
+            .or_else(|| text("/runId").map(|id| format!("run {id}")))
+            .unwrap_or_else(|| "a database".to_owned()),
         target_version: text("/target/version").unwrap_or_default(),
         is_plan: input["mode"] == "plan",
+        is_fail_back: arn.split(':').nth(6).is_some_and(|machine| machine.ends_with("-fail-back")),
         is_recovery: input["source"].is_null() && input["executionArn"].is_string(),
         ..About::default()
     }

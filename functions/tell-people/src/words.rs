@@ -68,8 +68,50 @@ pub(crate) fn of(about: &About, news: &News) -> Vec<Telling> {
             );
             vec![failed(telling(about, "Went Back", &format!("rolled back ({error})"), sentence), error)]
         }
+        News::FailBackPath { void } => vec![fail_back(about, void)],
         News::Ended => ended(about).into_iter().collect(),
     }
+}
+
+fn failed_back(about: &About) -> Telling {
+    let run = &about.run_id;
+    if about.status == "SUCCEEDED" {
+        let sentence = format!(
+            "Run {run} failed back: all clients use the old server again, and nothing was lost. The new server is closed to \
+             applications and still costs money until you delete it."
+        );
+        return telling(about, "Ended", "failed back", sentence);
+    }
+    let error = if about.error.is_empty() { about.status.as_str() } else { about.error.as_str() };
+    let sentence = format!(
+        "Failing back ended with status {}. Unless the old server was open already, applications use the new server as before, and \
+         you can try again. If anything is unfinished, the recovery finishes it automatically. Error {error}: {}",
+        about.status,
+        bounded(&about.cause)
+    );
+    failed(telling(about, "Ended", &format!("failing back ended {} ({error})", about.status), sentence), error)
+}
+
+/// While the new server serves: `about.source` is the old one, which a run that could fail back names as its target.
+fn fail_back(about: &About, void: &[String]) -> Telling {
+    if void.is_empty() {
+        let sentence = format!(
+            "The fail-back path of run {} is good again: failing back to the old server would lose nothing. Applications are not \
+             affected, and you do not need to do anything.",
+            about.run_id
+        );
+        return telling(about, "Fail-Back", "the fail-back path is good again", sentence);
+    }
+    let sentence = format!(
+        "Failing back to the old server would lose something now, so run {} refuses it. Applications use the new server and are \
+         not affected. What would be lost: {}. If you still want to be able to fail back, docs/cutover-day.md says how to heal this.",
+        about.run_id,
+        bounded(&void.join("; "))
+    );
+    failed(
+        telling(about, "Fail-Back", "the fail-back path would lose something", sentence),
+        ErrorCode::FailBackUnsafe.word(),
+    )
 }
 
 /// No API says who keeps the record.
@@ -87,6 +129,9 @@ fn phase_begins(about: &About, phase: Phase) -> Telling {
 /// A recovery that ended well, and a plan that was asked for, are no news of their own.
 fn ended(about: &About) -> Option<Telling> {
     let run = &about.run_id;
+    if about.is_fail_back {
+        return Some(failed_back(about));
+    }
     if about.status == "SUCCEEDED" {
         let warned = about.warnings.count > 0 || !about.kept.is_empty();
         let left = || [unfinished(&about.warnings), stays(&about.kept)].into_iter().flatten();
@@ -243,6 +288,21 @@ mod tests {
 
         let told: Vec<_> = Phase::ALL.iter().copied().filter(|phase| says(*phase)).collect();
         assert_eq!(told, [Phase::Confirm]);
+    }
+
+    #[test]
+    fn the_end_of_failing_back_is_told_as_such() {
+        let ended = |status: &str, error: &str| {
+            let (status, error) = (status.to_owned(), error.to_owned());
+            ended(&About { status, error, is_fail_back: true, ..about() }).expect("news")
+        };
+
+        let (good, bad) = (ended("SUCCEEDED", ""), ended("FAILED", "FailBackUnsafe"));
+
+        assert!(good.sentence.contains("all clients use the old server again") && good.error.is_none(), "{good:?}");
+        assert_eq!(bad.subject, "pgleap orders-db: failing back ended FAILED (FailBackUnsafe)");
+        assert_eq!(bad.page.as_deref(), Some("FailBackUnsafe"));
+        assert!(bad.sentence.contains("applications use the new server as before"), "{bad:?}");
     }
 
     #[test]

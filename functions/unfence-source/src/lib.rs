@@ -57,7 +57,7 @@ pub async fn run(ctx: &Ctx, input: UnfenceSourceInput) -> StepResult<OutcomeOutp
 /// that is shut has one: it is looked for again. Whatever is missing here (the secret, the login, the schema) is missing
 /// because the run came no further.
 async fn refuse_fence_without_mark(ctx: &Ctx, input: &UnfenceSourceInput) -> StepResult<()> {
-    if ctx.find_secret(&input.run.id.names().work_secret()).await?.is_none() {
+    if ctx.find_secret(&input.run.names().work_secret()).await?.is_none() {
         return Ok(());
     }
     let source = match ctx.as_rollback(&input.run, &input.source).await {
@@ -78,6 +78,13 @@ async fn unfence(source: &Session, input: &UnfenceSourceInput, target_says: &Tar
     let source_says = access::claim(source, input.generation, Outcome::Back).await?;
     evidence::after_the_source(target_says, source_says)
         .map_err(|reason| StepError::new(ErrorCode::UnfenceUnsafe, reason))?;
+    if input.run.keeps_fail_back() {
+        // It is disabled, and the outcome keeps it so. Clients are not kept waiting because it cannot be dropped; the clean-up
+        // drops it.
+        if let Err(error) = native_databases::following::forget(source).await {
+            tracing::warn!(error = error.to_string(), "the subscription of the fail-back path stays for now");
+        }
+    }
     Ok(access::admit(source, input.generation, &[]).await?)
 }
 

@@ -5,6 +5,8 @@ use pgleap_rds::parameters::translate;
 use pgleap_rds::{Instance, Rds, quiet};
 use pgleap_step_kit::prelude::*;
 
+use crate::fail_back;
+
 /// The group for a hop, made with its values; none if the hop stays in the family that the copy has.
 pub(crate) async fn ensure(
     rds: &Rds,
@@ -30,14 +32,17 @@ pub(crate) async fn ensure(
         tracing::warn!(family = hop.family, dropped = translated.dropped.join("; "), "some parameters were not copied");
     }
     let mut values = translated.values;
-    quiet::add_jobs_off(&mut values, |name| known.contains_key(name)).map_err(|reason| {
+    let refused = |reason: String| {
         StepError::new(ErrorCode::InstanceFailed, format!("create the parameter group of {}: {reason}", hop.family))
-    })?;
+    };
+    quiet::add_jobs_off(&mut values, |name| known.contains_key(name)).map_err(refused)?;
     // The group that the target lives with must not need a reboot after OPEN, so nothing static is kept still in it.
     if hop.family != last.family {
         quiet::add_static(&mut values);
+    } else if run.fail_back.is_some() {
+        fail_back::add(&mut values, &run.limits, |name| known.get(name).cloned()).map_err(refused)?;
     }
-    let name = run.id.names().target_parameter_group(&hop.family);
+    let name = run.names().target_parameter_group(&hop.family);
     rds.ensure_group(run, &name, &hop.family, &values).await?;
     Ok(Some(name))
 }

@@ -7,6 +7,7 @@
 //! If it dies:   AWS goes on; the next look sees the version
 
 mod decide;
+mod fail_back;
 mod group;
 mod refusal;
 mod settings;
@@ -27,7 +28,7 @@ pub async fn run(ctx: &Ctx, input: UpgradeTargetInput) -> StepResult<Polled<NoOu
         StepError::new(ErrorCode::InstanceFailed, format!("find target {name}: there is no such instance of this run"))
     })?;
     let last = input.way.hops.last().ok_or_else(|| StepError::bug("the upgrade path has no step"))?;
-    let final_group = run.id.names().target_parameter_group(&last.family);
+    let final_group = run.names().target_parameter_group(&last.family);
     match decide(&Seen::of(&copy), &input.way, &final_group) {
         Verdict::Wait(reason) => Ok(Polled::Waiting(format!("instance {name} {reason}"))),
         Verdict::Upgrade(hop) => upgrade(&rds, run, &copy, hop, last).await,

@@ -18,7 +18,7 @@ pub(crate) async fn complete(rds: &Rds, run: &Run, copy: &Instance) -> StepResul
             format!("find source {}: there is no such instance", run.source.instance),
         )
     })?;
-    note_managed_password(&source, copy);
+    note_managed_password(run, &source, copy);
     if let Some(role) = roles_left(&source, copy).first() {
         return add_role(rds, name, role).await;
     }
@@ -61,9 +61,11 @@ async fn add_role(rds: &Rds, name: &str, role: &Role) -> StepResult<Polled<NoOut
 }
 
 /// Letting RDS manage the target's password would change it under the run, which uses the source's on both sides.
-fn note_managed_password(source: &Instance, copy: &Instance) {
+/// So would it while the source follows the target (`failBack`).
+fn note_managed_password(run: &Run, source: &Instance, copy: &Instance) {
     if source.managed_secret.is_some() && copy.managed_secret.is_none() {
-        tracing::warn!("RDS manages the source's master password; enable this for the target after the run");
+        let when = if run.fail_back.is_some() { "after failing back has ended" } else { "after the run" };
+        tracing::warn!("RDS manages the source's master password; enable this for the target {when}");
     }
 }
 

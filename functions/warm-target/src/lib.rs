@@ -37,7 +37,7 @@ pub async fn run(ctx: &Ctx, input: OnBoth) -> StepResult<Polled<NoOutput>> {
     }
     let target = ctx.as_target_owner(run, &input.target).await?;
     plan::make(&target, run).await?;
-    let worker = run.id.names().application(Phase::Warm.word());
+    let worker = run.names().application(Phase::Warm.word());
     if chores::seconds_since_begun(&target, Phase::Warm).await? > f64::from(limit) {
         let reason = format!("limits.warmSeconds ({limit} s) ended first, so first reads will be slow for a while");
         chores::give_up(&target, Phase::Warm, &worker, &reason).await?;

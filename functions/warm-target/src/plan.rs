@@ -18,7 +18,7 @@ pub(crate) async fn make(owner: &Session, run: &Run) -> StepResult<()> {
     let functions = include_str!("functions.sql")
         .replace("{prewarm}", &schema(&reads))
         .replace("{amcheck}", &schema(&checks))
-        .replace("{work_login}", &ident(&run.id.names().work_login()));
+        .replace("{work_login}", &ident(&run.names().work_login()));
     if chores::begin_plan(owner, "warm", &functions).await? {
         let everything = run.copy.engine.traits().keeps_rows_of_snapshot;
         let schemas = &run.choices.as_of_snapshot_schemas;

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_yaml_ng::Value;
 
 use crate::engines;
-use crate::machine::{Machine, only_warms, repository, step_of};
+use crate::machine::{MACHINES, Machine, only_warms, repository, step_of};
 
 /// A step as its folder declares it.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -113,7 +113,7 @@ pub type Step = (String, Declared);
 pub fn steps() -> Result<Vec<Step>> {
     let mut declared = read_all()?;
     let mut ordered = Vec::new();
-    for machine in ["upgrade", "recover"] {
+    for machine in MACHINES {
         for (state, definition) in Machine::read(machine)?.states() {
             let Some(step) = step_of(&definition).filter(|_| !only_warms(&definition)) else { continue };
             if let Some(found) = declared.remove(&step) {

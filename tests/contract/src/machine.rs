@@ -31,6 +31,9 @@ pub fn files(folder: &Path, endings: &[&str]) -> Vec<PathBuf> {
     found
 }
 
+/// Every machine, the upgrade first.
+pub const MACHINES: [&str; 4] = ["upgrade", "recover", "fail-back", "watch-fail-back"];
+
 /// A definition with its name (`upgrade`, `recover`).
 #[derive(Debug, Clone)]
 pub struct Machine {
@@ -52,10 +55,9 @@ struct Parsed {
 impl Machine {
     /// Read `statemachine/<name>.asl.yaml`.
     pub fn read(name: &str) -> Result<Self> {
-        let path = repository().join("statemachine").join(format!("{name}.asl.yaml"));
-        let source = std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
+        let source = source_of(name)?;
         let Parsed { definition, phases, engines } =
-            parse(&source).with_context(|| format!("parse {}", path.display()))?;
+            parse(&source).with_context(|| format!("parse statemachine/{name}.asl.yaml"))?;
         Ok(Self { name: name.to_owned(), definition, phases, engines })
     }
 
@@ -87,6 +89,32 @@ impl Machine {
     pub fn steps(&self) -> BTreeSet<String> {
         self.states().iter().filter_map(|(_, state)| step_of(state)).collect()
     }
+}
+
+/// The source of a machine, with the parts that it includes.
+///
+/// # Errors
+/// There is no such machine, or no such part.
+pub fn source_of(name: &str) -> Result<String> {
+    let path = repository().join("statemachine").join(format!("{name}.asl.yaml"));
+    with_parts(&std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?)
+}
+
+/// A line `# include: parts/cutover.asl.yaml` stands for the text of that file of `statemachine/`. As text, so that the part can
+/// use the machine's anchors.
+fn with_parts(source: &str) -> Result<String> {
+    let mut text = String::new();
+    for line in source.lines() {
+        match line.trim().strip_prefix("# include: ") {
+            Some(part) => {
+                let path = repository().join("statemachine").join(part);
+                text.push_str(&std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?);
+            }
+            None => text.push_str(line),
+        }
+        text.push('\n');
+    }
+    Ok(text)
 }
 
 fn collect(machine: &Value, found: &mut Vec<(String, Map<String, Value>)>) {

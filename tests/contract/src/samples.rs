@@ -33,6 +33,26 @@ pub fn scheduled() -> Value {
     })
 }
 
+/// The input of the machine that fails back, as an operator would write it.
+pub fn fail_back() -> Value {
+    json!({"runId": "orders-18"})
+}
+
+/// The input of the machine that checks a fail-back path, as its schedule gives it.
+pub fn watch() -> Value {
+    let failing_back = failing_back(&run("upgrade"));
+    json!({
+        "executionArn": failing_back["executionArn"],
+        "failBackPath": {"run": failing_back, "source": server(), "target": server(), "closesEpochSeconds": 1_800_000_000}
+    })
+}
+
+fn failing_back(run: &Value) -> Value {
+    let run: pgleap_contract::Run = serde_json::from_value(run.clone()).expect("a sample");
+    serde_json::to_value(run.failing_back("arn:aws:states:eu-west-1:111122223333:execution:pgleap-fail-back:b"))
+        .expect("plain data")
+}
+
 /// Parse a payload as the step's input and give the answers that the step may give.
 pub fn answers(step: &str, payload: &Value) -> Result<Vec<Value>> {
     match step {
@@ -49,7 +69,10 @@ pub fn answers(step: &str, payload: &Value) -> Result<Vec<Value>> {
             has_clients["clients"] = json!({"secrets": [{"secretId": "arn:aws:secretsmanager:eu-west-1:111122223333:secret:app"}], "hooks": []});
             let mut windowed = run("upgrade");
             windowed["window"] = json!({"start": "02:00", "end": "05:00", "timeZone": "Europe/Berlin"});
-            let mut runs = vec![run("upgrade"), may_authorize, asks, has_clients, windowed, run("plan")];
+            let mut keeps_fail_back = run("upgrade");
+            keeps_fail_back["failBack"] = json!({"keepHours": 72});
+            let mut runs =
+                vec![run("upgrade"), keeps_fail_back, may_authorize, asks, has_clients, windowed, run("plan")];
             for engine in engines::names()? {
                 let mut copies = run("upgrade");
                 copies["copy"]["engine"] = json!(engine);
@@ -237,6 +260,33 @@ pub fn answers(step: &str, payload: &Value) -> Result<Vec<Value>> {
             }
             typed::<OutcomeOutput>(answers)
         }
+        "prepare-fail-back" | "follow-target" | "close-fail-back" => {
+            exchange::<OnBoth, NoOutput>(payload, vec![json!({})])
+        }
+        "schedule-checks" => {
+            exchange::<OnBoth, ScheduleChecksOutput>(payload, vec![json!({"closes": "2027-02-07T02:00:00Z"})])
+        }
+        "find-fail-back" => {
+            let mut has_clients = run("upgrade");
+            has_clients["clients"] = json!({"secrets": [{"secretId": "arn:aws:secretsmanager:eu-west-1:111122223333:secret:app"}], "hooks": []});
+            let found =
+                |run: &Value| json!({"run": failing_back(run), "source": server(), "target": server(), "accept": []});
+            exchange::<FindFailBackInput, FindFailBackOutput>(
+                payload,
+                vec![found(&run("upgrade")), found(&has_clients)],
+            )
+        }
+        "begin-fail-back" => {
+            let input: BeginFailBackInput = serde_json::from_value(payload.clone())?;
+            let mut answers = vec![json!({"generation": 2})];
+            answers.extend(input.only_find.then(|| json!({"generation": null})));
+            typed::<BeginFailBackOutput>(answers)
+        }
+        "check-fail-back" => {
+            let seen = |void: Value, text: &str| json!({"void": void, "text": text, "isNews": !text.is_empty(), "lagMilliseconds": 12, "retainedWalBytes": 16_777_216});
+            let answers = vec![seen(json!([]), ""), seen(json!(["table shop.new: new"]), "table shop.new: new")];
+            exchange::<CheckFailBackInput, CheckFailBackOutput>(payload, answers)
+        }
         "clean-databases" => exchange::<CleanDatabasesInput, NoOutput>(payload, vec![json!({})]),
         "remove-resources" => {
             exchange::<RemoveResourcesInput, RemoveResourcesOutput>(payload, vec![json!({"kept": [], "stays": ""})])
@@ -280,7 +330,7 @@ fn run(mode: &str) -> Value {
         "source": {"instance": "orders-db", "database": "orders", "loginSecret": "orders"},
         "target": {"version": "18", "instance": "orders-db-v18"},
         "record": {"zoneId": "Z0123456789", "name": "orders-db.example.internal", "cutoverTtlSeconds": 1},
-        "copy": {}, "clients": null, "network": {}, "choices": {}, "limits": {}
+        "copy": {}, "clients": null, "network": {}, "choices": {}, "limits": {}, "failBack": null, "purpose": "upgrade"
     })
 }
 

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result};
 use contract_tests::declared::{roots, steps};
-use contract_tests::machine::{Machine, is_under_fence, pascal, repository, step_of, waits_for_token};
+use contract_tests::machine::{
+    MACHINES, Machine, is_under_fence, only_warms, pascal, repository, step_of, waits_for_token,
+};
 use contract_tests::{samples, walk::walk};
 use pgleap_contract::ErrorCode;
 use pgleap_contract::steps::{PAGES, STEPS};
 use serde_json::{Map, Value, json};
-
-const MACHINES: [&str; 2] = ["upgrade", "recover"];
 
 fn machines() -> Vec<Machine> {
     MACHINES.iter().map(|name| Machine::read(name).expect("a committed machine")).collect()
@@ -44,7 +44,7 @@ fn steps_folders_and_functions_are_the_same_set() -> Result<()> {
 
 #[test]
 fn every_path_assigns_what_it_reads_and_every_payload_parses() -> Result<()> {
-    let inputs = [samples::request(), samples::scheduled()];
+    let inputs = [samples::request(), samples::scheduled(), samples::fail_back(), samples::watch()];
     for (machine, input) in machines().iter().zip(inputs) {
         let walk = walk(machine, &input).with_context(|| format!("machine {}", machine.name))?;
 
@@ -52,8 +52,10 @@ fn every_path_assigns_what_it_reads_and_every_payload_parses() -> Result<()> {
         // The deadline, a failure and a stop of an execution part ways by a text that one sample cannot have all of.
         let mut visited = walk.visited;
         if machine.name == "recover" {
-            for reason in ["FAILED", "ABORTED"] {
-                let ended = json!({"executionArn": "arn:..", "reason": reason});
+            let ended =
+                ["FAILED", "ABORTED", "closing"].map(|reason| json!({"executionArn": "arn:..", "reason": reason}));
+            let went_back = json!({"executionArn": "arn:..", "reason": "failBack"});
+            for ended in ended.into_iter().chain([went_back]) {
                 visited.extend(contract_tests::walk::walk(machine, &ended)?.visited);
             }
         }
@@ -289,7 +291,8 @@ fn all_looks_of_a_run_stay_under_the_history_limit() {
 #[test]
 fn a_state_is_named_as_its_step_where_the_step_is_called_once() {
     let machine = Machine::read("upgrade").expect("a committed machine");
-    for step in machine.steps() {
+    let works = |(_, state): &(String, Map<String, Value>)| step_of(state).filter(|_| !only_warms(state));
+    for step in machine.states().iter().filter_map(works) {
         let states: Vec<_> = machine
             .states()
             .into_iter()

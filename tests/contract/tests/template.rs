@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use anyhow::Result;
 use contract_tests::declared::steps;
 use contract_tests::machine::{
-    Machine, goes_on_at_once, is_under_fence, only_warms, pascal, repository, step_of, waits_for_token,
+    MACHINES, Machine, goes_on_at_once, is_under_fence, only_warms, pascal, repository, step_of, waits_for_token,
 };
 use contract_tests::template;
 use pgleap_contract::steps::{PAGES, STEPS};
@@ -37,7 +37,8 @@ fn a_function_has_the_variables_and_as_many_statements_as_its_step_declares() ->
 #[test]
 fn a_function_is_dead_before_its_state_gives_up_on_it() -> Result<()> {
     let functions = template::functions()?;
-    for machine in [Machine::read("upgrade")?, Machine::read("recover")?] {
+    for machine in MACHINES {
+        let machine = Machine::read(machine)?;
         for (name, state) in machine.states() {
             let Some(step) = step_of(&state) else { continue };
             if waits_for_token(&state) || goes_on_at_once(&state) {
@@ -61,7 +62,7 @@ fn a_function_is_dead_before_its_state_gives_up_on_it() -> Result<()> {
 #[test]
 fn a_machine_is_given_exactly_the_functions_that_it_calls() -> Result<()> {
     let template = template::read()?;
-    for name in ["upgrade", "recover"] {
+    for name in MACHINES {
         let properties = &template["Resources"][format!("{}StateMachine", pascal(name))]["Properties"];
         let given = properties["DefinitionSubstitutions"].as_object().expect("substitutions");
         let given = given.keys().cloned().collect::<BTreeSet<_>>();
@@ -113,7 +114,7 @@ fn a_role_is_passed_to_one_service_or_is_the_stacks_own() -> Result<()> {
             assert!(own || (*role == listed && service.is_string()), "{name}: {statement}");
         }
     }
-    assert_eq!(passed, 5);
+    assert_eq!(passed, 6);
     Ok(())
 }
 

@@ -86,7 +86,8 @@ async fn deploy(cloud: &Cloud, folder: &Path, zone: &str, secret: &str) -> Resul
     say(&format!("{} statements are in the roles", checks::permissions(&deployed, &template, &made)?));
     for machine in template.of_kind("AWS::Serverless::StateMachine") {
         let arn = made.get(&machine.logical_id).context("a machine is missing")?;
-        let name = if arn.ends_with("-upgrade") { "upgrade" } else { "recover" };
+        let name = contract_tests::machine::MACHINES.iter().find(|name| arn.ends_with(&format!(":{STACK}-{name}")));
+        let name = name.with_context(|| format!("{arn} is no machine of the project"))?;
         let substitutions = &machine.properties["DefinitionSubstitutions"];
         let filled = checks::machine(&deployed, arn, substitutions, &Machine::read(name)?.definition)?;
         say(&format!("{filled} substitutions are in {name}"));

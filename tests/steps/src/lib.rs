@@ -217,7 +217,7 @@ impl World {
 
     /// The watch on the source's changes as `prepare-target` leaves it.
     pub async fn arm_watch(&self) -> Result<()> {
-        let names = self.run.id.names();
+        let names = self.run.names();
         pgleap_pg::watch::install(&self.owner().await?, &names.work_login()).await?;
         wait_for("the watch's slot", async || {
             let waits = pgleap_step_kit::source_watch::arm(&self.ctx, &self.run, &self.source).await?;

@@ -27,6 +27,9 @@ pub struct GuardCutoverInput {
     pub source: Server,
     /// The target's server.
     pub target: Server,
+    /// The cutover that is about to begin.
+    #[serde(default = "Generation::forward")]
+    pub generation: Generation,
     /// The cutover is held, for a person or until the target is protected: what ends the run is looked for, nothing is made ready, and it is never done.
     #[serde(default)]
     pub held: bool,
@@ -173,6 +176,9 @@ pub struct SwapRecordInput {
     /// The cutover, before OPEN: nothing is submitted unless it is armed, undecided and in time. Null after OPEN.
     #[serde(default)]
     pub cutover: Option<Cutover>,
+    /// Which cutover moves the record.
+    #[serde(default = "Generation::forward")]
+    pub generation: Generation,
     /// Not done before the change is in sync on all name servers: asked for before the fence and after OPEN, never under the fence.
     #[serde(default)]
     pub await_sync: bool,

@@ -3,6 +3,7 @@
 mod cleanup;
 mod clients;
 mod cutover;
+mod fail_back;
 mod list;
 mod mend;
 mod native;
@@ -19,6 +20,7 @@ mod target;
 pub use cleanup::*;
 pub use clients::*;
 pub use cutover::*;
+pub use fail_back::*;
 pub use list::STEPS;
 pub use mend::*;
 pub use native::*;

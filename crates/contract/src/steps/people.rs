@@ -111,6 +111,11 @@ pub enum News {
         /// Its cause.
         cause: String,
     },
+    /// The fail-back path: what would be lost by failing back now; nothing if it is good again.
+    FailBackPath {
+        /// A sentence each.
+        void: Vec<String>,
+    },
     /// The execution has ended, however.
     Ended,
 }

@@ -67,6 +67,31 @@ pub struct Plan {
     /// The engines side by side, where the input left the choice to the run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub engines: Vec<PlannedEngine>,
+    /// What failing back takes, if the input asks for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fail_back: Option<PlannedFailBack>,
+}
+
+/// For how long the source would follow the target after OPEN, what that costs, and what it depends on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PlannedFailBack {
+    /// For how many hours after OPEN.
+    pub keep_hours: u32,
+    /// Until when, in seconds from the start of the run.
+    pub until_seconds: f64,
+    /// What both instances cost an hour, in US dollars.
+    pub usd_per_hour: f64,
+    /// The same for [`Self::keep_hours`], with its parts.
+    pub cost: Cost,
+    /// How much of it there would be no need to pay if nobody could fail back, in US dollars.
+    pub extra_usd: f64,
+    /// What must be so, a sentence each.
+    pub needs: Vec<String>,
+    /// What stays as it is afterwards.
+    pub stays: Vec<String>,
+    /// What makes it impossible, or is missing on the source afterwards.
+    pub not_carried: Vec<String>,
 }
 
 /// A copy engine beside others.

@@ -48,6 +48,9 @@ pub struct InstanceShape {
     pub class: String,
     /// Allocated storage.
     pub storage_gib: u32,
+    /// How far it grows by itself; absent if it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage_limit_gib: Option<u32>,
     /// A standby in another zone.
     pub multi_az: bool,
     /// Automated backups are kept.

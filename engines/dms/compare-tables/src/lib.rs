@@ -40,7 +40,7 @@ pub async fn run(ctx: &Ctx, input: CompareTablesInput) -> StepResult<Polled<NoOu
             return Ok(Polled::Waiting(waiting_for));
         }
     }
-    let dms = ctx.connect(run, &input.target, &run.id.names().copy_target_secret()).await?;
+    let dms = ctx.connect(run, &input.target, &run.names().copy_target_secret()).await?;
     notes::forget(&dms, &input.tables).await?;
     Ok(Polled::Done(NoOutput {}))
 }

@@ -20,7 +20,7 @@ pub(crate) async fn make(
     memory: &Memory,
     cause: RepairKind,
 ) -> StepResult<String> {
-    let names = run.id.names().tasks();
+    let names = run.names().tasks();
     let name = &broken.name;
     let give_up = |reason: &str| failed(name, &format!("{reason}: {}", broken.words()));
     let Some(next) = names.iter().skip_while(|known| *known != name).nth(1) else {
@@ -101,7 +101,7 @@ pub(crate) async fn prepare(dms: &Dms, run: &Run, memory: &Memory, earlier: &[Ta
     if !waiting_for.is_empty() {
         return Ok(Some(waiting_for.join(", ")));
     }
-    grow::to(dms, &run.id.names().replication_instance(), &Larger::of(memory)).await
+    grow::to(dms, &run.names().replication_instance(), &Larger::of(memory)).await
 }
 
 async fn remove(dms: &Dms, task: &Task) -> StepResult<String> {

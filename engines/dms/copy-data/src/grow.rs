@@ -44,7 +44,7 @@ pub(crate) async fn next(
     run: &Run,
     cause: RepairKind,
 ) -> StepResult<Result<(String, String, Larger), String>> {
-    let instance = dms.instance(&run.id.names().replication_instance()).await?;
+    let instance = dms.instance(&run.names().replication_instance()).await?;
     let Some(instance) = instance else { return Ok(Err("its replication instance does not exist".to_owned())) };
     if cause == RepairKind::DiskFull {
         return Ok(next_storage(instance.storage_gib));
@@ -84,7 +84,7 @@ pub(crate) async fn for_broken(
     let broke_at = task.stopped_at;
     let larger = Larger::of(memory);
     if larger.is_wanted() && memory.broke_at == broke_at {
-        return to(dms, &run.id.names().replication_instance(), &larger).await;
+        return to(dms, &run.names().replication_instance(), &larger).await;
     }
     let (before, after, larger) = match next(dms, run, cause).await? {
         Ok(growth) => growth,

@@ -33,7 +33,7 @@ use crate::decide::{Verdict, decide};
 pub async fn run(ctx: &Ctx, input: CopyDataInput) -> StepResult<CopyDataOutput> {
     disks::refuse_full(ctx, &input.run).await?;
     let dms = Dms::new(ctx);
-    let names = input.run.id.names();
+    let names = input.run.names();
     let tasks = dms.tasks(&names).await?;
     let task = tasks.first().ok_or_else(|| failed(&names.task(), "it does not exist"))?;
     let name = &task.name;

@@ -21,7 +21,7 @@ pub async fn run(ctx: &Ctx, input: CreateTaskInput) -> StepResult<Polled<NoOutpu
 /// The source was tested before the snapshot. It is looked at once more, because DMS forgets.
 pub async fn run_with(ctx: &Ctx, input: CreateTaskInput, secret_role: &str) -> StepResult<Polled<NoOutput>> {
     let dms = Dms::new(ctx);
-    let names = input.run.id.names();
+    let names = input.run.names();
 
     let target = dms.ensure_endpoint(&input.run, &endpoint(&input, secret_role)).await?;
     let source = dms.endpoint(&names.source_endpoint()).await?;
@@ -44,7 +44,7 @@ pub async fn run_with(ctx: &Ctx, input: CreateTaskInput, secret_role: &str) -> S
 /// Under the replica role neither foreign keys nor ordinary triggers act on what DMS writes; where the login may not set it,
 /// empty-target has set both aside.
 fn endpoint<'a>(input: &'a CreateTaskInput, secret_role: &'a str) -> WantedEndpoint<'a> {
-    let names = input.run.id.names();
+    let names = input.run.names();
     let after_connect = input.selection.replica_role.then(|| "SET session_replication_role='replica'".to_owned());
     WantedEndpoint {
         name: names.target_endpoint(),
@@ -62,7 +62,7 @@ fn gone(name: &str) -> StepError {
 
 /// The failures as an error that says what to do.
 fn explained(input: &CreateTaskInput, address: Option<String>, failed: &[FailedTest]) -> StepError {
-    let names = input.run.id.names();
+    let names = input.run.names();
     pgleap_dms::explained(failed, |endpoint| {
         let behind = if endpoint == names.target_endpoint() { &input.target } else { &input.source };
         Route {

@@ -15,8 +15,8 @@ pub(crate) struct Ends {
 
 /// Make the task if it does not exist. One that has been started already is past this step.
 pub(crate) async fn ensure(dms: &Dms, input: &CreateTaskInput, ends: &Ends) -> StepResult<Polled<NoOutput>> {
-    let name = input.run.id.names().task();
-    let Some(found) = dms.current_task(&input.run.id.names()).await? else {
+    let name = input.run.names().task();
+    let Some(found) = dms.current_task(&input.run.names()).await? else {
         return create(dms, input, ends, &name).await;
     };
     match found.status {

@@ -28,7 +28,7 @@ pub async fn run(ctx: &Ctx, input: OnBoth) -> StepResult<Polled<EmptyTargetOutpu
     let target = ctx.as_target_owner(run, &input.target).await?;
     let source = ctx.as_owner(run, &input.source).await?;
     refuse_to_empty_a_source(&source, &target).await?;
-    let dms = ctx.connect(run, &input.target, &run.id.names().copy_target_secret()).await?;
+    let dms = ctx.connect(run, &input.target, &run.names().copy_target_secret()).await?;
     path::give(&dms, &target).await?;
     let replica_role = may_set_replica_role(&dms).await?;
     plan::make(&target, run, replica_role).await?;
@@ -38,7 +38,7 @@ pub async fn run(ctx: &Ctx, input: OnBoth) -> StepResult<Polled<EmptyTargetOutpu
         return Ok(Polled::Waiting(waiting_for));
     }
     let owner = ctx.login(&run.source.login_secret).await?.username;
-    notes::show_to(&dms, &[&run.id.names().work_login(), &owner]).await?;
+    notes::show_to(&dms, &[&run.names().work_login(), &owner]).await?;
     let selection = selection::read(&target, replica_role).await?;
     Ok(Polled::Done(EmptyTargetOutput { selection }))
 }

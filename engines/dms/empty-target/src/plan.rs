@@ -27,7 +27,7 @@ pub async fn make(target: &Session, run: &Run, replica_role: bool) -> StepResult
         target.rows(doing, "SELECT pgleap.plan_indexes()", &[]).await?;
         target.rows(doing, "SELECT pgleap.plan_columns($1)", &[&large]).await?;
         target.rows(doing, "SELECT pgleap.plan_domains($1)", &[&large]).await?;
-        target.rows(doing, "SELECT pgleap.plan_rows($1::text::name)", &[&run.id.names().copy_login()]).await?;
+        target.rows(doing, "SELECT pgleap.plan_rows($1::text::name)", &[&run.names().copy_login()]).await?;
     }
     target.run(doing, "COMMIT").await?;
     Ok(())

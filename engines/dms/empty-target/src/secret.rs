@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 /// Make it, or bring it up to date.
 pub(crate) async fn ensure(ctx: &Ctx, run: &Run, target: &Server) -> StepResult<()> {
-    let names = run.id.names();
+    let names = run.names();
     let name = names.copy_target_secret();
     let login = ctx.login(&names.copy_source_secret()).await?;
     // Source: AWS DMS user guide, "Using secrets to access AWS Database Migration Service endpoints".

@@ -34,7 +34,7 @@ pub async fn run(ctx: &Ctx, input: MeasureLobsInput) -> StepResult<Polled<Measur
     refuse_changed_source(run, &source).await?;
     source.run("create pgleap.lob_length", include_str!("lob_length.sql")).await?;
     let round = i64::from(input.reloads);
-    let worker = run.id.names().application("measure");
+    let worker = run.names().application("measure");
     let mut limits = Vec::new();
     for table in &input.tables {
         let columns = lob_columns(&source, table).await?;

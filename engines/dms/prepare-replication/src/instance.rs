@@ -8,7 +8,7 @@ use pgleap_step_kit::prelude::*;
 use crate::Place;
 
 pub(crate) async fn ensure_subnet_group(dms: &Dms, input: &PrepareReplicationInput, place: &Place) -> StepResult<()> {
-    let name = input.run.id.names().replication_subnet_group();
+    let name = input.run.names().replication_subnet_group();
     if dms.has_subnet_group(&name).await? {
         return Ok(());
     }
@@ -17,7 +17,7 @@ pub(crate) async fn ensure_subnet_group(dms: &Dms, input: &PrepareReplicationInp
 
 /// With the engine version that preflight has chosen.
 pub(crate) async fn ensure(dms: &Dms, input: &PrepareReplicationInput, place: &Place) -> StepResult<Instance> {
-    let name = input.run.id.names().replication_instance();
+    let name = input.run.names().replication_instance();
     if let Some(found) = dms.instance(&name).await? {
         return dms.look_at_instance(&found).await;
     }
@@ -27,7 +27,7 @@ pub(crate) async fn ensure(dms: &Dms, input: &PrepareReplicationInput, place: &P
         class,
         storage_gib: size::storage_gib(&input.size),
         engine_version: input.way.dms_engine_version.clone(),
-        subnet_group: input.run.id.names().replication_subnet_group(),
+        subnet_group: input.run.names().replication_subnet_group(),
         security_group_ids: place.security_group_ids.clone(),
     };
     created(dms.create_instance(&input.run, new).await)?;

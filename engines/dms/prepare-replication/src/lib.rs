@@ -53,7 +53,7 @@ pub async fn run_with(
 }
 
 fn endpoint<'a>(input: &'a PrepareReplicationInput, secret_role: &'a str) -> WantedEndpoint<'a> {
-    let names = input.run.id.names();
+    let names = input.run.names();
     WantedEndpoint {
         name: names.source_endpoint(),
         side: Side::Source,

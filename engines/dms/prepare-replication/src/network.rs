@@ -23,7 +23,7 @@ pub(crate) fn missing_rule(
 
 /// The failures as an error that says what to do.
 pub(crate) fn explained(input: &PrepareReplicationInput, address: Option<String>, failed: &[FailedTest]) -> StepError {
-    let names = input.run.id.names();
+    let names = input.run.names();
     let mut error = pgleap_dms::explained(failed, |_endpoint| Route {
         instance: format!("replication instance {}", names.replication_instance()),
         address: address.clone(),

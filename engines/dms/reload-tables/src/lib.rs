@@ -20,7 +20,7 @@ use crate::decide::{Verdict, decide, sort};
 /// One look.
 pub async fn run(ctx: &Ctx, input: ReloadTablesInput) -> StepResult<Polled<ReloadTablesOutput>> {
     let dms = Dms::new(ctx);
-    let names = input.run.id.names();
+    let names = input.run.names();
     let task = dms.current_task(&names).await?;
     let task = task.ok_or_else(|| failed(&names.task(), "it does not exist"))?;
     let name = &task.name;

@@ -16,7 +16,7 @@ use pgleap_step_kit::prelude::*;
 /// One look: everything that can go now is told to go.
 pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<Polled<NoOutput>> {
     let dms = Dms::new(ctx);
-    let names = input.run.id.names();
+    let names = input.run.names();
 
     let tasks = dms.tasks(&names).await?;
     if !tasks.is_empty() {

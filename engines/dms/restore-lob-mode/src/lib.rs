@@ -16,7 +16,7 @@ use pgleap_step_kit::prelude::*;
 /// One look.
 pub async fn run(ctx: &Ctx, input: RunOnly) -> StepResult<Polled<NoOutput>> {
     let dms = Dms::new(ctx);
-    let names = input.run.id.names();
+    let names = input.run.names();
     let task = dms.current_task(&names).await?;
     let task = task.ok_or_else(|| failed(&names.task(), "it does not exist"))?;
     let name = &task.name;

@@ -29,7 +29,7 @@ const MAX_WORKER_LOSSES: u32 = 8;
 /// One poll.
 pub async fn run(ctx: &Ctx, input: CatchUpInput) -> StepResult<CatchUpOutput> {
     let run = &input.run;
-    let stream = run.id.names().copy_stream();
+    let stream = run.names().copy_stream();
     let (source, target) = (ctx.as_work(run, &input.source).await?, ctx.as_target_owner(run, &input.target).await?);
     let slot = refuse_too_much_wal(&source, &input.source, &run.limits).await?;
     refuse_lost(&slot, subscription::look(&target, &stream).await?)?;

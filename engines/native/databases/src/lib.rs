@@ -1,23 +1,25 @@
 //! Logical replication as the databases show it: a publication and a slot on the source, a subscription on the target.
 
+pub mod following;
 pub mod publication;
 pub mod subscription;
 
 use std::time::Duration;
 
 use pgleap_contract::{ErrorCode, Run};
-use pgleap_pg::{Session, marker};
+use pgleap_pg::{Session, access, marker};
 use pgleap_step_kit::{Deadline, StepError, StepResult};
 
 /// How often the marker is looked for.
 const INTERVAL: Duration = Duration::from_millis(10);
 
-/// Changes that could not be applied, and tables that do not take part; none is good.
+/// Changes that could not be applied, and tables that do not take part; none is good. While an old server follows for days, its
+/// schema may be mended, and then what it failed to apply is applied after all: that counts only until it arrives.
 ///
 /// # Errors
 /// One of the two does not answer.
 pub async fn problems(run: &Run, source: &Session, target: &Session) -> StepResult<Vec<String>> {
-    let stream = run.id.names().copy_stream();
+    let stream = run.names().copy_stream();
     let (published, subscribed) =
         tokio::try_join!(publication::published(source, &stream), publication::subscribed(target, &stream))?;
     let mut problems = Vec::new();
@@ -27,12 +29,17 @@ pub async fn problems(run: &Run, source: &Session, target: &Session) -> StepResu
             published.0, subscribed.0
         ));
     }
-    problems.extend(refused(target, &stream).await?);
+    if run.purpose.is_upgrade() {
+        problems.extend(refused(target, &stream).await?);
+    }
     Ok(problems)
 }
 
-/// Before 15 the server keeps no count.
-async fn refused(target: &Session, stream: &str) -> StepResult<Option<String>> {
+/// How often a change could not be applied, in words. Before 15 the server keeps no count.
+///
+/// # Errors
+/// The target does not answer.
+pub async fn refused(target: &Session, stream: &str) -> StepResult<Option<String>> {
     if target.major().await? < 15 {
         return Ok(None);
     }
@@ -72,7 +79,7 @@ pub async fn await_applied(
     deadline: &Deadline,
 ) -> StepResult<()> {
     let row = source.row("read the source's position", "SELECT pg_current_wal_insert_lsn()::text", &[]).await?;
-    let (stream, written): (_, &str) = (run.id.names().copy_stream(), row.get(0));
+    let (stream, written): (_, &str) = (run.names().copy_stream(), row.get(0));
     while !marker::has(target, marker).await? {
         deadline.pause("drain the source", "the marker has not arrived").await?;
     }
@@ -87,10 +94,13 @@ pub async fn await_applied(
 /// # Errors
 /// The deadline passed, or the target does not answer.
 pub async fn stop(run: &Run, target: &Session, deadline: &Deadline) -> StepResult<()> {
-    let stream = run.id.names().copy_stream();
+    let stream = run.names().copy_stream();
     target.rows("stop the subscription", "SELECT pgleap_copy.stop_subscription()", &[]).await?;
     let applies = "SELECT count(*) FROM pg_stat_subscription WHERE subname = $1::text::name AND pid IS NOT NULL";
+    let work = run.names().work_login();
     while target.row("look for the subscription's worker", applies, &[&stream]).await?.get::<_, i64>(0) > 0 {
+        // Up to 15 an idle worker notices within a second that its subscription is disabled. It has applied everything.
+        access::end_others(target, &[&work]).await?;
         deadline.pause("drain the source", "the subscription's worker has not ended").await?;
     }
     Ok(())

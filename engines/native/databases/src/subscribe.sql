@@ -15,7 +15,7 @@ END $$;
 REVOKE ALL ON FUNCTION pgleap.ensure_undecided(text) FROM PUBLIC;
 SELECT pgleap.ensure_undecided({run});
 
--- Create it, switched off, at a position of the source's WAL, in one transaction: a position that is set on its own is lost
+-- Create it, switched off, at a position of the source's WAL (if it is null, where the slot stands), in one transaction: a position that is set on its own is lost
 -- when the server dies within the next second or so. It is handed to the copy login, which keeps its CONNECT while the cutover
 -- keeps the owner out.
 -- An error of EXECUTE would carry the statement, and with it the password, into the server's log: it is raised anew.
@@ -34,7 +34,7 @@ BEGIN
         RAISE EXCEPTION USING MESSAGE = said, ERRCODE = code;
     END;
     PERFORM pg_replication_origin_advance('pg_' || s.oid, start) FROM pg_subscription s
-    WHERE s.subname = {name} AND s.subdbid = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database());
+    WHERE start IS NOT NULL AND s.subname = {name} AND s.subdbid = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database());
     -- A member for the moment of the change only: a membership of the owner's login would pass the fence.
     EXECUTE format('GRANT %I TO CURRENT_USER WITH INHERIT FALSE, SET TRUE', {copy});
     EXECUTE format('ALTER SUBSCRIPTION %I OWNER TO %I', {name}, {copy});

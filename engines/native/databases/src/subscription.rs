@@ -1,7 +1,7 @@
 //! The subscription on the target.
 
-use pgleap_contract::{ErrorCode, Names, RunId, Server};
-use pgleap_pg::{Login, Lsn, Session, ident, literal};
+use pgleap_contract::{ErrorCode, Names, Run, Server};
+use pgleap_pg::{Login, Lsn, PgError, Session, ident, literal};
 use pgleap_step_kit::{StepError, StepResult};
 
 /// Where a subscription stands.
@@ -19,8 +19,8 @@ pub struct State {
 ///
 /// # Errors
 /// `AlreadyBack` where the run is over or its cutover decided; the server refuses otherwise, or does not answer.
-pub async fn install(owner: &Session, run: &RunId) -> StepResult<()> {
-    let sql = with_names(include_str!("subscribe.sql"), run.names()).replace("{run}", &literal(run.as_str()));
+pub async fn install(owner: &Session, run: &Run) -> StepResult<()> {
+    let sql = with_names(include_str!("subscribe.sql"), run.names()).replace("{run}", &literal(run.id.as_str()));
     Ok(owner.run("install the function that subscribes", &sql).await?)
 }
 
@@ -33,7 +33,7 @@ pub async fn hand_over(copy: &Session, names: Names<'_>) -> StepResult<()> {
     Ok(copy.run("install the functions of the subscription", &sql).await?)
 }
 
-fn with_names(sql: &str, names: Names<'_>) -> String {
+pub(crate) fn with_names(sql: &str, names: Names<'_>) -> String {
     sql.replace("{name}", &literal(&names.copy_stream()))
         .replace("{publication}", &ident(&names.copy_stream()))
         .replace("{copy}", &literal(&names.copy_login()))
@@ -59,18 +59,25 @@ pub async fn look(target: &Session, name: &str) -> StepResult<Option<State>> {
     }))
 }
 
-/// Create it at `start`, as the owner.
+/// Create it at `start`, or where the slot stands, as the owner of a server of 16 or later.
 ///
 /// # Errors
 /// `NetworkBlocked` where the target does not reach the source; the server refuses otherwise.
-pub async fn create(owner: &Session, run: &str, source: &Server, login: &Login, start: Lsn) -> StepResult<()> {
+pub async fn create(owner: &Session, run: &Run, source: &Server, login: &Login, start: Option<Lsn>) -> StepResult<()> {
     let conninfo = conninfo_of(owner, source, login).await?;
     let sql = "SELECT pgleap.subscribe($1, $2, $3::text::pg_lsn)";
-    match owner.rows("create the subscription", sql, &[&run, &conninfo, &start.to_string()]).await {
+    let start = start.map(|start| start.to_string());
+    let names = if run.purpose.is_upgrade() { FORWARD } else { BACK };
+    created(names, source, owner.rows("create the subscription", sql, &[&run.id.as_str(), &conninfo, &start]).await)
+}
+
+/// What the answer to a creation means.
+pub(crate) fn created<T>(names: (&str, &str), source: &Server, answer: Result<T, PgError>) -> StepResult<()> {
+    match answer {
         Ok(_) => Ok(()),
         // PostgreSQL reports it with a state of class 08, as it would the loss of our own connection.
         Err(error) if error.to_string().contains("connect to the publisher") => {
-            Err(StepError::new(ErrorCode::NetworkBlocked, unreached(source, &error.to_string())))
+            Err(StepError::new(ErrorCode::NetworkBlocked, unreached(names, source, &error.to_string())))
         }
         Err(error) => Err(error.into()),
     }
@@ -86,12 +93,17 @@ pub async fn conninfo_of(owner: &Session, source: &Server, login: &Login) -> Ste
     Ok(conninfo(source, login, row.get(0)))
 }
 
-/// What is wrong, and what to do.
-pub fn unreached(source: &Server, said: &str) -> String {
+/// The names of a target that follows its source.
+pub const FORWARD: (&str, &str) = ("the target", "the source");
+/// The names of an old server that follows the new one.
+pub(crate) const BACK: (&str, &str) = ("the old server", "the new one");
+
+/// What is wrong, and what to do. `names` are what people call the server that subscribes, and the other one.
+pub fn unreached((subscriber, publisher): (&str, &str), server: &Server, said: &str) -> String {
     format!(
-        "the target cannot connect to the source at {}:{}. The source's security group must allow the target's group \
-         on this port. The target reports: {said}",
-        source.host, source.port
+        "{subscriber} cannot connect to {publisher} at {}:{}. The security group of that instance must allow the group of the other \
+         one on this port. {subscriber} reports: {said}",
+        server.host, server.port
     )
 }
 

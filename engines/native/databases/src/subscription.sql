@@ -14,8 +14,15 @@ END $$;
 -- server restarts the worker for it, so not under the fence.
 CREATE OR REPLACE FUNCTION pgleap_copy.flush_each() RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    is_asked boolean := EXISTS (SELECT FROM pg_subscription s WHERE s.subname = {name});
 BEGIN
-    IF EXISTS (SELECT FROM pg_subscription s WHERE s.subname = {name} AND s.subsynccommit <> 'on') THEN
+    BEGIN
+        is_asked := is_asked AND EXISTS (SELECT FROM pg_subscription s WHERE s.subname = {name} AND s.subsynccommit <> 'on');
+    EXCEPTION WHEN insufficient_privilege THEN
+        NULL; -- 13 shows the setting to nobody
+    END;
+    IF is_asked THEN
         EXECUTE format('ALTER SUBSCRIPTION %I SET (synchronous_commit = on)', {name});
     END IF;
 END $$;
@@ -31,5 +38,18 @@ BEGIN
     END IF;
 END $$;
 
-REVOKE ALL ON FUNCTION pgleap_copy.start_subscription(), pgleap_copy.flush_each(), pgleap_copy.stop_subscription() FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION pgleap_copy.start_subscription(), pgleap_copy.flush_each(), pgleap_copy.stop_subscription() TO {work_login};
+-- It is gone, without a word to the server that it followed, which may be gone too.
+CREATE OR REPLACE FUNCTION pgleap_copy.drop_subscription() RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '1s' AS $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_subscription s WHERE s.subname = {name}) THEN
+        EXECUTE format('ALTER SUBSCRIPTION %I DISABLE', {name});
+        EXECUTE format('ALTER SUBSCRIPTION %I SET (slot_name = NONE)', {name});
+        EXECUTE format('DROP SUBSCRIPTION %I', {name});
+    END IF;
+END $$;
+
+REVOKE ALL ON FUNCTION pgleap_copy.start_subscription(), pgleap_copy.flush_each(), pgleap_copy.stop_subscription(),
+    pgleap_copy.drop_subscription() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION pgleap_copy.start_subscription(), pgleap_copy.flush_each(), pgleap_copy.stop_subscription(),
+    pgleap_copy.drop_subscription() TO {work_login};

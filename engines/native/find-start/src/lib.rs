@@ -29,7 +29,7 @@ const BEHIND_BYTES: u64 = 16 << 20;
 /// Ask both, decide.
 pub async fn run(ctx: &Ctx, input: OnBoth) -> StepResult<Polled<FindStartOutput>> {
     let run = &input.run;
-    let stream = run.id.names().copy_stream();
+    let stream = run.names().copy_stream();
     let copy = match ctx.as_work(run, &input.target).await {
         Ok(session) => session,
         // The first start after a restore recovers; a new name takes a moment to resolve.
@@ -40,7 +40,7 @@ pub async fn run(ctx: &Ctx, input: OnBoth) -> StepResult<Polled<FindStartOutput>
     refuse_too_much_wal(&source, &input.source, &run.limits).await?;
     refuse_other_tables(&source, &copy, &stream).await?;
     let owner = ctx.as_target_owner(run, &input.target).await?;
-    reach::prove(&owner, &input.source, &ctx.login(&run.id.names().copy_source_secret()).await?).await?;
+    reach::prove(&owner, &input.source, &ctx.login(&run.names().copy_source_secret()).await?).await?;
     let begins = confirmed(&copy, &stream).await?;
     let witnesses = witnesses::ask(&owner).await?;
     let of_copy = commits::read(&copy, &stream, None).await?;

@@ -21,9 +21,10 @@ pub(crate) async fn prove(owner: &Session, source: &Server, login: &Login) -> St
     };
     match asked.await {
         // PostgreSQL reports it with a state of class 08, as it would the loss of our own connection.
-        Err(error) if error.to_string().contains("could not establish connection") => {
-            Err(StepError::new(ErrorCode::NetworkBlocked, subscription::unreached(source, &error.to_string())))
-        }
+        Err(error) if error.to_string().contains("could not establish connection") => Err(StepError::new(
+            ErrorCode::NetworkBlocked,
+            subscription::unreached(subscription::FORWARD, source, &error.to_string()),
+        )),
         Err(error) if error.kind == PgErrorKind::Unreachable => Err(error.into()),
         Err(error) => {
             tracing::info!(%error, "the run could not check whether the copy can connect to the source");

@@ -17,7 +17,7 @@ const PLUGIN: &str = "pgoutput";
 /// The publication first: a slot that is older than it cannot be read with it.
 pub async fn run(ctx: &Ctx, input: OnSource) -> StepResult<Polled<NoOutput>> {
     let run = &input.run;
-    let stream = run.id.names().copy_stream();
+    let stream = run.names().copy_stream();
     let owner = ctx.as_owner(run, &input.source).await?;
     publication::ensure(&owner, run.id.as_str(), &stream).await?;
     if let Some(waiting_for) = make_slot(ctx, run, &input.source, &stream, PLUGIN).await? {

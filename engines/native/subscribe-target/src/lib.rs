@@ -22,7 +22,7 @@ const WORKERS: i64 = 1;
 /// Set aside, create, prove.
 pub async fn run(ctx: &Ctx, input: SubscribeTargetInput) -> StepResult<Polled<NoOutput>> {
     let run = &input.run;
-    let (names, stream) = (run.id.names(), run.id.names().copy_stream());
+    let (names, stream) = (run.names(), run.names().copy_stream());
     let start: Lsn = input.start.parse().map_err(|error| StepError::bug(format!("subscribe target: {error}")))?;
     let (target, source) = tokio::try_join!(ctx.as_target_owner(run, &input.target), ctx.as_work(run, &input.source))?;
     refuse_too_much_wal(&source, &input.source, &run.limits).await?;
@@ -31,10 +31,10 @@ pub async fn run(ctx: &Ctx, input: SubscribeTargetInput) -> StepResult<Polled<No
     if let Polled::Waiting(waiting_for) = look {
         return Ok(Polled::Waiting(waiting_for));
     }
-    subscription::install(&target, &run.id).await?;
+    subscription::install(&target, run).await?;
     if subscription::look(&target, &stream).await?.is_none() {
         let login = ctx.login(&names.copy_source_secret()).await?;
-        subscription::create(&target, run.id.as_str(), &input.source, &login, start).await?;
+        subscription::create(&target, run, &input.source, &login, Some(start)).await?;
     }
     subscription::hand_over(&ctx.connect(run, &input.target, &names.copy_source_secret()).await?, names).await?;
     let state = subscription::look(&target, &stream).await?;

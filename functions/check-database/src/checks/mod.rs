@@ -1,5 +1,5 @@
 //! The checks, whichever engine copies. Each is a file with a query or a pure function; a new one is a file and a line in [`ALL`].
-//! Those of an engine are in a folder of its name.
+//! Those of an engine are in a folder of its name, those of `failBack` in `fail_back`.
 
 mod catalog_views;
 mod closed_databases;
@@ -148,6 +148,7 @@ pub(crate) mod tests {
                 may_grant_replication: true,
                 may_grant_replica_role: true,
                 may_subscribe: true,
+                may_grant_superuser: true,
             },
             server: ServerLimits {
                 wal_level: "replica".to_owned(),
@@ -158,6 +159,10 @@ pub(crate) mod tests {
                 max_slot_wal_keep_size: -1,
                 idle_slot_seconds: 0,
                 max_worker_processes: 8,
+                background_workers: 1,
+                max_logical_replication_workers: 4,
+                max_origins: 10,
+                all_subscriptions: 0,
                 lock_room: 28_800,
                 tables_to_lock: 100,
             },
@@ -178,7 +183,7 @@ pub(crate) mod tests {
 
     /// Every engine's too.
     fn all() -> impl Iterator<Item = &'static Check> {
-        ALL.iter().chain(crate::dms::CHECKS).chain(crate::native::CHECKS)
+        ALL.iter().chain(crate::dms::CHECKS).chain(crate::native::CHECKS).chain(crate::fail_back::CHECKS)
     }
 
     /// Asserts what a change of the good world is found as, where DMS copies: `b` or `w`, then the id.
@@ -189,6 +194,11 @@ pub(crate) mod tests {
     /// The same where the native engine does.
     pub(crate) fn assert_found_natively(change: impl FnOnce(&mut Facts), expected: &[&str]) {
         assert_found_by(ALL.iter().chain(crate::native::CHECKS), change, expected);
+    }
+
+    /// The same where DMS copies and the source is to follow the target.
+    pub(crate) fn assert_found_with_fail_back(change: impl FnOnce(&mut Facts), expected: &[&str]) {
+        assert_found_by(ALL.iter().chain(crate::dms::CHECKS).chain(crate::fail_back::CHECKS), change, expected);
     }
 
     fn assert_found_by(

@@ -10,6 +10,8 @@ mod target_major;
 
 use crate::checks::Check;
 
+pub(crate) use logged_password::PASSWORD_LOGGING;
+
 /// In the order in which an operator would ask.
 pub(crate) const CHECKS: &[Check] = &[
     Check::Facts(target_major::check),

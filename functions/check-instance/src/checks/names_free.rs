@@ -8,7 +8,7 @@ use crate::facts::Facts;
 const ID: &str = "names-free";
 
 pub(crate) fn check(facts: &Facts) -> Vec<Finding> {
-    let kept = facts.run.id.names().source_parameter_group();
+    let kept = facts.run.names().source_parameter_group();
     // An earlier run with this ID left this group to the source, or it is about to be attached.
     let in_the_way =
         facts.taken.iter().filter(|taken| !(taken.ours && taken.kind == "parameter group" && taken.name == kept));

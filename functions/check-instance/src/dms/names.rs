@@ -9,7 +9,7 @@ use crate::observe::Look;
 /// A look at each. DMS shows no tags where it describes; a name that begins with the run's prefix is the run's or in its
 /// way all the same.
 pub(super) async fn taken(dms: &Dms, run: &Run) -> Vec<Look> {
-    let names = run.id.names();
+    let names = run.names();
     let (instance, task) = (names.replication_instance(), names.task());
     let (source, target) = (names.source_endpoint(), names.target_endpoint());
     let subnet_group = names.replication_subnet_group();

@@ -15,7 +15,7 @@ pub(super) async fn taken(
     run: &Run,
     families: &[&str],
 ) -> StepResult<Vec<Taken>> {
-    let names = run.id.names();
+    let names = run.names();
     let mut looks = vec![snapshot(rds, run, names.snapshot()).await];
     if let Some(target) = &run.target.instance {
         looks.push(instance(rds, run, target.clone()).await);
@@ -34,7 +34,7 @@ pub(super) async fn taken(
 /// Of its logins, and of what it notes: the record that an earlier run saved would be put back by this one's rollback, and its
 /// mark would decide this one's cutover.
 fn secrets_of(run: &Run) -> [String; 6] {
-    let names = run.id.names();
+    let names = run.names();
     [
         names.work_secret(),
         names.owner_secret(),

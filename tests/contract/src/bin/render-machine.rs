@@ -4,12 +4,12 @@ use std::io::Write;
 
 use anyhow::Result;
 use clap::Parser;
-use contract_tests::machine::{function_name, pascal, render, repository};
+use contract_tests::machine::{function_name, pascal, render, source_of};
 
 /// Render statemachine/<NAME>.asl.yaml as JSON.
 #[derive(Parser)]
 struct Arguments {
-    /// upgrade or recover
+    /// upgrade, recover, fail-back or watch-fail-back
     name: String,
     /// Prefix of the functions' ARNs
     #[arg(long, default_value = "arn:aws:lambda:eu-west-1:111122223333:function:")]
@@ -21,7 +21,7 @@ struct Arguments {
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    let source = std::fs::read_to_string(repository().join(format!("statemachine/{}.asl.yaml", arguments.name)))?;
+    let source = source_of(&arguments.name)?;
     let machine = render(&source, |step| match arguments.placeholders {
         true => format!("${{{}FunctionArn}}", pascal(step)),
         false => format!("{}{}", arguments.arn_prefix, function_name(step)),

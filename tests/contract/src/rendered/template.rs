@@ -36,8 +36,6 @@ fn lines_of(what: &str, steps: &[Step]) -> Result<Vec<String>> {
             let functions: Vec<String> = steps.iter().map(function).collect();
             functions.join("\n\n").lines().map(str::to_owned).collect()
         }
-        "functions of upgrade" => substitutions("upgrade", steps)?,
-        "functions of recover" => substitutions("recover", steps)?,
         "roles that read the owner's secret" => {
             let readers =
                 steps.iter().filter(|(_, step)| step.policy().iter().any(|line| line.contains("!Ref LoginSecretArn")));
@@ -57,6 +55,7 @@ fn lines_of(what: &str, steps: &[Step]) -> Result<Vec<String>> {
                 .map(|phase| format!(r#"{{"value": {}, "label": "{}"}}"#, phase.number(), phase.name()));
             lines.collect::<Vec<_>>().join(",\n").lines().map(str::to_owned).collect()
         }
+        other if other.starts_with("functions of ") => substitutions(&other["functions of ".len()..], steps)?,
         other => bail!("infra/template.base.yaml asks for {other:?}, which nothing renders"),
     })
 }

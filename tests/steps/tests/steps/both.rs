@@ -53,7 +53,7 @@ impl Both {
         owner.run("make the schema", SCHEMA).await?;
         owner.run("fill it", ROWS).await?;
         world.prepare_source().await?;
-        let dms = world.run.id.names().copy_login();
+        let dms = world.run.names().copy_login();
         let rights = format!(
             "GRANT USAGE ON SCHEMA \"My_shop\" TO {dms}; GRANT ALL ON ALL TABLES IN SCHEMA \"My_shop\" TO {dms}"
         );
@@ -208,7 +208,7 @@ impl Both {
 
     /// What DMS noted on the target.
     pub(crate) async fn notes(&self) -> Result<Vec<String>> {
-        let secret = self.world.run.id.names().copy_target_secret();
+        let secret = self.world.run.names().copy_target_secret();
         let dms = self.world.ctx.connect(&self.world.run, &self.target, &secret).await?;
         Ok(dms_databases::notes::read(&dms).await?)
     }

@@ -30,7 +30,7 @@ async fn a_load_that_ran_out_of_memory_takes_less_and_then_finds_a_larger_instan
     assert_eq!(repairs[0].estimated_cost, None);
     let cost = repairs[1].estimated_cost.as_ref().expect("a larger class costs more");
     assert_eq!((cost.usd_per_hour_before, cost.usd_per_hour_after), (0.072, 0.144));
-    assert_eq!(both.tasks().await?, [both.world.run.id.names().tasks()[2].clone()]);
+    assert_eq!(both.tasks().await?, [both.world.run.names().tasks()[2].clone()]);
     both.assert_same().await?;
     both.resume_until_done().await?;
     both.end().await

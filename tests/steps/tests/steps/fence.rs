@@ -138,7 +138,7 @@ async fn caught_up(world: &World) -> Result<i32> {
 }
 
 #[tokio::test]
-async fn a_read_replica_goes_on_behind_the_fence_and_lets_nobody_in_until_the_way_back() -> Result<()> {
+async fn a_read_replica_goes_on_behind_the_fence_and_lets_nobody_in_until_the_fail_back() -> Result<()> {
     let world = World::start(15).await?;
     world.owner().await?.run("make roles", APPLICATION).await?;
     world.prepare_source().await?;
@@ -173,7 +173,7 @@ async fn a_read_replica_goes_on_behind_the_fence_and_lets_nobody_in_until_the_wa
 /// What `drain-source` leaves on the target, where DMS has nothing to apply.
 async fn drained(world: &World, target: &Server) -> Result<()> {
     let work = world.ctx.as_work(&world.run, target).await?;
-    let login = world.run.id.names().work_login();
+    let login = world.run.names().work_login();
     pgleap_pg::access::shut(&work, &cutover_in(60), &[&login]).await?;
     let sql = "INSERT INTO pgleap.marker (id, kind) VALUES (gen_random_uuid(), 'drained-1')";
     work.run("note that the source is drained", sql).await?;

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use anyhow::Result;
 use pgleap_contract::steps::{GuardCutoverInput, GuardCutoverOutput};
-use pgleap_contract::{ErrorCode, MaxOutage, SwitchRecord};
+use pgleap_contract::{ErrorCode, FailBack, MaxOutage, Purpose, SwitchRecord};
 use pgleap_step_kit::{Polled, StepResult};
-use step_tests::{DATABASE, SOURCE, TARGET};
+use step_tests::{DATABASE, SOURCE, TARGET, wait_for};
 use tokio::task::JoinHandle;
 
 use crate::source_watch::Watched;
@@ -28,6 +28,13 @@ async fn carry_markers(watched: &Watched) -> Result<JoinHandle<()>> {
     }))
 }
 
+async fn as_verify_copy_leaves_it(watched: &Watched) -> Result<()> {
+    let world = &watched.world;
+    let owner = world.ctx.as_owner(&world.run, &watched.target).await?;
+    pgleap_pg::fingerprint::take_filenodes(&owner).await?;
+    Ok(pgleap_pg::chores::install(&owner, &world.run.names().work_login()).await?)
+}
+
 async fn ask(watched: &Watched, input: GuardCutoverInput) -> StepResult<Polled<GuardCutoverOutput>> {
     guard_cutover::run(watched.world.as_step("guard-cutover"), input).await
 }
@@ -36,11 +43,7 @@ async fn ask(watched: &Watched, input: GuardCutoverInput) -> StepResult<Polled<G
 async fn a_forecast_above_a_limit_is_waited_for_unless_it_is_the_records_or_accepted() -> Result<()> {
     let watched = Watched::start(15).await?;
     watched.start_task().await?;
-    let world = &watched.world;
-    // As verify-copy leaves them.
-    let owner = world.ctx.as_owner(&world.run, &watched.target).await?;
-    pgleap_pg::fingerprint::take_filenodes(&owner).await?;
-    pgleap_pg::chores::install(&owner, &world.run.id.names().work_login()).await?;
+    as_verify_copy_leaves_it(&watched).await?;
     let markers = carry_markers(&watched).await?;
     let with = |switch: SwitchRecord, limits: MaxOutage| {
         let mut input = watched.guard_input(false);
@@ -76,6 +79,45 @@ async fn a_forecast_above_a_limit_is_waited_for_unless_it_is_the_records_or_acce
     let auto = ask(&watched, with(SwitchRecord::Auto, MaxOutage::default())).await?;
     let Polled::Done(auto) = auto else { panic!("every guardrail holds") };
     assert_eq!(auto.switch.record, SwitchRecord::WithDrain, "nobody is connected: {:?}", auto.switch);
+    markers.abort();
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_target_that_the_source_could_not_follow_is_not_opened() -> Result<()> {
+    let watched = Watched::start(15).await?;
+    watched.start_task().await?;
+    as_verify_copy_leaves_it(&watched).await?;
+    let markers = carry_markers(&watched).await?;
+    let admin = watched.world.rdsadmin(TARGET, DATABASE).await?;
+    let input = |purpose| {
+        let mut input = watched.guard_input(false);
+        (input.run.fail_back, input.run.purpose) = (Some(FailBack { keep_hours: 72 }), purpose);
+        input.target.storage_gib = Some(20);
+        input
+    };
+    let keep = async |size: &str| -> Result<String> {
+        admin.batch_execute(&format!("ALTER SYSTEM SET max_slot_wal_keep_size = '{size}'")).await?;
+        admin.batch_execute("SELECT pg_reload_conf()").await?;
+        wait_for("the setting", async || {
+            let row = admin.query_one("SELECT current_setting('max_slot_wal_keep_size')", &[]).await?;
+            Ok((row.get::<_, &str>(0) == size).then_some(()))
+        })
+        .await?;
+        match ask(&watched, input(Purpose::Upgrade)).await? {
+            Polled::Waiting(why) => Ok(why),
+            Polled::Done(_) => Ok(String::new()),
+        }
+    };
+
+    let unlimited = keep("-1").await?;
+    assert!(unlimited.contains("(failBack): max_slot_wal_keep_size is -1 MB instead of a limit"), "{unlimited}");
+    let too_much = keep("30GB").await?;
+    assert!(too_much.contains("of its storage free, and it may keep 30720 MB of WAL for the source"), "{too_much}");
+    assert_eq!(keep("1GB").await?, "");
+    keep("-1").await?;
+    let back = ask(&watched, input(Purpose::FailBack)).await;
+    assert!(!format!("{back:?}").contains("max_slot_wal_keep_size"), "{back:?}");
     markers.abort();
     Ok(())
 }

@@ -30,7 +30,7 @@ impl Armed {
         let target = world.make_copy().await?;
         for server in [&world.source, &target] {
             let owner = world.ctx.as_owner(&world.run, server).await?;
-            sequences::install(&owner, &world.run.id.names().work_login()).await?;
+            sequences::install(&owner, &world.run.names().work_login()).await?;
         }
         world.arm().await?;
         Ok(Self { world, target })
@@ -47,7 +47,7 @@ impl Armed {
 
     pub(crate) async fn drain(&self) -> Result<()> {
         let work = self.world.ctx.as_work(&self.world.run, &self.target).await?;
-        access::shut(&work, &cutover_in(60), &[&self.world.run.id.names().work_login()]).await?;
+        access::shut(&work, &cutover_in(60), &[&self.world.run.names().work_login()]).await?;
         let sql = "INSERT INTO pgleap.marker (id, kind) VALUES (gen_random_uuid(), 'drained-1')";
         Ok(work.run("note that the source is drained", sql).await?)
     }
@@ -119,7 +119,7 @@ async fn a_call_that_arrives_after_open_shuts_nothing_and_moves_no_sequence() ->
     assert_eq!(armed.open().await?, Outcome::Open);
     let given = armed.next_number(&armed.target).await?;
 
-    let keep = armed.world.run.id.names().work_login();
+    let keep = armed.world.run.names().work_login();
     let shut = access::shut(&target, &cutover_in(60), &[&keep]).await.map_err(StepError::from);
     assert_eq!(shut.expect_err("the cutover is decided").code, ErrorCode::AlreadyBack);
     let set = sequences::set(&target, &cutover_in(60), &values).await.map_err(StepError::from);
@@ -160,7 +160,7 @@ async fn a_fence_that_arrives_after_the_rollback_shuts_nothing() -> Result<()> {
     // The unfence ended the session that the late call had; one that it opens anew is refused by the outcome.
     assert!(late.run("go on", "SELECT 1").await.is_err(), "a session of a late call outlived the rollback");
     let anew = armed.frozen(&armed.world.source).await?;
-    let keep = armed.world.run.id.names().work_login();
+    let keep = armed.world.run.names().work_login();
     let shut = access::shut(&anew, &cutover_in(60), &[&keep]).await.map_err(StepError::from);
     assert_eq!(shut.expect_err("the cutover is decided").code, ErrorCode::AlreadyBack);
     assert!(armed.gets_in(&armed.world.source, "app").await);
@@ -171,7 +171,7 @@ async fn a_fence_that_arrives_after_the_rollback_shuts_nothing() -> Result<()> {
 async fn a_door_is_shut_before_the_deadline_or_not_at_all() -> Result<()> {
     let armed = Armed::start(15).await?;
     let late = armed.frozen(&armed.world.source).await?;
-    let keep = armed.world.run.id.names().work_login();
+    let keep = armed.world.run.names().work_login();
 
     let shut = access::shut(&late, &cutover_in(-1), &[&keep]).await.map_err(StepError::from);
 
@@ -328,7 +328,7 @@ async fn an_owner_who_inherits_the_runs_logins_does_not_pass_the_fence() -> Resu
     // A member that somebody made by hand is seen, and whoever is a member of it in turn: the owner is, by that setting.
     // (The source was restarted since.)
     let admin = armed.world.rdsadmin(SOURCE, "postgres").await?;
-    let work = armed.world.run.id.names().work_login();
+    let work = armed.world.run.names().work_login();
     admin.batch_execute(&format!("GRANT {work} TO app WITH INHERIT TRUE")).await?;
     let session = armed.world.ctx.as_work(&armed.world.run, &armed.world.source).await?;
     assert_eq!(access::members_of(&session, &[&work]).await?, ["app", OWNER]);

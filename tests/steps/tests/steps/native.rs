@@ -19,9 +19,9 @@ const SHOP: &str = "
     INSERT INTO public.orders SELECT n, 'before' FROM generate_series(1, 100) n;";
 
 /// A source and a copy that was upgraded, as `subscribe-target` finds them.
-struct Native {
-    world: World,
-    target: Server,
+pub(crate) struct Native {
+    pub(crate) world: World,
+    pub(crate) target: Server,
     start: FindStartOutput,
 }
 
@@ -30,7 +30,7 @@ impl Native {
         Self::on(published(schema).await?).await
     }
 
-    async fn on(world: World) -> Result<Self> {
+    pub(crate) async fn on(world: World) -> Result<Self> {
         let target = restored(&world).await?;
         let start = found(&world, &target).await?;
         let native = Self { world, target, start };
@@ -38,7 +38,7 @@ impl Native {
         Ok(native)
     }
 
-    fn both(&self) -> OnBoth {
+    pub(crate) fn both(&self) -> OnBoth {
         on_both(&self.world, &self.target)
     }
 
@@ -72,7 +72,7 @@ impl Native {
         subscribe_target::run(self.world.as_step("subscribe-target"), input).await
     }
 
-    async fn subscribe(&self) -> Result<()> {
+    pub(crate) async fn subscribe(&self) -> Result<()> {
         until_done("subscribe-target", async || self.subscribe_once().await).await?;
         Ok(())
     }
@@ -82,7 +82,7 @@ impl Native {
         wait_for("the refusal", async || Ok(self.subscribe_once().await.err())).await
     }
 
-    async fn catch_up(&self) -> Result<()> {
+    pub(crate) async fn catch_up(&self) -> Result<()> {
         let (run, source, target) = (self.world.run.clone(), self.world.source.clone(), self.target.clone());
         let input = || CatchUpInput { run: run.clone(), source: source.clone(), target: target.clone(), earlier: None };
         wait_for("the subscription to catch up", async || {
@@ -102,7 +102,7 @@ impl Native {
         Ok(())
     }
 
-    async fn owner(&self, server: &Server) -> Result<Session> {
+    pub(crate) async fn owner(&self, server: &Server) -> Result<Session> {
         Ok(self.world.ctx.as_target_owner(&self.world.run, server).await?)
     }
 
@@ -119,7 +119,7 @@ impl Native {
     }
 
     async fn password(&self) -> Result<String> {
-        Ok(self.world.ctx.login(&self.world.run.id.names().copy_source_secret()).await?.password)
+        Ok(self.world.ctx.login(&self.world.run.names().copy_source_secret()).await?.password)
     }
 
     async fn log_of_target(&self) -> Result<String> {
@@ -144,14 +144,14 @@ impl Native {
 }
 
 /// A source from which publication and slot send changes.
-async fn published(schema: &str) -> Result<World> {
+pub(crate) async fn published(schema: &str) -> Result<World> {
     let world = unpublished(schema).await?;
     world.prepare_source().await?;
     publish(&world).await?;
     Ok(world)
 }
 
-async fn unpublished(schema: &str) -> Result<World> {
+pub(crate) async fn unpublished(schema: &str) -> Result<World> {
     let mut world = World::start_to(15, "17").await?;
     world.run.copy.engine = CopyEngine::Native;
     world.run.choices.keyless_tables = KeylessTables::ReplicaIdentityFull;
@@ -159,7 +159,7 @@ async fn unpublished(schema: &str) -> Result<World> {
     Ok(world)
 }
 
-async fn publish(world: &World) -> Result<()> {
+pub(crate) async fn publish(world: &World) -> Result<()> {
     let publish = async || prepare_publication::run(world.as_step("prepare-publication"), world.on_source()).await;
     until_done("prepare-publication", publish).await?;
     Ok(())
@@ -193,7 +193,7 @@ async fn clean(world: &World, target: Option<Server>, outcome: Outcome) -> Resul
 }
 
 /// What anybody left of the run in a database.
-async fn left(world: &World, instance: &str) -> Result<Vec<String>> {
+pub(crate) async fn left(world: &World, instance: &str) -> Result<Vec<String>> {
     let sql = "SELECT 'subscription ' || subname FROM pg_subscription
                UNION ALL SELECT 'publication ' || pubname FROM pg_publication
                UNION ALL SELECT 'slot ' || slot_name FROM pg_replication_slots WHERE slot_type = 'logical'
@@ -263,7 +263,7 @@ async fn publish_once(world: &World) -> StepResult<Polled<NoOutput>> {
 /// As a call that had looked for the publication before it went.
 async fn make_slot(native: &Native) -> StepResult<()> {
     let owner = native.world.ctx.as_owner(&native.world.run, &native.world.source).await?;
-    slot::make(owner, &native.world.run.id.names().copy_stream(), "pgoutput").await?;
+    slot::make(owner, &native.world.run.names().copy_stream(), "pgoutput").await?;
     tokio::time::sleep(Duration::from_millis(300)).await;
     Ok(())
 }
@@ -329,7 +329,7 @@ async fn a_second_call_finds_the_same_start_and_the_same_subscription() -> Resul
 }
 
 /// A restart is over when the instance says so and somebody got in.
-async fn await_restart(world: &World, target: &Server) -> Result<()> {
+pub(crate) async fn await_restart(world: &World, target: &Server) -> Result<()> {
     wait_for("the restart", async || {
         let answer = world.rds().describe_db_instances().db_instance_identifier(TARGET).send().await?;
         let instance = answer.db_instances().first().context("the target is gone")?;
@@ -366,11 +366,10 @@ async fn the_password_of_a_subscription_stands_in_no_log_and_no_statistics() -> 
     let source = Server { port: 1, ..native.world.source.clone() };
     let owner = native.owner(&target).await?;
     until_chores_are_done(&native).await?;
-    let login = native.world.ctx.login(&run.id.names().copy_source_secret()).await?;
-    native_databases::subscription::install(&owner, &run.id).await?;
-    let start = native.start.start.parse()?;
-    let unreachable =
-        native_databases::subscription::create(&owner, run.id.as_str(), &source, &login, start).await.err();
+    let login = native.world.ctx.login(&run.names().copy_source_secret()).await?;
+    native_databases::subscription::install(&owner, &run).await?;
+    let start = Some(native.start.start.parse()?);
+    let unreachable = native_databases::subscription::create(&owner, &run, &source, &login, start).await.err();
     native.subscribe().await?;
 
     let unreachable = unreachable.context("port 1 answers")?;

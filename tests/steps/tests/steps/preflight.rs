@@ -310,7 +310,7 @@ async fn everything_that_aws_says_against_the_run_is_named_at_once() -> Result<(
     let modify = rds.modify_db_instance().db_instance_identifier(SOURCE).db_instance_class("db.t3.large");
     modify.apply_immediately(false).send().await?;
     let snapshot = rds.create_db_snapshot().db_instance_identifier(SOURCE);
-    snapshot.db_snapshot_identifier(world.run.id.names().snapshot()).send().await?;
+    snapshot.db_snapshot_identifier(world.run.names().snapshot()).send().await?;
     wait_for("the snapshot", async || {
         let answer = rds.describe_db_instances().db_instance_identifier(SOURCE).send().await?;
         Ok((answer.db_instances()[0].db_instance_status() == Some("available")).then_some(()))

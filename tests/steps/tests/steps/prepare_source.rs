@@ -58,7 +58,7 @@ async fn logins_may_what_they_must(world: &World) -> Result<()> {
     work.run("mark", "INSERT INTO pgleap.marker (id, kind) VALUES ('11111111-1111-1111-1111-111111111111', 'test')")
         .await?;
     work.run("read a sequence", "SELECT last_value FROM shop.numbers").await?;
-    let dms = world.ctx.connect(&world.run, &world.source, &world.run.id.names().copy_source_secret()).await?;
+    let dms = world.ctx.connect(&world.run, &world.source, &world.run.names().copy_source_secret()).await?;
     dms.run("read", "SELECT * FROM shop.orders; SELECT * FROM pgleap.marker").await?;
     dms.run("make a slot", "SELECT pg_create_logical_replication_slot('a_test', 'test_decoding')").await?;
     dms.run("drop the slot", "SELECT pg_drop_replication_slot('a_test')").await?;
@@ -298,7 +298,7 @@ async fn dms_reads_past_row_security_where_a_policy_shows_readers_all_rows() -> 
         world.configure_source().await?;
         world.prepare_source().await?;
 
-        let dms = world.ctx.connect(&world.run, &world.source, &world.run.id.names().copy_source_secret()).await?;
+        let dms = world.ctx.connect(&world.run, &world.source, &world.run.names().copy_source_secret()).await?;
         let seen: i64 = dms.row("count", "SELECT count(*) FROM public.secured", &[]).await?.get(0);
         assert_eq!(seen, 10, "{major}");
 
@@ -321,7 +321,7 @@ async fn dms_reads_past_row_security_where_a_policy_shows_readers_all_rows() -> 
 async fn what_an_earlier_call_left_half_made_is_finished() -> Result<()> {
     let world = World::start(16).await?;
     world.configure_source().await?;
-    let names = world.run.id.names();
+    let names = world.run.names();
     let owner = world.owner().await?;
     // The role was made with a password that nobody knows, the secret of DMS's was made and its answer lost.
     owner.run("make a role", &format!("CREATE ROLE {} LOGIN PASSWORD 'of-another-call'", names.work_login())).await?;
@@ -364,7 +364,7 @@ async fn a_server_that_does_not_decode_and_a_schema_of_another_run_are_refused()
 
 /// A second run of a source is refused, and then goes back like any other that fails.
 #[tokio::test]
-async fn the_way_back_of_another_run_leaves_what_the_first_one_needs() -> Result<()> {
+async fn the_fail_back_of_another_run_leaves_what_the_first_one_needs() -> Result<()> {
     let world = a_prepared_source(15).await?;
     let before = left(&world).await?;
     let mut second = world.run.clone();

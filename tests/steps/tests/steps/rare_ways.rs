@@ -59,19 +59,19 @@ async fn a_source_with_jobs_and_roles_is_copied_and_its_jobs_go_on() -> Result<(
     .await?;
 
     // What an earlier call of restore-target left half made.
-    make_group(&world, &world.run.id.names().quiet_parameter_group(), world.run.id.as_str()).await?;
+    make_group(&world, &world.run.names().quiet_parameter_group(), world.run.id.as_str()).await?;
     let restore = async || {
         let input = RestoreTargetInput { run: world.run.clone(), source: world.source.clone() };
         restore_target::run(world.as_step("restore-target"), input).await
     };
     until_done("restore-target", restore).await?;
-    set(&world, &world.run.id.names().quiet_parameter_group(), &[("max_connections", "120")]).await?;
+    set(&world, &world.run.names().quiet_parameter_group(), &[("max_connections", "120")]).await?;
     until_done("restore-target, again", restore).await?;
     assert!(reboots(&world) >= 1, "the value waited for a reboot");
 
     // The way without its hop: the copy has the wanted version already, and lives with the group of it.
     let version = instance(&world, TARGET).await?.engine_version.context("no version")?;
-    let group = world.run.id.names().target_parameter_group("postgres15");
+    let group = world.run.names().target_parameter_group("postgres15");
     let values = [("shared_preload_libraries", "pg_stat_statements,pg_cron"), ("cron.launch_active_jobs", "off")];
     attach(&world, TARGET, &group, world.run.id.as_str(), &values).await?;
     let upgrade = || UpgradeTargetInput { run: world.run.clone(), way: way_to(&version) };

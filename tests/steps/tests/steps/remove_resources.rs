@@ -23,7 +23,7 @@ async fn create_group(world: &World, name: &str, run: &str) -> Result<()> {
 
 /// What a run has made by the time its copy is restored: snapshot, copy, groups, secrets, schedule.
 async fn make_everything(world: &World) -> Result<()> {
-    let names = world.run.id.names();
+    let names = world.run.names();
     world.configure_source().await?;
     until_done("snapshot-source", async || {
         snapshot_source::run(world.as_step("snapshot-source"), world.run_only()).await
@@ -69,7 +69,7 @@ async fn decide(world: &World, state: State) -> Result<()> {
 }
 
 async fn restore(world: &World, run: &str) -> Result<()> {
-    let names = world.run.id.names();
+    let names = world.run.names();
     world
         .rds()
         .restore_db_instance_from_db_snapshot()
@@ -132,7 +132,7 @@ async fn after_a_rollback_everything_goes_but_the_source_and_its_group() -> Resu
 
     let output = remove(&world, Outcome::Back).await?;
 
-    let source_group = world.run.id.names().source_parameter_group();
+    let source_group = world.run.names().source_parameter_group();
     assert_eq!(instances(&world).await?, [SOURCE]);
     assert_eq!(snapshots(&world).await?, 0);
     assert_eq!(groups(&world).await?, [STRANGERS_GROUP.to_owned(), source_group.clone()]);
@@ -191,7 +191,7 @@ async fn after_open_the_target_and_its_group_stay_and_no_later_run_of_this_name_
     let world = World::start(15).await?;
     make_everything(&world).await?;
     decide(&world, State::Open).await?;
-    let names = world.run.id.names();
+    let names = world.run.names();
 
     remove_part(&world, Outcome::Open, Part::BeforeDatabases).await?;
     let left = [
@@ -226,7 +226,7 @@ async fn an_instance_that_the_run_has_not_made_is_never_deleted() -> Result<()> 
         snapshot_source::run(world.as_step("snapshot-source"), world.run_only()).await
     })
     .await?;
-    create_group(&world, &world.run.id.names().target_parameter_group("postgres15"), "orders-run").await?;
+    create_group(&world, &world.run.names().target_parameter_group("postgres15"), "orders-run").await?;
     restore(&world, "another-run").await?;
 
     let output = remove(&world, Outcome::Back).await?;

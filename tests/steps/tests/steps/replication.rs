@@ -77,7 +77,7 @@ async fn tags_of_the_operators_own_are_on_everything_but_tasks() -> Result<()> {
     world.run.tags.insert("cost-centre".to_owned(), "databases".to_owned());
     world.prepare_source().await?;
     world.make_copy().await?;
-    let names = world.run.id.names();
+    let names = world.run.names();
     let rds = "arn:aws:rds:eu-west-1:111122223333";
     let snapshot = format!("{rds}:snapshot:{}", names.snapshot());
     let groups = [names.source_parameter_group(), names.quiet_parameter_group()].map(|name| format!("{rds}:pg:{name}"));
@@ -99,7 +99,7 @@ async fn tags_of_the_operators_own_are_on_everything_but_tasks() -> Result<()> {
 #[tokio::test]
 async fn the_hour_that_comes_twice_arrives_as_it_left_whatever_zone_the_database_has() -> Result<()> {
     let both = Both::start().await?;
-    let dms = both.world.run.id.names().copy_login();
+    let dms = both.world.run.names().copy_login();
     let table = format!(
         r#"CREATE TABLE "My_shop".moments (id int PRIMARY KEY, at timestamptz); GRANT ALL ON "My_shop".moments TO {dms}"#
     );
@@ -217,7 +217,7 @@ async fn an_instance_that_went_since_the_snapshot_is_told_with_its_events() -> R
 #[tokio::test]
 async fn a_refused_connection_is_named_and_tried_again() -> Result<()> {
     let both = Both::start().await?;
-    let endpoint = both.world.run.id.names().target_endpoint();
+    let endpoint = both.world.run.names().target_endpoint();
     both.world.aws.dms().plan_fault(format!("refuse-connection to {endpoint} 2 times").parse()?);
 
     assert_eq!(both.create_until_done().await?, 2);

@@ -63,7 +63,7 @@ async fn the_users_values_go_along_into_the_runs_group_and_theirs_is_not_touched
 
     world.configure_source().await?;
 
-    let own = world.run.id.names().source_parameter_group();
+    let own = world.run.names().source_parameter_group();
     assert_eq!(attached_group(&world).await?, (own, "in-sync".to_owned()));
     let settings = "SELECT current_setting('wal_level'), current_setting('wal_sender_timeout'), current_setting('log_min_duration_statement')";
     let row = world.owner().await?.row("read settings", settings, &[]).await?;
@@ -91,7 +91,7 @@ async fn a_group_that_already_serves_is_left_alone_and_nothing_is_rebooted() -> 
 
 /// What a session of the copy's login has of a setting, as a logical walsender.
 async fn as_walsender(world: &World, sql: &str) -> Result<String> {
-    let names = world.run.id.names();
+    let names = world.run.names();
     let login = world.ctx.login(&names.copy_source_secret()).await?;
     let address = world.aws.rds().admin_config(SOURCE).context("no source")?;
     let Some(Host::Tcp(host)) = address.get_hosts().first() else { bail!("no address") };

@@ -34,7 +34,7 @@ impl Watched {
         // As prepare-target leaves them.
         pgleap_pg::fingerprint::take_filenodes(&world.owner().await?).await?;
         world.arm_watch().await?;
-        let names = world.run.id.names();
+        let names = world.run.names();
         let login = world.ctx.login(&names.copy_source_secret()).await?;
         let secret = json!({ "username": login.username, "password": login.password });
         let secrets = aws_sdk_secretsmanager::Client::new(world.ctx.aws());
@@ -63,8 +63,19 @@ impl Watched {
 
     pub(crate) fn guard_input(&self, held: bool) -> GuardCutoverInput {
         let OnBoth { run, source, target } = self.both();
+        let generation = pgleap_contract::Generation::FORWARD;
         let (switched, propagation_milliseconds, since, outage_accepted) = (false, None, None, false);
-        GuardCutoverInput { run, source, target, held, switched, propagation_milliseconds, since, outage_accepted }
+        GuardCutoverInput {
+            run,
+            source,
+            target,
+            generation,
+            held,
+            switched,
+            propagation_milliseconds,
+            since,
+            outage_accepted,
+        }
     }
 
     async fn watch_copy(&self) -> Result<(), StepError> {
@@ -230,7 +241,7 @@ async fn what_came_after_the_last_look_is_seen_before_the_source_is_drained() ->
 #[tokio::test]
 async fn a_watch_that_is_lost_ends_the_run() -> Result<()> {
     let watched = Watched::start(15).await?;
-    let names = watched.world.run.id.names();
+    let names = watched.world.run.names();
     let work = watched.world.ctx.as_work(&watched.world.run, &watched.world.source).await?;
     pgleap_pg::slot::drop(&work, &names.watch_slot()).await?;
 

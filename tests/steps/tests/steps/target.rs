@@ -10,10 +10,10 @@ use pgleap_contract::steps::{
     CheckInstanceOutput, EmptyTargetOutput, OnBoth, ProtectPart, ProtectTargetInput, RestoreTargetInput,
     SettleTargetInput, UnderFence, UpgradeTargetInput, UpgradeWay,
 };
-use pgleap_contract::{ErrorCode, Server};
+use pgleap_contract::{ErrorCode, FailBack, Server};
 use pgleap_pg::Session;
 use pgleap_step_kit::{Polled, StepError, StepResult};
-use step_tests::{SOURCE, TARGET, World, cutover_in, until_done, wait_for};
+use step_tests::{DATABASE, SOURCE, TARGET, World, cutover_in, until_done, wait_for};
 
 /// Run a step until it is done, then once more: that must end the same way and change nothing in AWS. It may take a few
 /// looks, because a restored instance says `available` once before it goes on changing.
@@ -90,7 +90,7 @@ async fn row_security_is_off_while_dms_writes_and_on_again_before_anybody_gets_i
     done_and_again!(world, "prepare-target", prepare_target::run, both());
     until_done("empty-target", async || empty_target::run(world.as_step("empty-target"), both()).await).await?;
 
-    let dms = world.ctx.connect(&world.run, &target, &world.run.id.names().copy_target_secret()).await?;
+    let dms = world.ctx.connect(&world.run, &target, &world.run.names().copy_target_secret()).await?;
     dms.run("write", "INSERT INTO public.secured VALUES (11); UPDATE public.secured SET id = 12 WHERE id = 11").await?;
     complete_target::run(world.as_step("complete-target"), under_fence(&world, &target)).await?;
 
@@ -98,6 +98,39 @@ async fn row_security_is_off_while_dms_writes_and_on_again_before_anybody_gets_i
     let sql = "SELECT relrowsecurity, (SELECT count(*) FROM public.secured) FROM pg_class WHERE relname = 'secured'";
     let row = owner.row("look at the table", sql, &[]).await?;
     assert_eq!((row.get::<_, bool>(0), row.get::<_, i64>(1)), (true, 1));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_target_that_the_source_can_follow_keeps_its_wal_up_to_the_limit_or_is_refused() -> Result<()> {
+    let mut world = World::start_to(16, "18").await?;
+    world.run.fail_back = Some(FailBack { keep_hours: 72 });
+    world.run.limits.max_retained_wal_gb = 2;
+    world.prepare_source().await?;
+    let (way, target) = (way(&world).await?, world.make_copy().await?);
+    let both = || OnBoth { run: world.run.clone(), source: world.source.clone(), target: target.clone() };
+    let upgrade = || UpgradeTargetInput { run: world.run.clone(), way: way.clone() };
+
+    done_and_again!(world, "upgrade-target", upgrade_target::run, upgrade());
+    let prepared = prepare_target::run(world.as_step("prepare-target"), both()).await;
+
+    let owner = world.ctx.as_owner(&world.run, &target).await?;
+    let shown = "SELECT name || ' ' || setting FROM pg_settings WHERE name IN
+                     ('wal_level', 'max_slot_wal_keep_size', 'idle_replication_slot_timeout') ORDER BY name";
+    let rows = owner.rows("read settings", shown, &[]).await?;
+    let settings: Vec<&str> = rows.iter().map(|row| row.get(0)).collect();
+    assert_eq!(settings, ["idle_replication_slot_timeout 0", "max_slot_wal_keep_size 1907", "wal_level logical"]);
+    assert!(prepared.is_ok(), "{prepared:?}");
+
+    let unlimited = world.rdsadmin(TARGET, DATABASE).await?;
+    for statement in ["ALTER SYSTEM SET max_slot_wal_keep_size = -1", "SELECT pg_reload_conf()"] {
+        unlimited.batch_execute(statement).await?;
+    }
+    let refused =
+        wait_for("the setting", async || Ok(prepare_target::run(world.as_step("prepare-target"), both()).await.err()))
+            .await?;
+    assert_eq!(refused.code, ErrorCode::InstanceFailed);
+    assert!(refused.message.contains("max_slot_wal_keep_size is -1 MB instead of 1907 MB"), "{refused}");
     Ok(())
 }
 
@@ -281,13 +314,7 @@ async fn keep_stale_login(world: &World) -> Result<()> {
     let tag = aws_sdk_secretsmanager::types::Tag::builder().key("pgleap:run").value(world.run.id.as_str()).build();
     let stale = r#"{"username": "u", "password": "of-an-earlier-copy", "host": "elsewhere", "port": 5432}"#;
     let secrets = aws_sdk_secretsmanager::Client::new(world.ctx.aws());
-    secrets
-        .create_secret()
-        .name(world.run.id.names().copy_target_secret())
-        .secret_string(stale)
-        .tags(tag)
-        .send()
-        .await?;
+    secrets.create_secret().name(world.run.names().copy_target_secret()).secret_string(stale).tags(tag).send().await?;
     Ok(())
 }
 

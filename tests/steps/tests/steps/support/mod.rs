@@ -34,7 +34,7 @@ pub(crate) async fn create_target(world: &World, version: &str) -> Result<Server
 }
 
 async fn create_copy_login(world: &World, target: &Server, there: &Session) -> Result<()> {
-    let names = world.run.id.names();
+    let names = world.run.names();
     let dms = names.copy_login();
     let sql = format!(
         "CREATE ROLE {dms} LOGIN PASSWORD 'a-password'; CREATE SCHEMA pgleap_copy; GRANT ALL ON SCHEMA pgleap_copy TO {dms};

@@ -1,0 +1,5 @@
+//! Composition only: the step is in `lib.rs`.
+
+fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    pgleap_step_kit::serve("begin-fail-back", begin_fail_back::run)
+}
