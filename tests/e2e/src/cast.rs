@@ -80,6 +80,9 @@ pub(crate) async fn fill(arguments: &RunArguments, stage: &Stage, source: &Sourc
         }
         if arguments.engine.as_deref() == Some("native") {
             fixture::load_wide(&client).await?;
+            if arguments.fail_back.is_some() {
+                fixture::let_old_server_follow(&client).await?;
+            }
             members.push((Kind::Wide, login("shop_owner", "owner-of-the-rehearsal"), 2));
         }
         return Ok(Cast { members, size, own: Arc::default(), watched_role: "shop_app", pace, restored: None });

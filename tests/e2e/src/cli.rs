@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use clap::{Args, Parser, Subcommand};
 use local_aws::Propagation;
 
@@ -10,6 +10,7 @@ use crate::bulk::Bulk;
 use crate::compare::CompareArguments;
 use crate::disturbance::Disturbance;
 use crate::dump;
+use crate::fail_back::{self, Ending};
 use crate::follow::Follow;
 use crate::functions;
 use crate::stage::SOURCE;
@@ -116,9 +117,10 @@ pub struct RunArguments {
     /// Additional clients that open a connection for every transaction, one a second each.
     #[arg(long, default_value_t = 0)]
     pub visitors: u32,
-    /// Factor for the delays of AWS and for the waits of the state machine: 0.01 turns 300 s into 3 s.
-    #[arg(long, default_value_t = 0.01)]
-    pub time_scale: f64,
+    /// Factor for the delays of AWS and for the waits of the state machine: 0.01 turns 300 s into 3 s. The default is 0.01, and
+    /// 0.0015 with --fail-back expire.
+    #[arg(long)]
+    pub time_scale: Option<f64>,
     /// Time that a change of a record takes to reach the name servers of Route 53: seconds, or `realistic` for 2 to 40 s, drawn
     /// separately for each name server and change. --time-scale does not apply to it.
     #[arg(long, value_name = "SECONDS|realistic", default_value = "realistic")]
@@ -131,7 +133,7 @@ pub struct RunArguments {
     #[arg(long, value_name = "FILE.json")]
     pub input_file: Option<PathBuf>,
     /// Disturb the run; can be given several times. WHERE is a step (`fence-source`) or a state (`FenceSource`,
-    /// `recover/UnfenceSource`). For the N-th call of its function: kill:WHERE[:N[:MS]] kills the process after MS
+    /// `recover/UnfenceSource`, `fail-back/FenceSource`). For the N-th call of its function: kill:WHERE[:N[:MS]] kills the process after MS
     /// milliseconds; lose:WHERE[:N] kills it after its work is done and before it answers;
     /// zombie:WHERE[:N[:SECONDS[:MS]]] freezes it and ends the call for its caller; fail:WHERE[:ERROR] fails every call until
     /// the run has ended. stop-execution:WHERE stops the execution at this point; leave:WHERE also loses the event that would
@@ -155,6 +157,15 @@ pub struct RunArguments {
     /// target-dies-after-advance, native-conflict, no-replication-workers, native-owner (as --owner).
     #[arg(long, value_name = "WHAT,WHAT", value_delimiter = ',')]
     pub faults: Vec<Trouble>,
+    /// Keep a fail-back path after the upgrade: 72 hours, unless --input-file says otherwise. return: clients write to the new
+    /// server, then everybody returns to the old one. accept: the same, with a table that only the new server has. expire: nobody
+    /// fails back until the path closes. void: what the old server cannot follow happens on the new one, and failing back is
+    /// refused. --break with a state of that machine (`fail-back/DrainSource`) disturbs the first attempt to fail back.
+    #[arg(long, value_enum, value_name = "return|accept|expire|void", conflicts_with = "plan")]
+    pub fail_back: Option<Ending>,
+    /// With --fail-back return or accept: seconds for which clients write to the new server.
+    #[arg(long, value_name = "SECONDS", default_value_t = 20)]
+    pub write_seconds: u64,
     /// Run the state machine in mode `plan`, and prove that it changed nothing.
     #[arg(long, conflicts_with_all = ["disturbances", "faults"])]
     pub plan: bool,
@@ -169,6 +180,9 @@ pub struct RunArguments {
     pub reports: PathBuf,
 }
 
+/// 300 s of AWS are 3 s here.
+const TIME_SCALE: f64 = 0.01;
+
 impl RunArguments {
     /// The target's identifier, as `start-run` makes it.
     pub fn target_instance(&self) -> String {
@@ -180,10 +194,25 @@ impl RunArguments {
         self.owner || self.faults.iter().any(|fault| matches!(fault, Trouble::NativeOwner | Trouble::Production))
     }
 
+    /// The factor for the delays of AWS.
+    pub fn time_scale(&self) -> f64 {
+        self.time_scale.or(self.fail_back.and_then(Ending::time_scale)).unwrap_or(TIME_SCALE)
+    }
+
     /// What clap cannot see by itself.
     pub fn check(&self) -> Result<()> {
         ensure!(self.from < self.to, "--to {} must be newer than --from {}", self.to, self.from);
-        ensure!(self.time_scale > 0.0 && self.time_scale <= 1.0, "--time-scale must be greater than 0 and at most 1");
+        let scale = self.time_scale();
+        ensure!(scale > 0.0 && scale <= 1.0, "--time-scale must be greater than 0 and at most 1");
+        let of_fail_back = fail_back::disturbances(&self.disturbances).0;
+        let leads_back = matches!(self.fail_back, Some(Ending::Return | Ending::Accept));
+        if let Some(one) = of_fail_back.first().filter(|_| !leads_back) {
+            bail!("--break {one} needs --fail-back return");
+        }
+        ensure!(
+            self.dump.is_none() || matches!(self.fail_back, None | Some(Ending::Return | Ending::Expire)),
+            "--fail-back accept and void change tables of the built-in database, so they do not work with --dump"
+        );
         if let Some(dump) = &self.dump {
             dump::check(dump)?;
         }

@@ -121,6 +121,23 @@ pub struct Observed {
     pub own_writes: OwnWrites,
 }
 
+/// What the clients saw of one cutover.
+#[derive(Debug, Clone, Default)]
+pub struct Timelines {
+    /// All clients as one.
+    pub together: Timeline,
+    /// Each client.
+    pub each: Vec<Timeline>,
+}
+
+impl Observed {
+    /// What was seen from one moment on, and before another, in epoch seconds.
+    pub fn between(&self, from: f64, until: f64) -> Timelines {
+        let each: Vec<_> = self.each.iter().map(|one| one.between(from, until)).collect();
+        Timelines { together: Timeline::merge(&each), each }
+    }
+}
+
 impl Clients {
     /// Begin to write.
     pub fn start(crew: &Crew, way: &Way) -> Self {

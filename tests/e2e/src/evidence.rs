@@ -19,7 +19,7 @@ pub(crate) async fn fill_report(
     before: Catalog,
     target_instance: &str,
 ) -> Result<()> {
-    let Seen { standing, execution, observed, drain, fence, addresses, .. } = seen;
+    let Seen { standing, execution, observed, cutover, drain, fence, addresses, .. } = seen;
     report.machine = MachineReport {
         transitions: execution.history.transitions(),
         seconds: standing.seconds,
@@ -28,7 +28,7 @@ pub(crate) async fn fill_report(
     let first = execution.history.visits().first().map_or(0.0, |visit| visit.entered);
     report.repairs = execution.history.repairs().to_vec();
     report.phases = execution.history.phases(first + standing.seconds);
-    report.outage = proof::of_outage(observed, *addresses, fence, drain.as_ref(), &execution.history);
+    report.outage = proof::of_outage(cutover, *addresses, fence, drain.as_ref(), &execution.history);
     let expected = execution.history.plan().and_then(|plan| plan["outage"]["milliseconds"].as_f64());
     report.outage.expected_seconds = expected.map(|milliseconds| milliseconds / 1_000.0);
     report.outage.forecast = execution.history.gate().cloned();
@@ -36,12 +36,14 @@ pub(crate) async fn fill_report(
     report.plan = execution.history.plan().cloned();
     report.cost = execution.history.report().cloned();
     report.expected_cost = execution.history.plan().map(|plan| plan["cost"].clone());
-    let serving = if addresses.target_serves(observed) { target_instance } else { SOURCE };
+    let serving = if seen.target_serves() { target_instance } else { SOURCE };
     let client = connect(&stage.access(serving)).await?;
-    report.clients = proof::of_clients(observed, *addresses, kinds, own, &client).await?;
+    report.clients = proof::of_clients(observed, (&cutover.together, *addresses), kinds, own, &client).await?;
     if let Some(mut drain) = drain.clone() {
         if serving == target_instance {
             drain.look_at_views_again(&client).await?;
+        } else if seen.has_returned {
+            drain.look_at_views_again(&connect(&stage.access(target_instance)).await?).await?;
         }
         report.comparison = drain.comparison;
         report.uncompared_tables = drain.uncompared;

@@ -21,6 +21,9 @@ const FILES: &[(&str, &str)] = &[
 /// What only the native engine carries.
 const WIDE: &str = include_str!("../schema/wide.sql");
 
+/// What only a run without a fail-back path carries.
+const FOLLOWS: &str = "ALTER TABLE wide.secured DISABLE ROW LEVEL SECURITY";
+
 /// What DMS cannot carry, for the tests of preflight.
 pub const UNDELIVERABLE: &str = include_str!("../schema/undeliverable.sql");
 
@@ -84,6 +87,11 @@ pub async fn load(client: &Client, size: Size) -> Result<()> {
 /// Add what only the native engine carries, as the master user.
 pub async fn load_wide(client: &Client) -> Result<()> {
     client.batch_execute(WIDE).await.context("load schema/wide.sql")
+}
+
+/// Change what preflight does not let a fail-back path have: the old server applies by a login that row security binds.
+pub async fn let_old_server_follow(client: &Client) -> Result<()> {
+    client.batch_execute(FOLLOWS).await.context("switch row security off")
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::cli::RunArguments;
 use crate::disturbance::Disturbance;
+use crate::fail_back::Ending;
 use crate::follow::HostSource;
 use crate::stage::{DATABASE, RECORD, SOURCE};
 
@@ -21,6 +22,9 @@ pub(crate) fn input(arguments: &RunArguments, zone_id: &str, secret: &str, host:
     }
     if let Some(engine) = &arguments.engine {
         lay_over(&mut input, json!({"copy": {"engine": engine}}));
+    }
+    if arguments.fail_back.is_some() {
+        lay_over(&mut input, Ending::input());
     }
     if arguments.plan {
         input["mode"] = json!("plan");

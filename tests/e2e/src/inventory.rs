@@ -32,6 +32,11 @@ struct Record {
 pub enum Serving<'a> {
     /// The source, as before the run.
     Source,
+    /// The source again: everybody has returned to it, and the target is kept until its owner deletes it.
+    SourceAgain {
+        /// The target's identifier.
+        target: &'a str,
+    },
     /// The target.
     Target {
         /// Its identifier.
@@ -79,7 +84,7 @@ impl Inventory {
     pub fn difference(&self, after: &Inventory, serving: Serving<'_>) -> Difference {
         let target = match serving {
             Serving::Source => None,
-            Serving::Target { instance, .. } => Some(db_instance(instance)),
+            Serving::SourceAgain { target: instance } | Serving::Target { instance, .. } => Some(db_instance(instance)),
         };
         let may_stay = |thing: &&String| after.groups_in_use.contains(*thing) || target.as_ref() == Some(*thing);
         Difference {
@@ -257,6 +262,8 @@ mod tests {
         let after = inventory("users", &["DB instance shop-db", "DB instance shop-db-v18"]);
 
         assert_eq!(before.difference(&after, TARGET), Difference::default());
+        let again = Serving::SourceAgain { target: "shop-db-v18" };
+        assert_eq!(before.difference(&after, again), Difference::default());
         let words = before.difference(&after, Serving::Source).words();
         assert_eq!(words, ["the run left behind DB instance shop-db-v18"]);
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::cli::RunArguments;
-use crate::clients::Observed;
+use crate::clients::{Observed, Timelines};
 use crate::disturbance::Disturbance;
 use crate::inventory::{Difference, Inventory, Serving};
 use crate::observer::{DrainPoint, FenceTimes};
@@ -22,14 +22,25 @@ pub(crate) struct Seen {
     pub(crate) standing: Standing,
     pub(crate) execution: Execution,
     pub(crate) observed: Observed,
+    /// What they saw of the upgrade's cutover.
+    pub(crate) cutover: Timelines,
     pub(crate) drain: Option<DrainPoint>,
     pub(crate) fence: FenceTimes,
+    /// Everybody was led back to the source after the upgrade.
+    pub(crate) has_returned: bool,
     pub(crate) addresses: Addresses,
     pub(crate) hosts: Hosts,
     /// What there was before the run.
     pub(crate) before: Inventory,
     /// What there is after it.
     pub(crate) after: Inventory,
+}
+
+impl Seen {
+    /// Whether the target serves at the end.
+    pub(crate) fn target_serves(&self) -> bool {
+        !self.has_returned && self.addresses.target_serves(&self.observed)
+    }
 }
 
 /// The verdict: the machine's own end, then the proof, then what was promised for the disturbance.
@@ -62,7 +73,7 @@ pub(crate) fn judge(report: &mut Report, arguments: &RunArguments, seen: &Seen, 
         let name = arguments.faults.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
         let ending = arguments.faults.iter().find_map(|trouble| trouble.ends_with());
         let promise = ending.map_or(Promise::Completes, |(error, word)| Promise::StopsWith(error, word));
-        let mut broken = broken_promises(promise, report, seen);
+        let mut broken = broken_promises(promise, report, arguments, seen);
         if arguments.faults.contains(&Trouble::DecodesAlready) {
             broken.extend(needless(seen));
         }
@@ -71,7 +82,7 @@ pub(crate) fn judge(report: &mut Report, arguments: &RunArguments, seen: &Seen, 
     }
     if !armed.is_empty() {
         let promise = Promise::of_all(&arguments.disturbances);
-        let mut broken = broken_promises(promise, report, seen);
+        let mut broken = broken_promises(promise, report, arguments, seen);
         // A run that is also disturbed otherwise may end before everything is answered.
         let may_miss = |one: &Armed| armed.len() > 1 && matches!(one.disturbance, Disturbance::Answer(_));
         let missed = armed.iter().filter(|armed| !armed.happened() && !may_miss(armed));
@@ -92,9 +103,10 @@ fn needless(seen: &Seen) -> Vec<String> {
 fn left_behind(arguments: &RunArguments, seen: &Seen) -> Difference {
     let instance = arguments.target_instance();
     let serving = match &seen.hosts.target {
-        Some(target_host) if seen.addresses.target_serves(&seen.observed) => {
+        Some(target_host) if seen.target_serves() => {
             Serving::Target { instance: &instance, source_host: &seen.hosts.source, target_host }
         }
+        Some(_) if seen.has_returned => Serving::SourceAgain { target: &instance },
         _ => Serving::Source,
     };
     seen.before.difference(&seen.after, serving)
@@ -183,12 +195,15 @@ fn not_at_rest(report: &Report) -> Option<String> {
     (!rests).then(|| format!("the recoveries ended with {:?}", report.recoveries))
 }
 
-fn broken_promises(promise: Promise, report: &Report, seen: &Seen) -> Vec<String> {
+fn broken_promises(promise: Promise, report: &Report, arguments: &RunArguments, seen: &Seen) -> Vec<String> {
     let forward = || {
         let mut broken = report.faults();
         broken.extend((report.last_writes == 0).then(|| "no client can write at the end".to_owned()));
         if report.machine.status != "SUCCEEDED" {
             broken.extend(not_at_rest(report));
+        }
+        if arguments.fail_back.is_some() && report.fail_back.is_none() {
+            broken.push("the target never served, so nobody could fail back".to_owned());
         }
         broken
     };
@@ -213,10 +228,10 @@ fn broken_promises(promise: Promise, report: &Report, seen: &Seen) -> Vec<String
         broken
     };
     match promise {
-        Promise::Completes | Promise::GoesForward => forward(),
+        Promise::Completes | Promise::GoesForward | Promise::FailsBack => forward(),
         Promise::GoesBack => back(),
         Promise::ServesAtDeadline => serves(),
-        Promise::EitherWay if seen.addresses.target_serves(&seen.observed) => forward(),
+        Promise::EitherWay if seen.has_returned || seen.target_serves() => forward(),
         Promise::EitherWay => back(),
         Promise::StopsWith(wanted, word) | Promise::GoesBackWith(wanted, word) => {
             let mut broken = back();

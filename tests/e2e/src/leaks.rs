@@ -35,7 +35,9 @@ pub struct Text {
 const PUBLIC: &[&str] = &["username", "host", "port", "engine", "dbname", "dbInstanceIdentifier"];
 /// What is kept in Secrets Manager for the place and not for its content: how the record was, which DNS tells everybody,
 /// and how far the cutover came.
-const NOTES: &[&str] = &["/record", "/cutover-1"];
+const NOTES: &[&str] = &["/record", "/back-record"];
+/// The same, with the number of the cutover behind it.
+const MARK: &str = "/cutover-";
 /// A shorter value is found by chance.
 const SHORTEST: usize = 8;
 /// Given away without its value: a verifier lets whoever reads it try passwords at leisure.
@@ -57,7 +59,7 @@ impl Secret {
 
     /// What is secret of a secret's content: of a login its password, of anything else all of it.
     pub fn of_content(name: &str, content: &str) -> Vec<Self> {
-        if NOTES.iter().any(|note| name.ends_with(note)) {
+        if NOTES.iter().any(|note| name.ends_with(note)) || name.contains(MARK) {
             return Vec::new();
         }
         match serde_json::from_str(content) {
@@ -216,7 +218,10 @@ mod tests {
         for text in ["", "orders_admin connects to port 5432", "two words", "SCRAM-SHA-256 is asked for"] {
             assert_eq!(found_in(text), Vec::<String>::new(), "{text}");
         }
-        assert!(Secret::of_content("pgleap/r1/record", r#"{"record":"orders.example.internal"}"#).is_empty());
+        for note in ["record", "back-record", "cutover-1", "cutover-3"] {
+            let content = r#"{"record":"orders.example.internal"}"#;
+            assert!(Secret::of_content(&format!("pgleap/r1/{note}"), content).is_empty(), "{note}");
+        }
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod deeds;
 pub mod disturbance;
 pub mod dump;
 mod evidence;
+pub mod fail_back;
 pub mod fixture;
 pub mod follow;
 mod functions;

@@ -1,4 +1,7 @@
 //! Where in a run something happens: a step, or one state of one machine.
+//!
+//! The host of the functions knows which state of which machine calls, so that `FenceSource` and `fail-back/FenceSource` are two
+//! places although both call the same function.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -11,14 +14,15 @@ use contract_tests::machine::{function_name, kebab, only_warms, step_of};
 use local_aws_lambda::Place as Calls;
 use serde_json::{Map, Value};
 
-/// A step (`fence-source`: every state that calls it to work), or a state (`FenceSource`, `recover/StartRun`).
+/// A step (`fence-source`: every state that calls it to work), or a state (`FenceSource`, `recover/StartRun`,
+/// `fail-back/FenceSource`).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
     /// The step's name.
     Step(String),
     /// One state.
     State {
-        /// `upgrade` or `recover`.
+        /// `upgrade`, `recover` or `fail-back`.
         machine: String,
         /// Its name.
         state: String,
@@ -30,14 +34,23 @@ const AFTER_OPEN: &str = "ConfirmCutover";
 /// The steps from the fence to the point of no return.
 const CUTOVER: &[&str] = &["fence-source", "swap-record", "drain-source", "complete-target", "open-target"];
 
-/// Both machines, read once.
+/// The machine that fails back.
+pub const FAIL_BACK: &str = "fail-back";
+
+/// The machines whose states are places, read once.
 pub fn machines() -> &'static [Machine] {
     static MACHINES: OnceLock<Vec<Machine>> = OnceLock::new();
-    MACHINES.get_or_init(|| ["upgrade", "recover"].into_iter().filter_map(|name| Machine::read(name).ok()).collect())
+    let read = || ["upgrade", "recover", FAIL_BACK].into_iter().filter_map(|name| Machine::read(name).ok()).collect();
+    MACHINES.get_or_init(read)
+}
+
+/// Those of a run that nobody fails back.
+pub fn machines_of_upgrade() -> impl Iterator<Item = &'static Machine> {
+    machines().iter().filter(|machine| machine.name != FAIL_BACK)
 }
 
 impl Place {
-    /// The invocations that happen there.
+    /// The invocations that happen there. A step is every state that calls it, of whatever machine.
     pub fn calls(&self) -> Vec<Calls> {
         let call = |machine: &str, state: &str| Calls::State(format!("{}/{state}", function_name(machine)));
         let states = self.states();
@@ -67,15 +80,27 @@ impl Place {
 
     /// Whether the target is open whenever it is reached. A state of the recovery is judged by its step.
     pub fn is_after_open(&self) -> bool {
-        let after = after_open();
+        let after = reachable("upgrade", AFTER_OPEN);
         match self {
             Place::State { machine, state } if machine == "upgrade" => after.contains(state),
+            Place::State { machine, state } if machine == FAIL_BACK => reachable(FAIL_BACK, AFTER_OPEN).contains(state),
             Place::State { .. } => self.step().is_some_and(|step| Place::Step(step).is_after_open()),
             Place::Step(_) => {
                 let mut states = self.states().into_iter().filter(|(machine, _)| machine == "upgrade").peekable();
                 states.peek().is_some() && states.all(|(_, state)| after.contains(&state))
             }
         }
+    }
+
+    /// Whether only a run that fails back comes there.
+    pub fn is_of_fail_back(&self) -> bool {
+        let states = self.states();
+        !states.is_empty() && states.iter().all(|(machine, _)| machine == FAIL_BACK)
+    }
+
+    /// Whether it is a state of the machine that recovers.
+    pub fn is_of_recovery(&self) -> bool {
+        matches!(self, Place::State { machine, .. } if machine == "recover")
     }
 
     /// Whether clients may be waiting there.
@@ -97,11 +122,6 @@ impl Place {
             }
         }
     }
-}
-
-/// States of the upgrade from which the target is never left again.
-fn after_open() -> BTreeSet<String> {
-    reachable("upgrade", AFTER_OPEN)
 }
 
 /// The states of a machine that may follow one, with it and with those of its branches.
@@ -186,9 +206,21 @@ mod tests {
         let calls = place("swap-record").calls();
         let mut calls: Vec<_> = calls.iter().map(|call| format!("{call:?}")).collect();
         calls.sort();
-        let expected = ["AwaitNameServers", "AwaitSync", "SwapRecord", "SwitchRecord"]
-            .map(|state| format!("State(\"pgleap-upgrade/{state}\")"));
-        assert_eq!(calls, expected);
+        let states = ["AwaitNameServers", "AwaitSync", "SwapRecord", "SwitchRecord"];
+        let of = |machine: &'static str| states.map(|state| format!("State(\"pgleap-{machine}/{state}\")"));
+        assert_eq!(calls, [of("fail-back"), of("upgrade")].concat());
+    }
+
+    #[test]
+    fn a_state_of_two_machines_is_two_places() {
+        let (forward, back) = (place("DrainSource"), place("fail-back/DrainSource"));
+        assert_eq!(format!("{:?}", forward.calls()), "[State(\"pgleap-upgrade/DrainSource\")]");
+        assert_eq!(format!("{:?}", back.calls()), "[State(\"pgleap-fail-back/DrainSource\")]");
+        assert_eq!(back.to_string(), "fail-back/DrainSource");
+        assert!(back.is_of_fail_back() && !forward.is_of_fail_back() && back.is_in_cutover());
+        assert!(place("begin-fail-back").step().is_some() && !place("recover/FindFailBack").is_of_fail_back());
+        assert!(place("fail-back/ConfirmCutover").is_after_open() && !place("fail-back/OpenTarget").is_after_open());
+        assert!(!place("fail-back/RestoreRecord").is_after_open() && place("recover/FindFailBack").is_of_recovery());
     }
 
     #[test]

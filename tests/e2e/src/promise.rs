@@ -1,6 +1,8 @@
 //! What a run promises when it is disturbed. Written per side of OPEN, not per disturbance.
 
 use crate::disturbance::{Deed, Disturbance, Sql};
+use crate::fail_back;
+use crate::place::Place;
 
 /// What a run promises when it is disturbed so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,6 +11,9 @@ pub enum Promise {
     Completes,
     /// The target serves and keeps serving; what is left is finished, by a person where the machine cannot.
     GoesForward,
+    /// Before its OPEN, failing back leaves the new server serving and the path open; after it, it goes forward. Everybody is on the
+    /// old server at the end.
+    FailsBack,
     /// The source serves again, as before.
     GoesBack,
     /// The source serves again at the deadline; the rest of the way back is left to a person.
@@ -37,6 +42,7 @@ impl Promise {
             _ => Promise::StopsWith(CHANGED, table),
         };
         match disturbance {
+            _ if place.is_some_and(Place::is_of_fail_back) => Promise::FailsBack,
             Disturbance::Answer(answers) => {
                 answers.ends_with().map_or(Promise::Completes, |(error, word)| Promise::StopsWith(error, word))
             }
@@ -60,6 +66,14 @@ impl Promise {
 
     /// For all disturbances of one run.
     pub fn of_all(disturbances: &[Disturbance]) -> Self {
+        let (of_fail_back, others) = fail_back::disturbances(disturbances);
+        match &others[..] {
+            [] if !of_fail_back.is_empty() => Promise::FailsBack,
+            others => Self::of_each(others),
+        }
+    }
+
+    fn of_each(disturbances: &[Disturbance]) -> Self {
         let mut all = disturbances.iter().map(Promise::of);
         let first = all.next().unwrap_or(Promise::Completes);
         all.fold(first, |one, other| match (one, other) {
@@ -74,6 +88,11 @@ impl Promise {
         match self {
             Promise::Completes => "the run succeeds anyway".to_owned(),
             Promise::GoesForward => "the target serves, and the run is completed forward".to_owned(),
+            Promise::FailsBack => {
+                "the new server serves until everybody is on the old one, and failing back succeeds at the latest when it is \
+                 started again"
+                    .to_owned()
+            }
             Promise::GoesBack => "the source serves again as before".to_owned(),
             Promise::ServesAtDeadline => "the source serves again at most 5 s after the deadline".to_owned(),
             Promise::EitherWay => "the run succeeds, or the source serves again as before".to_owned(),
@@ -117,6 +136,9 @@ mod tests {
             ("ddl:arm-deadline", Promise::GoesBackWith("SourceChanged", "stock")),
             ("truncate:copy-data", Promise::StopsWith("SourceChanged", "rates")),
             ("denied:*:rds:DeleteDBSnapshot", Promise::EitherWay),
+            ("lose:fail-back/DrainSource", Promise::FailsBack),
+            ("stop-execution:fail-back/ConfirmCutover", Promise::FailsBack),
+            ("stop-execution:PrepareFailBack", Promise::GoesBack),
             ("approve", Promise::Completes),
             ("reject", Promise::StopsWith("NotApproved", "not now")),
         ];
@@ -132,6 +154,7 @@ mod tests {
         assert_eq!(all(&["kill:copy-data", "lose:restore-target"]), Promise::Completes);
         assert_eq!(all(&["kill:copy-data", "zombie:FinishResources"]), Promise::GoesForward);
         assert_eq!(all(&["stop-execution:DrainSource", "zombie:DrainSource"]), Promise::EitherWay);
+        assert_eq!(all(&["zombie:fail-back/DrainSource", "lose:recover/UnfenceSource"]), Promise::FailsBack);
         assert_eq!(all(&["stop-execution:ConfirmCutover", "zombie:recover/SettleTarget"]), Promise::GoesForward);
     }
 }

@@ -6,7 +6,7 @@ use anyhow::Result;
 use tokio_postgres::Client;
 
 use crate::catalog::{self, Catalog, SchemaDifference};
-use crate::clients::{Kind, Observed, OwnTables, Timeline, find_rows, invariants};
+use crate::clients::{Kind, Observed, OwnTables, Timeline, Timelines, find_rows, invariants};
 use crate::observer::{DrainPoint, FenceTimes};
 use crate::report::{ClientsReport, LockOutReport, Outage, OwnTableReport, Refusals, split_outage};
 use pgleap_cli::history::History;
@@ -37,12 +37,23 @@ impl Addresses {
     pub fn target_serves(&self, observed: &Observed) -> bool {
         self.target.is_some_and(|target| observed.together.acknowledged.contains_key(&target))
     }
+
+    /// From the last write on the source to the first on the target.
+    pub fn outage(&self, timeline: &Timeline) -> Option<f64> {
+        timeline.outage(self.source, self.target?)
+    }
+
+    /// As failing back sees them: the new server is left, and the old one reached.
+    pub fn exchanged(self) -> Option<Self> {
+        Some(Self { source: self.target?, target: Some(self.source) })
+    }
 }
 
-/// Hold every promise against the side that serves now. `client` is a superuser's there.
+/// Hold every promise against the side that serves now. `cutover` is what all clients saw of the upgrade's. `client` is a
+/// superuser's there.
 pub async fn of_clients(
     observed: &Observed,
-    addresses: Addresses,
+    (cutover, addresses): (&Timeline, Addresses),
     kinds: &[Kind],
     own: &OwnTables,
     client: &Client,
@@ -62,7 +73,7 @@ pub async fn of_clients(
         unknown_happened: judgement.unknown_happened,
         reconnects: observed.reconnects,
         failed_attempts: observed.failed_attempts,
-        acknowledged_on_both_sides: outage_of_all(observed, addresses).is_some_and(|seconds| seconds < 0.0),
+        acknowledged_on_both_sides: addresses.outage(cutover).is_some_and(|seconds| seconds < 0.0),
         faults: observed.faults.clone(),
         examples: judgement.examples.iter().map(|example| named(example, &names)).collect(),
         own_tables: own_tables.collect(),
@@ -78,25 +89,21 @@ fn named(example: &str, names: &[&str]) -> String {
     named.unwrap_or_else(|| example.to_owned())
 }
 
-fn outage_of_all(observed: &Observed, addresses: Addresses) -> Option<f64> {
-    observed.together.outage(addresses.source, addresses.target?)
-}
-
 /// The outage and what it is made of.
 ///
 /// The observer's hold happens on the way from `complete` to `open`; nobody but a rehearsal has it.
 pub fn of_outage(
-    observed: &Observed,
+    seen: &Timelines,
     addresses: Addresses,
     fence: &FenceTimes,
     drain: Option<&DrainPoint>,
     history: &History,
 ) -> Outage {
-    let together = &observed.together;
-    let write_seconds = outage_of_all(observed, addresses);
+    let together = &seen.together;
+    let write_seconds = addresses.outage(together);
     let per_client = |visits: bool| -> Vec<f64> {
-        let clients = observed.each.iter().filter(|one| one.visits == visits);
-        let mut seconds: Vec<f64> = clients.filter_map(|one| one.outage(addresses.source, addresses.target?)).collect();
+        let clients = seen.each.iter().filter(|one| one.visits == visits);
+        let mut seconds: Vec<f64> = clients.filter_map(|one| addresses.outage(one)).collect();
         seconds.sort_by(f64::total_cmp);
         seconds
     };
@@ -113,7 +120,7 @@ pub fn of_outage(
                 ("complete", complete),
                 (OBSERVER, complete.map(|complete| complete + held)),
                 ("open", fence.opened),
-                ("dns", addresses.target.and_then(|target| together.resolved.get(&target).copied())),
+                ("dns", addresses.target.and_then(|target| together.first_resolved(target))),
             ];
             split_outage(on_source.last, on_target.first, &ends, "reconnect")
         }

@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::catalog::SchemaDifference;
 use crate::clients::{Invariant, NotWritten, OwnCounts};
 use crate::dump::Restored;
+use crate::fail_back::FailBackReport;
 use crate::leaks::Secrecy;
 use crate::observer::{SequenceComparison, TableComparison, ViewAge};
 use crate::propagation::DnsReport;
@@ -96,6 +97,9 @@ pub struct Report {
     pub lambdas: Vec<LambdaReport>,
     /// Which AWS operations each state's function called: `upgrade/SwapRecord route53:GetChange`, in order, each once.
     pub calls: Vec<String>,
+    /// What followed the upgrade while the old server followed the new one; absent if no fail-back path was kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fail_back: Option<FailBackReport>,
     /// The search for secrets where people look.
     pub secrecy: Secrecy,
     /// The planned disturbance, if there was one.
@@ -336,24 +340,10 @@ impl Report {
         faults.extend(clients.faults.iter().map(|(what, times)| format!("clients got an error {times} times: {what}")));
         faults.extend(broken.map(|invariant| format!("an invariant does not hold: {}", invariant.name)));
         faults.extend(self.secrecy.faults());
-        faults.extend(self.faults_of_lock_outs());
+        faults.extend(self.outage.faults());
+        faults.extend(self.fail_back.iter().flat_map(FailBackReport::faults));
         faults.extend((clients.acknowledged == 0).then(|| "no client could write".to_owned()));
         faults
-    }
-
-    /// One fence, which ends: nothing else may keep applications out, at any time until the rehearsal ends.
-    fn faults_of_lock_outs(&self) -> Vec<String> {
-        let lock_outs = &self.outage.lock_outs;
-        let more = (lock_outs.len() > 1).then(|| {
-            let each = lock_outs.iter().map(|lock_out| match lock_out.seconds {
-                Some(seconds) => format!("{seconds:.1} s"),
-                None => "until the end".to_owned(),
-            });
-            format!("neither side was open {} times: {}", lock_outs.len(), each.collect::<Vec<_>>().join(", "))
-        });
-        let endless = lock_outs.last().is_some_and(|last| last.seconds.is_none());
-        let endless = endless.then(|| "neither side is open at the end".to_owned());
-        more.into_iter().chain(endless).chain(self.outage.refused_again.iter().cloned()).collect()
     }
 
     /// Whether the run ended with preflight: it was to plan only, or there are blockers.
@@ -372,6 +362,23 @@ impl Report {
         std::os::unix::fs::symlink(run, &new).with_context(|| format!("link {}", new.display()))?;
         fs::rename(&new, &latest).with_context(|| format!("link {}", latest.display()))?;
         Ok(path)
+    }
+}
+
+impl Outage {
+    /// One fence, which ends: nothing else may keep applications out, at any time until the rehearsal ends.
+    pub fn faults(&self) -> Vec<String> {
+        let lock_outs = &self.lock_outs;
+        let more = (lock_outs.len() > 1).then(|| {
+            let each = lock_outs.iter().map(|lock_out| match lock_out.seconds {
+                Some(seconds) => format!("{seconds:.1} s"),
+                None => "until the end".to_owned(),
+            });
+            format!("neither side was open {} times: {}", lock_outs.len(), each.collect::<Vec<_>>().join(", "))
+        });
+        let endless = lock_outs.last().is_some_and(|last| last.seconds.is_none());
+        let endless = endless.then(|| "neither side is open at the end".to_owned());
+        more.into_iter().chain(endless).chain(self.refused_again.iter().cloned()).collect()
     }
 }
 

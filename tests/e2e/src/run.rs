@@ -89,7 +89,7 @@ const TAGS_LATE: Duration = Duration::from_secs(300);
 pub(crate) async fn start(arguments: &RunArguments, screen: &Screen) -> Result<Arc<LocalAws>> {
     screen.doing("starting a local AWS");
     let config = Config {
-        time_scale: arguments.time_scale,
+        time_scale: arguments.time_scale(),
         real_waits: real_waits(arguments.propagation),
         propagation: Propagation::Fixed(Duration::ZERO), // while the record is created
         minimum_ttl: Duration::from_secs(arguments.minimum_ttl.into()),
@@ -237,7 +237,7 @@ async fn rehearse(
     let parameter = host.parameter();
     parameters.extend(parameter.as_ref().map(|(name, value)| (*name, value.as_str())));
     stage.deploy(&programs, &zone_id, &secret, &parameters).await?;
-    stage.set_rates(&rates(arguments.time_scale, arguments.propagation, cast.pace)?)?;
+    stage.set_rates(&rates(arguments.time_scale(), arguments.propagation, cast.pace)?)?;
     if has(Trouble::IdleFunctions) {
         stage.aws().lambda().stand_idle(WAKES_AFTER);
     }
@@ -245,7 +245,7 @@ async fn rehearse(
         stage.aws().lambda().limit_concurrency(FEW);
     }
     if has(Trouble::LateTags) {
-        stage.aws().delay_tags(TAGS_LATE.mul_f64(arguments.time_scale));
+        stage.aws().delay_tags(TAGS_LATE.mul_f64(arguments.time_scale()));
     }
     if has(Trouble::StaleSecrets) {
         stage.aws().secrets().read_late(SECRETS_LATE);

@@ -61,6 +61,10 @@ pub struct Means {
     pub execution: String,
     /// ARN of the machine that recovers.
     pub recover_machine: String,
+    /// ARN of the machine that fails back.
+    pub fail_back_machine: String,
+    /// ARN of the machine that checks a fail-back path.
+    pub watch_machine: String,
     /// Who is asked.
     pub person: Arc<Person>,
 }
@@ -280,21 +284,24 @@ impl Background {
         }
     }
 
-    /// The execution of the machine whose state it is: the run's own, or the last recovery.
+    /// The execution of the machine whose state it is: the run's own, or the last recovery, or the one that fails back.
     async fn stop(&self, place: &Place) -> Result<()> {
-        let is_of_recovery = matches!(place, Place::State { machine, .. } if machine == "recover");
-        let execution = match is_of_recovery {
-            false => self.means.execution.clone(),
-            true => {
-                let running = aws_sdk_sfn::types::ExecutionStatus::Running;
-                let listed = self.means.states.list_executions().state_machine_arn(&self.means.recover_machine);
-                let listed = listed.status_filter(running).send().await.context("list recoveries")?;
-                listed.executions().first().context("no recovery runs")?.execution_arn().to_owned()
-            }
+        let means = &self.means;
+        let execution = match () {
+            () if place.is_of_recovery() => self.running(&means.recover_machine).await?,
+            () if place.is_of_fail_back() => self.running(&means.fail_back_machine).await?,
+            () => means.execution.clone(),
         };
         let stop = self.means.states.stop_execution().execution_arn(execution);
         stop.error("Stopped").cause("by the rehearsal").send().await.context("stop the execution")?;
         Ok(())
+    }
+
+    async fn running(&self, machine: &str) -> Result<String> {
+        let running = aws_sdk_sfn::types::ExecutionStatus::Running;
+        let listed = self.means.states.list_executions().state_machine_arn(machine).status_filter(running);
+        let listed = listed.send().await.context("list executions")?;
+        Ok(listed.executions().first().context("no execution of this machine runs")?.execution_arn().to_owned())
     }
 
     async fn run_sql(&self, on: Server, sql: &Sql) -> Result<()> {

@@ -157,6 +157,30 @@ pub const ATTACKS: &[(&str, &[&str])] = &[
     ("native-stop-confirm", &["--engine", "native", "--break", "stop-execution:ConfirmCutover"]),
     // Clients change rows of tables without a key all the time, and no side may ever refuse them for the publication.
     ("native-keyless-back", &["--engine", "native", "--tps", "500", "--break", "fail:CompleteTarget:FenceFailed:1"]),
+    // Failing back: how a path ends, and what disturbs it at its worst moments.
+    ("fail-back-native", &["--engine", "native", "--fail-back", "return"]),
+    ("fail-back-dms", &["--engine", "dms", "--fail-back", "return"]),
+    ("fail-back-accept", &["--engine", "native", "--fail-back", "accept"]),
+    ("fail-back-expire", &["--engine", "native", "--fail-back", "expire"]),
+    ("fail-back-void", &["--engine", "native", "--fail-back", "void"]),
+    ("fail-back-lose-begin", &["--engine", "native", "--fail-back", "return", "--break", "lose:begin-fail-back"]),
+    (
+        "fail-back-stop-fence",
+        &["--engine", "native", "--fail-back", "return", "--break", "stop-execution:fail-back/FenceSource"],
+    ),
+    (
+        "fail-back-zombie-drain",
+        &["--engine", "native", "--fail-back", "return", "--break", "zombie:fail-back/DrainSource"],
+    ),
+    (
+        "fail-back-fail-complete",
+        &["--engine", "native", "--fail-back", "return", "--break", "fail:fail-back/CompleteTarget:FenceFailed:1"],
+    ),
+    (
+        "fail-back-stop-confirm",
+        &["--engine", "native", "--fail-back", "return", "--break", "stop-execution:fail-back/ConfirmCutover"],
+    ),
+    ("fail-back-zombie-prepare", &["--engine", "native", "--fail-back", "return", "--break", "zombie:PrepareFailBack"]),
     // A crash of the target takes back what was not yet flushed.
     ("first-kill-switch", &["--input-file", RECORD_FIRST, "--break", "kill:SwitchRecord:1:0"]),
     ("first-lose-switch", &["--input-file", RECORD_FIRST, "--break", "lose:SwitchRecord"]),

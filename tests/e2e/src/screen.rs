@@ -172,6 +172,7 @@ pub fn summary(report: &Report) -> String {
     if !report.ended_with_preflight() {
         lines.extend(repair_lines(report));
         lines.extend(outage_lines(report));
+        lines.extend(report.fail_back.iter().flat_map(|fail_back| fail_back.lines()));
         lines.extend(cost_lines(report));
     }
     lines.push(String::new());
@@ -245,7 +246,8 @@ fn outage_lines(report: &Report) -> Vec<String> {
     lines
 }
 
-fn forecast_line(output: &Value) -> String {
+/// What the run expected at the gate.
+pub(crate) fn forecast_line(output: &Value) -> String {
     let span = |who: &str| {
         let outage = &output["forecast"][who];
         let seconds = |member: &str| outage[member].as_f64().unwrap_or_default() / 1_000.0;

@@ -15,6 +15,7 @@ use crate::cli::RunArguments;
 use crate::clients::{Clients, Kind, OwnTables, Way};
 use crate::connect::Login;
 use crate::evidence::{fill_report, lambdas, secrets};
+use crate::fail_back::{self, AfterUpgrade};
 use crate::follow::HostSource;
 use crate::inventory::Inventory;
 use crate::judge::{Seen, judge, loses_events, messages, silences};
@@ -37,6 +38,10 @@ use pgleap_cli::history::{next_phase, phase_of};
 
 /// Clients go on this long after the run.
 const AFTERWARDS: Duration = Duration::from_secs(3);
+/// The state of an execution that has entered none yet.
+const FIRST: &str = "StartRun";
+/// In the ARN of an execution that upgrades.
+const UPGRADE: &str = ":pgleap-upgrade:";
 /// Between two looks at the execution.
 const LOOK: Duration = Duration::from_millis(250);
 /// Between two readings of rows and lag.
@@ -48,18 +53,20 @@ const LONGEST_NEWS: Duration = Duration::from_secs(30);
 
 /// Everything that is up while the run runs.
 pub(crate) struct Show {
-    stage: Stage,
+    pub(crate) stage: Stage,
     source: Source,
-    kinds: Vec<Kind>,
+    pub(crate) kinds: Vec<Kind>,
     own: Arc<OwnTables>,
     /// What must not be seen, as far as it is known before the run.
     known: Vec<Secret>,
-    clients: Clients,
-    drain: DrainWatch,
+    pub(crate) clients: Clients,
+    pub(crate) drain: DrainWatch,
     /// Gets the call that opens the target, for the observer.
     hold_opening: mpsc::UnboundedSender<Held>,
-    fence: FenceWatch,
-    target_instance: String,
+    pub(crate) fence: FenceWatch,
+    /// By whose right both fences are seen.
+    pub(crate) watched_role: &'static str,
+    pub(crate) target_instance: String,
     zone_id: String,
     /// What there is before the run.
     there: Inventory,
@@ -110,6 +117,7 @@ impl Show {
             drain,
             hold_opening,
             fence,
+            watched_role: cast.watched_role,
             target_instance,
             zone_id,
             there,
@@ -137,7 +145,8 @@ impl Show {
             self.stage.aws().lose_events();
         }
         let means = self.means(&states, &execution)?;
-        let armed = Armed::all(&arguments.disturbances, &means);
+        // Those of failing back wait for their own machine.
+        let armed = Armed::all(&fail_back::disturbances(&arguments.disturbances).1, &means);
         // Last, so that the observer sees what a disturbance of the same call did.
         self.stage.aws().lambda().plan(hold_first_opening(self.hold_opening.clone()));
         let tools = || Tools {
@@ -150,7 +159,7 @@ impl Show {
         let deeds = arguments.faults.iter().flat_map(|trouble| trouble.deeds());
         let _deeds: Vec<_> = deeds.map(|deed| deed.arm(self.stage.aws().lambda().on_invoke(), tools())).collect();
         let mut execution = Execution::new(states, &execution);
-        let standing = self.follow(&mut execution, screen).await?;
+        let standing = self.follow(&mut execution, &self.fence, screen).await?;
         if standing.status.as_str() != "SUCCEEDED" {
             screen.say(format!(
                 "the state machine ended with {}: {}",
@@ -158,10 +167,18 @@ impl Show {
                 standing.error.as_deref().unwrap_or_default()
             ));
         }
-        let rest = Rest { means: &means, armed: &armed, execution: execution.arn(), screen };
-        rest.reach(standing.status.as_str(), report).await?;
+        let rest = Rest { means: &means, armed: &armed, execution: execution.arn(), is_of_fail_back: false, screen };
+        let rested = rest.reach(standing.status.as_str()).await?;
+        (report.recoveries, report.called_person) = (rested.recoveries, rested.called_person);
         // A plan notifies nobody.
         if !silences(arguments) && !arguments.plan {
+            self.await_news(standing.status.as_str(), report).await?;
+        }
+        let after = match arguments.fail_back.filter(|_| self.fence.times().opened.is_some()) {
+            Some(ending) => Some(fail_back::play(&self, (arguments, ending), input, &means, screen).await?),
+            None => None,
+        };
+        if after.is_some() && !silences(arguments) {
             self.await_news(standing.status.as_str(), report).await?;
         }
         screen.doing("letting the clients write a little longer");
@@ -169,7 +186,7 @@ impl Show {
         tokio::time::sleep(AFTERWARDS).await;
         report.last_writes = self.clients.acknowledged() - acknowledged;
         screen.doing("comparing both sides");
-        self.conclude(arguments, execution, standing, before, armed, report).await
+        self.conclude(arguments, (execution, standing, after), before, armed, report).await
     }
 
     async fn start_execution(&self, input: &Value) -> Result<String> {
@@ -180,7 +197,12 @@ impl Show {
     }
 
     /// Look until it has ended, and show what is seen.
-    async fn follow(&self, execution: &mut Execution, screen: &mut Screen) -> Result<Standing> {
+    pub(crate) async fn follow(
+        &self,
+        execution: &mut Execution,
+        fence: &FenceWatch,
+        screen: &mut Screen,
+    ) -> Result<Standing> {
         let mut meter = Meter::new(self.stage.access(SOURCE), self.stage.access(&self.target_instance));
         let (began, mut metered) = (Instant::now(), Instant::now());
         let (mut reading, mut rate) = (Reading::default(), Rate::new(self.clients.acknowledged()));
@@ -195,11 +217,11 @@ impl Show {
                 }
                 Err(error) => return Err(error.into()),
             };
-            let state = execution.history.state().unwrap_or("StartRun").to_owned();
+            let state = execution.history.state().unwrap_or(FIRST).to_owned();
             let phase = phase_of(&state);
             // To the end: a second lock-out may be short, and come late.
             let near = matches!(phase, "make ready for the cutover" | "cutover" | "confirm" | "finish" | "rollback");
-            self.fence.look_closely(near);
+            fence.look_closely(near);
             if matches!(phase, "load" | "rebuild indexes and statistics" | "catch up and verify") {
                 if metered.elapsed() > METER {
                     (reading, metered) = (meter.read().await, Instant::now());
@@ -226,7 +248,8 @@ impl Show {
         let load = execution.history.load().filter(|_| phase == "load");
         Moment {
             phase: phase.to_owned(),
-            next: next_phase(phase).map(str::to_owned),
+            // What comes next is known of an upgrade only.
+            next: next_phase(phase).filter(|_| execution.arn().contains(UPGRADE)).map(str::to_owned),
             detail: match execution.history.waiting_for() {
                 Some(waiting_for) => format!("{state}, {waiting_for}"),
                 None => state.to_owned(),
@@ -264,6 +287,8 @@ impl Show {
             states: states.clone(),
             execution: execution.to_owned(),
             recover_machine: self.stage.recover_machine()?.to_owned(),
+            fail_back_machine: self.stage.fail_back_machine()?.to_owned(),
+            watch_machine: self.stage.watch_machine()?.to_owned(),
             person: Arc::new(person),
         })
     }
@@ -287,10 +312,9 @@ impl Show {
     async fn conclude(
         self,
         arguments: &RunArguments,
-        execution: Execution,
-        standing: Standing,
+        (execution, standing, mut after): (Execution, Standing, Option<AfterUpgrade>),
         before: Catalog,
-        armed: Vec<Armed>,
+        mut armed: Vec<Armed>,
         report: &mut Report,
     ) -> Result<()> {
         let source_address = self.stage.names().resolve(&self.source.host).await?.address;
@@ -313,6 +337,7 @@ impl Show {
             clients,
             drain,
             fence,
+            watched_role,
             target_instance,
             zone_id,
             there,
@@ -321,12 +346,20 @@ impl Show {
         } = self;
         let observed = clients.stop().await;
         let addresses = Addresses { source: source_address, target: target_address };
+        if let Some(after) = &mut after {
+            let of = (&stage, target_instance.as_str(), watched_role);
+            after.conclude(of, addresses, |from, until| observed.between(from, until)).await?;
+            report.fail_back = Some(after.report.clone());
+            armed.append(&mut after.armed);
+        }
         let seen = Seen {
             standing,
             execution,
+            cutover: observed.between(0.0, after.as_ref().map_or(f64::INFINITY, |after| after.since)),
             observed,
             drain: drain.finish().await?,
-            fence: fence.times(),
+            fence: after.as_ref().map_or_else(|| fence.times(), |after| after.fence.clone()),
+            has_returned: after.as_ref().is_some_and(|after| after.back.is_some()),
             addresses,
             hosts: Hosts { source: source.host.clone(), target: target_host },
             before: there,
@@ -353,7 +386,7 @@ impl Show {
             .collect();
         let secrets = secrets(&stage, &known, &servers).await?;
         report.secrecy = Secrecy::of(&secrets, &texts::of_run(&stage, report).await?);
-        let serving = if seen.addresses.target_serves(&seen.observed) { &target_instance } else { SOURCE };
+        let serving = if seen.target_serves() { &target_instance } else { SOURCE };
         for one in &armed {
             report.clients.lost += one.lost(&stage.access(serving)).await? as u64;
         }

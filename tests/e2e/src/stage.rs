@@ -122,8 +122,9 @@ impl Stage {
         let parameters = parameters.collect();
         let template = Template::read(&text, &parameters).context("read the template")?;
         let mut definitions = BTreeMap::new();
-        for (machine, name) in [("UpgradeStateMachine", "upgrade"), ("RecoverStateMachine", "recover")] {
-            definitions.insert(machine.to_owned(), contract_tests::Machine::read(name)?.definition.to_string());
+        for name in contract_tests::machine::MACHINES {
+            let machine = format!("{}StateMachine", contract_tests::machine::pascal(name));
+            definitions.insert(machine, contract_tests::Machine::read(name)?.definition.to_string());
         }
         self.machines = self.aws.deploy(&template, binaries, &definitions).await.context("deploy pgleap")?.machines;
         Ok(())
@@ -158,6 +159,16 @@ impl Stage {
     /// ARN of the machine that recovers.
     pub fn recover_machine(&self) -> Result<&str> {
         self.machine("RecoverStateMachine")
+    }
+
+    /// ARN of the machine that fails back.
+    pub fn fail_back_machine(&self) -> Result<&str> {
+        self.machine("FailBackStateMachine")
+    }
+
+    /// ARN of the machine that checks a fail-back path.
+    pub fn watch_machine(&self) -> Result<&str> {
+        self.machine("WatchFailBackStateMachine")
     }
 
     fn machine(&self, id: &str) -> Result<&str> {

@@ -13,7 +13,7 @@ use crate::stage::Stage;
 /// A server's log, in its folder below the scratch folder.
 const SERVER_LOG: &str = "postgresql.log";
 
-/// Histories of every execution of both machines, with all their data; logs of functions, interpreter and servers;
+/// Histories of every execution of every machine, with all their data; logs of functions, interpreter and servers;
 /// what the stand-in says; the report.
 pub async fn of_run(stage: &Stage, report: &Report) -> Result<Vec<Text>> {
     let mut texts = histories(stage).await?;
@@ -34,7 +34,9 @@ pub async fn of_run(stage: &Stage, report: &Report) -> Result<Vec<Text>> {
 async fn histories(stage: &Stage) -> Result<Vec<Text>> {
     let states = stage.aws().states().context("there is no Step Functions")?;
     let mut texts = Vec::new();
-    for machine in [stage.upgrade_machine()?, stage.recover_machine()?] {
+    let machines =
+        [stage.upgrade_machine()?, stage.recover_machine()?, stage.fail_back_machine()?, stage.watch_machine()?];
+    for machine in machines {
         let listed = states.call("ListExecutions", &json!({ "stateMachineArn": machine })).await;
         let executions = listed.context("list executions")?["executions"].take();
         for execution in executions.as_array().into_iter().flatten() {

@@ -25,12 +25,12 @@ pub struct Timeline {
     pub visits: bool,
     /// Acknowledged writes by the server that acknowledged them.
     pub acknowledged: HashMap<Ipv4Addr, Span>,
-    /// First time that the name led to a server.
-    pub resolved: HashMap<Ipv4Addr, f64>,
     /// First connection that a server accepted.
     pub connected: HashMap<Ipv4Addr, f64>,
     /// Longest time between two acknowledged writes on one server: its seconds and when it began.
     pub longest_gap: Option<(f64, f64)>,
+    /// When the name led to each server.
+    resolved: HashMap<Ipv4Addr, Vec<f64>>,
     /// When each server acknowledged a write.
     writes: HashMap<Ipv4Addr, Vec<f64>>,
     /// When each server refused a connection because the role lacks CONNECT.
@@ -60,7 +60,12 @@ impl Timeline {
 
     /// The name led to this server.
     pub fn resolve(&mut self, server: Ipv4Addr, at: f64) {
-        self.resolved.entry(server).or_insert(at);
+        self.resolved.entry(server).or_default().push(at);
+    }
+
+    /// The first time that the name led to this server.
+    pub fn first_resolved(&self, server: Ipv4Addr) -> Option<f64> {
+        self.resolved.get(&server)?.iter().copied().min_by(f64::total_cmp)
     }
 
     /// This server accepted a connection.
@@ -76,6 +81,11 @@ impl Timeline {
     /// The first write that this server acknowledged at or after a moment.
     pub fn first_write_since(&self, server: Ipv4Addr, moment: f64) -> Option<f64> {
         self.writes.get(&server)?.iter().copied().filter(|at| *at >= moment).min_by(f64::total_cmp)
+    }
+
+    /// How many writes this server acknowledged.
+    pub fn writes_on(&self, server: Ipv4Addr) -> usize {
+        self.writes.get(&server).map_or(0, Vec::len)
     }
 
     /// When this server refused connections for want of CONNECT, in no order.
@@ -114,6 +124,24 @@ impl Timeline {
         Some(self.acknowledged.get(&target)?.first - self.acknowledged.get(&source)?.last)
     }
 
+    /// What one client saw from one moment on, and before another: one of several cutovers.
+    pub fn between(&self, from: f64, until: f64) -> Timeline {
+        let is_part = |at: &f64| (from..until).contains(at);
+        let mut part = Timeline { visits: self.visits, ..Timeline::default() };
+        let writes = self.writes.iter().flat_map(|(server, times)| times.iter().map(|at| (*at, *server)));
+        let mut writes: Vec<_> = writes.filter(|(at, _)| is_part(at)).collect();
+        writes.sort_by(|(one, _), (other, _)| one.total_cmp(other));
+        writes.into_iter().for_each(|(at, server)| part.acknowledge(server, at));
+        let cut = |times: &HashMap<Ipv4Addr, Vec<f64>>| -> HashMap<Ipv4Addr, Vec<f64>> {
+            let kept = |times: &Vec<f64>| times.iter().copied().filter(is_part).collect::<Vec<_>>();
+            times.iter().map(|(server, times)| (*server, kept(times))).collect()
+        };
+        part.connected =
+            self.connected.iter().filter(|(_, at)| is_part(at)).map(|(server, at)| (*server, *at)).collect();
+        (part.resolved, part.refused) = (cut(&self.resolved), cut(&self.refused));
+        part
+    }
+
     /// All clients as one.
     pub fn merge<'a>(timelines: impl IntoIterator<Item = &'a Timeline>) -> Timeline {
         let mut all = Timeline::default();
@@ -122,7 +150,7 @@ impl Timeline {
                 let known = all.acknowledged.entry(*server).or_insert(*span);
                 *known = Span { first: known.first.min(span.first), last: known.last.max(span.last) };
             }
-            earliest(&mut all.resolved, &one.resolved);
+            gather(&mut all.resolved, &one.resolved);
             earliest(&mut all.connected, &one.connected);
             gather(&mut all.writes, &one.writes);
             gather(&mut all.refused, &one.refused);
@@ -181,6 +209,21 @@ mod tests {
 
         assert_eq!(all.outage(SOURCE, TARGET), Some(-1.0));
     }
+
+    #[test]
+    fn each_of_two_cutovers_has_an_outage_of_its_own() {
+        let mut client = timeline(&[(SOURCE, 1.0), (SOURCE, 10.0), (TARGET, 12.0), (TARGET, 30.0), (SOURCE, 31.0)]);
+        client.resolve(SOURCE, 0.5);
+        client.resolve(SOURCE, 30.5);
+
+        let (forward, back) = (client.between(0.0, 20.0), client.between(20.0, f64::INFINITY));
+
+        assert_eq!(client.outage(SOURCE, TARGET), Some(-19.0));
+        assert_eq!((forward.outage(SOURCE, TARGET), back.outage(TARGET, SOURCE)), (Some(2.0), Some(1.0)));
+        assert_eq!((forward.longest_gap, back.longest_gap), (Some((9.0, 1.0)), None));
+        assert_eq!((forward.first_resolved(SOURCE), back.first_resolved(SOURCE)), (Some(0.5), Some(30.5)));
+    }
+
     /// Both servers' refusals, as spans of seconds.
     fn refusals(writes: &[(Ipv4Addr, f64)], refused: &[(Ipv4Addr, f64)]) -> (Vec<(f64, f64)>, usize) {
         let mut timeline = timeline(writes);

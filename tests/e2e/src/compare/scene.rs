@@ -92,7 +92,7 @@ impl Scene {
         let Self { stage, kinds, own, clients, .. } = self;
         let observed = clients.stop().await;
         let client = connect(&stage.access(target.as_deref().unwrap_or(SOURCE))).await?;
-        let clients = proof::of_clients(&observed, addresses, &kinds, &own, &client).await?;
+        let clients = proof::of_clients(&observed, (&observed.together, addresses), &kinds, &own, &client).await?;
         Ok(measured(&observed, addresses, clients, took))
     }
 

@@ -7,7 +7,7 @@ use contract_tests::machine::{only_warms, step_of};
 use serde_json::{Map, Value};
 
 use super::entry::{Entry, WAY_BACK};
-use crate::place::{Place, machines, reachable};
+use crate::place::{Place, machines_of_upgrade, reachable};
 
 /// Which part of a run a cell disturbs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -134,10 +134,10 @@ fn name(row: &str, column: &str) -> String {
 
 /// Every cell, in the order of the machines. `calls` are the operations by `machine/state` of each entry.
 pub fn cells(calls: &BTreeMap<(Entry, String), Vec<String>>) -> Vec<Cell> {
-    let forward = reachable_without_way_back();
+    let forward = reachable_without_fail_back();
     let after = reachable("upgrade", ARM);
     let (mut all, mut seen, mut woken) = (Vec::new(), BTreeMap::new(), None::<String>);
-    for machine in machines() {
+    for machine in machines_of_upgrade() {
         for (state, definition) in machine.states() {
             if definition.get("Type").is_none_or(|kind| kind != "Task") {
                 continue;
@@ -186,7 +186,7 @@ fn place_name(machine: &str, state: &str) -> String {
 }
 
 /// The states that a run enters without ever going back.
-fn reachable_without_way_back() -> BTreeSet<String> {
+fn reachable_without_fail_back() -> BTreeSet<String> {
     let back = reachable("upgrade", WAY_BACK);
     let open = reachable("upgrade", "ConfirmCutover");
     let all = reachable("upgrade", "StartRun");
@@ -316,7 +316,7 @@ mod tests {
         let all = some();
         let names: BTreeSet<_> = all.iter().map(Cell::name).collect();
         assert_eq!(names.len(), all.len());
-        for machine in machines() {
+        for machine in machines_of_upgrade() {
             for (state, definition) in machine.states().iter().filter(|(_, state)| state["Type"] == "Task") {
                 let row = place_name(&machine.name, state);
                 for column in OF_STATE {
@@ -362,7 +362,7 @@ mod tests {
             ("Throttled", "ServiceUnavailable"),
             ("Runtime.ExitError", "Throttled"),
         ];
-        for (name, state) in machines().iter().flat_map(|machine| machine.states()) {
+        for (name, state) in machines_of_upgrade().flat_map(|machine| machine.states()) {
             for retry in state.get("Retry").and_then(|retry| retry.as_array()).into_iter().flatten() {
                 let names =
                     |error: &str| retry["ErrorEquals"].as_array().is_some_and(|all| all.iter().any(|one| one == error));
@@ -406,7 +406,7 @@ mod tests {
     }
 
     #[test]
-    fn states_of_the_way_back_are_entered_by_a_failure() {
+    fn states_of_the_fail_back_are_entered_by_a_failure() {
         for (row, entry) in
             [("UnfenceSource", Entry::Back), ("FinishResources", Entry::Plain), ("FindRule", Entry::RuleBack)]
         {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::place::machines;
+use crate::place::machines_of_upgrade;
 
 /// A kind of run, and the options that make it one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -135,7 +135,7 @@ impl Entry {
 
 /// The engine whose state it is; none for a state of every run.
 fn engine_of(machine: &str, state: &str) -> Option<&'static str> {
-    machines().iter().find(|known| known.name == machine)?.engine_of(state)
+    machines_of_upgrade().find(|known| known.name == machine)?.engine_of(state)
 }
 
 impl fmt::Display for Entry {
@@ -163,7 +163,7 @@ mod tests {
     /// The built-in source is copied by DMS unless an entry says otherwise.
     #[test]
     fn a_state_of_an_engine_is_entered_by_a_run_with_that_engine() {
-        for machine in machines() {
+        for machine in machines_of_upgrade() {
             for (state, definition) in machine.states().iter().filter(|(_, state)| state["Type"] == "Task") {
                 let Some(engine) = machine.engine_of(state) else { continue };
                 for entry in Entry::of(&machine.name, state, true) {

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::LONGEST;
 use super::entry::Entry;
-use crate::place::machines;
+use crate::place::machines_of_upgrade;
 use crate::process::rehearse;
 
 /// Operations by entry and `machine/state`.
@@ -68,7 +68,7 @@ fn with(text: &str, entry: Entry, calls: &[&str]) -> String {
 /// Actions of policies that no run of the survey calls. Such a cell is not run.
 pub(super) fn unseen(calls: &Calls) -> Result<Vec<String>> {
     let mut seen: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
-    for machine in machines() {
+    for machine in machines_of_upgrade() {
         for (name, state) in machine.states() {
             let Some(step) = step_of(&state) else { continue };
             let place = format!("{}/{name}", machine.name);
