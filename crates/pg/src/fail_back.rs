@@ -44,15 +44,12 @@ pub async fn look(session: &Session) -> Result<Option<Kept>, PgError> {
 }
 
 /// Under the fence, once nothing writes to the new server any more: have the slot `name` stand exactly where the old server begins
-/// to follow. Does nothing where no fail-back path is kept.
+/// to follow.
 ///
 /// The position is committed before anything moves, and every later call uses the same. A slot that is moved forgets it when the
 /// server dies before its next checkpoint, and would send the old server its own changes again; so `seed` is moved, and `name` is
 /// copied from it, which is on disk at once. A copy that exists is never made again.
 pub async fn seal(session: &Session, cutover: &Cutover, name: &str, seed: &str) -> Result<(), PgError> {
-    if look(session).await?.is_none() {
-        return Ok(());
-    }
     let doing = "set where the old server begins to follow";
     let known = "SELECT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = $1::text::name)";
     if session.row(doing, known, &[&name]).await?.get(0) {

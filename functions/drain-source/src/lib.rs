@@ -56,7 +56,9 @@ async fn drain(ctx: &Ctx, input: &UnderFence, deadline: &Deadline) -> StepResult
     if let Some(reloaded) = reloaded_tables(run, &target).await? {
         return Err(StepError::new(ErrorCode::DrainFailed, reloaded));
     }
-    fail_back::seal(&target, &input.cutover, &run.names().back_login(), &run.names().back_seed()).await?;
+    if run.keeps_fail_back() {
+        fail_back::seal(&target, &input.cutover, &run.names().back_login(), &run.names().back_seed()).await?;
+    }
     marker::note(&target, "drained", generation).await?;
     Ok(DrainSourceOutput { milliseconds: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX) })
 }

@@ -45,7 +45,7 @@ pub async fn run(ctx: &Ctx, input: RemoveResourcesInput) -> StepResult<Polled<Re
     }
     secrets::remove(ctx, run, &secrets::first(run), &mut left).await?;
     if (run.purpose, input.outcome) == (Purpose::FailBack, Outcome::Back) {
-        // The way stays open, and with it everything that it needs.
+        // The path stays open, and with it everything that it needs.
         secrets::remove(ctx, run, &[names.cutover_secret(input.generation)], &mut left).await?;
         return Ok(left.answer());
     }

@@ -53,13 +53,12 @@ pub async fn run_with(ctx: &Ctx, input: OnBoth, machines: &Machines) -> StepResu
         ensure(&schedules, run, machines, (&names.closing_schedule(), When::At(wanted), &machines.recover), &closing)
             .await?
             .unwrap_or(wanted);
-    let way = FailBackPath {
+    let path = FailBackPath {
         run: run.failing_back(&run.execution_arn),
         source: input.target.clone(),
         target: input.source.clone(),
-        closes_epoch_seconds: closes,
     };
-    let watch = json!({ "executionArn": run.execution_arn, "failBackPath": way });
+    let watch = json!({ "executionArn": run.execution_arn, "failBackPath": path });
     ensure(
         &schedules,
         run,

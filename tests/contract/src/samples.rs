@@ -43,7 +43,7 @@ pub fn watch() -> Value {
     let failing_back = failing_back(&run("upgrade"));
     json!({
         "executionArn": failing_back["executionArn"],
-        "failBackPath": {"run": failing_back, "source": server(), "target": server(), "closesEpochSeconds": 1_800_000_000}
+        "failBackPath": {"run": failing_back, "source": server(), "target": server()}
     })
 }
 

@@ -17,8 +17,6 @@ pub struct FailBackPath {
     pub source: Server,
     /// The old server, which follows.
     pub target: Server,
-    /// When the path closes, in seconds since the epoch.
-    pub closes_epoch_seconds: i64,
 }
 
 /// Output of `schedule-checks`.

@@ -346,6 +346,21 @@ async fn what_the_old_server_does_not_receive_is_named_and_may_be_accepted_or_he
 }
 
 #[tokio::test]
+async fn a_slot_that_keeps_more_than_it_may_cost_is_dropped_and_the_loss_is_named() -> Result<()> {
+    let mut kept = Box::pin(Kept::open()).await?;
+    kept.checked("").await?;
+    kept.write(TARGET, &writes(1_000)).await?;
+    kept.native.world.run.limits.max_retained_wal_gb = 0;
+
+    let text = kept.check(&[]).await?.text;
+
+    assert!(text.contains("dropped the slot from which the old server follows"), "{text}");
+    assert!(!left(&kept.native.world, TARGET).await?.iter().any(|what| what.starts_with("slot")), "{text}");
+    kept.checked("no longer exists").await?;
+    kept.write(TARGET, &writes(2_000)).await
+}
+
+#[tokio::test]
 async fn a_path_that_is_closed_stays_closed_and_both_sides_are_cleaned() -> Result<()> {
     let kept = Box::pin(Kept::open()).await?;
     kept.write(TARGET, &writes(1_000)).await?;
